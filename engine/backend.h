@@ -1,0 +1,98 @@
+// Backend: what a vendor library (or a hand-tuned kernel) does better than a loop. Implemented once in engine/cpu
+// (oneDNN, OpenMP) and once in engine/cuda (cuDNN, cuBLAS). Callers have checked every shape and allocated every
+// output; backends trust. Everything else is a functor under launch() (engine/launch.h).
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "engine/tensor.h"
+
+namespace md {
+
+/// Pointwise nonlinearities that a kernel can take along.
+enum class Act : std::uint8_t { none, relu, hardswish, leaky_relu };
+struct Activation {
+  Act kind = Act::none;
+  float slope = 0.f;  // of leaky_relu
+  bool operator==(const Activation&) const = default;
+};
+
+/// Weights [O,kh,kw,I/groups], or depthwise [kh,kw,C] when groups == I == O.
+struct Conv2dSpec {
+  int stride = 1, pad = 0, dilation = 1, groups = 1;
+  Activation act = {};  // applied to the output: none or leaky_relu
+};
+
+struct BatchNormSpec {
+  float eps = 1e-5F;
+  Activation act = {};  // applied after the affine map: none, relu or hardswish
+};
+
+/// Pairs of MetricDepth (losses/metric_depth.h says what they mean).
+struct MetricDepthPairs {
+  struct Shift {
+    int image, row, column;  // the sample of anchor (k,y,x) is (k-image, y-row, x-column), all modulo
+  };
+  struct Range {
+    float low, high, margin;
+  };
+  std::vector<Shift> shifts;
+  std::vector<Range> ranges;
+  float positive_below = 0.1F;  // r_p, metres
+};
+
+struct PoolStats {
+  i64 hits = 0, misses = 0;          // allocations served from / not from the free lists
+  i64 bytes_in_use = 0, bytes_peak = 0, bytes_reserved = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual const char* name() const = 0;
+
+  // Memory.
+  virtual void* alloc(std::size_t bytes) = 0;  // from a caching pool
+  virtual void free(void*, std::size_t bytes) = 0;
+  virtual PoolStats pool_stats() const = 0;
+  virtual void fill(const Tensor& y, float value) = 0;
+  virtual void copy(void* to, const void* from, std::size_t bytes) = 0;         // both on this device
+  virtual void to_device(void* device, const void* host, std::size_t bytes) = 0;
+  virtual void to_host(void* host, const void* device, std::size_t bytes) = 0;  // waits
+  virtual void add_into(const Tensor& sum, const Tensor& x) = 0;                // sum += x, f32
+
+  /// Library primitives (or plans) created so far: constant in a steady-state training step.
+  virtual i64 primitives_created() const = 0;
+
+  // Convolution, x [N,H,W,I], y [N,OH,OW,O]. `bias` may be empty.
+  virtual void conv2d(const Conv2dSpec&, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) = 0;
+  /// dz is the gradient before the activation.
+  virtual void conv2d_dx(const Conv2dSpec&, const Tensor& dz, const Tensor& w, const Tensor& dx) = 0;
+  /// `dbias` may be empty.
+  virtual void conv2d_dw(const Conv2dSpec&, const Tensor& dz, const Tensor& x, const Tensor& dw,
+                         const Tensor& dbias) = 0;
+
+  // Batch norm over the rows of x [R,C], with its activation. mean, rstd [C].
+  /// Writes the batch statistics (rstd = 1/sqrt(biased variance + eps)) and the unbiased variance for the running one.
+  virtual void batch_norm_statistics(const BatchNormSpec&, const Tensor& x, const Tensor& mean, const Tensor& rstd,
+                                     const Tensor& unbiased_variance) = 0;
+  virtual void batch_norm(const BatchNormSpec&, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                          const Tensor& mean, const Tensor& rstd, const Tensor& y) = 0;
+  /// `batch_statistics`: mean and rstd depend on x (training); else they are constants (evaluation). dx may be empty.
+  virtual void batch_norm_backward(const BatchNormSpec&, bool batch_statistics, const Tensor& dy, const Tensor& x,
+                                   const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& rstd,
+                                   const Tensor& dx, const Tensor& dweight, const Tensor& dbias) = 0;
+
+  /// y[o,i] = sum over a of x[o,a,i] (times factor[o,a,i], if given). Fixed order, double partial sums.
+  virtual void reduce_sum(const Tensor& x, const Tensor& factor, i64 outer, i64 axis, i64 inner, const Tensor& y) = 0;
+
+  /// One pass over features [K,h,w,C] and depth_m [K,h,w]: the sum of all pair terms, the number of identified pairs,
+  /// and the gradient of that sum. Writes result = {sum, pairs} (f32 [2]); gradient [K,h,w,C] may be empty.
+  virtual void metric_depth(const MetricDepthPairs&, const Tensor& features, const Tensor& depth_m,
+                            const Tensor& result, const Tensor& gradient) = 0;
+};
+
+/// The backend of a device; throws (Exit::no_device) when this program was built without it.
+Backend& backend(Device);
+
+}  // namespace md

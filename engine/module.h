@@ -1,0 +1,66 @@
+// Module: a tree of parameters, buffers and children whose names equal PyTorch's ("encoder.features.0.0.weight").
+// On disk everything has PyTorch's layout (OIHW); in memory ours (channels last). `state` and `load` permute, and
+// nothing else does. Loading is strict and lists every missing, extra and mis-shaped entry.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/tensor.h"
+
+namespace md {
+
+/// How a tensor in memory maps to PyTorch's.
+enum class Layout : std::uint8_t {
+  same,
+  conv,       // [O,kh,kw,I] here, [O,I,kh,kw] there
+  depthwise,  // [kh,kw,C] here, [C,1,kh,kw] there
+};
+Tensor to_torch(const Tensor& ours, Layout);       // CPU copy in PyTorch's layout
+Tensor from_torch(const Tensor& theirs, Layout);   // CPU copy in ours
+
+/// Tensors on the CPU under PyTorch's names, in PyTorch's layout.
+using State = std::map<std::string, Tensor>;
+
+class Module {
+ public:
+  struct Entry {
+    std::string name;
+    Tensor tensor;
+    Layout layout = Layout::same;
+  };
+  Module() = default;
+  virtual ~Module() = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  std::vector<Entry> parameters() const;  // registration order, depth first
+  std::vector<Entry> buffers() const;     // running statistics
+  State state() const;                    // copies of both
+  void load(const State&);                // strict; raises versions
+
+  virtual void train(bool on = true);  // batch norm uses batch statistics; never touches requires_grad
+  void eval() { train(false); }
+  bool training() const { return training_; }
+
+ protected:
+  Tensor param(std::string name, Tensor initial, Layout = Layout::same);
+  Tensor buffer(std::string name, Tensor initial);
+  template <class M, class... Args>
+  M& child(std::string name, Args&&... args) {
+    auto made = std::make_unique<M>(std::forward<Args>(args)...);
+    M& it = *made;
+    children_.emplace_back(std::move(name), std::move(made));
+    return it;
+  }
+
+ private:
+  void collect(const std::string& prefix, std::vector<Entry> Module::* list, std::vector<Entry>& out) const;
+  std::vector<Entry> params_, buffers_;
+  std::vector<std::pair<std::string, std::unique_ptr<Module>>> children_;
+  bool training_ = true;
+};
+
+}  // namespace md

@@ -1,0 +1,47 @@
+// Optimisers, as torch.optim.Adam and AdamW compute them (eps after the bias-corrected square root; AdamW multiplies
+// the parameter by 1 - lr*decay first), and the polynomial schedule of BTS and NeWCRFs.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "engine/module.h"
+
+namespace md {
+
+struct AdamSpec {
+  float beta1 = 0.9F, beta2 = 0.999F, eps = 1e-8F;
+  bool decoupled_decay = true;  // AdamW; false: torch.optim.Adam, where decay is added to the gradient
+};
+
+class Adam {
+ public:
+  struct Group {
+    std::vector<Module::Entry> params;
+    float weight_decay = 0.F;
+  };
+  Adam(std::vector<Group>, AdamSpec);
+
+  /// One update of every parameter that has a gradient. Parameters without one stay as they are.
+  void step(double lr);
+  void zero_grad();
+  i64 steps() const { return steps_; }
+
+  /// "exp_avg.<param>", "exp_avg_sq.<param>" and "step", in PyTorch's layout.
+  State state() const;
+  void load(const State&);
+
+ private:
+  struct Slot {
+    Module::Entry param;
+    float weight_decay;
+    Tensor exp_avg, exp_avg_sq;
+  };
+  std::vector<Slot> slots_;
+  AdamSpec spec_;
+  i64 steps_ = 0;
+};
+
+/// (base - end) * (1 - step/total)^power + end; the first update (step 0) uses base.
+double polynomial_lr(double base, double end, i64 step, i64 total, double power = 0.9);
+
+}  // namespace md

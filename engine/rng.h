@@ -1,0 +1,34 @@
+// Randomness: Philox4x32-10 (Salmon et al. 2011), counter-based. The same (seed, stream, offset) gives the same
+// numbers on every device and with any number of threads, so nothing that draws depends on who drew before it.
+#pragma once
+#include <array>
+#include <cstdint>
+
+#include "engine/tensor.h"
+
+namespace md {
+
+/// Four independent 32-bit words for one counter value.
+std::array<std::uint32_t, 4> philox(std::uint64_t seed, std::uint64_t stream, std::uint64_t offset);
+
+/// What a sequence of draws is for. Purposes never share numbers.
+enum class Purpose : std::uint8_t { init, shuffle, augment, metric_depth, drop_path, test, scene };
+
+/// Draws one after the other from the stream (purpose, a, b) of a seed, e.g. (augment, epoch, sample index).
+/// a < 2^20, b < 2^40.
+class Rng {
+ public:
+  Rng(std::uint64_t seed, Purpose purpose, std::uint64_t a = 0, std::uint64_t b = 0);
+  std::uint32_t bits();
+  double uniform();                          // [0,1), 53 bits
+  double uniform(double low, double high);   // [low, high)
+  double normal();                           // mean 0, standard deviation 1
+  i64 integer(i64 low, i64 high);            // low..high, both inclusive, unbiased
+
+ private:
+  std::uint64_t seed_, stream_, offset_ = 0;
+  std::array<std::uint32_t, 4> words_{};
+  int left_ = 0;
+};
+
+}  // namespace md

@@ -1,0 +1,50 @@
+// safetensors files: 8 bytes little-endian header length, JSON header, data. The reader makes every check of the
+// format (length, overlap, holes, dtype and shape against the byte range, duplicate names); the writer is crash-safe:
+// written beside, fsynced, renamed, folder fsynced.
+#pragma once
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/module.h"
+
+namespace md {
+
+class SafeTensors {
+ public:
+  struct Entry {
+    std::string dtype;  // "F32", "F64", "BF16", "I64", "I32", "U16", "U8", "BOOL"
+    Shape shape;
+    std::size_t offset, bytes;
+  };
+  /// Throws Exit::missing_input or Exit::bad_data; the message begins with the path.
+  static SafeTensors read(const std::string& path);
+  /// The same from memory; `name` stands for the file in messages.
+  static SafeTensors parse(std::string bytes, const std::string& name);
+
+  const std::map<std::string, Entry>& entries() const { return entries_; }
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  bool has(const std::string& name) const { return entries_.contains(name); }
+  const Entry& entry(const std::string& name) const;  // throws with file and name
+  /// Elements widened to double, whatever the dtype.
+  std::vector<double> numbers(const std::string& name) const;
+  /// F32/F64 -> f32, BF16 -> bf16, I64/I32 -> i32 (range-checked), U8/BOOL -> u8, on the CPU.
+  Tensor tensor(const std::string& name) const;
+  /// All entries whose name begins with `prefix`, without it.
+  State state(const std::string& prefix = "") const;
+
+ private:
+  std::string name_, bytes_;
+  std::size_t data_ = 0;
+  std::map<std::string, Entry> entries_;
+  std::map<std::string, std::string> metadata_;
+};
+
+/// f32 -> F32, bf16 -> BF16, i32 -> I64 (PyTorch's integer buffers), u8 -> U8. Throws Exit::cannot_write.
+void write_safetensors(const std::string& path, const State&, const std::map<std::string, std::string>& metadata = {});
+
+/// Writes `bytes` to `path` so that a crash leaves the old file or the new one. Throws Exit::cannot_write.
+void write_file_durably(const std::string& path, std::string_view bytes);
+
+}  // namespace md

@@ -1,0 +1,59 @@
+// The index of all ops. Each is one file layers/<op>.cpp with its maths, kernels, forward and backward; README.md has
+// the table with tests and PyTorch names. Images are [N,H,W,C]. Every op checks shapes and throws md::Error, and every
+// op is differentiable unless it says otherwise.
+#pragma once
+#include <vector>
+
+#include "engine/backend.h"
+#include "engine/tensor.h"
+
+namespace md {
+
+/// torch.nn.functional.conv2d (+ leaky_relu, if spec.act says so). x [N,H,W,I]; w [O,kh,kw,I/groups], or [kh,kw,C]
+/// for depthwise (groups == C); bias [O] or empty. Result [N,OH,OW,O].
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& spec);
+
+struct BatchNormState {
+  Tensor running_mean, running_var;  // [C]; updated in place in training
+  float momentum = 0.1F;             // new = (1 - momentum) * old + momentum * batch
+  bool training = false;             // batch statistics (and update), or running statistics
+};
+/// torch.nn.functional.batch_norm followed by the activation of the spec. x [...,C]; weight, bias [C].
+Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state,
+                  const BatchNormSpec& spec);
+
+// Pointwise (torch.nn.functional.*), any shape.
+Tensor relu(const Tensor& x);
+Tensor relu6(const Tensor& x);
+Tensor leaky_relu(const Tensor& x, float slope);
+Tensor hardswish(const Tensor& x);    // x * relu6(x + 3) / 6
+Tensor hardsigmoid(const Tensor& x);  // relu6(x + 3) / 6
+Tensor sigmoid(const Tensor& x);
+
+Tensor add(const Tensor& a, const Tensor& b);      // same shape
+Tensor multiply(const Tensor& a, const Tensor& b);  // same shape
+Tensor scale(const Tensor& x, float factor);
+/// x [N,H,W,C] * s [N,1,1,C]: the gate of squeeze-and-excitation.
+Tensor multiply_channels(const Tensor& x, const Tensor& s);
+
+/// torch.cat(parts, dim=1) of NCHW maps: here the last axis.
+Tensor concat(const std::vector<Tensor>& parts);
+
+enum class Corners { half_pixel, align };  // align_corners = False, True
+/// torch.nn.functional.interpolate(mode="bilinear", size=(h, w)).
+Tensor upsample_bilinear(const Tensor& x, i64 h, i64 w, Corners = Corners::half_pixel);
+/// torch.nn.functional.interpolate(mode="nearest", size=(h, w)): source index floor(i * H / h).
+Tensor upsample_nearest(const Tensor& x, i64 h, i64 w);
+
+/// torch.nn.functional.adaptive_avg_pool2d(x, (h, w)). [N,H,W,C] -> [N,h,w,C].
+Tensor adaptive_avg_pool(const Tensor& x, i64 h, i64 w);
+
+Tensor sum(const Tensor& x);   // scalar []
+Tensor mean(const Tensor& x);  // scalar []
+
+/// Grows a map at the bottom and right by reflection (torch "reflect"; the edge pixel where the side is too short), and
+/// cuts it back. Both differentiable.
+Tensor pad_reflect(const Tensor& x, i64 h, i64 w);
+Tensor crop(const Tensor& x, i64 h, i64 w);  // the top left h x w
+
+}  // namespace md
