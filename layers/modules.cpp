@@ -1,0 +1,70 @@
+#include "layers/modules.h"
+
+#include <cmath>
+
+#include "engine/launch.h"
+
+namespace md {
+namespace {
+
+Tensor uniform(Rng& rng, const Shape& shape, double bound) {
+  std::vector<float> values(shape.numel());
+  for (float& value : values) value = static_cast<float>(rng.uniform(-bound, bound));
+  return Tensor::from_host(values, shape);
+}
+
+struct Increment {
+  std::int32_t* counter;
+  MD_HD void operator()(i64, i64) const { ++*counter; }
+};
+
+}  // namespace
+
+Conv2d::Conv2d(Rng& rng, i64 in, i64 out, int kernel, ConvOptions options)
+    : spec_{options.stride, options.pad, options.dilation, options.groups, options.act} {
+  MD_CHECK(options.groups > 0 && in % options.groups == 0 && out % options.groups == 0, "Conv2d: ", in, " -> ", out,
+           " channels do not divide into ", options.groups, " groups");
+  const bool depthwise = options.groups > 1 && options.groups == in && in == out;
+  const i64 fan_in = in / options.groups * kernel * kernel;
+  const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
+  const Shape shape = depthwise ? Shape{kernel, kernel, out} : Shape{out, kernel, kernel, in / options.groups};
+  weight_ = param("weight", uniform(rng, shape, bound), depthwise ? Layout::depthwise : Layout::conv);
+  if (options.bias) bias_ = param("bias", uniform(rng, {out}, bound));
+}
+
+Tensor Conv2d::forward(const Tensor& x) const { return conv2d(x, weight_, bias_, spec_); }
+
+BatchNorm2d::BatchNorm2d(i64 channels, BatchNormOptions options)
+    : spec_{options.eps, options.act},
+      momentum_(options.momentum),
+      weight_(param("weight", Tensor::full({channels}, 1))),
+      bias_(param("bias", Tensor::zeros({channels}))),
+      running_mean_(buffer("running_mean", Tensor::zeros({channels}))),
+      running_var_(buffer("running_var", Tensor::full({channels}, 1))),
+      num_batches_tracked_(buffer("num_batches_tracked", Tensor::zeros(Shape{}, Device{}, DType::i32))) {}
+
+Tensor BatchNorm2d::forward(const Tensor& x) const {
+  if (training()) {
+    launch(num_batches_tracked_.device(), 1, 1, Increment{num_batches_tracked_.data<std::int32_t>()});
+    num_batches_tracked_.bump_version();
+  }
+  return batch_norm(x, weight_, bias_, {running_mean_, running_var_, momentum_, training()}, spec_);
+}
+
+ConvNormAct::ConvNormAct(Rng& rng, i64 in, i64 out, int kernel, ConvNormActOptions options)
+    : conv_(child<Conv2d>(
+          "0", rng, in, out, kernel,
+          ConvOptions{.stride = options.stride, .pad = (kernel - 1) / 2, .groups = options.groups, .bias = false})),
+      norm_(child<BatchNorm2d>("1", out, options.norm)) {}
+
+Tensor ConvNormAct::forward(const Tensor& x) const { return norm_.forward(conv_.forward(x)); }
+
+SqueezeExcite::SqueezeExcite(Rng& rng, i64 channels, i64 squeezed)
+    : fc1_(child<Conv2d>("fc1", rng, channels, squeezed, 1)), fc2_(child<Conv2d>("fc2", rng, squeezed, channels, 1)) {}
+
+Tensor SqueezeExcite::forward(const Tensor& x) const {
+  const Tensor squeezed = relu(fc1_.forward(adaptive_avg_pool(x, 1, 1)));
+  return multiply_channels(x, hardsigmoid(fc2_.forward(squeezed)));
+}
+
+}  // namespace md

@@ -1,0 +1,76 @@
+// The layers that own parameters: ops.h with PyTorch's parameter names, layouts and default initialisation. A weight is
+// drawn from the Rng given, in registration order, so one seed fixes a whole network. `forward` takes and returns
+// [N,H,W,C]. Activations travel fused with the convolution or the batch norm before them.
+#pragma once
+#include "engine/module.h"
+#include "engine/rng.h"
+#include "layers/ops.h"
+
+namespace md {
+
+struct ConvOptions {
+  int stride = 1, pad = 0, dilation = 1, groups = 1;
+  bool bias = true;
+  Activation act = {};  // none or leaky_relu
+};
+
+/// torch.nn.Conv2d: "weight" and, unless turned off, "bias", both uniform in +-1/sqrt(fan_in), which is what
+/// kaiming_uniform_(a=sqrt(5)) comes to. Depthwise (groups == in == out > 1) weights are [k,k,C], others
+/// [O,k,k,I/groups].
+class Conv2d : public Module {
+ public:
+  Conv2d(Rng& rng, i64 in, i64 out, int kernel, ConvOptions options = {});
+  Tensor forward(const Tensor& x) const;
+
+ private:
+  Conv2dSpec spec_;
+  Tensor weight_, bias_;
+};
+
+struct BatchNormOptions {
+  float eps = 1e-5F, momentum = 0.1F;
+  Activation act = {};  // none, relu or hardswish
+};
+
+/// torch.nn.BatchNorm2d: "weight" 1, "bias" 0; buffers "running_mean" 0, "running_var" 1 and "num_batches_tracked" [],
+/// which counts the training forwards.
+class BatchNorm2d : public Module {
+ public:
+  explicit BatchNorm2d(i64 channels, BatchNormOptions options = {});
+  Tensor forward(const Tensor& x) const;
+
+ private:
+  BatchNormSpec spec_;
+  float momentum_;
+  Tensor weight_, bias_, running_mean_, running_var_, num_batches_tracked_;
+};
+
+struct ConvNormActOptions {
+  int stride = 1, groups = 1;
+  BatchNormOptions norm = {};  // norm.act is the activation of the block
+};
+
+/// torchvision.ops.Conv2dNormActivation: "0" a convolution without bias that keeps the size (pad (k-1)/2), "1" its
+/// batch norm; the activation has no name because it has no state.
+class ConvNormAct : public Module {
+ public:
+  ConvNormAct(Rng& rng, i64 in, i64 out, int kernel, ConvNormActOptions options = {});
+  Tensor forward(const Tensor& x) const;
+
+ private:
+  Conv2d& conv_;
+  BatchNorm2d& norm_;
+};
+
+/// torchvision.ops.SqueezeExcitation with ReLU and hardsigmoid: x * hardsigmoid(fc2(relu(fc1(mean over H and W)))).
+/// "fc1" C -> squeezed and "fc2" squeezed -> C are 1x1 convolutions.
+class SqueezeExcite : public Module {
+ public:
+  SqueezeExcite(Rng& rng, i64 channels, i64 squeezed);
+  Tensor forward(const Tensor& x) const;
+
+ private:
+  Conv2d &fc1_, &fc2_;
+};
+
+}  // namespace md
