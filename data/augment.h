@@ -1,0 +1,67 @@
+// The training pipeline of BTS and NeWCRFs, from a full-size sample to one row of a batch: KITTI-benchmark crop or NYU
+// border, rotation exactly as Pillow's, random crop, flip, photometric jitter, ImageNet normalisation. Also what
+// evaluation feeds the net. Every draw comes through `Draws`, in the official order, so that a run can be replayed.
+#pragma once
+#include "data/dataset.h"
+#include "engine/rng.h"
+
+namespace md {
+
+/// The random numbers of one sample.
+class Draws {
+ public:
+  virtual ~Draws() = default;
+  virtual double unit() = 0;                   // [0,1)
+  virtual i64 integer(i64 low, i64 high) = 0;  // both inclusive
+  virtual double uniform(double low, double high) = 0;
+};
+
+/// Keyed by (seed, epoch, index of the frame in its list): who draws when does not matter.
+class RngDraws final : public Draws {
+ public:
+  RngDraws(std::uint64_t seed, i64 epoch, i64 index)
+      : rng_(seed, Purpose::augment, std::uint64_t(epoch), std::uint64_t(index)) {}
+  double unit() override { return rng_.uniform(); }
+  i64 integer(i64 low, i64 high) override { return rng_.integer(low, high); }
+  double uniform(double low, double high) override { return rng_.uniform(low, high); }
+
+ private:
+  Rng rng_;
+};
+
+/// What happens to the white border of NYU frames.
+enum class NyuBorder : std::uint8_t {
+  keep,
+  crop,        // BTS: both cut to rows 45..471, columns 43..607
+  zero_depth,  // NeWCRFs at 480x640: the depth outside that box becomes 0
+};
+
+struct AugmentSpec {
+  int height = 416, width = 544;  // of the result
+  NyuBorder border = NyuBorder::crop;
+  bool kb_crop = false;          // first to 352x1216, bottom-aligned, centred (KITTI)
+  double rotation_degree = 2.5;  // largest angle, both ways; 0: no rotation and no draw
+  bool always_draw_crop = true;  // BTS draws the position even where there is no choice; NeWCRFs does not
+  bool flip = true;              // left-right, p = 1/2
+  bool photometric = true;       // gamma, brightness, colour, p = 1/2
+  double brightness_low = 0.75, brightness_high = 1.25;
+};
+/// `style`: "bts" or "newcrfs"; throws Exit::usage. The size is the style's default for that data set.
+AugmentSpec official_augmentation(const std::string& style, DatasetKind);
+
+/// Writes image [height,width,3] (ImageNet-normalised) and depth_m [height,width].
+/// Throws Exit::bad_data, naming the frame, where it is smaller than the crop.
+void augment(const Sample&, const AugmentSpec&, Draws&, float* image, float* depth_m);
+
+/// ImageNet normalisation of a whole frame: pixels [H,W,3] u8 -> f32, (x/255 - mean) / std.
+void normalise(const RgbImage&, float* image);
+
+/// The frame that evaluation feeds the net and where it lies in the file's.
+struct EvalCrop {
+  int top = 0, left = 0, height = 0, width = 0;
+};
+/// The KITTI-benchmark crop: 352x1216 at the bottom, centred. Throws Exit::bad_data, naming the frame, if it is
+/// smaller.
+EvalCrop kb_crop(const Sample&);
+
+}  // namespace md

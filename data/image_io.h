@@ -1,0 +1,36 @@
+// Images on disk. Colour: 8-bit JPEG (grey becomes RGB) or 8-bit RGB PNG. Depth: 16-bit grey PNG and nothing else.
+// The readers refuse what is damaged instead of guessing: PNG checksums are strict, a JPEG warning is an error.
+// Errors name the file: Exit::missing_input (not there), bad_data (damaged, another format), cannot_write.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace md {
+
+struct RgbImage {
+  int height = 0, width = 0;
+  std::vector<std::uint8_t> pixels;  // [H,W,3]
+};
+
+/// Depth in the units of the file (NYU millimetres, KITTI 1/256 m); 0 = no measurement.
+struct DepthImage {
+  int height = 0, width = 0;
+  std::vector<std::uint16_t> pixels;  // [H,W]
+};
+
+inline constexpr int max_image_side = 16384;
+
+RgbImage read_rgb(const std::string& path);
+DepthImage read_depth(const std::string& path);
+
+/// Written beside and renamed: never a half-written file.
+void write_png(const std::string& path, const RgbImage&);
+void write_png(const std::string& path, const DepthImage&);
+/// Throws Exit::cannot_write in a program built without libjpeg.
+void write_jpeg(const std::string& path, const RgbImage&, int quality = 95);
+
+/// What read_rgb decodes JPEG with: "libjpeg-turbo" or "stb_image". Goes into the run's config.
+const char* jpeg_decoder_name();
+
+}  // namespace md

@@ -1,0 +1,29 @@
+// List files as BTS and NeWCRFs have them, one frame a line, columns divided by spaces or tabs:
+//   IMAGE DEPTH FOCAL   |   IMAGE None FOCAL (no ground truth)   |   IMAGE DEPTH DENSE_DEPTH   |   IMAGE DEPTH   |
+//   IMAGE
+// Paths are relative to the data root; a leading '/' (all BTS training lists) does not change that. CRLF, a byte-order
+// mark, blank lines and a missing final newline are accepted; anything else is an error that names file and line.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace md {
+
+struct ListEntry {
+  std::string image;        // without a leading '/', never outside the root
+  std::string depth;        // empty: no ground truth
+  std::string dense_depth;  // third column of NeWCRFs' dense NYU list
+  double focal_px = 0;      // 0: the list has none
+  int line = 0;             // 1-based
+};
+
+/// Throws Exit::missing_input (no such list), bad_data (empty, malformed, or a path that leaves the root).
+std::vector<ListEntry> read_list(const std::string& path);
+/// The same from memory; `name` stands for the file in messages.
+std::vector<ListEntry> parse_list(const std::string& text, const std::string& name);
+
+/// root/path of an existing file. Throws Exit::missing_input when it is not there and Exit::bad_data when a symbolic
+/// link or ".." takes it out of the root.
+std::string resolve_inside(const std::string& root, const std::string& path);
+
+}  // namespace md

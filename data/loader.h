@@ -1,0 +1,73 @@
+// Prefetching loaders: worker threads decode ahead of the consumer into a bounded ring. What a batch holds depends on
+// (seed, epoch, step) alone, never on the threads: the order is shuffled per epoch by (seed, epoch), each frame's
+// augmentation is keyed by (seed, epoch, index). A worker's error is thrown by next() of the batch it belongs to.
+#pragma once
+#include <memory>
+
+#include "data/augment.h"
+#include "data/dataset.h"
+#include "engine/tensor.h"
+
+namespace md {
+
+/// On the CPU; valid until the next call of next().
+struct Batch {
+  Tensor image;                    // [N,H,W,3] f32, normalised
+  Tensor depth_m;                  // [N,H,W] f32, 0 = no measurement
+  Tensor focal_px;                 // [N] f32
+  std::vector<std::string> names;  // image files, as in the list
+  i64 epoch = 0, step = 0;         // step within the epoch
+};
+
+struct TrainLoaderSpec {
+  int batch = 4;
+  int threads = 2;
+  int ahead = 2;  // batches decoded in advance
+  std::uint64_t seed = 0;
+  i64 first_epoch = 0, first_step = 0;  // where to begin: resuming
+};
+
+/// Shuffled, augmented batches without end; the last partial batch of an epoch is dropped. Frames without ground truth
+/// take no part (Dataset::with_depth counts them).
+class TrainLoader {
+ public:
+  /// `data` must outlive the loader. Throws Exit::usage for a batch larger than the data.
+  TrainLoader(const Dataset& data, const AugmentSpec&, const TrainLoaderSpec&);
+  ~TrainLoader();  // at any moment
+  i64 steps_per_epoch() const;
+  const Batch& next();
+  double waited_s() const;  // spent in next() waiting for the workers, since the beginning
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// One frame to predict: the whole one, or its KITTI-benchmark crop.
+struct EvalFrame {
+  Sample sample;  // as in the files, full size
+  Tensor image;   // [1,h,w,3] f32, normalised: the crop of the frame
+  EvalCrop crop;
+  i64 index = 0;  // in the list
+};
+
+struct EvalLoaderSpec {
+  bool kb_crop = false;
+  int threads = 2;
+  int ahead = 4;  // frames
+};
+
+/// All frames of a list in order, those without ground truth too.
+class EvalLoader {
+ public:
+  EvalLoader(const Dataset& data, const EvalLoaderSpec&);
+  ~EvalLoader();
+  /// The next frame, valid until the next call; nullptr after the last one.
+  const EvalFrame* next();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace md
