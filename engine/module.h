@@ -63,4 +63,8 @@ class Module {
   bool training_ = true;
 };
 
+/// Copies `state` (PyTorch's names and layout) into the entries, all or nothing: throws Exit::bad_data with every missing,
+/// extra and mis-shaped name. `what` stands for the owner in the message.
+void load_entries(const std::vector<Module::Entry>& entries, const State& state, const std::string& what);
+
 }  // namespace md

@@ -9,7 +9,7 @@
 namespace md {
 
 struct AdamSpec {
-  float beta1 = 0.9F, beta2 = 0.999F, eps = 1e-8F;
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   bool decoupled_decay = true;  // AdamW; false: torch.optim.Adam, where decay is added to the gradient
 };
 
@@ -36,6 +36,8 @@ class Adam {
     float weight_decay;
     Tensor exp_avg, exp_avg_sq;
   };
+  std::vector<Module::Entry> entries() const;  // both averages under their names
+
   std::vector<Slot> slots_;
   AdamSpec spec_;
   i64 steps_ = 0;

@@ -1,0 +1,329 @@
+// The safetensors format (github.com/huggingface/safetensors, README "Format"): every rule there has its check here.
+#include "engine/state.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
+#include <utility>
+
+namespace md {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian");
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxHeader = 100'000'000;  // the format's own limit
+
+const std::map<std::string, std::size_t> kDtypeBytes = {{"F32", 4}, {"F64", 8}, {"BF16", 2}, {"I64", 8},
+                                                        {"I32", 4}, {"U16", 2}, {"U8", 1},   {"BOOL", 1}};
+
+/// The header as JSON. nlohmann-json keeps the last of two equal keys and stops at a NUL byte; the format allows
+/// neither.
+json parse_header(std::string_view text, const std::string& name) {
+  if (text.empty() || text[0] != '{') fail(Exit::bad_data, name, ": the safetensors header does not begin with '{'");
+  if (text.find('\0') != text.npos) fail(Exit::bad_data, name, ": NUL byte in the safetensors header");
+  std::vector<std::set<std::string>> open_objects;
+  const auto refuse_duplicates = [&](int, json::parse_event_t event, json& parsed) {
+    if (event == json::parse_event_t::object_start) open_objects.emplace_back();
+    if (event == json::parse_event_t::object_end) open_objects.pop_back();
+    if (event == json::parse_event_t::key && !open_objects.back().insert(parsed.get<std::string>()).second)
+      fail(Exit::bad_data, name, ": duplicate name '", parsed.get<std::string>(), "' in the safetensors header");
+    return true;
+  };
+  try {
+    return json::parse(text, refuse_duplicates);
+  } catch (const json::exception& error) {
+    fail(Exit::bad_data, name, ": safetensors header: ", error.what());
+  }
+}
+
+/// A JSON array of non-negative integers that fit i64.
+std::vector<i64> parse_integers(const json& list, const std::string& what) {
+  if (!list.is_array()) fail(Exit::bad_data, what, " is not a list");
+  std::vector<i64> numbers;
+  for (const json& item : list) {
+    constexpr auto most = std::uint64_t(std::numeric_limits<i64>::max());
+    if (!item.is_number_unsigned() || item.get<std::uint64_t>() > most)
+      fail(Exit::bad_data, what, " has ", item.dump(), " where a size is expected");
+    numbers.push_back(i64(item.get<std::uint64_t>()));
+  }
+  return numbers;
+}
+
+std::size_t checked_bytes(const std::vector<i64>& dims, std::size_t element, const std::string& what) {
+  std::size_t bytes = element;
+  for (const i64 d : dims) {
+    if (__builtin_mul_overflow(bytes, std::size_t(d), &bytes)) fail(Exit::bad_data, what, ": size overflows");
+  }
+  return bytes;
+}
+
+SafeTensors::Entry parse_entry(const json& info, const std::string& what) {
+  if (!info.is_object() || info.size() != 3 || !info.contains("dtype") || !info.contains("shape") ||
+      !info.contains("data_offsets"))
+    fail(Exit::bad_data, what, " needs dtype, shape and data_offsets, and nothing else");
+  const json& dtype = info["dtype"];
+  const auto known = dtype.is_string() ? kDtypeBytes.find(dtype.get<std::string>()) : kDtypeBytes.end();
+  if (known == kDtypeBytes.end()) fail(Exit::bad_data, what, ": unknown dtype ", dtype.dump());
+  const std::vector<i64> dims = parse_integers(info["shape"], what + ": shape");
+  if (dims.size() > 8) fail(Exit::bad_data, what, ": shape has ", dims.size(), " dimensions, at most 8 are supported");
+  const std::vector<i64> range = parse_integers(info["data_offsets"], what + ": data_offsets");
+  if (range.size() != 2 || range[0] > range[1]) fail(Exit::bad_data, what, ": data_offsets is not a range");
+  const std::size_t bytes = checked_bytes(dims, known->second, what);
+  if (bytes != std::size_t(range[1] - range[0]))
+    fail(Exit::bad_data, what, ": shape and dtype want ", bytes, " bytes, data_offsets give ", range[1] - range[0]);
+  return {known->first, Shape(dims), std::size_t(range[0]), bytes};
+}
+
+/// The tensors' ranges, sorted, must tile the data exactly.
+void check_coverage(const std::map<std::string, SafeTensors::Entry>& entries, std::size_t size,
+                    const std::string& name) {
+  std::vector<const std::pair<const std::string, SafeTensors::Entry>*> order;
+  for (const auto& entry : entries) order.push_back(&entry);
+  std::ranges::stable_sort(order, {}, [](auto* e) { return std::pair(e->second.offset, e->second.bytes); });
+  std::size_t end = 0;
+  for (const auto* entry : order) {
+    const auto& [tensor, where] = *entry;
+    if (where.offset != end)
+      fail(Exit::bad_data, name, ": '", tensor, where.offset < end ? "' overlaps the" : "' leaves a hole after the",
+           " tensor before it (begins at ", where.offset, ", expected ", end, ")");
+    end = where.offset + where.bytes;
+  }
+  if (end != size) fail(Exit::bad_data, name, ": the tensors cover ", end, " bytes of data, the file has ", size);
+}
+
+std::map<std::string, std::string> parse_metadata(const json& object, const std::string& name) {
+  if (!object.is_object()) fail(Exit::bad_data, name, ": __metadata__ is not an object");
+  std::map<std::string, std::string> metadata;
+  for (const auto& [key, value] : object.items()) {
+    if (!value.is_string()) fail(Exit::bad_data, name, ": __metadata__ '", key, "' is not a string");
+    metadata[key] = value.get<std::string>();
+  }
+  return metadata;
+}
+
+template <class T>
+std::vector<double> widen(const char* data, i64 count) {
+  std::vector<double> numbers(static_cast<std::size_t>(count));
+  for (double& number : numbers) {
+    T value;
+    std::memcpy(&value, data, sizeof value);  // entries need not be aligned
+    data += sizeof value;
+    number = double(value);
+  }
+  return numbers;
+}
+
+struct BFloat16 {
+  std::uint16_t bits;
+  explicit operator double() const { return double(std::bit_cast<float>(std::uint32_t(bits) << 16)); }
+};
+
+/// A file that appears under its name only when complete: written beside it, fsynced, renamed, folder fsynced.
+class DurableFile {
+ public:
+  explicit DurableFile(const std::string& path) : path_(path), beside_(cat(path, ".tmp.", ::getpid())) {
+    fd_ = ::open(beside_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd_ < 0) refuse();
+  }
+  ~DurableFile() {
+    if (fd_ >= 0) ::close(fd_);
+    if (!committed_) ::unlink(beside_.c_str());
+  }
+  DurableFile(const DurableFile&) = delete;
+  DurableFile& operator=(const DurableFile&) = delete;
+
+  void write(const void* data, std::size_t bytes) {
+    const char* at = static_cast<const char*>(data);
+    while (bytes > 0) {
+      const ssize_t written = ::write(fd_, at, bytes);
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) refuse();
+      at += written;
+      bytes -= std::size_t(written);
+    }
+  }
+
+  void commit() {
+    if (::fsync(fd_) != 0) refuse();
+    const int fd = std::exchange(fd_, -1);
+    if (::close(fd) != 0) refuse();
+    if (::rename(beside_.c_str(), path_.c_str()) != 0) refuse();
+    committed_ = true;
+    sync_folder();
+  }
+
+ private:
+  [[noreturn]] void refuse() const { fail(Exit::cannot_write, path_, ": cannot write: ", std::strerror(errno)); }
+
+  void sync_folder() const {
+    const std::string folder = fs::path(path_).parent_path().string();
+    const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool synced = fd >= 0 && (::fsync(fd) == 0 || errno == EINVAL);  // EINVAL: a file system without it
+    const int error = errno;
+    if (fd >= 0) ::close(fd);
+    errno = error;
+    if (!synced) refuse();
+  }
+
+  std::string path_, beside_;
+  int fd_ = -1;
+  bool committed_ = false;
+};
+
+/// What a tensor is called on disk, and the bytes of one element there.
+struct Stored {
+  const char* dtype;
+  std::size_t element;
+};
+Stored stored_as(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+      return {"F32", 4};
+    case DType::bf16:
+      return {"BF16", 2};
+    case DType::i32:
+      return {"I64", 8};
+    case DType::u8:
+      return {"U8", 1};
+  }
+  fail(Exit::numeric, "stored_as: no such dtype");
+}
+
+void write_tensor(DurableFile& file, const Tensor& tensor) {
+  if (tensor.dtype() != DType::i32) return file.write(tensor.raw(), tensor.bytes());
+  const std::int32_t* first = tensor.data<std::int32_t>();
+  const std::vector<i64> widened(first, first + tensor.numel());
+  file.write(widened.data(), widened.size() * sizeof(i64));
+}
+
+}  // namespace
+
+SafeTensors SafeTensors::read(const std::string& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) fail(Exit::missing_input, path, ": no such file");
+  if (!fs::is_regular_file(status)) fail(Exit::bad_data, path, ": not a regular file");
+  std::ifstream file(path, std::ios::binary);
+  if (!file) fail(Exit::missing_input, path, ": cannot open: ", std::strerror(errno));
+  std::string bytes(fs::file_size(path, error), '\0');
+  if (error || !file.read(bytes.data(), std::streamsize(bytes.size()))) fail(Exit::bad_data, path, ": cannot read");
+  return parse(std::move(bytes), path);
+}
+
+SafeTensors SafeTensors::parse(std::string bytes, const std::string& name) {
+  std::uint64_t header = 0;
+  if (bytes.size() < sizeof header) fail(Exit::bad_data, name, ": too short for a safetensors file");
+  std::memcpy(&header, bytes.data(), sizeof header);
+  if (header > kMaxHeader || header > bytes.size() - sizeof header)
+    fail(Exit::bad_data, name, ": safetensors header of ", header, " bytes in a file of ", bytes.size());
+  SafeTensors file;
+  file.name_ = name;
+  file.bytes_ = std::move(bytes);
+  file.data_ = sizeof header + header;
+  const json root = parse_header(std::string_view(file.bytes_).substr(sizeof header, header), name);
+  for (const auto& [key, value] : root.items()) {
+    if (key == "__metadata__") {
+      file.metadata_ = parse_metadata(value, name);
+    } else {
+      file.entries_.emplace(key, parse_entry(value, cat(name, ": '", key, "'")));
+    }
+  }
+  check_coverage(file.entries_, file.bytes_.size() - file.data_, name);
+  return file;
+}
+
+const SafeTensors::Entry& SafeTensors::entry(const std::string& name) const {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) fail(Exit::bad_data, name_, ": no tensor '", name, "'");
+  return found->second;
+}
+
+std::vector<double> SafeTensors::numbers(const std::string& name) const {
+  const Entry& e = entry(name);
+  const char* data = bytes_.data() + data_ + e.offset;
+  const i64 count = e.shape.numel();
+  if (e.dtype == "F32") return widen<float>(data, count);
+  if (e.dtype == "F64") return widen<double>(data, count);
+  if (e.dtype == "BF16") return widen<BFloat16>(data, count);
+  if (e.dtype == "I64") return widen<std::int64_t>(data, count);
+  if (e.dtype == "I32") return widen<std::int32_t>(data, count);
+  if (e.dtype == "U16") return widen<std::uint16_t>(data, count);
+  return widen<std::uint8_t>(data, count);  // U8, BOOL: parse_entry knows no other
+}
+
+Tensor SafeTensors::tensor(const std::string& name) const {
+  static const std::map<std::string, DType> kinds = {{"F32", DType::f32}, {"F64", DType::f32}, {"BF16", DType::bf16},
+                                                     {"I64", DType::i32}, {"I32", DType::i32}, {"U16", DType::i32},
+                                                     {"U8", DType::u8},   {"BOOL", DType::u8}};
+  const Entry& e = entry(name);
+  Tensor result = Tensor::empty(e.shape, {}, kinds.at(e.dtype));
+  if (result.bytes() == e.bytes) {
+    if (e.bytes > 0) std::memcpy(result.raw(), bytes_.data() + data_ + e.offset, e.bytes);
+    return result;
+  }
+  const std::vector<double> values = numbers(name);
+  if (result.dtype() == DType::f32) {
+    std::ranges::transform(values, result.data(), [](double v) { return float(v); });
+    return result;
+  }
+  std::ranges::transform(values, result.data<std::int32_t>(), [&](double v) {
+    if (v < std::numeric_limits<std::int32_t>::min() || v > std::numeric_limits<std::int32_t>::max())
+      fail(Exit::bad_data, name_, ": '", name, "' has ", v, ", which does not fit 32 bits");
+    return std::int32_t(v);
+  });
+  return result;
+}
+
+State SafeTensors::state(const std::string& prefix) const {
+  State state;
+  for (auto it = entries_.lower_bound(prefix); it != entries_.end() && it->first.starts_with(prefix); ++it)
+    state[it->first.substr(prefix.size())] = tensor(it->first);
+  return state;
+}
+
+void write_safetensors(const std::string& path, const State& state,
+                       const std::map<std::string, std::string>& metadata) {
+  // Wide elements first, then by name: every tensor is aligned, and equal states give equal files.
+  std::vector<std::pair<std::string, Tensor>> order(state.begin(), state.end());
+  std::ranges::stable_sort(order, std::greater{}, [](const auto& e) { return stored_as(e.second.dtype()).element; });
+  json header = json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::size_t end = 0;
+  for (const auto& [name, tensor] : order) {
+    const Stored stored = stored_as(tensor.dtype());
+    std::vector<i64> dims;
+    for (int axis = 0; axis < tensor.shape().rank(); ++axis) dims.push_back(tensor.dim(axis));
+    const std::size_t begin = end;
+    end += std::size_t(tensor.numel()) * stored.element;
+    header[name] = {{"dtype", stored.dtype}, {"shape", dims}, {"data_offsets", {begin, end}}};
+  }
+  std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
+  text.append((8 - text.size() % 8) % 8, ' ');  // the data begins aligned
+  const std::uint64_t length = text.size();
+  DurableFile file(path);
+  file.write(&length, sizeof length);
+  file.write(text.data(), text.size());
+  for (const auto& [name, tensor] : order) write_tensor(file, tensor);
+  file.commit();
+}
+
+void write_file_durably(const std::string& path, std::string_view bytes) {
+  DurableFile file(path);
+  file.write(bytes.data(), bytes.size());
+  file.commit();
+}
+
+}  // namespace md

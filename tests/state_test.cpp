@@ -1,0 +1,187 @@
+// safetensors: what is written comes back, and every way of breaking the format is refused by name.
+#include "engine/state.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+
+namespace md {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A file image: length, header, `data` zero bytes.
+std::string image(const std::string& header, std::size_t data = 0) {
+  const std::uint64_t length = header.size();
+  std::string bytes(sizeof length, '\0');
+  std::memcpy(bytes.data(), &length, sizeof length);
+  return bytes + header + std::string(data, '\0');
+}
+
+/// One F32 tensor named x whose header entry is `fields`.
+std::string one(const std::string& fields, std::size_t data = 0) { return image("{\"x\":{" + fields + "}}", data); }
+
+struct Caught {
+  Exit code = Exit::ok;
+  std::string what;
+};
+Caught caught(const std::function<void()>& run) {
+  try {
+    run();
+  } catch (const Error& error) {
+    return {error.code(), error.what()};
+  }
+  return {};
+}
+
+std::string slurp(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+class StateTest : public testing::Test {
+ protected:
+  StateTest() { fs::create_directories(folder_); }
+  ~StateTest() override { fs::remove_all(folder_); }
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  const fs::path folder_ = fs::path(testing::TempDir()) /
+                           ("state_test_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+};
+
+State example() {
+  State state;
+  state["b.weight"] = Tensor::from_host(std::vector<float>{1.5F, -2.F, 0.F, 3e-39F, 1e30F, -0.F}, Shape{2, 3});
+  state["a.steps"] = Tensor::empty({}, {}, DType::i32);
+  *state["a.steps"].data<std::int32_t>() = -7;
+  state["mask"] = Tensor::empty({3}, {}, DType::u8);
+  std::memcpy(state["mask"].raw(), "\x00\x01\xff", 3);
+  state["half"] = Tensor::empty({1}, {}, DType::bf16);
+  *state["half"].data<std::uint16_t>() = 0x3fc0;  // 1.5
+  state["none"] = Tensor::empty({0, 4});
+  return state;
+}
+
+TEST_F(StateTest, RoundTripKeepsEveryBit) {
+  write_safetensors(path("s"), example(), {{"config", "{\"a\": \"\\u00e9\"}"}});
+  const SafeTensors file = SafeTensors::read(path("s"));
+  EXPECT_EQ(file.metadata().at("config"), "{\"a\": \"\\u00e9\"}");
+  EXPECT_EQ(file.entry("a.steps").dtype, "I64");
+  const State expected = example(), found = file.state();
+  ASSERT_EQ(found.size(), expected.size());
+  for (const auto& [name, tensor] : expected) {
+    ASSERT_EQ(found.at(name).shape(), tensor.shape()) << name;
+    ASSERT_EQ(found.at(name).dtype(), tensor.dtype()) << name;
+    if (tensor.bytes() == 0) continue;
+    EXPECT_EQ(std::memcmp(found.at(name).raw(), tensor.raw(), tensor.bytes()), 0) << name;
+  }
+  EXPECT_EQ(file.numbers("half"), std::vector<double>{1.5});
+  EXPECT_EQ(file.numbers("mask"), (std::vector<double>{0, 1, 255}));
+  EXPECT_EQ(file.state("b.").count("weight"), 1U);
+  EXPECT_EQ(file.state("b.").size(), 1U);
+}
+
+TEST_F(StateTest, EqualStatesGiveEqualFiles) {
+  write_safetensors(path("s1"), example(), {{"k", "v"}, {"j", "w"}});
+  write_safetensors(path("s2"), example(), {{"j", "w"}, {"k", "v"}});
+  EXPECT_EQ(slurp(path("s1")), slurp(path("s2")));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 2) << "a temporary file was left behind";
+}
+
+TEST_F(StateTest, ReadsOtherDtypesAndUnalignedData) {
+  // "u" pushes the doubles off their natural alignment.
+  std::string bytes = image(
+      R"({"u":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"d":{"dtype":"F64","shape":[2],"data_offsets":[1,17]},)"
+      R"("w":{"dtype":"U16","shape":[1],"data_offsets":[17,19]},"big":{"dtype":"I64","shape":[1],"data_offsets":[19,27]}}  )",
+      27);
+  const double values[2] = {0.25, -8};
+  const std::int64_t big = std::int64_t{1} << 40;
+  char* data = bytes.data() + bytes.size() - 27;
+  std::memcpy(data + 1, values, 16);
+  std::memcpy(data + 17, "\xff\xff", 2);
+  std::memcpy(data + 19, &big, 8);
+  const SafeTensors file = SafeTensors::parse(bytes, "mem");
+  EXPECT_EQ(file.tensor("d").to_host(), (std::vector<float>{0.25F, -8.F}));
+  EXPECT_EQ(*file.tensor("w").data<std::int32_t>(), 65535);
+  EXPECT_EQ(file.numbers("big"), std::vector<double>{double(big)});
+  const Caught error = caught([&] { file.tensor("big"); });
+  EXPECT_EQ(error.code, Exit::bad_data);
+  EXPECT_NE(error.what.find("'big'"), error.what.npos) << error.what;
+  EXPECT_EQ(caught([&] { file.tensor("absent"); }).code, Exit::bad_data);
+}
+
+TEST_F(StateTest, RefusesHostileFiles) {
+  struct Hostile {
+    std::string bytes, says;
+  };
+  const std::string x4 = R"("dtype":"F32","shape":[1],"data_offsets":[0,4])";
+  const std::string good = one(x4, 4);
+  ASSERT_EQ(caught([&] { SafeTensors::parse(good, "f"); }).code, Exit::ok);
+  const std::vector<Hostile> files = {
+      {"", "too short"},
+      {std::string("\x02\0\0\0", 4), "too short"},
+      {good.substr(0, good.size() - 1), "cover"},
+      {good + "!", "cover"},
+      {image("{}", 1), "cover"},
+      {good.substr(0, 20), "header of"},
+      {std::string(8, '\xff') + "{}", "header of"},
+      {image(""), "begin with"},
+      {image(" {}"), "begin with"},
+      {image("[]"), "begin with"},
+      {image("{\"x\":"), "header"},
+      {image("{} x"), "header"},
+      {image(std::string("{}\0", 3)), "NUL"},
+      {image("{\"\xff\":1}"), "header"},
+      {image("{\"x\":1}"), "needs dtype"},
+      {one(R"("dtype":"F32","shape":[1])", 4), "needs dtype"},
+      {one(x4 + R"(,"more":1)", 4), "nothing else"},
+      {image("{\"x\":{" + x4 + "},\"x\":{" + x4 + "}}", 4), "duplicate"},
+      {image("{\"x\":{" + x4 + "},\"\\u0078\":{" + x4 + "}}", 4), "duplicate"},
+      {one(R"("dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4])", 4), "duplicate"},
+      {one(R"("dtype":"F31","shape":[1],"data_offsets":[0,4])", 4), "dtype"},
+      {one(R"("dtype":7,"shape":[1],"data_offsets":[0,4])", 4), "dtype"},
+      {one(R"("dtype":"F32","shape":1,"data_offsets":[0,4])", 4), "shape"},
+      {one(R"("dtype":"F32","shape":[-1],"data_offsets":[0,4])", 4), "shape"},
+      {one(R"("dtype":"F32","shape":[1.0],"data_offsets":[0,4])", 4), "shape"},
+      {one(R"("dtype":"F32","shape":[2],"data_offsets":[0,4])", 4), "want 8 bytes"},
+      {one(R"("dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0])"), "overflow"},
+      {one(R"("dtype":"F32","shape":[18446744073709551615],"data_offsets":[0,4])", 4), "shape"},
+      {one(R"("dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4])", 4), "dimensions"},
+      {one(R"("dtype":"F32","shape":[1],"data_offsets":[4,0])", 4), "range"},
+      {one(R"("dtype":"F32","shape":[1],"data_offsets":[0])", 4), "range"},
+      {one(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])", 8), "hole"},
+      {image("{\"x\":{" + x4 + "},\"y\":{" + x4 + "}}", 4), "overlap"},
+      {image(R"({"__metadata__":[]})"), "__metadata__"},
+      {image(R"({"__metadata__":{"a":1}})"), "'a'"},
+  };
+  for (const Hostile& file : files) {
+    const Caught error = caught([&] { SafeTensors::parse(file.bytes, "some/file"); });
+    EXPECT_EQ(error.code, Exit::bad_data) << file.says;
+    EXPECT_EQ(error.what.rfind("some/file: ", 0), 0U) << error.what;
+    EXPECT_NE(error.what.find(file.says), error.what.npos) << "'" << error.what << "' lacks '" << file.says << "'";
+    EXPECT_EQ(error.what.find('\n'), error.what.npos) << error.what;
+  }
+}
+
+TEST_F(StateTest, NamesUnreadableFiles) {
+  EXPECT_EQ(caught([&] { SafeTensors::read(path("absent")); }).code, Exit::missing_input);
+  EXPECT_EQ(caught([&] { SafeTensors::read(folder_.string()); }).code, Exit::bad_data);
+}
+
+TEST_F(StateTest, FailedWriteLeavesNothingAndKeepsTheOldFile) {
+  const Caught absent = caught([&] { write_file_durably(path("no/such/folder"), "x"); });
+  EXPECT_EQ(absent.code, Exit::cannot_write);
+  EXPECT_NE(absent.what.find("no/such/folder"), absent.what.npos) << absent.what;
+  fs::create_directories(folder_ / "occupied");
+  EXPECT_EQ(caught([&] { write_file_durably(path("occupied"), "x"); }).code, Exit::cannot_write);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1) << "a temporary file was left behind";
+  write_file_durably(path("f"), "old");
+  write_file_durably(path("f"), "new");
+  EXPECT_EQ(slurp(path("f")), "new");
+}
+
+}  // namespace
+}  // namespace md
