@@ -42,7 +42,7 @@ struct MetricDepthPairs {
 };
 
 struct PoolStats {
-  i64 hits = 0, misses = 0;          // allocations served from / not from the free lists
+  i64 hits = 0, misses = 0;  // allocations served from / not from the free lists
   i64 bytes_in_use = 0, bytes_peak = 0, bytes_reserved = 0;
 };
 
@@ -56,7 +56,7 @@ class Backend {
   virtual void free(void*, std::size_t bytes) = 0;
   virtual PoolStats pool_stats() const = 0;
   virtual void fill(const Tensor& y, float value) = 0;
-  virtual void copy(void* to, const void* from, std::size_t bytes) = 0;         // both on this device
+  virtual void copy(void* to, const void* from, std::size_t bytes) = 0;  // both on this device
   virtual void to_device(void* device, const void* host, std::size_t bytes) = 0;
   virtual void to_host(void* host, const void* device, std::size_t bytes) = 0;  // waits
   virtual void add_into(const Tensor& sum, const Tensor& x) = 0;                // sum += x, f32

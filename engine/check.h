@@ -10,13 +10,13 @@ namespace md {
 /// Exit codes of the tools (sysexits numbers where one fits).
 enum class Exit : int {
   ok = 0,
-  usage = 2,            // unknown flag, bad value
-  bad_data = 65,        // a file that is there but wrong
-  missing_input = 66,   // a file that is not there
-  no_device = 69,       // no usable GPU
-  numeric = 70,         // non-finite values, or an internal contract broken
-  cannot_write = 73,    // output refused
-  stopped = 75,         // signal, with a checkpoint
+  usage = 2,           // unknown flag, bad value
+  bad_data = 65,       // a file that is there but wrong
+  missing_input = 66,  // a file that is not there
+  no_device = 69,      // no usable GPU
+  numeric = 70,        // non-finite values, or an internal contract broken
+  cannot_write = 73,   // output refused
+  stopped = 75,        // signal, with a checkpoint
 };
 
 class Error : public std::runtime_error {
@@ -43,9 +43,10 @@ template <class... Parts>
 
 }  // namespace md
 
-/// Throws md::Error (Exit::numeric, with file:line) unless `condition` holds. For contracts between parts of the program.
-#define MD_CHECK(condition, ...)                                                                         \
-  do {                                                                                                   \
-    if (!(condition)) [[unlikely]]                                                                       \
-      ::md::fail(::md::Exit::numeric, ::md::cat(__VA_ARGS__), " (", __FILE__, ":", __LINE__, ")");       \
+/// Throws md::Error (Exit::numeric, with file:line) unless `condition` holds. For contracts between parts of the
+/// program.
+#define MD_CHECK(condition, ...)                                                                   \
+  do {                                                                                             \
+    if (!(condition)) [[unlikely]]                                                                 \
+      ::md::fail(::md::Exit::numeric, ::md::cat(__VA_ARGS__), " (", __FILE__, ":", __LINE__, ")"); \
   } while (false)

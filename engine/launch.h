@@ -38,7 +38,7 @@ void launch(Device device, i64 outer, i64 inner, const F& f) {
   if (device.kind == Device::cuda) {
     const i64 blocks = (outer * inner + 255) / 256;
     cuda::run<<<unsigned(blocks < 65535 ? blocks : 65535), 256, 0, cudaStream_t(cuda::current_stream())>>>(outer, inner,
-                                                                                                        f);
+                                                                                                           f);
     cuda::check_launch();
     return;
   }

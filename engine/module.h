@@ -18,8 +18,8 @@ enum class Layout : std::uint8_t {
   conv,       // [O,kh,kw,I] here, [O,I,kh,kw] there
   depthwise,  // [kh,kw,C] here, [C,1,kh,kw] there
 };
-Tensor to_torch(const Tensor& ours, Layout);       // CPU copy in PyTorch's layout
-Tensor from_torch(const Tensor& theirs, Layout);   // CPU copy in ours
+Tensor to_torch(const Tensor& ours, Layout);      // CPU copy in PyTorch's layout
+Tensor from_torch(const Tensor& theirs, Layout);  // CPU copy in ours
 
 /// Tensors on the CPU under PyTorch's names, in PyTorch's layout.
 using State = std::map<std::string, Tensor>;
@@ -57,14 +57,14 @@ class Module {
   }
 
  private:
-  void collect(const std::string& prefix, std::vector<Entry> Module::* list, std::vector<Entry>& out) const;
+  void collect(const std::string& prefix, std::vector<Entry> Module::*list, std::vector<Entry>& out) const;
   std::vector<Entry> params_, buffers_;
   std::vector<std::pair<std::string, std::unique_ptr<Module>>> children_;
   bool training_ = true;
 };
 
-/// Copies `state` (PyTorch's names and layout) into the entries, all or nothing: throws Exit::bad_data with every missing,
-/// extra and mis-shaped name. `what` stands for the owner in the message.
+/// Copies `state` (PyTorch's names and layout) into the entries, all or nothing: throws Exit::bad_data with every
+/// missing, extra and mis-shaped name. `what` stands for the owner in the message.
 void load_entries(const std::vector<Module::Entry>& entries, const State& state, const std::string& what);
 
 }  // namespace md

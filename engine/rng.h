@@ -20,10 +20,10 @@ class Rng {
  public:
   Rng(std::uint64_t seed, Purpose purpose, std::uint64_t a = 0, std::uint64_t b = 0);
   std::uint32_t bits();
-  double uniform();                          // [0,1), 53 bits
-  double uniform(double low, double high);   // [low, high)
-  double normal();                           // mean 0, standard deviation 1
-  i64 integer(i64 low, i64 high);            // low..high, both inclusive, unbiased
+  double uniform();                         // [0,1), 53 bits
+  double uniform(double low, double high);  // [low, high)
+  double normal();                          // mean 0, standard deviation 1
+  i64 integer(i64 low, i64 high);           // low..high, both inclusive, unbiased
 
  private:
   std::uint64_t seed_, stream_, offset_ = 0;

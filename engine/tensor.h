@@ -75,8 +75,8 @@ class Tensor {
   std::vector<float> to_host() const;  // f32 only
   float item() const;                  // the one element of a scalar; waits for the device
   Tensor to(Device) const;
-  Tensor clone() const;                           // a copy with its own memory, off the tape
-  void copy_from(const Tensor& source) const;     // same shape and dtype; raises the version
+  Tensor clone() const;                        // a copy with its own memory, off the tape
+  void copy_from(const Tensor& source) const;  // same shape and dtype; raises the version
 
   // Views. They share storage; `reshape` and `rows` are recorded on the tape.
   Tensor reshape(const Shape&) const;

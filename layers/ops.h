@@ -30,7 +30,7 @@ Tensor hardswish(const Tensor& x);    // x * relu6(x + 3) / 6
 Tensor hardsigmoid(const Tensor& x);  // relu6(x + 3) / 6
 Tensor sigmoid(const Tensor& x);
 
-Tensor add(const Tensor& a, const Tensor& b);      // same shape
+Tensor add(const Tensor& a, const Tensor& b);       // same shape
 Tensor multiply(const Tensor& a, const Tensor& b);  // same shape
 Tensor scale(const Tensor& x, float factor);
 /// x [N,H,W,C] * s [N,1,1,C]: the gate of squeeze-and-excitation.

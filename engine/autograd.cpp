@@ -1,0 +1,125 @@
+// The tape and its walk.
+#include "engine/autograd.h"
+
+#include <algorithm>
+#include <atomic>
+#include <queue>
+#include <unordered_set>
+#include <utility>
+
+#include "engine/backend.h"
+#include "engine/tensor_impl.h"
+
+namespace md {
+namespace {
+
+thread_local bool enabled = true;
+std::atomic<std::uint64_t> next_sequence{0};
+
+bool wants_gradient(const Tensor& t) { return t && t.requires_grad(); }
+
+/// The only place that adds gradients.
+void accumulate(GradMeta& into, Tensor g, const char* op) {
+  MD_CHECK(g.shape() == into.shape, op, ": gradient ", g.shape(), " for an input of ", into.shape);
+  if (!into.grad) {
+    into.grad = std::move(g);
+    return;
+  }
+  // An op may hand out one tensor twice (add: dy for both inputs), so only memory nobody else sees is added into.
+  if (!TensorAccess::unique(into.grad)) into.grad = into.grad.clone();
+  backend(into.device).add_into(into.grad, g);
+}
+
+using MetaPtr = std::shared_ptr<GradMeta>;
+struct Older {
+  bool operator()(const MetaPtr& a, const MetaPtr& b) const { return a->node->sequence < b->node->sequence; }
+};
+
+/// Asks one node for the gradients of its inputs; what the op saved is freed on the way.
+void step_back(GradMeta& output) {
+  Node& node = *output.node;
+  const Tensor dy = std::exchange(output.grad, {});
+  std::uint32_t needs = 0;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) needs |= node.inputs[i] ? 1U << i : 0U;
+  Grads grads = std::exchange(node.backward, nullptr)(dy, Needs(needs));
+  MD_CHECK(grads.size() == node.inputs.size(), node.op, ": ", grads.size(), " gradients for ", node.inputs.size(),
+           " inputs");
+  for (std::size_t i = 0; i < grads.size(); ++i) {
+    if (node.inputs[i] && grads[i]) accumulate(*node.inputs[i], std::move(grads[i]), node.op);
+  }
+}
+
+}  // namespace
+
+/// A long chain of nodes would free itself recursively; unlink it step by step instead.
+Node::~Node() {
+  std::vector<std::shared_ptr<Node>> pending;
+  const auto release = [&pending](std::vector<MetaPtr>& of) {
+    for (MetaPtr& meta : of) {
+      if (meta && meta.use_count() == 1 && meta->node.use_count() == 1) pending.push_back(std::move(meta->node));
+      meta.reset();
+    }
+  };
+  release(inputs);
+  while (!pending.empty()) {
+    const std::shared_ptr<Node> node = std::move(pending.back());
+    pending.pop_back();
+    release(node->inputs);
+  }
+}
+
+NoGrad::NoGrad() : before_(enabled) { enabled = false; }
+NoGrad::~NoGrad() { enabled = before_; }
+
+bool recording(std::initializer_list<const Tensor*> inputs) {
+  return enabled && std::any_of(inputs.begin(), inputs.end(), [](const Tensor* t) { return wants_gradient(*t); });
+}
+
+GradMeta& TensorAccess::meta(const Tensor& t) {
+  MD_CHECK(t.impl_, "empty tensor has no gradient");
+  if (!t.impl_->meta) t.impl_->meta = std::make_shared<GradMeta>(GradMeta{t.shape(), t.device(), false, {}, nullptr});
+  return *t.impl_->meta;
+}
+
+Tensor record(const char* op, Tensor y, std::vector<Tensor> inputs, Backward backward) {
+  MD_CHECK(inputs.size() <= 32, op, ": more than 32 inputs");
+  if (!enabled || std::none_of(inputs.begin(), inputs.end(), wants_gradient)) return y;
+  auto node = std::make_shared<Node>(Node{op, next_sequence++, {}, std::move(backward)});
+  for (const Tensor& t : inputs) node->inputs.push_back(wants_gradient(t) ? t.impl()->meta : nullptr);
+  GradMeta& meta = TensorAccess::meta(y);
+  meta.requires_grad = true;
+  meta.node = std::move(node);
+  return y;
+}
+
+bool Tensor::requires_grad() const { return impl_ && impl_->meta && impl_->meta->requires_grad; }
+const Tensor& Tensor::requires_grad_(bool on) const {
+  TensorAccess::meta(*this).requires_grad = on;
+  return *this;
+}
+Tensor Tensor::grad() const { return impl_ && impl_->meta ? impl_->meta->grad : Tensor(); }
+void Tensor::set_grad(Tensor g) const {
+  MD_CHECK(!g || g.shape() == shape(), "set_grad: ", g.shape(), " for ", shape());
+  TensorAccess::meta(*this).grad = std::move(g);
+}
+
+void Tensor::backward(Tensor seed) const {
+  MD_CHECK(requires_grad(), "backward: nothing here requires a gradient");
+  const MetaPtr root = impl_->meta;
+  accumulate(*root, seed ? std::move(seed) : full(shape(), 1.F, device()), "backward: seed");
+  std::priority_queue<MetaPtr, std::vector<MetaPtr>, Older> todo;
+  std::unordered_set<const Node*> queued;
+  const auto enqueue = [&](const MetaPtr& meta) {
+    if (meta && meta->node && queued.insert(meta->node.get()).second) todo.push(meta);
+  };
+  enqueue(root);
+  while (!todo.empty()) {
+    const MetaPtr output = todo.top();
+    todo.pop();
+    if (output->grad) step_back(*output);  // none: every path to it returned "zero"
+    for (const MetaPtr& input : output->node->inputs) enqueue(input);
+    output->node.reset();
+  }
+}
+
+}  // namespace md

@@ -1,0 +1,203 @@
+// Batch norm fused with its activation, over the rows of x [R,C]. Two passes each way over memory: the statistics (or
+// the two gradient sums), then the map itself. The normalised value is recomputed from x, so that only x is saved.
+//   statistics   mean, biased variance: per chunk in two looks (mean first), chunks merged in double (Chan et al.)
+//   y  = act(z),  z = xhat * weight + bias,  xhat = (x - mean) * rstd
+//   dz = dy * act'(z);  dbias = sum dz;  dweight = sum dz * xhat
+//   dx = weight * rstd * (dz - dbias/R - xhat * dweight/R)      (constant statistics: weight * rstd * dz)
+#include <cmath>
+
+#include "engine/cpu/channel_sums.h"
+#include "engine/cpu/cpu_backend.h"
+
+namespace md {
+namespace {
+
+template <Act kAct>
+inline float activate(float z) {
+  if constexpr (kAct == Act::relu) return z > 0.F ? z : 0.F;
+  if constexpr (kAct == Act::hardswish) return z * std::fmin(std::fmax(z + 3.F, 0.F), 6.F) * (1.F / 6.F);
+  return z;
+}
+
+/// dz from dy, with PyTorch's values at the kinks.
+template <Act kAct>
+inline float activation_gradient(float z, float dy) {
+  if constexpr (kAct == Act::relu) return z > 0.F ? dy : 0.F;
+  if constexpr (kAct == Act::hardswish) return z <= -3.F ? 0.F : z < 3.F ? dy * (z * (1.F / 3.F) + 0.5F) : dy;
+  return dy;
+}
+
+/// Calls fn.operator()<Act>() for the activation of the spec.
+template <class Fn>
+void with_activation(const BatchNormSpec& spec, const Fn& fn) {
+  switch (spec.act.kind) {
+    case Act::none:
+      return fn.template operator()<Act::none>();
+    case Act::relu:
+      return fn.template operator()<Act::relu>();
+    case Act::hardswish:
+      return fn.template operator()<Act::hardswish>();
+    default:
+      fail(Exit::numeric, "batch_norm: no fused leaky_relu");
+  }
+}
+
+/// Mean and sum of squared deviations of one chunk, per channel.
+void chunk_moments(const RowWalk& w, i64 chunk, const float* x, float* mean, float* m2) {
+  std::vector<float> wide(static_cast<std::size_t>(w.width), 0.F);
+  float* acc = wide.data();
+  const i64 begin = w.begin(chunk), end = w.end(chunk);
+  for_each_wide_row(w, begin, end, [=](i64 at, i64 n) {
+#pragma omp simd
+    for (i64 i = 0; i < n; ++i) acc[i] += x[at + i];
+  });
+  unfold(acc, w, mean);
+  for (i64 c = 0; c < w.C; ++c) mean[c] /= static_cast<float>(end - begin);
+  const std::vector<float> wide_mean = tile(mean, w);
+  const float* mu = wide_mean.data();
+  std::fill(wide.begin(), wide.end(), 0.F);
+  for_each_wide_row(w, begin, end, [=](i64 at, i64 n) {
+#pragma omp simd
+    for (i64 i = 0; i < n; ++i) {
+      const float d = x[at + i] - mu[i];
+      acc[i] += d * d;
+    }
+  });
+  unfold(acc, w, m2);
+}
+
+/// z = x * slope + offset, per channel, repeated for wide rows.
+struct Affine {
+  Affine(const RowWalk& w, const float* weight, const float* bias, const float* mean, const float* rstd)
+      : slope(static_cast<std::size_t>(w.width)), offset(static_cast<std::size_t>(w.width)) {
+    for (i64 i = 0; i < w.width; ++i) {
+      const i64 c = i % w.C;
+      slope[static_cast<std::size_t>(i)] = weight[c] * rstd[c];
+      offset[static_cast<std::size_t>(i)] = bias[c] - mean[c] * weight[c] * rstd[c];
+    }
+  }
+  std::vector<float> slope, offset;
+};
+
+/// Per chunk: sum of dz and of dz * (x - mean).
+template <Act kAct>
+void gradient_sums(const RowWalk& w, const Affine& affine, const float* dy, const float* x, const float* mean,
+                   std::vector<float>& partial) {
+  const std::vector<float> wide_mean = tile(mean, w);
+  const float *a = affine.slope.data(), *b = affine.offset.data(), *mu = wide_mean.data();
+#pragma omp parallel for schedule(static)
+  for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
+    std::vector<float> wide(static_cast<std::size_t>(2 * w.width), 0.F);
+    float *s0 = wide.data(), *s1 = s0 + w.width;
+    for_each_wide_row(w, w.begin(chunk), w.end(chunk), [=](i64 at, i64 n) {
+#pragma omp simd
+      for (i64 i = 0; i < n; ++i) {
+        const float v = x[at + i], dz = activation_gradient<kAct>(v * a[i] + b[i], dy[at + i]);
+        s0[i] += dz;
+        s1[i] += dz * (v - mu[i]);
+      }
+    });
+    unfold(s0, w, partial.data() + chunk * 2 * w.C);
+    unfold(s1, w, partial.data() + (chunk * 2 + 1) * w.C);
+  }
+}
+
+/// dx = k_dz * dz + k_x * (x - mean) + k_1, the coefficients per channel.
+struct InputGradient {
+  std::vector<float> k_dz, k_x, k_1;
+};
+
+template <Act kAct>
+void input_gradient(const RowWalk& w, const Affine& affine, const InputGradient& g, const float* dy, const float* x,
+                    float* dx) {
+  const float *a = affine.slope.data(), *b = affine.offset.data();
+  const std::vector<float> t_dz = tile(g.k_dz.data(), w), t_x = tile(g.k_x.data(), w), t_1 = tile(g.k_1.data(), w);
+  const float *k_dz = t_dz.data(), *k_x = t_x.data(), *k_1 = t_1.data();
+#pragma omp parallel for schedule(static)
+  for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
+    for_each_wide_row(w, w.begin(chunk), w.end(chunk), [=](i64 at, i64 n) {
+#pragma omp simd
+      for (i64 i = 0; i < n; ++i) {
+        const float v = x[at + i], dz = activation_gradient<kAct>(v * a[i] + b[i], dy[at + i]);
+        dx[at + i] = k_dz[i] * dz + (k_x[i] * v + k_1[i]);
+      }
+    });
+  }
+}
+
+RowWalk walk_of(const Tensor& x, i64 C) { return {x.numel() / C, C}; }
+
+}  // namespace
+
+void CpuBackend::batch_norm_statistics(const BatchNormSpec& spec, const Tensor& x, const Tensor& mean,
+                                       const Tensor& rstd, const Tensor& unbiased_variance) {
+  const RowWalk w = walk_of(x, mean.numel());
+  const float* px = x.data();
+  std::vector<float> moments(static_cast<std::size_t>(w.chunks * 2 * w.C));
+#pragma omp parallel for schedule(static)
+  for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
+    float* at = moments.data() + chunk * 2 * w.C;
+    chunk_moments(w, chunk, px, at, at + w.C);
+  }
+  for (i64 c = 0; c < w.C; ++c) {
+    double n = 0, mu = 0, m2 = 0;
+    for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
+      const double rows = static_cast<double>(w.end(chunk) - w.begin(chunk));
+      const float* at = moments.data() + chunk * 2 * w.C + c;
+      const double delta = static_cast<double>(at[0]) - mu;
+      mu += delta * rows / (n + rows);
+      m2 += static_cast<double>(at[w.C]) + delta * delta * n * rows / (n + rows);
+      n += rows;
+    }
+    mean.data()[c] = static_cast<float>(mu);
+    rstd.data()[c] = static_cast<float>(1.0 / std::sqrt(m2 / n + static_cast<double>(spec.eps)));
+    unbiased_variance.data()[c] = static_cast<float>(m2 / (n > 1 ? n - 1 : 1));
+  }
+}
+
+void CpuBackend::batch_norm(const BatchNormSpec& spec, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                            const Tensor& mean, const Tensor& rstd, const Tensor& y) {
+  const RowWalk w = walk_of(x, mean.numel());
+  const Affine affine(w, weight.data(), bias.data(), mean.data(), rstd.data());
+  const float *px = x.data(), *a = affine.slope.data(), *b = affine.offset.data();
+  float* py = y.data();
+  with_activation(spec, [&]<Act kAct>() {
+#pragma omp parallel for schedule(static)
+    for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
+      for_each_wide_row(w, w.begin(chunk), w.end(chunk), [=](i64 at, i64 n) {
+#pragma omp simd
+        for (i64 i = 0; i < n; ++i) py[at + i] = activate<kAct>(px[at + i] * a[i] + b[i]);
+      });
+    }
+  });
+}
+
+void CpuBackend::batch_norm_backward(const BatchNormSpec& spec, bool batch_statistics, const Tensor& dy,
+                                     const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
+                                     const Tensor& rstd, const Tensor& dx, const Tensor& dweight, const Tensor& dbias) {
+  const RowWalk w = walk_of(x, mean.numel());
+  const auto C = static_cast<std::size_t>(w.C);
+  const Affine affine(w, weight.data(), bias.data(), mean.data(), rstd.data());
+  std::vector<float> partial(static_cast<std::size_t>(w.chunks) * 2 * C);
+  with_activation(spec, [&]<Act kAct>() { gradient_sums<kAct>(w, affine, dy.data(), x.data(), mean.data(), partial); });
+  InputGradient g{std::vector<float>(C), std::vector<float>(C), std::vector<float>(C)};
+  for (std::size_t c = 0; c < C; ++c) {
+    double sum_dz = 0, sum_dz_x = 0;
+    for (std::size_t chunk = 0; chunk < static_cast<std::size_t>(w.chunks); ++chunk) {
+      sum_dz += static_cast<double>(partial[chunk * 2 * C + c]);
+      sum_dz_x += static_cast<double>(partial[(chunk * 2 + 1) * C + c]);
+    }
+    const double r = static_cast<double>(rstd.data()[c]), mu = static_cast<double>(mean.data()[c]);
+    const double k = static_cast<double>(weight.data()[c]) * r, rows = static_cast<double>(w.R);
+    dbias.data()[c] = static_cast<float>(sum_dz);
+    dweight.data()[c] = static_cast<float>(sum_dz_x * r);
+    const double k_x = batch_statistics ? -k * r * r * sum_dz_x / rows : 0.0;
+    g.k_dz[c] = static_cast<float>(k);
+    g.k_x[c] = static_cast<float>(k_x);
+    g.k_1[c] = static_cast<float>(batch_statistics ? -k * sum_dz / rows - k_x * mu : 0.0);
+  }
+  if (!dx) return;
+  with_activation(spec, [&]<Act kAct>() { input_gradient<kAct>(w, affine, g, dy.data(), x.data(), dx.data()); });
+}
+
+}  // namespace md

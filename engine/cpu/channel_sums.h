@@ -1,0 +1,51 @@
+// Sums over the rows of x [R,C], one or two per channel: the shape of every reduction of a channels-last network.
+// Rows are cut into chunks whose size depends on C alone, each chunk is summed in float, chunks are added in double in
+// order: accurate, and the same with any number of threads. Narrow rows (C < 64) are walked several at a time so that
+// the inner loop fills a vector.
+#pragma once
+#include <algorithm>
+#include <vector>
+
+#include "engine/tensor.h"
+
+namespace md {
+
+/// How rows are walked: `fold` neighbouring rows as one of `width` = fold*C elements.
+struct RowWalk {
+  RowWalk(i64 rows, i64 channels)
+      : R(rows), C(channels), fold(channels >= 64 ? 1 : 64 / std::max<i64>(channels, 1)), width(fold * channels) {
+    // About 64 KiB of x a chunk: a second look at it finds it in the cache.
+    chunk = std::max<i64>(1, 16384 / width) * fold;
+    chunks = (R + chunk - 1) / chunk;
+  }
+  i64 begin(i64 c) const { return c * chunk; }
+  i64 end(i64 c) const { return std::min(R, (c + 1) * chunk); }
+
+  i64 R, C, fold, width, chunk, chunks;
+};
+
+/// Calls body(element offset, count) for the rows [begin, end): `width` elements at a time, then what is left.
+template <class Body>
+inline void for_each_wide_row(const RowWalk& w, i64 begin, i64 end, const Body& body) {
+  const i64 wide_end = begin + (end - begin) / w.fold * w.fold;
+  for (i64 r = begin; r < wide_end; r += w.fold) body(r * w.C, w.width);
+  for (i64 r = wide_end; r < end; ++r) body(r * w.C, w.C);
+}
+
+/// `values` repeated `fold` times, for kernels that walk wide rows.
+inline std::vector<float> tile(const float* values, const RowWalk& w) {
+  std::vector<float> wide(static_cast<std::size_t>(w.width));
+  for (i64 i = 0; i < w.width; ++i) wide[static_cast<std::size_t>(i)] = values[i % w.C];
+  return wide;
+}
+
+/// The other way: sums of the folded columns, [width] -> [C], added in order.
+inline void unfold(const float* wide, const RowWalk& w, float* sums) {
+  for (i64 c = 0; c < w.C; ++c) {
+    float s = 0.F;
+    for (i64 f = 0; f < w.fold; ++f) s += wide[f * w.C + c];
+    sums[c] = s;
+  }
+}
+
+}  // namespace md

@@ -1,0 +1,227 @@
+// oneDNN 2.6 (API v2: operation descriptor, then primitive descriptor). Activations stay plain nhwc, which runs as fast
+// here as the library's own blocked layouts; weights take the layout the library asks for, in copies that are redone
+// when the weight's version changed. Creating a primitive costs milliseconds, so primitives and reorders are cached.
+#include "engine/cpu/conv_dnnl.h"
+
+#include <mutex>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <tuple>
+#include <unordered_map>
+
+namespace md {
+namespace {
+
+using dnnl::memory;
+using Args = std::unordered_map<int, memory>;
+
+enum class Pass : std::uint8_t { forward, data, weights };
+
+/// Everything that decides which primitive is wanted.
+struct Key {
+  Pass pass;
+  std::array<i64, 8> image;   // N H W I OH OW O, and whether there is a bias
+  std::array<int, 6> window;  // kh kw stride pad dilation groups
+  Activation act;
+  auto operator<=>(const Key& o) const {
+    return std::tie(pass, image, window, act.kind, act.slope) <=>
+           std::tie(o.pass, o.image, o.window, o.act.kind, o.act.slope);
+  }
+};
+
+/// One convolution, as the library sees it (NCHW order of dimensions, whatever the layout in memory).
+struct Problem {
+  memory::desc x, y, bias;
+  memory::desc w_plain;  // ours
+  memory::desc w_any;    // the library may choose
+  memory::dims strides, dilation, pads;
+};
+
+struct Primitive {
+  dnnl::primitive run;
+  memory::desc x, y, w, bias, scratchpad;
+  memory::desc w_plain;
+  std::uint64_t w_layout = 0;  // identity of `w`, the key of derived copies
+  dnnl::primitive reorder;     // between w_plain and w
+};
+
+Key key_of(Pass pass, const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& y, bool bias) {
+  const int window = is_depthwise(w) ? 0 : 1;  // axis of kh
+  return {pass,
+          {x.dim(0), x.dim(1), x.dim(2), x.dim(3), y.dim(1), y.dim(2), y.dim(3), bias},
+          {static_cast<int>(w.dim(window)), static_cast<int>(w.dim(window + 1)), s.stride, s.pad, s.dilation, s.groups},
+          pass == Pass::forward ? s.act : Activation{}};
+}
+
+Problem describe(const Key& k) {
+  const auto f32 = memory::data_type::f32;
+  const auto [N, H, W, I, OH, OW, O, has_bias] = k.image;
+  const auto [kh, kw, stride, pad, dilation, G] = k.window;
+  Problem p;
+  p.x = memory::desc({N, I, H, W}, f32, memory::format_tag::nhwc);
+  p.y = memory::desc({N, O, OH, OW}, f32, memory::format_tag::nhwc);
+  if (has_bias) p.bias = memory::desc({O}, f32, memory::format_tag::x);
+  const i64 J = I / G;
+  const memory::dims grouped{G, O / G, J, kh, kw}, dense{O, I, kh, kw};
+  if (G == 1) {
+    p.w_plain = memory::desc(dense, f32, memory::dims{kh * kw * J, 1, kw * J, J});
+  } else if (G == I && G == O) {  // [kh,kw,C]
+    p.w_plain = memory::desc(grouped, f32, memory::dims{1, G, G, kw * G, G});
+  } else {
+    p.w_plain = memory::desc(grouped, f32, memory::dims{O / G * kh * kw * J, kh * kw * J, 1, kw * J, J});
+  }
+  p.w_any = memory::desc(G == 1 ? dense : grouped, f32, memory::format_tag::any);
+  p.strides = {stride, stride};
+  p.dilation = {dilation - 1, dilation - 1};  // 0 is an ordinary convolution here
+  p.pads = {pad, pad};
+  // The far padding is what the output size implies; it may differ from the near one when the stride does not divide.
+  return p;
+}
+
+/// Padding at the bottom and right, so that the library derives the same output size.
+memory::dims far_pads(const Key& k) {
+  const auto [N, H, W, I, OH, OW, O, has_bias] = k.image;
+  const auto [kh, kw, stride, pad, dilation, G] = k.window;
+  return {(OH - 1) * stride + (kh - 1) * dilation + 1 - H - pad, (OW - 1) * stride + (kw - 1) * dilation + 1 - W - pad};
+}
+
+class DnnlConvPrimitives final : public ConvPrimitives {
+ public:
+  void forward(const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) override {
+    const Primitive& p = find(key_of(Pass::forward, s, x, w, y, bool(bias)));
+    Args args{{DNNL_ARG_SRC, at(p.x, x.raw())}, {DNNL_ARG_DST, at(p.y, y.raw())}};
+    const std::shared_ptr<Storage> weights = library_weights(p, w);
+    args.emplace(DNNL_ARG_WEIGHTS, at(p.w, weights ? weights->data : w.raw()));
+    if (bias) args.emplace(DNNL_ARG_BIAS, at(p.bias, bias.raw()));
+    execute(p, std::move(args));
+  }
+
+  void data_gradient(const Conv2dSpec& s, const Tensor& dz, const Tensor& w, const Tensor& dx) override {
+    const Primitive& p = find(key_of(Pass::data, s, dx, w, dz, false));
+    const std::shared_ptr<Storage> weights = library_weights(p, w);
+    execute(p, {{DNNL_ARG_DIFF_DST, at(p.y, dz.raw())},
+                {DNNL_ARG_DIFF_SRC, at(p.x, dx.raw())},
+                {DNNL_ARG_WEIGHTS, at(p.w, weights ? weights->data : w.raw())}});
+  }
+
+  void weight_gradient(const Conv2dSpec& s, const Tensor& dz, const Tensor& x, const Tensor& dw,
+                       const Tensor& dbias) override {
+    const Primitive& p = find(key_of(Pass::weights, s, x, dw, dz, bool(dbias)));
+    Args args{{DNNL_ARG_SRC, at(p.x, x.raw())}, {DNNL_ARG_DIFF_DST, at(p.y, dz.raw())}};
+    if (dbias) args.emplace(DNNL_ARG_DIFF_BIAS, at(p.bias, dbias.raw()));
+    const Storage chosen({}, p.reorder ? p.w.get_size() : 0);
+    args.emplace(DNNL_ARG_DIFF_WEIGHTS, at(p.w, p.reorder ? chosen.data : dw.raw()));
+    execute(p, std::move(args));
+    if (p.reorder) reorder(p, at(p.w, chosen.data), at(p.w_plain, dw.raw()));
+  }
+
+  i64 created() const override { return created_; }
+
+ private:
+  memory at(const memory::desc& d, void* data) const { return memory(d, engine_, data); }
+
+  void execute(const Primitive& p, Args args) {
+    const Storage scratchpad({}, p.scratchpad.get_size());
+    args.emplace(DNNL_ARG_SCRATCHPAD, at(p.scratchpad, scratchpad.data));
+    p.run.execute(stream_, args);
+    stream_.wait();
+  }
+
+  void reorder(const Primitive& p, const memory& from, const memory& to) {
+    p.reorder.execute(stream_, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+    stream_.wait();
+  }
+
+  /// The weight in the library's layout, redone when the weight has changed; null where ours serves as it is.
+  std::shared_ptr<Storage> library_weights(const Primitive& p, const Tensor& w) {
+    if (!p.reorder) return nullptr;
+    const std::lock_guard lock(mutex_);
+    Storage::Derived& derived = w.storage().derived[p.w_layout];
+    if (!derived.copy || derived.version != w.version()) {
+      if (!derived.copy) derived.copy = std::make_shared<Storage>(Device{}, p.w.get_size());
+      reorder(p, at(p.w_plain, w.raw()), at(p.w, derived.copy->data));
+      derived.version = w.version();
+    }
+    return derived.copy;
+  }
+
+  const Primitive& find(const Key& key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = cache_.find(key);
+    if (found != cache_.end()) return found->second;
+    return cache_.emplace(key, create(key)).first->second;
+  }
+
+  dnnl::convolution_forward::primitive_desc forward_desc(const Key& k, const Problem& p, dnnl::primitive_attr attr) {
+    using Forward = dnnl::convolution_forward;
+    const auto kind = dnnl::prop_kind::forward_training;
+    const auto direct = dnnl::algorithm::convolution_direct;
+    if (k.act.kind == Act::leaky_relu) {
+      dnnl::post_ops ops;
+      ops.append_eltwise(1.F, dnnl::algorithm::eltwise_relu, k.act.slope, 0.F);
+      attr.set_post_ops(ops);
+    }
+    const memory::dims far = far_pads(k);
+    return p.bias
+               ? Forward::primitive_desc(
+                     Forward::desc(kind, direct, p.x, p.w_any, p.bias, p.y, p.strides, p.dilation, p.pads, far), attr,
+                     engine_)
+               : Forward::primitive_desc(
+                     Forward::desc(kind, direct, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads, far), attr, engine_);
+  }
+
+  Primitive create(const Key& k) {
+    const Problem p = describe(k);
+    const auto direct = dnnl::algorithm::convolution_direct;
+    dnnl::primitive_attr attr;
+    attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    const auto forward = forward_desc(k, p, attr);
+    const memory::dims far = far_pads(k);
+    if (k.pass == Pass::forward)
+      return finish(p, dnnl::convolution_forward(forward), forward, forward.weights_desc(), true);
+    if (k.pass == Pass::data) {
+      using Data = dnnl::convolution_backward_data;
+      const Data::primitive_desc d(Data::desc(direct, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads, far), attr,
+                                   engine_, forward);
+      return finish(p, Data(d), d, d.weights_desc(), true);
+    }
+    using Weights = dnnl::convolution_backward_weights;
+    const Weights::primitive_desc d(
+        p.bias ? Weights::desc(direct, p.x, p.w_any, p.bias, p.y, p.strides, p.dilation, p.pads, far)
+               : Weights::desc(direct, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads, far),
+        attr, engine_, forward);
+    return finish(p, Weights(d), d, d.diff_weights_desc(), false);
+  }
+
+  template <class Desc>
+  Primitive finish(const Problem& p, dnnl::primitive run, const Desc& d, const memory::desc& w, bool into_library) {
+    ++created_;
+    Primitive made{std::move(run), p.x, p.y, w, p.bias, d.scratchpad_desc(), p.w_plain, layout_id(w), {}};
+    if (w != p.w_plain) {
+      const auto& [from, to] = into_library ? std::tie(p.w_plain, w) : std::tie(w, p.w_plain);
+      made.reorder = dnnl::reorder(dnnl::reorder::primitive_desc(engine_, from, engine_, to));
+      ++created_;
+    }
+    return made;
+  }
+
+  std::uint64_t layout_id(const memory::desc& w) {
+    for (std::size_t i = 0; i < layouts_.size(); ++i) {
+      if (layouts_[i] == w) return i;
+    }
+    layouts_.push_back(w);
+    return layouts_.size() - 1;
+  }
+
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream_{engine_};
+  std::mutex mutex_;
+  std::map<Key, Primitive> cache_;
+  std::vector<memory::desc> layouts_;
+  i64 created_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<ConvPrimitives> make_conv_primitives() { return std::make_unique<DnnlConvPrimitives>(); }
+
+}  // namespace md

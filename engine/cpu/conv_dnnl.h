@@ -1,0 +1,24 @@
+// Convolutions on oneDNN, cached by shape. The implementation is the one file that includes dnnl.hpp.
+#pragma once
+#include <memory>
+
+#include "engine/backend.h"
+
+namespace md {
+
+class ConvPrimitives {
+ public:
+  virtual ~ConvPrimitives() = default;
+  virtual void forward(const Conv2dSpec&, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) = 0;
+  virtual void data_gradient(const Conv2dSpec&, const Tensor& dz, const Tensor& w, const Tensor& dx) = 0;
+  virtual void weight_gradient(const Conv2dSpec&, const Tensor& dz, const Tensor& x, const Tensor& dw,
+                               const Tensor& dbias) = 0;
+  virtual i64 created() const = 0;
+};
+
+std::unique_ptr<ConvPrimitives> make_conv_primitives();
+
+/// Depthwise weights are [kh,kw,C]; all others [O,kh,kw,I/groups].
+inline bool is_depthwise(const Tensor& w) { return w.shape().rank() == 3; }
+
+}  // namespace md

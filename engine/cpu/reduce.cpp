@@ -1,0 +1,49 @@
+// Sum along one axis of [outer, axis, inner], plain or weighted. Fixed chunks in float, chunks in double.
+#include "engine/cpu/channel_sums.h"
+#include "engine/cpu/cpu_backend.h"
+
+namespace md {
+namespace {
+
+/// One chunk of rows into sums[C].
+template <bool kWeighted>
+void sum_chunk(const RowWalk& w, i64 chunk, const float* x, const float* factor, float* sums) {
+  std::vector<float> wide(static_cast<std::size_t>(w.width), 0.F);
+  float* acc = wide.data();
+  for_each_wide_row(w, w.begin(chunk), w.end(chunk), [=](i64 at, i64 n) {
+#pragma omp simd
+    for (i64 i = 0; i < n; ++i) acc[i] += kWeighted ? x[at + i] * factor[at + i] : x[at + i];
+  });
+  unfold(acc, w, sums);
+}
+
+}  // namespace
+
+void CpuBackend::reduce_sum(const Tensor& x, const Tensor& factor, i64 outer, i64 axis, i64 inner, const Tensor& y) {
+  const RowWalk walk(axis, inner);
+  const float* px = x.data();
+  const float* pf = factor ? factor.data() : nullptr;
+  const i64 chunks = walk.chunks;
+  std::vector<float> partial(static_cast<std::size_t>(outer * chunks * inner));
+#pragma omp parallel for schedule(static) if (outer * axis * inner > 32768)
+  for (i64 t = 0; t < outer * chunks; ++t) {
+    const i64 o = t / chunks, at = o * axis * inner;
+    float* sums = partial.data() + t * inner;
+    if (pf) {
+      sum_chunk<true>(walk, t % chunks, px + at, pf + at, sums);
+    } else {
+      sum_chunk<false>(walk, t % chunks, px + at, nullptr, sums);
+    }
+  }
+  float* py = y.data();
+  for (i64 o = 0; o < outer; ++o) {
+    for (i64 i = 0; i < inner; ++i) {
+      double s = 0;
+      for (i64 c = 0; c < chunks; ++c)
+        s += static_cast<double>(partial[static_cast<std::size_t>((o * chunks + c) * inner + i)]);
+      py[o * inner + i] = static_cast<float>(s);
+    }
+  }
+}
+
+}  // namespace md

@@ -1,0 +1,39 @@
+// A caching pool over any source of memory: freed blocks wait in a list per size class and are handed out again, so a
+// steady-state training step asks the system for nothing. Classes are an eighth of a power of two apart (at most 12.5 %
+// waste). Thread-safe.
+#pragma once
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/backend.h"
+
+namespace md {
+
+class Pool {
+ public:
+  /// `take` returns null when the system has no more; `give` returns a block to it.
+  Pool(std::function<void*(std::size_t)> take, std::function<void(void*, std::size_t)> give);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  void* alloc(std::size_t bytes);  // throws md::Error when even an emptied pool has no room
+  void free(void*, std::size_t bytes) noexcept;
+  void release();  // returns every cached block to the system
+  PoolStats stats() const;
+
+  static std::size_t class_of(std::size_t bytes);  // the size that a request is rounded to
+
+ private:
+  void release_locked();
+  std::function<void*(std::size_t)> take_;
+  std::function<void(void*, std::size_t)> give_;
+  mutable std::mutex mutex_;
+  std::unordered_map<std::size_t, std::vector<void*>> free_;
+  PoolStats stats_;
+};
+
+}  // namespace md

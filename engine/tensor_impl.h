@@ -1,0 +1,49 @@
+// What stands behind a Tensor handle. Only tensor.cpp and autograd.cpp include this.
+#pragma once
+#include <memory>
+
+#include "engine/autograd.h"
+#include "engine/tensor.h"
+
+namespace md {
+
+struct Node;
+
+/// The place of a tensor in the graph. Nodes point to these and not to tensors, so that the graph keeps no memory alive
+/// except what an op's backward captured.
+struct GradMeta {
+  Shape shape;
+  Device device;
+  bool requires_grad = false;
+  Tensor grad;
+  std::shared_ptr<Node> node;  // the op that made it; none for leaves
+};
+
+struct TensorImpl {
+  std::shared_ptr<Storage> storage;
+  std::size_t offset = 0;  // bytes
+  Shape shape;
+  DType dtype = DType::f32;
+  std::shared_ptr<GradMeta> meta;  // none: no gradient wanted
+};
+
+struct Node {
+  const char* op;
+  std::uint64_t sequence;
+  std::vector<std::shared_ptr<GradMeta>> inputs;  // empty where no gradient is wanted
+  Backward backward;
+  ~Node();
+};
+
+struct TensorAccess {
+  static Tensor make(TensorImpl impl) {
+    Tensor t;
+    t.impl_ = std::make_shared<TensorImpl>(std::move(impl));
+    return t;
+  }
+  /// True if nobody else can see this memory.
+  static bool unique(const Tensor& t) { return t.impl_.use_count() == 1 && t.impl_->storage.use_count() == 1; }
+  static GradMeta& meta(const Tensor& t);
+};
+
+}  // namespace md

@@ -1,0 +1,78 @@
+// batch_norm: torch.nn.functional.batch_norm followed by an activation, over all axes but the last. x [...,C].
+//   training:   mean, var of the batch (biased var normalises);  running = (1 - momentum)*running + momentum*batch,
+//               with the UNBIASED batch variance
+//   evaluation: the running statistics
+//   y = act(weight * (x - mean) / sqrt(var + eps) + bias)
+// The two passes over memory and their gradients are the backend's (engine/cpu/batch_norm.cpp has the formulas).
+#include <cmath>
+
+#include "engine/autograd.h"
+#include "engine/launch.h"
+#include "layers/ops.h"
+
+namespace md {
+namespace {
+
+/// running = (1 - momentum) * running + momentum * batch
+struct Blend {
+  float* running;  // [C]
+  const float* batch;
+  float momentum;
+  MD_HD void operator()(i64, i64 c) const { running[c] = (1.F - momentum) * running[c] + momentum * batch[c]; }
+};
+
+struct InverseRoot {
+  const float* variance;  // [C]
+  float* rstd;
+  float eps;
+  MD_HD void operator()(i64, i64 c) const { rstd[c] = 1.F / sqrtf(variance[c] + eps); }
+};
+
+void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& s) {
+  MD_CHECK(x.shape().rank() >= 2, "batch_norm: input ", x.shape(), " wants [...,C]");
+  const Shape per_channel{x.dim(-1)};
+  for (const Tensor* t : {&weight, &bias, &s.running_mean, &s.running_var}) {
+    MD_CHECK(t->shape() == per_channel, "batch_norm: ", t->shape(), " for input ", x.shape());
+  }
+  MD_CHECK(!s.training || x.numel() > x.dim(-1), "batch_norm: one value per channel has no variance, input ",
+           x.shape());
+}
+
+void blend(const Tensor& running, const Tensor& batch, float momentum) {
+  launch(running.device(), 1, running.numel(), Blend{running.data(), batch.data(), momentum});
+  running.bump_version();
+}
+
+}  // namespace
+
+Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state,
+                  const BatchNormSpec& spec) {
+  check(x, weight, bias, state);
+  Backend& b = backend(x.device());
+  const i64 C = x.dim(-1);
+  const Tensor rstd = Tensor::empty({C}, x.device());
+  Tensor mean = state.running_mean;
+  if (state.training) {
+    mean = Tensor::empty({C}, x.device());
+    const Tensor variance = Tensor::empty({C}, x.device());
+    b.batch_norm_statistics(spec, x, mean, rstd, variance);
+    blend(state.running_mean, mean, state.momentum);
+    blend(state.running_var, variance, state.momentum);
+  } else {
+    launch(x.device(), 1, C, InverseRoot{state.running_var.data(), rstd.data(), spec.eps});
+  }
+  Tensor y = Tensor::empty(x.shape(), x.device());
+  b.batch_norm(spec, x, weight, bias, mean, rstd, y);
+  const bool training = state.training;
+  return record(
+      "batch_norm", y, {x, weight, bias},
+      [spec, training, x = x.detach(), weight, bias, mean, rstd](const Tensor& dy, Needs needs) -> Grads {
+        const Tensor dx = needs[0] ? Tensor::empty(x.shape(), x.device()) : Tensor();
+        const Tensor dweight = Tensor::empty(weight.shape(), x.device());
+        const Tensor dbias = Tensor::empty(bias.shape(), x.device());
+        backend(x.device()).batch_norm_backward(spec, training, dy, x, weight, bias, mean, rstd, dx, dweight, dbias);
+        return {dx, dweight, dbias};
+      });
+}
+
+}  // namespace md

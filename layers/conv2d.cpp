@@ -1,0 +1,84 @@
+// conv2d: torch.nn.functional.conv2d, optionally followed by leaky_relu.
+//   x [N,H,W,I], w [O,kh,kw,I/groups] (depthwise: [kh,kw,C]), bias [O] or none -> y [N,OH,OW,O]
+//   OH = (H + 2*pad - dilation*(kh-1) - 1) / stride + 1, OW alike.
+//   z[n,oy,ox,o] = bias[o] + sum over ky,kx,i of x[n, oy*stride - pad + ky*dilation, ox*stride - pad + kx*dilation, i]
+//                                              * w[o,ky,kx,i]                     (outside the image: 0)
+// and y = act(z). The kernels are the backend's (oneDNN or cuDNN); tests/conv2d_test.cpp has all three sums as loops.
+#include "engine/autograd.h"
+#include "engine/launch.h"
+#include "layers/ops.h"
+
+namespace md {
+namespace {
+
+/// The output shape; checks everything on the way.
+Shape output_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& s) {
+  MD_CHECK(x.shape().rank() == 4, "conv2d: input ", x.shape(), " wants [N,H,W,C]");
+  const i64 I = x.dim(3);
+  const bool depthwise = s.groups > 1 && s.groups == I && w.shape().rank() == 3;
+  MD_CHECK(depthwise || w.shape().rank() == 4, "conv2d: weight ", w.shape(), " wants [O,kh,kw,I/groups], or [kh,kw,C]");
+  MD_CHECK(s.stride > 0 && s.dilation > 0 && s.pad >= 0 && s.groups > 0, "conv2d: stride ", s.stride, ", dilation ",
+           s.dilation, ", pad ", s.pad, ", groups ", s.groups);
+  const i64 O = depthwise ? w.dim(2) : w.dim(0), wants = depthwise ? O : w.dim(3) * s.groups;
+  MD_CHECK(I == wants && O % s.groups == 0, "conv2d: input ", x.shape(), " has ", I, " channels, weight ", w.shape(),
+           " with groups ", s.groups, " wants ", wants);
+  MD_CHECK(!bias || bias.shape() == Shape({O}), "conv2d: bias ", bias.shape(), " for ", O, " output channels");
+  MD_CHECK(s.act.kind == Act::none || s.act.kind == Act::leaky_relu, "conv2d: only leaky_relu can be fused");
+  const auto extent = [&](i64 in, i64 k) { return (in + 2 * s.pad - s.dilation * (k - 1) - 1) / s.stride + 1; };
+  const int ky = depthwise ? 0 : 1;
+  const i64 OH = extent(x.dim(1), w.dim(ky)), OW = extent(x.dim(2), w.dim(ky + 1));
+  MD_CHECK(OH > 0 && OW > 0, "conv2d: input ", x.shape(), " is smaller than the window of ", w.shape());
+  return {x.dim(0), OH, OW, O};
+}
+
+/// dz = dy * act'(z). The sign of y is the sign of z, so y is all that leaky_relu needs.
+struct LeakyReluGradient {
+  const float *y, *dy;  // [N,OH,OW,O]
+  float* dz;
+  i64 O;
+  float slope;
+  MD_HD void operator()(i64 pixel, i64 o) const {
+    const i64 at = pixel * O + o;
+    dz[at] = y[at] > 0.F ? dy[at] : slope * dy[at];
+  }
+};
+
+Tensor before_activation(const Conv2dSpec& s, const Tensor& y, const Tensor& dy) {
+  if (s.act.kind == Act::none) return dy;
+  Tensor dz = Tensor::empty(dy.shape(), dy.device());
+  const i64 O = dy.dim(3);
+  launch(dy.device(), dy.numel() / O, O, LeakyReluGradient{y.data(), dy.data(), dz.data(), O, s.act.slope});
+  return dz;
+}
+
+}  // namespace
+
+// With z before the activation and dz its gradient:
+//   dx[n,y,x,i]    = sum over o,ky,kx of dz[n,oy,ox,o] * w[o,ky,kx,i]   where oy*stride - pad + ky*dilation = y, ox
+//   alike dw[o,ky,kx,i]  = sum over n,oy,ox of dz[n,oy,ox,o] * x[n, oy*stride - pad + ky*dilation, ..., i] dbias[o] =
+//   sum over n,oy,ox of dz[n,oy,ox,o]
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& s) {
+  Tensor y = Tensor::empty(output_shape(x, w, bias, s), x.device());
+  backend(x.device()).conv2d(s, x, w, bias, y);
+  // The activation's backward needs y itself; a detached handle keeps the tape free of a cycle.
+  const Tensor saved_y = s.act.kind == Act::none ? Tensor() : y.detach();
+  return record("conv2d", y, {x, w, bias}, [s, x = x.detach(), w, saved_y](const Tensor& dy, Needs needs) -> Grads {
+    Backend& b = backend(dy.device());
+    const Tensor dz = before_activation(s, saved_y, dy);
+    Tensor dx, dw, dbias;
+    if (needs[0]) {
+      dx = Tensor::empty(x.shape(), x.device());
+      b.conv2d_dx(s, dz, w, dx);
+    }
+    if (needs[2]) dbias = Tensor::empty({dz.dim(3)}, dz.device());
+    if (needs[1]) {
+      dw = Tensor::empty(w.shape(), w.device());
+      b.conv2d_dw(s, dz, x, dw, dbias);
+    } else if (needs[2]) {
+      b.reduce_sum(dz, {}, 1, dz.numel() / dz.dim(3), dz.dim(3), dbias);
+    }
+    return {dx, dw, dbias};
+  });
+}
+
+}  // namespace md
