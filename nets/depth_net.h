@@ -1,0 +1,39 @@
+// DepthNet: what the trainer and the evaluator know of a network, and the registry of all of them. Any image size from
+// 32 to 4096: the image is padded at the bottom and right to multiples of 32 by reflection, the maps are cropped after,
+// the same way for every network.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/module.h"
+
+namespace md {
+
+struct NetOptions {
+  float max_depth_m = 10.F;  // the prediction is in (0, max_depth_m)
+  std::uint64_t seed = 0;    // of the initial weights
+};
+
+struct DepthMaps {
+  Tensor depth_m;   // [N,H,W,1]
+  Tensor features;  // [N,h,w,C]: the map before the prediction layer, on which MetricDepth acts
+};
+
+class DepthNet : public Module {
+ public:
+  /// image [N,H,W,3], ImageNet-normalised; focal_px [N], may be empty for networks that do not use it.
+  /// Throws Exit::bad_data for another shape or size.
+  DepthMaps forward(const Tensor& image, const Tensor& focal_px = {}) const;
+
+ private:
+  /// The network itself. REQUIRES: H and W are multiples of 32.
+  virtual DepthMaps forward_aligned(const Tensor& image, const Tensor& focal_px) const = 0;
+};
+
+/// A network with fresh weights; throws Exit::usage for an unknown name and lists the known ones.
+std::unique_ptr<DepthNet> make_net(const std::string& name, const NetOptions&);
+std::vector<std::string> net_names();
+
+}  // namespace md

@@ -1,0 +1,43 @@
+#include "nets/lt.h"
+
+namespace md {
+namespace {
+
+ConvOptions leaky(int pad) { return {.pad = pad, .act = {Act::leaky_relu, 0.2F}}; }
+
+}  // namespace
+
+UpBlock::UpBlock(Rng& rng, i64 in, i64 skip, i64 out)
+    : conv1_(child<Conv2d>("conv1", rng, in + skip, out, 3, leaky(1))),
+      conv2_(child<Conv2d>("conv2", rng, out, out, 3, leaky(1))) {}
+
+Tensor UpBlock::forward(const Tensor& x, const Tensor& skip) const {
+  const Tensor up = upsample_bilinear(x, skip.dim(1), skip.dim(2));
+  return conv2_.forward(conv1_.forward(concat({up, skip})));
+}
+
+Lt::Lt(const NetOptions& options) : Lt(options, Rng(options.seed, Purpose::init)) {}
+
+Lt::Lt(const NetOptions& options, Rng rng)
+    : max_depth_m_(options.max_depth_m),
+      encoder_(child<MobileNetV3Large>("encoder", rng)),
+      bottleneck_(child<Conv2d>("bottleneck", rng, 960, 256, 1, leaky(0))),
+      up1_(child<UpBlock>("up1", rng, 256, 112, 128)),
+      up2_(child<UpBlock>("up2", rng, 128, 40, 64)),
+      up3_(child<UpBlock>("up3", rng, 64, 24, 48)),
+      up4_(child<UpBlock>("up4", rng, 48, 16, 32)),
+      predict_(child<Conv2d>("predict", rng, 32, 1, 3, ConvOptions{.pad = 1})) {}
+
+DepthMaps Lt::forward_aligned(const Tensor& image, const Tensor& /*focal_px*/) const {
+  const std::vector<Tensor> maps = encoder_.forward(image);
+  const auto tap = [&](std::size_t index) { return maps[MobileNetV3Large::kTaps[index]]; };
+  Tensor f = bottleneck_.forward(tap(4));
+  f = up1_.forward(f, tap(3));
+  f = up2_.forward(f, tap(2));
+  f = up3_.forward(f, tap(1));
+  f = up4_.forward(f, tap(0));
+  const Tensor half = scale(sigmoid(predict_.forward(f)), max_depth_m_);
+  return {upsample_bilinear(half, image.dim(1), image.dim(2)), f};
+}
+
+}  // namespace md

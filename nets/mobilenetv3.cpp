@@ -1,0 +1,74 @@
+#include "nets/mobilenetv3.h"
+
+namespace md {
+namespace {
+
+using Row = InvertedResidual::Row;
+
+// Howard et al. 2019, Table 1.
+constexpr std::array<Row, 15> kRows = {{
+    {3, 16, 16, false, Act::relu, 1},
+    {3, 64, 24, false, Act::relu, 2},
+    {3, 72, 24, false, Act::relu, 1},
+    {5, 72, 40, true, Act::relu, 2},
+    {5, 120, 40, true, Act::relu, 1},
+    {5, 120, 40, true, Act::relu, 1},
+    {3, 240, 80, false, Act::hardswish, 2},
+    {3, 200, 80, false, Act::hardswish, 1},
+    {3, 184, 80, false, Act::hardswish, 1},
+    {3, 184, 80, false, Act::hardswish, 1},
+    {3, 480, 112, true, Act::hardswish, 1},
+    {3, 672, 112, true, Act::hardswish, 1},
+    {5, 672, 160, true, Act::hardswish, 2},
+    {5, 960, 160, true, Act::hardswish, 1},
+    {5, 960, 160, true, Act::hardswish, 1},
+}};
+
+/// The multiple of 8 nearest to v, but not below 0.9 v (torchvision's _make_divisible).
+i64 divisible_by_8(i64 v) {
+  const i64 rounded = std::max<i64>(8, (v + 4) / 8 * 8);
+  return 10 * rounded < 9 * v ? rounded + 8 : rounded;
+}
+
+ConvNormActOptions options(Act act, int stride = 1, i64 groups = 1) {
+  return {.stride = stride, .groups = int(groups), .norm = {.eps = 1e-3F, .momentum = 0.01F, .act = {act}}};
+}
+
+}  // namespace
+
+InvertedResidual::InvertedResidual(Rng& rng, i64 in, const Row& row) : residual_(row.stride == 1 && in == row.out) {
+  int index = 0;
+  const auto next_name = [&] { return cat("block.", index++); };
+  if (row.expanded != in) expand_ = &child<ConvNormAct>(next_name(), rng, in, row.expanded, 1, options(row.act));
+  depthwise_ = &child<ConvNormAct>(next_name(), rng, row.expanded, row.expanded, row.kernel,
+                                   options(row.act, row.stride, row.expanded));
+  if (row.squeeze_excite)
+    squeeze_excite_ = &child<SqueezeExcite>(next_name(), rng, row.expanded, divisible_by_8(row.expanded / 4));
+  project_ = &child<ConvNormAct>(next_name(), rng, row.expanded, row.out, 1, options(Act::none));
+}
+
+Tensor InvertedResidual::forward(const Tensor& x) const {
+  Tensor y = depthwise_->forward(expand_ ? expand_->forward(x) : x);
+  if (squeeze_excite_) y = squeeze_excite_->forward(y);
+  y = project_->forward(y);
+  return residual_ ? add(x, y) : y;
+}
+
+MobileNetV3Large::MobileNetV3Large(Rng& rng) {
+  stem_ = &child<ConvNormAct>("features.0", rng, 3, 16, 3, options(Act::hardswish, 2));
+  i64 in = 16;
+  for (const Row& row : kRows) {
+    blocks_.push_back(&child<InvertedResidual>(cat("features.", blocks_.size() + 1), rng, in, row));
+    in = row.out;
+  }
+  head_ = &child<ConvNormAct>("features.16", rng, in, kTapChannels.back(), 1, options(Act::hardswish));
+}
+
+std::vector<Tensor> MobileNetV3Large::forward(const Tensor& image) const {
+  std::vector<Tensor> maps = {stem_->forward(image)};
+  for (const InvertedResidual* block : blocks_) maps.push_back(block->forward(maps.back()));
+  maps.push_back(head_->forward(maps.back()));
+  return maps;
+}
+
+}  // namespace md
