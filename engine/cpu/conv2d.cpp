@@ -1,11 +1,30 @@
 // Which kernel computes which convolution: oneDNN, except where an own kernel is measured to be faster.
+#include "engine/cpu/conv_direct.h"
 #include "engine/cpu/conv_dnnl.h"
 #include "engine/cpu/cpu_backend.h"
 
 namespace md {
+namespace {
+
+bool to_one_channel(const Conv2dSpec& spec, const Tensor& w) {
+  return spec.groups == 1 && w.shape().rank() == 4 && w.dim(0) == 1 && w.dim(3) >= 16;
+}
+
+/// oneDNN's weight gradient is generic for depthwise windows above 3x3; small odd windows have an own kernel.
+bool own_weight_gradient(const Conv2dSpec& spec, const Tensor& dw) {
+  const i64 k = dw.dim(is_depthwise(dw) ? 1 : 2);
+  const bool has_kernel = k == 1 || k == 3 || k == 5 || k == 7;
+  return has_kernel && (to_one_channel(spec, dw) || (is_depthwise(dw) && k > 3));
+}
+
+}  // namespace
 
 void CpuBackend::conv2d(const Conv2dSpec& spec, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
-  convolutions_->forward(spec, x, w, bias, y);
+  if (to_one_channel(spec, w)) {
+    direct_one_channel(spec, x, w, bias, y);
+  } else {
+    convolutions_->forward(spec, x, w, bias, y);
+  }
 }
 
 void CpuBackend::conv2d_dx(const Conv2dSpec& spec, const Tensor& dz, const Tensor& w, const Tensor& dx) {
@@ -14,7 +33,9 @@ void CpuBackend::conv2d_dx(const Conv2dSpec& spec, const Tensor& dz, const Tenso
 
 void CpuBackend::conv2d_dw(const Conv2dSpec& spec, const Tensor& dz, const Tensor& x, const Tensor& dw,
                            const Tensor& dbias) {
-  convolutions_->weight_gradient(spec, dz, x, dw, dbias);
+  if (!own_weight_gradient(spec, dw)) return convolutions_->weight_gradient(spec, dz, x, dw, dbias);
+  direct_weight_gradient(spec, dz, x, dw);
+  if (dbias) reduce_sum(dz, {}, 1, dz.numel() / dz.dim(3), dz.dim(3), dbias);
 }
 
 i64 CpuBackend::primitives_created() const { return convolutions_->created(); }
