@@ -42,8 +42,11 @@ Tensor concat(const std::vector<Tensor>& parts);
 enum class Corners { half_pixel, align };  // align_corners = False, True
 /// torch.nn.functional.interpolate(mode="bilinear", size=(h, w)).
 Tensor upsample_bilinear(const Tensor& x, i64 h, i64 w, Corners = Corners::half_pixel);
+/// interpolate(scale_factor=s): the size is floor(s * side), but pixels are 1/s apart, not side/size.
+Tensor upsample_bilinear(const Tensor& x, double scale_factor, Corners = Corners::half_pixel);
 /// torch.nn.functional.interpolate(mode="nearest", size=(h, w)): source index floor(i * H / h).
 Tensor upsample_nearest(const Tensor& x, i64 h, i64 w);
+Tensor upsample_nearest(const Tensor& x, double scale_factor);
 
 /// torch.nn.functional.adaptive_avg_pool2d(x, (h, w)). [N,H,W,C] -> [N,h,w,C].
 Tensor adaptive_avg_pool(const Tensor& x, i64 h, i64 w);

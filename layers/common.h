@@ -1,0 +1,27 @@
+// What the ops share: argument checks in one wording, and how a pointwise op cuts memory into rows for launch().
+#pragma once
+#include "engine/tensor.h"
+
+namespace md {
+
+struct Rows {
+  i64 outer, inner;
+};
+
+/// Any shape as rows for launch(): trailing axes are merged until a row is long enough to vectorise.
+inline Rows pointwise_rows(const Shape& shape) {
+  constexpr i64 kLongEnough = 512;
+  i64 inner = 1;
+  for (int axis = shape.rank() - 1; axis >= 0 && inner < kLongEnough; --axis) inner *= shape[axis];
+  return {inner > 0 ? shape.numel() / inner : 0, inner};
+}
+
+inline void require_image(const char* op, const Tensor& x) {
+  MD_CHECK(x.shape().rank() == 4 && x.numel() > 0, op, ": input ", x.shape(), " is not a map [N,H,W,C]");
+}
+
+inline void require_same_shape(const char* op, const Tensor& a, const Tensor& b) {
+  MD_CHECK(a.shape() == b.shape(), op, ": shapes ", a.shape(), " and ", b.shape(), " differ");
+}
+
+}  // namespace md

@@ -1,0 +1,56 @@
+// Maps side by side along the last axis (PyTorch: torch.cat(parts, dim=1) of NCHW). The gradient of a part is its slice
+// of dy.
+#include "engine/autograd.h"
+#include "engine/launch.h"
+#include "layers/ops.h"
+
+namespace md {
+namespace {
+
+struct CopyChannels {
+  const float* from;
+  float* to;
+  i64 from_row, to_row;  // channels of a whole row on either side
+  MD_HD void operator()(i64 row, i64 c) const { to[row * to_row + c] = from[row * from_row + c]; }
+};
+
+Shape with_channels(const Shape& shape, i64 channels) {
+  std::vector<i64> dims;
+  for (int axis = 0; axis + 1 < shape.rank(); ++axis) dims.push_back(shape[axis]);
+  dims.push_back(channels);
+  return Shape(dims);
+}
+
+}  // namespace
+
+Tensor concat(const std::vector<Tensor>& parts) {
+  MD_CHECK(!parts.empty(), "concat: no parts");
+  std::vector<i64> widths;
+  i64 channels = 0;
+  for (const Tensor& part : parts) {
+    MD_CHECK(part.shape().rank() > 0 && with_channels(part.shape(), 1) == with_channels(parts[0].shape(), 1),
+             "concat: part ", part.shape(), " does not fit beside ", parts[0].shape());
+    widths.push_back(part.dim(-1));
+    channels += part.dim(-1);
+  }
+  const Device device = parts[0].device();
+  const Tensor y = Tensor::empty(with_channels(parts[0].shape(), channels), device);
+  const i64 rows = y.numel() / channels;
+  float* to = y.data();
+  for (const Tensor& part : parts) {
+    launch(device, rows, part.dim(-1), CopyChannels{part.data(), to, part.dim(-1), channels});
+    to += part.dim(-1);
+  }
+  return record("concat", y, parts, [widths, channels, rows](const Tensor& dy, Needs needs) {
+    Grads grads(widths.size());
+    const float* from = dy.data();
+    for (std::size_t part = 0; part < widths.size(); from += widths[part++]) {
+      if (!needs[static_cast<int>(part)]) continue;
+      grads[part] = Tensor::empty(with_channels(dy.shape(), widths[part]), dy.device());
+      launch(dy.device(), rows, widths[part], CopyChannels{from, grads[part].data(), channels, widths[part]});
+    }
+    return grads;
+  });
+}
+
+}  // namespace md

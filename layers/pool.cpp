@@ -1,0 +1,51 @@
+// torch.nn.functional.adaptive_avg_pool2d: output i is the mean over the bin [floor(i H/h), ceil((i+1) H/h)) of rows,
+// and likewise of columns; bins may overlap. The mean over a box is a mean along W of means along H.
+#include "engine/autograd.h"
+#include "engine/launch.h"
+#include "layers/common.h"
+#include "layers/ops.h"
+#include "layers/resample.h"
+
+namespace md {
+namespace {
+
+struct Spread {
+  const float* dy;  // [N,C]
+  float* dx;        // [N*pixels,C]
+  i64 pixels, channels;
+  MD_HD void operator()(i64 pixel, i64 c) const { dx[pixel * channels + c] = dy[pixel / pixels * channels + c]; }
+};
+
+// [N,H,W,C] -> [N,1,1,C]
+Tensor sum_over_pixels(const Tensor& x) {
+  const i64 images = x.dim(0), pixels = x.dim(1) * x.dim(2), channels = x.dim(3);
+  const Tensor y = Tensor::empty({images, 1, 1, channels}, x.device());
+  backend(x.device()).reduce_sum(x, {}, images, pixels, channels, y);
+  return record("adaptive_avg_pool", y, {x}, [=, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
+    const Tensor dx = Tensor::empty(shape, dy.device());
+    launch(dy.device(), images * pixels, channels, Spread{dy.data(), dx.data(), pixels, channels});
+    return {dx};
+  });
+}
+
+Taps bin_taps(i64 from, i64 to) {
+  Taps taps;
+  taps.from = from;
+  for (i64 i = 0; i < to; ++i) {
+    const i64 begin = i * from / to, end = ((i + 1) * from + to - 1) / to;
+    for (i64 source = begin; source < end; ++source) taps.tap(source, 1.F / static_cast<float>(end - begin));
+    taps.end_row();
+  }
+  return taps;
+}
+
+}  // namespace
+
+Tensor adaptive_avg_pool(const Tensor& x, i64 h, i64 w) {
+  require_image("adaptive_avg_pool", x);
+  MD_CHECK(h > 0 && w > 0, "adaptive_avg_pool: input ", x.shape(), " cannot become ", h, " x ", w);
+  if (h == 1 && w == 1) return scale(sum_over_pixels(x), 1.F / static_cast<float>(x.dim(1) * x.dim(2)));
+  return resample("adaptive_avg_pool", x, bin_taps(x.dim(1), h), bin_taps(x.dim(2), w));
+}
+
+}  // namespace md

@@ -1,0 +1,123 @@
+#include "layers/resample.h"
+
+#include <algorithm>
+
+#include "engine/autograd.h"
+#include "engine/backend.h"
+#include "engine/launch.h"
+
+namespace md {
+namespace {
+
+// One output row j of y [M,to,inner] from x [M,from,inner]; `lanes` neighbouring elements a call.
+struct Resample {
+  const float* x;
+  float* y;
+  const int *begin, *index;
+  const float* weight;
+  i64 from, to, inner, lanes;
+  MD_HD void operator()(i64 row, i64 block) const {
+    const i64 j = row % to, first = block * lanes;
+    const i64 count = inner - first < lanes ? inner - first : lanes;
+    const float* source = x + row / to * from * inner + first;
+    float* target = y + row * inner + first;
+    for (i64 i = 0; i < count; ++i) target[i] = 0.F;
+    for (int t = begin[j]; t < begin[j + 1]; ++t) {
+      const float* tapped = source + index[t] * inner;
+      for (i64 i = 0; i < count; ++i) target[i] += weight[t] * tapped[i];
+    }
+  }
+};
+
+template <class T>
+Tensor upload(const std::vector<T>& values, DType dtype, Device device) {
+  const Tensor t = Tensor::empty({std::max<i64>(1, static_cast<i64>(values.size()))}, device, dtype);
+  backend(device).to_device(t.raw(), values.data(), values.size() * sizeof(T));
+  return t;
+}
+
+// A sparse matrix in the memory of a device.
+class Matrix {
+ public:
+  Matrix(const Taps& taps, Device device)
+      : from_(taps.from),
+        to_(taps.to()),
+        device_(device),
+        begin_(upload(taps.begin, DType::i32, device)),
+        index_(upload(taps.index, DType::i32, device)),
+        weight_(upload(taps.weight, DType::f32, device)) {}
+
+  /// x [outer,from,inner] -> y [outer,to,inner]
+  void apply(i64 outer, i64 inner, const float* x, float* y) const {
+    // On a CPU a call fills some registers' worth, which vectorises at any number of channels; on a GPU neighbouring
+    // threads take neighbouring elements.
+    const i64 lanes = device_.kind == Device::cpu ? 64 : 1;
+    launch(device_, outer * to_, (inner + lanes - 1) / lanes,
+           Resample{x, y, begin_.data<int>(), index_.data<int>(), weight_.data(), from_, to_, inner, lanes});
+  }
+  i64 from() const { return from_; }
+  i64 to() const { return to_; }
+
+ private:
+  i64 from_, to_;
+  Device device_;
+  Tensor begin_, index_, weight_;
+};
+
+Taps transposed(const Taps& taps) {
+  Taps out;
+  out.from = taps.to();
+  std::vector<std::vector<std::pair<i64, float>>> columns(taps.from);
+  for (i64 j = 0; j < taps.to(); ++j) {
+    for (int t = taps.begin[j]; t < taps.begin[j + 1]; ++t) columns[taps.index[t]].emplace_back(j, taps.weight[t]);
+  }
+  for (const auto& column : columns) {
+    for (const auto& [j, weight] : column) out.tap(j, weight);
+    out.end_row();
+  }
+  return out;
+}
+
+// Image by image, so that the map between the two passes stays in the cache. The pass that shrinks goes first.
+Tensor apply(const Taps& row_taps, const Taps& column_taps, const Tensor& x) {
+  const Device device = x.device();
+  const Matrix rows(row_taps, device), columns(column_taps, device);
+  const i64 images = x.dim(0), channels = x.dim(3);
+  const Tensor y = Tensor::empty({images, rows.to(), columns.to(), channels}, device);
+  const bool rows_first = rows.to() < rows.from();
+  const Shape between =
+      rows_first ? Shape{rows.to(), columns.from(), channels} : Shape{rows.from(), columns.to(), channels};
+  const Tensor half = Tensor::empty(between, device);
+  for (i64 n = 0; n < images; ++n) {
+    const float* source = x.data() + n * rows.from() * columns.from() * channels;
+    float* target = y.data() + n * rows.to() * columns.to() * channels;
+    if (rows_first) {
+      rows.apply(1, columns.from() * channels, source, half.data());
+      columns.apply(rows.to(), channels, half.data(), target);
+    } else {
+      columns.apply(rows.from(), channels, source, half.data());
+      rows.apply(1, columns.to() * channels, half.data(), target);
+    }
+  }
+  return y;
+}
+
+}  // namespace
+
+Taps copying_taps(i64 from, i64 to, const std::function<i64(i64)>& source) {
+  Taps taps;
+  taps.from = from;
+  for (i64 j = 0; j < to; ++j) {
+    taps.tap(source(j), 1.F);
+    taps.end_row();
+  }
+  return taps;
+}
+
+Tensor resample(const char* op, const Tensor& x, const Taps& rows, const Taps& columns) {
+  return record(op, apply(rows, columns, x), {x}, [rows, columns](const Tensor& dy, Needs) -> Grads {
+    return {apply(transposed(rows), transposed(columns), dy)};
+  });
+}
+
+}  // namespace md

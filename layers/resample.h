@@ -1,0 +1,32 @@
+// What upsampling, adaptive pooling, padding and cropping have in common: each is a linear map along H and one along W,
+// the same for every channel, so y = R x C' with two sparse matrices and the gradient is dx = R' dy C (' = transposed).
+// An op only says which taps its matrices have; the one kernel, and with it the backward, is here.
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "engine/tensor.h"
+
+namespace md {
+
+/// A sparse matrix [to, from] by rows: output j is the sum over t in [begin[j], begin[j+1]) of weight[t] * x[index[t]].
+struct Taps {
+  i64 from = 0;
+  std::vector<int> begin = {0}, index;
+  std::vector<float> weight;
+
+  i64 to() const { return static_cast<i64>(begin.size()) - 1; }
+  void tap(i64 source, float w) {
+    index.push_back(static_cast<int>(source));
+    weight.push_back(w);
+  }
+  void end_row() { begin.push_back(static_cast<int>(index.size())); }
+};
+
+/// Every output j copies the one input source(j).
+Taps copying_taps(i64 from, i64 to, const std::function<i64(i64)>& source);
+
+/// x [N,H,W,C] -> [N,rows.to(),columns.to(),C], recorded on the tape under the name `op`.
+Tensor resample(const char* op, const Tensor& x, const Taps& rows, const Taps& columns);
+
+}  // namespace md
