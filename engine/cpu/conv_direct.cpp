@@ -28,95 +28,117 @@ struct Geometry {
   i64 N, H, W, C, OH, OW, kh, kw, stride, pad, dilation, inner_begin, inner_end;
 };
 
+/// How the kernels below are specialised.
+template <int kTaps, bool kBroadcastDz, bool kFullLanes>
+struct Variant {
+  static constexpr int K = kTaps;                     // columns of the window
+  static constexpr bool broadcast_dz = kBroadcastDz;  // one output channel: dz [N,OH,OW,1]
+  static constexpr bool full = kFullLanes;            // 16 channels at once; else `lanes` of them
+};
+
 /// dw for one row of the window, one block of channels, over a range of output rows (n*OH + oy).
+template <class V>
 struct WindowRow {
   const Geometry& g;
   const float *x, *dz;  // [N,H,W,C] and [N,OH,OW,C] (or [N,OH,OW,1]), both at the block's first channel
-  i64 ky, lanes;        // lanes: channels of this block, at most 16
+  i64 ky, lanes;
 
-  template <bool kBroadcast>
-  Vec upstream(const float* row, i64 ox) const {
-    if constexpr (kBroadcast) return broadcast(row[ox]);
-    return lanes == kLanes ? load(row + ox * g.C) : load_part(row + ox * g.C, lanes);
+  Vec channels(const float* p) const {
+    if constexpr (V::full) return load(p);
+    return load_part(p, lanes);
   }
-  Vec input(const float* row, i64 ix) const {
-    return lanes == kLanes ? load(row + ix * g.C) : load_part(row + ix * g.C, lanes);
+  Vec upstream(const float* row, i64 ox) const {
+    if constexpr (V::broadcast_dz) return broadcast(row[ox]);
+    return channels(row + ox * g.C);
   }
 
   /// The border: each tap looks whether it is inside.
-  template <int K, bool kBroadcast>
   void edge(const float* xr, const float* zr, i64 begin, i64 end, Vec* acc) const {
     for (i64 ox = begin; ox < end; ++ox) {
-      const Vec z = upstream<kBroadcast>(zr, ox);
-      for (i64 kx = 0; kx < K; ++kx) {
+      const Vec z = upstream(zr, ox);
+      for (i64 kx = 0; kx < V::K; ++kx) {
         const i64 ix = ox * g.stride - g.pad + kx * g.dilation;
-        if (ix >= 0 && ix < g.W) acc[kx] += z * input(xr, ix);
+        if (ix >= 0 && ix < g.W) acc[kx] += z * channels(xr + ix * g.C);
       }
     }
   }
 
-  /// The inside with unit stride and dilation: four outputs share their K+3 inputs.
-  template <int K, bool kBroadcast>
-  void inside_dense(const float* xr, const float* zr, Vec* acc) const {
+  /// The inside: four outputs at a time, so that with unit stride their K+3 inputs are loaded once.
+  template <int kStride>
+  void inside(const float* xr, const float* zr, Vec* acc) const {
+    constexpr int kOutputs = 4, kInputs = (kOutputs - 1) * kStride + V::K;
     i64 ox = g.inner_begin;
-    for (; ox + 4 <= g.inner_end; ox += 4) {
-      Vec in[K + 3];
-      for (i64 u = 0; u < K + 3; ++u) in[u] = input(xr, ox - g.pad + u);
-      for (i64 o = 0; o < 4; ++o) {
-        const Vec z = upstream<kBroadcast>(zr, ox + o);
-        for (i64 kx = 0; kx < K; ++kx) acc[kx] += z * in[o + kx];
+    for (; ox + kOutputs <= g.inner_end; ox += kOutputs) {
+      const float* p = xr + (ox * kStride - g.pad) * g.C;
+      Vec z[kOutputs];
+#pragma GCC unroll 4
+      for (int o = 0; o < kOutputs; ++o) z[o] = upstream(zr, ox + o);
+#pragma GCC unroll 16
+      for (int u = 0; u < kInputs; ++u) {
+        const Vec in = channels(p + u * g.C);
+#pragma GCC unroll 4
+        for (int o = 0; o < kOutputs; ++o) {
+          if (const int kx = u - o * kStride; kx >= 0 && kx < V::K) acc[kx] += z[o] * in;
+        }
       }
     }
-    edge<K, kBroadcast>(xr, zr, ox, g.inner_end, acc);
+    edge(xr, zr, ox, g.inner_end, acc);
   }
 
-  template <int K, bool kBroadcast>
-  void inside_strided(const float* xr, const float* zr, Vec* acc) const {
-    for (i64 ox = g.inner_begin; ox < g.inner_end; ++ox) {
-      const Vec z = upstream<kBroadcast>(zr, ox);
-      const i64 ix = ox * g.stride - g.pad;
-      for (i64 kx = 0; kx < K; ++kx) acc[kx] += z * input(xr, ix + kx * g.dilation);
-    }
-  }
-
-  template <int K, bool kBroadcast>
   void run(i64 row_begin, i64 row_end, float* dw) const {
-    Vec acc[K] = {};
+    Vec acc[V::K] = {};
     for (i64 r = row_begin; r < row_end; ++r) {
       const i64 n = r / g.OH, iy = r % g.OH * g.stride - g.pad + ky * g.dilation;
       if (iy < 0 || iy >= g.H) continue;
       const float* xr = x + (n * g.H + iy) * g.W * g.C;
-      const float* zr = dz + r * g.OW * (kBroadcast ? 1 : g.C);
-      edge<K, kBroadcast>(xr, zr, 0, g.inner_begin, acc);
-      if (g.stride == 1 && g.dilation == 1) {
-        inside_dense<K, kBroadcast>(xr, zr, acc);
+      const float* zr = dz + r * g.OW * (V::broadcast_dz ? 1 : g.C);
+      const bool dense = g.dilation == 1 && g.stride <= 2;
+      edge(xr, zr, 0, dense ? g.inner_begin : g.OW, acc);
+      if (!dense) continue;
+      if (g.stride == 1) {
+        inside<1>(xr, zr, acc);
       } else {
-        inside_strided<K, kBroadcast>(xr, zr, acc);
+        inside<2>(xr, zr, acc);
       }
-      edge<K, kBroadcast>(xr, zr, g.inner_end, g.OW, acc);
+      edge(xr, zr, g.inner_end, g.OW, acc);
     }
-    for (i64 kx = 0; kx < K; ++kx) store_part(dw + kx * g.C, acc[kx], lanes);
+    for (i64 kx = 0; kx < V::K; ++kx) store_part(dw + kx * g.C, acc[kx], std::min(lanes, kLanes));
   }
 };
 
-template <int K, bool kBroadcast>
-void weight_gradient(const Geometry& g, const float* x, const float* dz, float* dw) {
-  // Chunks depend on the shape alone, so the sum is the same with any number of threads.
-  constexpr i64 kRows = 16;
-  const i64 rows = g.N * g.OH, chunks = (rows + kRows - 1) / kRows, blocks = (g.C + kLanes - 1) / kLanes;
-  const i64 taps = g.kh * g.kw * g.C;
-  std::vector<float> partial(static_cast<std::size_t>(chunks * taps));
-#pragma omp parallel for collapse(2) schedule(static)
-  for (i64 chunk = 0; chunk < chunks; ++chunk) {
-    for (i64 block = 0; block < blocks; ++block) {
-      const i64 c = block * kLanes;
-      for (i64 ky = 0; ky < g.kh; ++ky) {
-        const WindowRow row{g, x + c, kBroadcast ? dz : dz + c, ky, std::min(kLanes, g.C - c)};
-        row.run<K, kBroadcast>(chunk * kRows, std::min(rows, (chunk + 1) * kRows),
-                               partial.data() + chunk * taps + ky * g.kw * g.C + c);
-      }
+/// One chunk of output rows, one block of channels, all rows of the window, into taps[kh,kw,C].
+template <int K, bool kBroadcastDz>
+void chunk_gradient(const Geometry& g, const float* x, const float* dz, i64 begin, i64 end, i64 c, float* taps) {
+  const i64 lanes = std::min(kLanes, g.C - c);
+  // A narrow last block reads 16 channels that begin earlier, and its partial sums overlap those of its neighbour:
+  // written by the same thread, with equal values.
+  const i64 from = lanes < kLanes && g.C >= kLanes ? g.C - kLanes : c;
+  const float *px = x + from, *pz = kBroadcastDz ? dz : dz + from;
+  for (i64 ky = 0; ky < g.kh; ++ky) {
+    float* out = taps + ky * g.kw * g.C + from;
+    if (g.C >= kLanes) {
+      WindowRow<Variant<K, kBroadcastDz, true>>{g, px, pz, ky, kLanes}.run(begin, end, out);
+    } else {
+      WindowRow<Variant<K, kBroadcastDz, false>>{g, px, pz, ky, lanes}.run(begin, end, out);
     }
   }
+}
+
+template <int K, bool kBroadcastDz>
+void weight_gradient(const Geometry& g, const float* x, const float* dz, float* dw) {
+  // Chunks depend on the shape alone, so the sum is the same with any number of threads.
+  const i64 rows = g.N * g.OH, per_chunk = std::max<i64>(4, 32768 / (g.OW * g.C)),
+            chunks = (rows + per_chunk - 1) / per_chunk;
+  const i64 taps = g.kh * g.kw * g.C;
+  std::vector<float> partial(static_cast<std::size_t>(chunks * taps));
+#pragma omp parallel for schedule(static)
+  for (i64 chunk = 0; chunk < chunks; ++chunk) {
+    for (i64 c = 0; c < g.C; c += kLanes) {
+      chunk_gradient<K, kBroadcastDz>(g, x, dz, chunk * per_chunk, std::min(rows, (chunk + 1) * per_chunk), c,
+                                      partial.data() + chunk * taps);
+    }
+  }
+#pragma omp parallel for schedule(static)
   for (i64 t = 0; t < taps; ++t) {
     double s = 0;
     for (i64 chunk = 0; chunk < chunks; ++chunk)
@@ -141,24 +163,39 @@ void weight_gradient(const Geometry& g, const float* x, const float* dz, float* 
   }
 }
 
-/// One output of a single-channel convolution.
-float one_output(const Geometry& g, const float* x, const float* w, i64 n, i64 oy, i64 ox) {
-  Vec acc{};
-  float rest = 0.F;
+/// Sixteen channels of the window at one output, for outputs [ox, ox+kCount) of a row; window columns outside the image
+/// are skipped only where kEdge.
+template <int kCount, bool kEdge>
+void window_dots(const Geometry& g, const float* x, const float* w, i64 n, i64 oy, i64 ox, Vec* acc) {
   const i64 whole = g.C / kLanes * kLanes;
   for (i64 ky = 0; ky < g.kh; ++ky) {
     const i64 iy = oy * g.stride - g.pad + ky * g.dilation;
     if (iy < 0 || iy >= g.H) continue;
     for (i64 kx = 0; kx < g.kw; ++kx) {
       const i64 ix = ox * g.stride - g.pad + kx * g.dilation;
-      if (ix < 0 || ix >= g.W) continue;
+      if (kEdge && (ix < 0 || ix >= g.W)) continue;
       const float* p = x + ((n * g.H + iy) * g.W + ix) * g.C;
       const float* q = w + (ky * g.kw + kx) * g.C;
-      for (i64 c = 0; c < whole; c += kLanes) acc += load(p + c) * load(q + c);
-      for (i64 c = whole; c < g.C; ++c) rest += p[c] * q[c];
+      for (i64 c = 0; c < whole; c += kLanes) {
+        const Vec tap = load(q + c);
+#pragma GCC unroll 8
+        for (int o = 0; o < kCount; ++o) acc[o] += load(p + o * g.stride * g.C + c) * tap;
+      }
+      if (whole == g.C) continue;
+      const Vec tap = load_part(q + whole, g.C - whole);
+      for (int o = 0; o < kCount; ++o) acc[o] += load_part(p + o * g.stride * g.C + whole, g.C - whole) * tap;
     }
   }
-  return sum_of_lanes(acc) + rest;
+}
+
+/// Outputs [begin, end) of one row.
+template <int kCount, bool kEdge, class Finish>
+void output_span(const Geometry& g, const float* x, const float* w, i64 r, i64 begin, i64 end, const Finish& finish) {
+  for (i64 ox = begin; ox + kCount <= end; ox += kCount) {
+    Vec acc[kCount] = {};
+    window_dots<kCount, kEdge>(g, x, w, r / g.OH, r % g.OH, ox, acc);
+    for (int o = 0; o < kCount; ++o) finish(ox + o, sum_of_lanes(acc[o]));
+  }
 }
 
 }  // namespace
@@ -180,10 +217,14 @@ void direct_one_channel(const Conv2dSpec& spec, const Tensor& x, const Tensor& w
   float* py = y.data();
 #pragma omp parallel for schedule(static)
   for (i64 r = 0; r < g.N * g.OH; ++r) {
-    for (i64 ox = 0; ox < g.OW; ++ox) {
-      const float z = b + one_output(g, px, pw, r / g.OH, r % g.OH, ox);
-      py[r * g.OW + ox] = z > 0.F ? z : slope * z;
-    }
+    const auto finish = [=, row = py + r * g.OW](i64 ox, float sum) {
+      const float z = b + sum;
+      row[ox] = z > 0.F ? z : slope * z;
+    };
+    const i64 eights = g.inner_begin + (g.inner_end - g.inner_begin) / 8 * 8;
+    output_span<1, true>(g, px, pw, r, 0, g.inner_begin, finish);
+    output_span<8, false>(g, px, pw, r, g.inner_begin, eights, finish);
+    output_span<1, true>(g, px, pw, r, eights, g.OW, finish);
   }
 }
 

@@ -25,12 +25,10 @@ inline Vec load_part(const float* p, i64 n) {
 inline void store_part(float* p, Vec v, i64 n) { std::memcpy(p, &v, static_cast<std::size_t>(n) * sizeof(float)); }
 inline Vec broadcast(float x) { return Vec{} + x; }
 inline float sum_of_lanes(Vec v) {
-  float s[kLanes];
-  store(s, v);
-  for (i64 half = kLanes / 2; half > 0; half /= 2) {
-    for (i64 i = 0; i < half; ++i) s[i] += s[i + half];
-  }
-  return s[0];
+  typedef int Index __attribute__((vector_size(64)));
+  v += __builtin_shuffle(v, Index{8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7});
+  v += __builtin_shuffle(v, Index{4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3});
+  return (v[0] + v[2]) + (v[1] + v[3]);
 }
 
 }  // namespace md
