@@ -1,0 +1,151 @@
+#include "losses/metric_depth.h"
+
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "engine/autograd.h"
+#include "engine/launch.h"
+#include "engine/rng.h"
+
+namespace md {
+namespace {
+
+/// Reads a number from the front of `text` and cuts it off; false if there is none.
+bool take_number(std::string_view& text, float& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc()) return false;
+  text.remove_prefix(std::size_t(end - text.data()));
+  return true;
+}
+
+MetricDepthPairs::Range parse_range(const std::string& range_m, double margin) {
+  std::string_view rest = range_m;
+  MetricDepthPairs::Range r{};
+  bool ok = take_number(rest, r.low) && rest.starts_with('-');
+  if (ok) rest.remove_prefix(1);
+  ok = ok && take_number(rest, r.high) && rest.empty() && r.low >= 0.F && r.low < r.high;
+  if (!ok) fail(Exit::usage, "ranges: \"", range_m, "\" is not LOW-HIGH in metres, such as \"0.5-1\" or \"0.5-inf\"");
+  if (!(margin > 0)) fail(Exit::usage, "margins: ", margin, " of range \"", range_m, "\" is not positive");
+  r.margin = float(margin);
+  return r;
+}
+
+struct NearestDepth {
+  const float* depth_m;  // [K,H,W]
+  i64 H, W, h, w;
+  float* y;  // [K,h,w]
+  MD_HD void operator()(i64 row, i64 x) const {
+    const i64 k = row / h, top = row % h * H / h, left = x * W / w;
+    y[row * w + x] = depth_m[(k * H + top) * W + left];
+  }
+};
+
+struct FirstValidDepth {
+  const float* depth_m;  // [K,H,W]
+  i64 H, W, h, w;
+  float* y;  // [K,h,w]
+  MD_HD void operator()(i64 row, i64 x) const {
+    const i64 k = row / h, i = row % h;
+    const i64 top = i * H / h, bottom = (i + 1) * H / h, left = x * W / w, right = (x + 1) * W / w;
+    float found = 0.F;
+    for (i64 v = top; v < bottom; ++v) {
+      for (i64 u = left; u < right; ++u) {
+        const float d = depth_m[(k * H + v) * W + u];
+        if (!(found > 0.F)) found = d;
+      }
+    }
+    y[row * w + x] = found;
+  }
+};
+
+/// From {sum, pairs} to the loss, and the factor that turns the gradient of the sum into that of the loss.
+struct Reduce {
+  const float* result;  // [2]
+  float weight;
+  bool mean;
+  float *loss, *factor;
+  MD_HD void operator()(i64, i64) const {
+    *factor = mean && result[1] > 0.F ? weight / result[1] : weight;
+    *loss = *factor * result[0];
+  }
+};
+
+struct ScaleInPlace {
+  const float *dy, *factor;
+  i64 C;
+  float* gradient;  // [R,C]
+  MD_HD void operator()(i64 row, i64 c) const { gradient[row * C + c] *= *dy * *factor; }
+};
+
+void check(const Tensor& features, const Tensor& depth_m, const MetricDepthOptions& options) {
+  const Shape& f = features.shape();
+  MD_CHECK(f.rank() == 4 && depth_m.shape() == Shape({f[0], f[1], f[2]}), "metric_depth: features ", f, " and depth ",
+           depth_m.shape(), " are not [K,h,w,C] and [K,h,w]");
+  MD_CHECK(features.device() == depth_m.device(), "metric_depth: features and depth are on different devices");
+  for (const auto& r : options.ranges) {
+    MD_CHECK(r.low >= 0.F && r.low < r.high && r.margin > 0.F, "metric_depth: range ", r.low, "-", r.high,
+             " m with margin ", r.margin);
+  }
+}
+
+}  // namespace
+
+std::vector<MetricDepthPairs::Range> parse_ranges(const std::vector<std::string>& ranges_m,
+                                                  const std::vector<double>& margins) {
+  if (ranges_m.size() != margins.size()) {
+    fail(Exit::usage, "margins: ", margins.size(), " of them for ", ranges_m.size(), " ranges");
+  }
+  std::vector<MetricDepthPairs::Range> out;
+  for (std::size_t j = 0; j < margins.size(); ++j) out.push_back(parse_range(ranges_m[j], margins[j]));
+  return out;
+}
+
+MetricDepthShifts draw_shifts(const MetricDepthOptions& options, std::uint64_t seed, i64 step, i64 K, i64 h, i64 w) {
+  MD_CHECK(h >= 2 && w >= 2, "metric_depth: a map of ", h, "x", w, " cannot be rolled");
+  Rng rng(seed, Purpose::metric_depth, 0, std::uint64_t(step));
+  MetricDepthShifts shifts;
+  for (int n = 0; n < options.n_within; ++n) {
+    const int row = int(rng.integer(1, h - 1)), column = int(rng.integer(1, w - 1));
+    shifts.list.push_back({0, row, column});
+  }
+  shifts.across_left_out = K == 1 && options.n_across > 0;
+  for (int n = 0; n < options.n_across && K > 1; ++n) shifts.list.push_back({int(rng.integer(1, K - 1)), 0, 0});
+  return shifts;
+}
+
+Tensor depth_to_feature_size(const Tensor& depth_m, i64 h, i64 w, DepthCell cell) {
+  const Shape& s = depth_m.shape();
+  MD_CHECK(s.rank() == 3 && h > 0 && w > 0 && h <= s[1] && w <= s[2], "depth_to_feature_size: depth ", s, " to ", h,
+           "x", w);
+  const Tensor y = Tensor::empty({s[0], h, w}, depth_m.device());
+  if (cell == DepthCell::nearest) {
+    launch(depth_m.device(), s[0] * h, w, NearestDepth{depth_m.data(), s[1], s[2], h, w, y.data()});
+  } else {
+    launch(depth_m.device(), s[0] * h, w, FirstValidDepth{depth_m.data(), s[1], s[2], h, w, y.data()});
+  }
+  return y;
+}
+
+// L = factor * sum over pairs of t(l), l = |f_p - f_q|; t = l for a positive, max(0, m - l) in a range. Both ends move:
+// dL/df_p = factor * sum over the pairs of p of t'(l) (f_p - f_q) / l, t' = 1, -1 or 0; the gradient of l at 0 is 0.
+// The backend's pass over the features gives the sum and its gradient together; only the factor is left to backward.
+Tensor metric_depth(const Tensor& features, const Tensor& depth_m, const std::vector<MetricDepthPairs::Shift>& shifts,
+                    const MetricDepthOptions& options) {
+  check(features, depth_m, options);
+  const Device device = features.device();
+  const bool mean = options.reduction == MetricDepthOptions::Reduction::mean;
+  const Tensor result = Tensor::empty({2}, device), loss = Tensor::empty({}, device);
+  const Tensor factor = Tensor::empty({}, device);
+  const Tensor gradient = recording({&features}) ? Tensor::empty(features.shape(), device) : Tensor();
+  backend(device).metric_depth({shifts, options.ranges, options.positive_below_m}, features, depth_m, result, gradient);
+  launch(device, 1, 1, Reduce{result.data(), options.weight, mean, loss.data(), factor.data()});
+
+  return record("metric_depth", loss, {features}, [=](const Tensor& dy, Needs) {
+    const i64 C = gradient.dim(3);
+    launch(device, gradient.numel() / C, C, ScaleInPlace{dy.data(), factor.data(), C, gradient.data()});
+    return Grads{gradient};
+  });
+}
+
+}  // namespace md
