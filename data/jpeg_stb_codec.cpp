@@ -1,0 +1,29 @@
+#include <stb_image.h>
+
+#include "data/codecs.h"
+#include "engine/check.h"
+
+namespace md {
+namespace {
+
+// Cameras and editors may leave zero bytes after the end-of-image marker FF D9; a truncated file lacks the marker.
+bool ends_with_marker(Bytes bytes) {
+  std::size_t n = bytes.size();
+  while (n > 0 && bytes[n - 1] == 0) --n;
+  return n >= 2 && bytes[n - 2] == 0xFF && bytes[n - 1] == 0xD9;
+}
+
+}  // namespace
+
+RgbImage decode_jpeg_stb(Bytes bytes, const std::string& name) {
+  if (!ends_with_marker(bytes)) fail(Exit::bad_data, name, ": truncated JPEG (no end-of-image marker)");
+  RgbImage image;
+  int channels = 0;
+  stbi_uc* pixels = stbi_load_from_memory(bytes.data(), int(bytes.size()), &image.width, &image.height, &channels, 3);
+  if (!pixels) fail(Exit::bad_data, name, ": damaged JPEG (", stbi_failure_reason(), ")");
+  image.pixels.assign(pixels, pixels + std::size_t(image.height) * image.width * 3);
+  stbi_image_free(pixels);
+  return image;
+}
+
+}  // namespace md
