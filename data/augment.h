@@ -29,6 +29,11 @@ class RngDraws final : public Draws {
   Rng rng_;
 };
 
+/// A rectangle of a frame, in pixels of the file.
+struct EvalCrop {
+  int top = 0, left = 0, height = 0, width = 0;
+};
+
 /// What happens to the white border of NYU frames.
 enum class NyuBorder : std::uint8_t {
   keep,
@@ -53,13 +58,10 @@ AugmentSpec official_augmentation(const std::string& style, DatasetKind);
 /// Throws Exit::bad_data, naming the frame, where it is smaller than the crop.
 void augment(const Sample&, const AugmentSpec&, Draws&, float* image, float* depth_m);
 
-/// ImageNet normalisation of a whole frame: pixels [H,W,3] u8 -> f32, (x/255 - mean) / std.
+/// ImageNet normalisation of a part of a frame, or all of it: image [h,w,3] = (pixel/255 - mean) / std.
+void normalise(const RgbImage&, const EvalCrop&, float* image);
 void normalise(const RgbImage&, float* image);
 
-/// The frame that evaluation feeds the net and where it lies in the file's.
-struct EvalCrop {
-  int top = 0, left = 0, height = 0, width = 0;
-};
 /// The KITTI-benchmark crop: 352x1216 at the bottom, centred. Throws Exit::bad_data, naming the frame, if it is
 /// smaller.
 EvalCrop kb_crop(const Sample&);

@@ -1,0 +1,215 @@
+#include "data/augment.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "data/rotation.h"
+#include "engine/check.h"
+
+namespace md {
+namespace {
+
+constexpr EvalCrop kb_size{0, 0, 352, 1216};         // the KITTI benchmark's
+constexpr EvalCrop nyu_inside{45, 43, 427, 565};     // NYU frames without their white border
+constexpr double gamma_low = 0.9, gamma_high = 1.1;  // gamma and colour factors, in both papers
+constexpr std::array mean{0.485F, 0.456F, 0.406F}, standard_deviation{0.229F, 0.224F, 0.225F};  // ImageNet
+
+using Table = std::array<std::array<float, 256>, 3>;  // channel, byte -> what the net sees
+
+struct Jitter {
+  bool on = false;
+  double gamma = 1, brightness = 1;
+  std::array<double, 3> colour{1, 1, 1};
+};
+
+/// All that happens to a colour depends on one byte, so 256 values a channel say it exactly as NumPy computes it.
+Table colour_table(const Jitter& jitter) {
+  Table table;
+  for (std::size_t c = 0; c < 3; ++c) {
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+      float value = float(byte) / 255.F;
+      if (jitter.on) {
+        value = std::pow(value, float(jitter.gamma)) * float(jitter.brightness);
+        value = std::clamp(float(double(value) * jitter.colour[c]), 0.F, 1.F);
+      }
+      table[c][byte] = (value - mean[c]) / standard_deviation[c];
+    }
+  }
+  return table;
+}
+
+/// The draws of one sample, made in the official order before any pixel is touched.
+struct Plan {
+  double angle_degree = 0;
+  int left = 0, top = 0;  // of the random crop, inside the box
+  bool flip = false;
+  Jitter jitter;
+};
+
+Plan draw_plan(const AugmentSpec& spec, const EvalCrop& box, Draws& draws) {
+  Plan plan;
+  if (spec.rotation_degree > 0) plan.angle_degree = (draws.unit() - 0.5) * 2 * spec.rotation_degree;
+  if (spec.always_draw_crop || box.width != spec.width || box.height != spec.height) {
+    plan.left = int(draws.integer(0, box.width - spec.width));
+    plan.top = int(draws.integer(0, box.height - spec.height));
+  }
+  if (spec.flip) plan.flip = draws.unit() > 0.5;
+  if (spec.photometric) plan.jitter.on = draws.unit() > 0.5;
+  if (plan.jitter.on) {
+    plan.jitter.gamma = draws.uniform(gamma_low, gamma_high);
+    plan.jitter.brightness = draws.uniform(spec.brightness_low, spec.brightness_high);
+    for (double& colour : plan.jitter.colour) colour = draws.uniform(gamma_low, gamma_high);
+  }
+  return plan;
+}
+
+[[noreturn]] void fail_too_small(const Sample& sample, int width, int height) {
+  fail(Exit::bad_data, sample.image_name, ": frame of ", sample.image.width, "x", sample.image.height,
+       " is too small for a crop of ", width, "x", height);
+}
+
+EvalCrop box_of(const Sample& sample, const AugmentSpec& spec) {
+  EvalCrop box{0, 0, sample.image.height, sample.image.width};
+  if (spec.kb_crop) box = kb_crop(sample);
+  if (spec.border == NyuBorder::crop) {
+    if (box.height < nyu_inside.top + nyu_inside.height || box.width < nyu_inside.left + nyu_inside.width) {
+      fail_too_small(sample, nyu_inside.left + nyu_inside.width, nyu_inside.top + nyu_inside.height);
+    }
+    box = {box.top + nyu_inside.top, box.left + nyu_inside.left, nyu_inside.height, nyu_inside.width};
+  }
+  if (box.height < spec.height || box.width < spec.width) fail_too_small(sample, spec.width, spec.height);
+  return box;
+}
+
+/// Measurements outside the border box vanish.
+std::vector<float> without_border(const Sample& sample) {
+  std::vector<float> inside(sample.depth_m.size(), 0.F);
+  const int bottom = std::min(nyu_inside.top + nyu_inside.height, sample.image.height);
+  const int right = std::min(nyu_inside.left + nyu_inside.width, sample.image.width);
+  for (int y = nyu_inside.top; y < bottom; ++y) {
+    const auto row = std::ptrdiff_t(y) * sample.image.width;
+    if (right <= nyu_inside.left) break;
+    std::copy(sample.depth_m.begin() + row + nyu_inside.left, sample.depth_m.begin() + row + right,
+              inside.begin() + row + nyu_inside.left);
+  }
+  return inside;
+}
+
+template <class T>
+Window<T> window_of(const std::vector<T>& pixels, const EvalCrop& box, int frame_width, int channels) {
+  const std::size_t stride = std::size_t(frame_width) * channels;
+  return {pixels.data() + box.top * stride + std::size_t(box.left) * channels, box.height, box.width, stride};
+}
+
+void look_up(const Table& table, const std::uint8_t* rgb, i64 pixels, float* image) {
+  for (i64 i = 0; i < pixels; ++i) {
+    for (std::size_t c = 0; c < 3; ++c) image[3 * i + i64(c)] = table[c][rgb[3 * i + i64(c)]];
+  }
+}
+
+/// Row y of the crop before its colours change: rotated if the spec says so, then flipped.
+class RowReader {
+ public:
+  RowReader(const Window<std::uint8_t>& rgb, const Window<float>& depth_m, const AugmentSpec& spec, const Plan& plan)
+      : rgb_(rgb),
+        depth_m_(depth_m),
+        plan_(plan),
+        width_(spec.width),
+        rotated_(spec.rotation_degree > 0),
+        rotation_(plan.angle_degree, rgb.width, rgb.height) {}
+
+  void read(int y, std::uint8_t* rgb, float* depth_m) const {
+    rotated_ ? read_rotated(plan_.top + y, rgb, depth_m) : read_straight(plan_.top + y, rgb, depth_m);
+  }
+
+ private:
+  int source_x(int x) const { return plan_.left + (plan_.flip ? width_ - 1 - x : x); }
+
+  void read_rotated(int y, std::uint8_t* rgb, float* depth_m) const {
+    for (int x = 0; x < width_; ++x) {
+      const Rotation::Point from = rotation_.source(source_x(x), y);
+      bilinear_rgb(rgb_, from, rgb + 3 * x);
+      depth_m[x] = nearest_depth(depth_m_, from);
+    }
+  }
+
+  void read_straight(int y, std::uint8_t* rgb, float* depth_m) const {
+    const std::uint8_t* colours = rgb_.pixels + std::size_t(y) * rgb_.stride;
+    const float* depths = depth_m_.pixels + std::size_t(y) * depth_m_.stride;
+    for (int x = 0; x < width_; ++x) {
+      const int from = source_x(x);
+      std::copy_n(colours + 3 * from, 3, rgb + 3 * x);
+      depth_m[x] = depths[from];
+    }
+  }
+
+  Window<std::uint8_t> rgb_;
+  Window<float> depth_m_;
+  const Plan& plan_;
+  int width_;
+  bool rotated_;
+  Rotation rotation_;
+};
+
+}  // namespace
+
+AugmentSpec official_augmentation(const std::string& style, DatasetKind kind) {
+  const bool newcrfs = style == "newcrfs", nyu = kind == DatasetKind::nyu;
+  if (!newcrfs && style != "bts") fail(Exit::usage, "augmentation '", style, "': wanted is bts or newcrfs");
+  AugmentSpec spec;
+  spec.always_draw_crop = !newcrfs;
+  if (nyu && newcrfs) {
+    spec.height = 480;
+    spec.width = 640;
+    spec.border = NyuBorder::zero_depth;
+  }
+  if (!nyu) {
+    spec.height = 352;
+    spec.width = newcrfs ? 1120 : 704;
+    spec.border = NyuBorder::keep;
+    spec.kb_crop = true;
+    spec.rotation_degree = 1;
+    spec.brightness_low = 0.9;
+    spec.brightness_high = 1.1;
+  }
+  return spec;
+}
+
+void augment(const Sample& sample, const AugmentSpec& spec, Draws& draws, float* image, float* depth_m) {
+  MD_CHECK(sample.has_depth(), "augment: ", sample.image_name, " has no ground truth");
+  const EvalCrop box = box_of(sample, spec);
+  const Plan plan = draw_plan(spec, box, draws);
+  const bool zero_border = spec.border == NyuBorder::zero_depth;
+  const std::vector<float> inside = zero_border ? without_border(sample) : std::vector<float>();
+  const int frame_width = sample.image.width;
+  const RowReader reader(window_of(sample.image.pixels, box, frame_width, 3),
+                         window_of(zero_border ? inside : sample.depth_m, box, frame_width, 1), spec, plan);
+  const Table table = colour_table(plan.jitter);
+  std::vector<std::uint8_t> rgb(std::size_t(spec.width) * 3);
+  for (int y = 0; y < spec.height; ++y) {
+    reader.read(y, rgb.data(), depth_m + i64(y) * spec.width);
+    look_up(table, rgb.data(), spec.width, image + i64(y) * spec.width * 3);
+  }
+}
+
+void normalise(const RgbImage& frame, const EvalCrop& crop, float* image) {
+  MD_CHECK(crop.top >= 0 && crop.left >= 0 && crop.top + crop.height <= frame.height &&
+               crop.left + crop.width <= frame.width,
+           "normalise: crop of ", crop.width, "x", crop.height, " leaves the frame");
+  const Table table = colour_table({});
+  const auto rgb = window_of(frame.pixels, crop, frame.width, 3);
+  for (int y = 0; y < crop.height; ++y) {
+    look_up(table, rgb.pixels + std::size_t(y) * rgb.stride, crop.width, image + i64(y) * crop.width * 3);
+  }
+}
+
+void normalise(const RgbImage& frame, float* image) { normalise(frame, {0, 0, frame.height, frame.width}, image); }
+
+EvalCrop kb_crop(const Sample& sample) {
+  const int height = sample.image.height, width = sample.image.width;
+  if (height < kb_size.height || width < kb_size.width) fail_too_small(sample, kb_size.width, kb_size.height);
+  return {height - kb_size.height, (width - kb_size.width) / 2, kb_size.height, kb_size.width};
+}
+
+}  // namespace md

@@ -1,0 +1,152 @@
+#include "data/loader.h"
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+
+#include "data/prefetch.h"
+#include "engine/check.h"
+
+namespace md {
+namespace {
+
+/// The order of an epoch, a Fisher-Yates shuffle keyed by (seed, epoch). Any thread; remembers two epochs, because the
+/// workers are in the next one while the last batches of this one are under way.
+class EpochOrder {
+ public:
+  using Order = std::shared_ptr<const std::vector<i64>>;
+
+  EpochOrder(std::vector<i64> frames, std::uint64_t seed) : frames_(std::move(frames)), seed_(seed) {}
+
+  Order of(i64 epoch) {
+    const std::lock_guard lock(mutex_);
+    Known& known = known_[std::size_t(epoch % 2)];
+    if (known.epoch != epoch) known = {epoch, std::make_shared<const std::vector<i64>>(shuffled(epoch))};
+    return known.order;
+  }
+
+ private:
+  std::vector<i64> shuffled(i64 epoch) const {
+    std::vector<i64> order = frames_;
+    Rng rng(seed_, Purpose::shuffle, std::uint64_t(epoch));
+    for (i64 i = i64(order.size()) - 1; i > 0; --i)
+      std::swap(order[std::size_t(i)], order[std::size_t(rng.integer(0, i))]);
+    return order;
+  }
+
+  struct Known {
+    i64 epoch = -1;
+    Order order;
+  };
+  const std::vector<i64> frames_;
+  const std::uint64_t seed_;
+  std::mutex mutex_;
+  std::array<Known, 2> known_;
+};
+
+i64 checked_steps(const Dataset& data, const TrainLoaderSpec& spec) {
+  const auto frames = i64(data.with_depth().size());
+  MD_CHECK(spec.threads >= 1 && spec.ahead >= 1, "loader: ", spec.threads, " threads, ", spec.ahead, " batches ahead");
+  if (spec.batch < 1) fail(Exit::usage, "batch ", spec.batch, ": wanted is at least 1");
+  if (frames < spec.batch) {
+    fail(Exit::usage, "batch ", spec.batch, ": ", data.spec().list, " has ", frames, " frames with ground truth");
+  }
+  return frames / spec.batch;
+}
+
+/// All memory that training data will ever take.
+std::vector<Batch> make_slots(const AugmentSpec& augmentation, const TrainLoaderSpec& spec) {
+  std::vector<Batch> slots(std::size_t(spec.ahead) + 1);
+  for (Batch& batch : slots) {
+    batch.image = Tensor::empty({spec.batch, augmentation.height, augmentation.width, 3});
+    batch.depth_m = Tensor::empty({spec.batch, augmentation.height, augmentation.width});
+    batch.focal_px = Tensor::empty({spec.batch});
+    batch.names.resize(std::size_t(spec.batch));
+  }
+  return slots;
+}
+
+}  // namespace
+
+struct TrainLoader::Impl {
+  Impl(const Dataset& d, const AugmentSpec& a, const TrainLoaderSpec& s)
+      : data(d),
+        augmentation(a),
+        spec(s),
+        steps(checked_steps(d, s)),
+        order(d.with_depth(), s.seed),
+        slots(make_slots(a, s)),
+        prefetcher({.threads = s.threads,
+                    .slots = s.ahead + 1,
+                    .parts = s.batch,
+                    .first = s.first_epoch * steps + s.first_step},
+                   [this](i64 ticket, int part, int slot) { fill(ticket, part, slots[std::size_t(slot)]); }) {}
+
+  /// Row `part` of a batch; the rows are disjoint memory.
+  void fill(i64 ticket, int part, Batch& batch) {
+    const i64 epoch = ticket / steps;
+    const i64 index = (*order.of(epoch))[std::size_t(ticket % steps * spec.batch + part)];
+    const Sample sample = data.load_training(index);
+    RngDraws draws(spec.seed, epoch, index);
+    const i64 pixels = i64(augmentation.height) * augmentation.width;
+    augment(sample, augmentation, draws, batch.image.data() + part * pixels * 3, batch.depth_m.data() + part * pixels);
+    batch.focal_px.data()[part] = float(sample.focal_px);
+    batch.names[std::size_t(part)] = sample.image_name;
+  }
+
+  const Dataset& data;
+  const AugmentSpec augmentation;
+  const TrainLoaderSpec spec;
+  const i64 steps;
+  EpochOrder order;
+  std::vector<Batch> slots;
+  Prefetcher prefetcher;  // last: its threads use all of the above
+};
+
+TrainLoader::TrainLoader(const Dataset& data, const AugmentSpec& augmentation, const TrainLoaderSpec& spec)
+    : impl_(std::make_unique<Impl>(data, augmentation, spec)) {}
+TrainLoader::~TrainLoader() = default;
+
+i64 TrainLoader::steps_per_epoch() const { return impl_->steps; }
+double TrainLoader::waited_s() const { return impl_->prefetcher.waited_s(); }
+
+const Batch& TrainLoader::next() {
+  Batch& batch = impl_->slots[std::size_t(impl_->prefetcher.next())];
+  batch.epoch = impl_->prefetcher.ticket() / impl_->steps;
+  batch.step = impl_->prefetcher.ticket() % impl_->steps;
+  for (const Tensor* t : {&batch.image, &batch.depth_m, &batch.focal_px}) t->bump_version();
+  return batch;
+}
+
+struct EvalLoader::Impl {
+  Impl(const Dataset& d, const EvalLoaderSpec& s)
+      : data(d),
+        use_kb_crop(s.kb_crop),
+        slots(std::size_t(std::max(s.ahead, 1)) + 1),
+        prefetcher({.threads = s.threads, .slots = std::max(s.ahead, 1) + 1, .end = d.size()},
+                   [this](i64 ticket, int, int slot) { fill(ticket, slots[std::size_t(slot)]); }) {}
+
+  void fill(i64 index, EvalFrame& frame) const {
+    frame.index = index;
+    frame.sample = data.load(index);
+    const RgbImage& image = frame.sample.image;
+    frame.crop = use_kb_crop ? kb_crop(frame.sample) : EvalCrop{0, 0, image.height, image.width};
+    frame.image = Tensor::empty({1, frame.crop.height, frame.crop.width, 3});
+    normalise(image, frame.crop, frame.image.data());
+  }
+
+  const Dataset& data;
+  const bool use_kb_crop;
+  std::vector<EvalFrame> slots;
+  Prefetcher prefetcher;  // last: its threads use all of the above
+};
+
+EvalLoader::EvalLoader(const Dataset& data, const EvalLoaderSpec& spec) : impl_(std::make_unique<Impl>(data, spec)) {}
+EvalLoader::~EvalLoader() = default;
+
+const EvalFrame* EvalLoader::next() {
+  const int slot = impl_->prefetcher.next();
+  return slot < 0 ? nullptr : &impl_->slots[std::size_t(slot)];
+}
+
+}  // namespace md
