@@ -1,0 +1,74 @@
+#include "data/colormap.h"
+
+#include <algorithm>
+#include <array>
+
+namespace md {
+namespace {
+
+using Rgb = std::array<std::uint8_t, 3>;
+using Anchors = std::array<Rgb, 16>;
+
+constexpr Anchors turbo{{{48, 18, 59},
+                         {65, 67, 167},
+                         {71, 113, 233},
+                         {62, 155, 254},
+                         {34, 197, 226},
+                         {26, 228, 182},
+                         {70, 248, 132},
+                         {136, 255, 78},
+                         {185, 246, 53},
+                         {225, 221, 55},
+                         {250, 186, 57},
+                         {253, 141, 39},
+                         {240, 91, 18},
+                         {214, 53, 6},
+                         {175, 24, 1},
+                         {122, 4, 3}}};
+constexpr Anchors magma{{{0, 0, 4},
+                         {11, 9, 36},
+                         {32, 17, 75},
+                         {59, 15, 112},
+                         {87, 21, 126},
+                         {114, 31, 129},
+                         {140, 41, 129},
+                         {168, 50, 125},
+                         {196, 60, 117},
+                         {222, 73, 104},
+                         {241, 96, 93},
+                         {250, 127, 94},
+                         {254, 159, 109},
+                         {254, 191, 132},
+                         {253, 222, 160},
+                         {252, 253, 191}}};
+
+/// t in [0,1].
+Rgb interpolate(const Anchors& anchors, float t) {
+  const float place = t * float(anchors.size() - 1);
+  const std::size_t below = std::min(std::size_t(place), anchors.size() - 2);
+  const float above_weight = place - float(below);
+  Rgb color;
+  for (std::size_t c = 0; c < 3; ++c) {
+    const float low = anchors[below][c], high = anchors[below + 1][c];
+    color[c] = std::uint8_t(low + (high - low) * above_weight + 0.5F);
+  }
+  return color;
+}
+
+}  // namespace
+
+RgbImage colorize(const Tensor& depth_m, const ColorRange& range, Colormap map) {
+  MD_CHECK(range.far_m > range.near_m, "colorize: range ", range.near_m, "..", range.far_m, " is empty");
+  const i64 height = depth_m.dim(0), width = depth_m.dim(1);
+  RgbImage image{int(height), int(width), std::vector<std::uint8_t>(std::size_t(height * width * 3))};
+  for (i64 i = 0; i < height * width; ++i) {
+    const float z_m = depth_m.data()[i];
+    if (!(z_m > 0)) continue;  // stays black
+    const float t = std::clamp((z_m - range.near_m) / (range.far_m - range.near_m), 0.F, 1.F);
+    const Rgb color = interpolate(map == Colormap::turbo ? turbo : magma, t);
+    std::copy(color.begin(), color.end(), image.pixels.begin() + i * 3);
+  }
+  return image;
+}
+
+}  // namespace md
