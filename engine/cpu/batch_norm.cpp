@@ -14,8 +14,8 @@ namespace {
 
 template <Act kAct>
 inline float activate(float z) {
-  if constexpr (kAct == Act::relu) return z > 0.F ? z : 0.F;
-  if constexpr (kAct == Act::hardswish) return z * std::fmin(std::fmax(z + 3.F, 0.F), 6.F) * (1.F / 6.F);
+  if constexpr (kAct == Act::relu) return z <= 0.F ? 0.F : z;
+  if constexpr (kAct == Act::hardswish) return z <= -3.F ? 0.F : z >= 3.F ? z : z * (z + 3.F) * (1.F / 6.F);
   return z;
 }
 
