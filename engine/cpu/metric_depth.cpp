@@ -10,33 +10,10 @@
 #include <vector>
 
 #include "engine/cpu/cpu_backend.h"
+#include "engine/cpu/vec.h"
 
 namespace md {
 namespace {
-
-#if defined(__AVX512F__)
-constexpr int kLanes = 16;
-#elif defined(__AVX__)
-constexpr int kLanes = 8;
-#else
-constexpr int kLanes = 4;
-#endif
-using Vec [[gnu::vector_size(kLanes * sizeof(float))]] = float;
-using IntVec [[gnu::vector_size(kLanes * sizeof(float))]] = std::int32_t;
-
-Vec load(const float* p) {
-  Vec v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
-void store(float* p, Vec v) { std::memcpy(p, &v, sizeof v); }
-
-/// The first n < kLanes floats at p, then zeros.
-Vec load_part(const float* p, i64 n) {
-  float part[kLanes] = {};
-  for (i64 i = 0; i < n; ++i) part[i] = p[i];
-  return load(part);
-}
 
 /// Sum of the neighbouring lanes of a, then of b: (a0+a1, a2+a3, ..., b0+b1, b2+b3, ...).
 Vec add_neighbours(Vec a, Vec b) {
@@ -82,7 +59,7 @@ std::vector<Neighbour> neighbours(const MetricDepthPairs& pairs, bool with_gradi
 /// was measured, so that every comparison with it is false.
 struct WrappedDepth {
   WrappedDepth(const float* depth_m, Map m)
-      : stride(m.w + kLanes), rows(Tensor::empty({i64(m.K) * m.h, stride})), data(rows.data()) {
+      : stride(m.w + int(kLanes)), rows(Tensor::empty({i64(m.K) * m.h, stride})), data(rows.data()) {
 #pragma omp parallel for schedule(static)
     for (int r = 0; r < m.K * m.h; ++r) {
       for (int x = 0; x < stride; ++x) {
@@ -103,9 +80,9 @@ constexpr float kPositive = -1.F;
 Vec identify(Vec anchor_m, Vec sample_m, const MetricDepthPairs& pairs) {
   const Vec signed_m = anchor_m - sample_m;
   const Vec apart_m = signed_m < 0.F ? -signed_m : signed_m;
-  Vec kind = apart_m < pairs.positive_below ? Vec{} + kPositive : Vec{};
+  Vec kind = apart_m < pairs.positive_below ? broadcast(kPositive) : Vec{};
   for (const auto& range : pairs.ranges) {
-    kind = (apart_m > range.low) & (apart_m < range.high) ? Vec{} + range.margin : kind;
+    kind = (apart_m > range.low) & (apart_m < range.high) ? broadcast(range.margin) : kind;
   }
   return kind;
 }
@@ -157,7 +134,7 @@ class Rows {
     Sum sum;
     const i64 r = i64(k) * map_.h + y;
     for (int x = 0; x < map_.w; x += kLanes) {
-      const int pixels = std::min(kLanes, map_.w - x);
+      const int pixels = std::min(int(kLanes), map_.w - x);
       find_pairs(r, x, pixels);
       const i64 at = (r * map_.w + x) * map_.C;
       add_terms(features_ + at, sum);

@@ -1,5 +1,5 @@
-// Sixteen floats at a time, in GCC's portable vector extension: AVX-512 where the machine has it, narrower pieces of
-// the same source elsewhere.
+// A register of floats, in GCC's portable vector extension: 16 lanes with AVX-512, 8 with AVX, 4 elsewhere (SSE, NEON).
+// Wider ones than the machine has would compile, but pass through memory.
 #pragma once
 #include <cstring>
 
@@ -7,8 +7,15 @@
 
 namespace md {
 
+#if defined(__AVX512F__)
 constexpr i64 kLanes = 16;
-typedef float Vec __attribute__((vector_size(64)));
+#elif defined(__AVX__)
+constexpr i64 kLanes = 8;
+#else
+constexpr i64 kLanes = 4;
+#endif
+using Vec [[gnu::vector_size(kLanes * sizeof(float))]] = float;
+using IntVec [[gnu::vector_size(kLanes * sizeof(float))]] = std::int32_t;
 
 inline Vec load(const float* p) {
   Vec v;
@@ -16,7 +23,7 @@ inline Vec load(const float* p) {
   return v;
 }
 inline void store(float* p, Vec v) { std::memcpy(p, &v, sizeof v); }
-/// The first n of 16 lanes; the others are 0 (not written).
+/// The first n lanes; the others are 0 (not written).
 inline Vec load_part(const float* p, i64 n) {
   Vec v{};
   std::memcpy(&v, p, static_cast<std::size_t>(n) * sizeof(float));
@@ -25,10 +32,12 @@ inline Vec load_part(const float* p, i64 n) {
 inline void store_part(float* p, Vec v, i64 n) { std::memcpy(p, &v, static_cast<std::size_t>(n) * sizeof(float)); }
 inline Vec broadcast(float x) { return Vec{} + x; }
 inline float sum_of_lanes(Vec v) {
-  typedef int Index __attribute__((vector_size(64)));
-  v += __builtin_shuffle(v, Index{8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7});
-  v += __builtin_shuffle(v, Index{4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3});
-  return (v[0] + v[2]) + (v[1] + v[3]);
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    IntVec rotated;
+    for (int i = 0; i < kLanes; ++i) rotated[i] = (i + half) % int(kLanes);
+    v += __builtin_shuffle(v, rotated);
+  }
+  return v[0];
 }
 
 }  // namespace md
