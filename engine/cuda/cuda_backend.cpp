@@ -1,0 +1,70 @@
+// The CUDA backend's place: layers and losses already compile and link against it, so that none is rewritten when
+// cuDNN and cuBLAS come. Every call throws Exit::no_device; --device cpu is what works.
+#include <cuda_runtime.h>
+
+#include "engine/backend.h"
+
+namespace md {
+namespace {
+
+[[noreturn]] void not_yet(const char* call) {
+  fail(Exit::no_device, "device cuda: ", call, " does not run on CUDA yet; use --device cpu");
+}
+
+class CudaBackend final : public Backend {
+ public:
+  const char* name() const override { return "cuda"; }
+
+  void* alloc(std::size_t) override { not_yet("alloc"); }
+  void free(void*, std::size_t) override { not_yet("free"); }
+  PoolStats pool_stats() const override { return {}; }
+  void fill(const Tensor&, float) override { not_yet("fill"); }
+  void copy(void*, const void*, std::size_t) override { not_yet("copy"); }
+  void to_device(void*, const void*, std::size_t) override { not_yet("to_device"); }
+  void to_host(void*, const void*, std::size_t) override { not_yet("to_host"); }
+  void add_into(const Tensor&, const Tensor&) override { not_yet("add_into"); }
+  i64 primitives_created() const override { return 0; }
+
+  void conv2d(const Conv2dSpec&, const Tensor&, const Tensor&, const Tensor&, const Tensor&) override {
+    not_yet("conv2d");
+  }
+  void conv2d_dx(const Conv2dSpec&, const Tensor&, const Tensor&, const Tensor&) override { not_yet("conv2d_dx"); }
+  void conv2d_dw(const Conv2dSpec&, const Tensor&, const Tensor&, const Tensor&, const Tensor&) override {
+    not_yet("conv2d_dw");
+  }
+  void batch_norm_statistics(const BatchNormSpec&, const Tensor&, const Tensor&, const Tensor&,
+                             const Tensor&) override {
+    not_yet("batch_norm_statistics");
+  }
+  void batch_norm(const BatchNormSpec&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                  const Tensor&) override {
+    not_yet("batch_norm");
+  }
+  void batch_norm_backward(const BatchNormSpec&, bool, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                           const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&) override {
+    not_yet("batch_norm_backward");
+  }
+  void reduce_sum(const Tensor&, const Tensor&, i64, i64, i64, const Tensor&) override { not_yet("reduce_sum"); }
+  void metric_depth(const MetricDepthPairs&, const Tensor&, const Tensor&, const Tensor&, const Tensor&) override {
+    not_yet("metric_depth");
+  }
+};
+
+}  // namespace
+
+Backend& cuda_backend(int /*index*/) {
+  static CudaBackend backend;
+  return backend;
+}
+
+namespace cuda {
+
+void* current_stream() { not_yet("launch"); }
+
+void check_launch() {
+  const cudaError_t status = cudaGetLastError();
+  if (status != cudaSuccess) fail(Exit::no_device, "device cuda: launch: ", cudaGetErrorString(status));
+}
+
+}  // namespace cuda
+}  // namespace md
