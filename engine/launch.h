@@ -47,10 +47,14 @@ void launch(Device device, i64 outer, i64 inner, const F& f) {
 #endif
   // Threads divide whole rows; below this much work a parallel region costs more than it gains.
   [[maybe_unused]] const bool parallel = outer * inner > 8192;
-#pragma omp parallel for schedule(static) if (parallel)
-  for (i64 o = 0; o < outer; ++o) {
+#pragma omp parallel if (parallel)
+  {
+    const F kernel = f;  // a local copy: stores cannot alias its members, so they stay in registers
+#pragma omp for schedule(static)
+    for (i64 o = 0; o < outer; ++o) {
 #pragma omp simd
-    for (i64 i = 0; i < inner; ++i) f(o, i);
+      for (i64 i = 0; i < inner; ++i) kernel(o, i);
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 // and y = act(z). The kernels are the backend's (oneDNN or cuDNN); tests/conv2d_test.cpp has all three sums as loops.
 #include "engine/autograd.h"
 #include "engine/launch.h"
+#include "layers/common.h"
 #include "layers/ops.h"
 
 namespace md {
@@ -35,10 +36,10 @@ Shape output_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const C
 struct LeakyReluGradient {
   const float *y, *dy;  // [N,OH,OW,O]
   float* dz;
-  i64 O;
+  i64 row;
   float slope;
-  MD_HD void operator()(i64 pixel, i64 o) const {
-    const i64 at = pixel * O + o;
+  MD_HD void operator()(i64 o, i64 i) const {
+    const i64 at = o * row + i;
     dz[at] = y[at] > 0.F ? dy[at] : slope * dy[at];
   }
 };
@@ -46,8 +47,9 @@ struct LeakyReluGradient {
 Tensor before_activation(const Conv2dSpec& s, const Tensor& y, const Tensor& dy) {
   if (s.act.kind == Act::none) return dy;
   Tensor dz = Tensor::empty(dy.shape(), dy.device());
-  const i64 O = dy.dim(3);
-  launch(dy.device(), dy.numel() / O, O, LeakyReluGradient{y.data(), dy.data(), dz.data(), O, s.act.slope});
+  const Rows rows = pointwise_rows(dy.shape());
+  launch(dy.device(), rows.outer, rows.inner,
+         LeakyReluGradient{y.data(), dy.data(), dz.data(), rows.inner, s.act.slope});
   return dz;
 }
 
