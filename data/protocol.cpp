@@ -68,7 +68,7 @@ void apply_compat(Protocol& protocol, const std::string& peer) {
 }
 
 std::string describe(const Protocol& p) {
-  return cat("protocol ", p.name, ": ", p.min_m, " < depth < ", p.cap_m, " m, crop ", name_of(p.crop), ", kb crop ",
+  return cat(p.name, ": ", p.min_m, " < depth < ", p.cap_m, " m, crop ", name_of(p.crop), ", kb crop ",
              yes_no(p.kb_crop), ", ground truth kb crop ", yes_no(p.gt_kb_crop), ", depth scale ", p.depth_scale,
              ", flip average ", yes_no(p.flip_average), ", non-finite ", p.repair ? "repaired" : "refused",
              ", evaluator ", p.evaluator == Evaluator::pngs ? "pngs" : "online", ", arithmetic ",

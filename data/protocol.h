@@ -45,7 +45,7 @@ Protocol named_protocol(const std::string& name, DatasetKind);
 /// the protocol has kb_crop). Throws Exit::usage for another name.
 void apply_compat(Protocol&, const std::string& peer);
 
-/// One line with every parameter.
+/// "NAME: every parameter" on one line.
 std::string describe(const Protocol&);
 
 struct Box {

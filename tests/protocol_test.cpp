@@ -59,7 +59,7 @@ TEST(Protocol, LineHasEveryParameter) {
   Protocol kitti = named_protocol("kitti_eigen_garg", DatasetKind::kitti);
   apply_compat(kitti, "newcrfs");
   EXPECT_EQ(describe(kitti),
-            "protocol kitti_eigen_garg: 0.001 < depth < 80 m, crop garg, kb crop yes, ground truth kb crop yes, depth "
+            "kitti_eigen_garg: 0.001 < depth < 80 m, crop garg, kb crop yes, ground truth kb crop yes, depth "
             "scale 256, flip average yes, non-finite repaired, evaluator online, arithmetic f32");
 }
 
