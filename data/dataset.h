@@ -28,10 +28,10 @@ struct Sample {
 
 struct DatasetSpec {
   DatasetKind kind = DatasetKind::nyu;
-  std::string list;        // list file
-  std::string root;        // folder of the images
-  std::string depth_root;  // folder of the ground truth; empty: root
-  bool dense = false;      // take the third column's depth (NeWCRFs' dense NYU list)
+  std::string list = {};        // list file
+  std::string root = {};        // folder of the images
+  std::string depth_root = {};  // folder of the ground truth; empty: root
+  bool dense = false;           // take the third column's depth (NeWCRFs' dense NYU list)
 };
 
 class Dataset {

@@ -1,0 +1,174 @@
+// Images: what is written comes back, and every damaged or foreign file is refused by name. A data set is read for
+// weeks: one silently wrong file would poison every result.
+#include "data/image_io.h"
+
+#include <png.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "data/codecs.h"
+#include "tests/data_files.h"
+
+namespace md {
+namespace {
+
+using test::fails;
+using test::test_depth;
+using test::test_image;
+
+class ImageIoTest : public test::DataFolder {};
+
+Bytes as_bytes(const std::string& text) { return {reinterpret_cast<const unsigned char*>(text.data()), text.size()}; }
+
+/// A PNG that the program itself never writes, by libpng's simplified interface.
+std::string foreign_png(png_uint_32 format, int height, int width) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = png_uint_32(width);
+  image.height = png_uint_32(height);
+  image.format = format;
+  std::vector<std::uint16_t> pixels(std::size_t(height) * width * 4, 0x1234), colours(1024, 7);
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
+  std::string bytes(size, '\0');
+  if (format & PNG_FORMAT_FLAG_COLORMAP) {
+    image.colormap_entries = 2;
+    std::fill(pixels.begin(), pixels.end(), std::uint16_t{0});
+  }
+  png_image_write_to_memory(&image, bytes.data(), &size, 0, pixels.data(), 0, colours.data());
+  bytes.resize(size);
+  return bytes;
+}
+
+TEST_F(ImageIoTest, PngComesBackExactly) {
+  const RgbImage rgb = test_image(5, 7);
+  write_png(path("a.png"), rgb);
+  const RgbImage again = read_rgb(path("a.png"));
+  EXPECT_EQ(again.height, 5);
+  EXPECT_EQ(again.width, 7);
+  EXPECT_EQ(again.pixels, rgb.pixels);
+
+  DepthImage depth = test_depth(3, 9);
+  depth.pixels[1] = 65535;
+  depth.pixels[2] = 256;  // would be 1 with its bytes swapped
+  write_png(path("d.png"), depth);
+  EXPECT_EQ(read_depth(path("d.png")).pixels, depth.pixels);
+}
+
+TEST_F(ImageIoTest, WritersLeaveNothingBeside) {
+  write_png(path("a.png"), test_image(4, 4));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+  EXPECT_TRUE(fails([&] { write_png(path("none/a.png"), test_image(4, 4)); }, Exit::cannot_write, "none/a.png"));
+  EXPECT_TRUE(fails([&] { write_png(path("b.png"), RgbImage{2, 2, {1, 2, 3}}); }, Exit::numeric, "2x2 has 3 samples"));
+  EXPECT_FALSE(std::filesystem::exists(path("b.png")));
+}
+
+#ifdef MD_WITH_LIBJPEG
+TEST_F(ImageIoTest, JpegComesBackClosely) {
+  RgbImage flat{16, 24, {}};
+  for (int i = 0; i < 16 * 24; ++i) flat.pixels.insert(flat.pixels.end(), {200, 100, 50});
+  write_jpeg(path("a.jpg"), flat);
+  const RgbImage again = read_rgb(path("a.jpg"));
+  ASSERT_EQ(again.pixels.size(), flat.pixels.size());
+  for (std::size_t i = 0; i < flat.pixels.size(); ++i) {
+    EXPECT_NEAR(again.pixels[i], flat.pixels[i], 2) << i;  // quality 95: YCbCr rounding and one quantum of DC
+  }
+  EXPECT_STREQ(jpeg_decoder_name(), "libjpeg-turbo");
+}
+
+TEST_F(ImageIoTest, BothJpegDecodersAgree) {
+  const std::string bytes = encode_jpeg_turbo(test_image(48, 64), 95, "a.jpg");
+  const RgbImage turbo = decode_jpeg_turbo(as_bytes(bytes), "a.jpg"), stb = decode_jpeg_stb(as_bytes(bytes), "a.jpg");
+  ASSERT_EQ(turbo.pixels.size(), stb.pixels.size());
+  double difference = 0;
+  for (std::size_t i = 0; i < turbo.pixels.size(); ++i) difference += std::abs(turbo.pixels[i] - stb.pixels[i]);
+  // They round differently in the inverse DCT and in chroma upsampling; a swapped channel would give 20 or more.
+  EXPECT_LT(difference / double(turbo.pixels.size()), 1.5);
+}
+
+TEST_F(ImageIoTest, JpegCutAnywhereIsRefused) {
+  const std::string bytes = encode_jpeg_turbo(test_image(40, 56), 90, "a.jpg");
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    const std::string cut = bytes.substr(0, size);
+    EXPECT_TRUE(fails([&] { decode_jpeg_turbo(as_bytes(cut), "cut.jpg"); }, Exit::bad_data, "cut.jpg: ")) << size;
+    EXPECT_TRUE(fails([&] { decode_jpeg_stb(as_bytes(cut), "cut.jpg"); }, Exit::bad_data, "cut.jpg: ")) << size;
+  }
+  const std::string file = write("cut.jpg", std::string_view(bytes).substr(0, bytes.size() / 2));
+  EXPECT_TRUE(fails([&] { read_rgb(file); }, Exit::bad_data, file + ": damaged JPEG (Premature end of JPEG file)"));
+}
+#endif
+
+TEST_F(ImageIoTest, PngCutAnywhereIsRefused) {
+  const std::string rgb = encode_png(test_image(20, 30), "a.png"), depth = encode_png(test_depth(20, 30), "d.png");
+  for (std::size_t size = 0; size < rgb.size(); ++size) {
+    const std::string cut = rgb.substr(0, size);
+    EXPECT_TRUE(fails([&] { decode_png_rgb(as_bytes(cut), "cut.png"); }, Exit::bad_data, "cut.png: ")) << size;
+  }
+  for (std::size_t size = 0; size < depth.size(); ++size) {
+    const std::string cut = depth.substr(0, size);
+    EXPECT_TRUE(fails([&] { decode_png_depth(as_bytes(cut), "cut.png"); }, Exit::bad_data, "cut.png: ")) << size;
+  }
+  const std::string file = write("cut.png", std::string_view(depth).substr(0, depth.size() / 2));
+  EXPECT_TRUE(fails([&] { read_depth(file); }, Exit::bad_data, file + ": the file ends early"));
+}
+
+// Every bit of the file: the checksums leave no room for a measurement that is quietly wrong.
+TEST_F(ImageIoTest, OneFlippedBitInDepthIsRefused) {
+  std::string bytes = encode_png(test_depth(6, 8), "d.png");
+  for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+    const char mask = static_cast<char>(1 << bit % 8);
+    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ mask);
+    EXPECT_TRUE(fails([&] { decode_png_depth(as_bytes(bytes), "d.png"); }, Exit::bad_data, "d.png: ")) << "bit " << bit;
+    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ mask);
+  }
+  const std::size_t checksum = bytes.find("IEND") - 5;  // its last byte
+  bytes[checksum] = static_cast<char>(bytes[checksum] ^ 1);
+  EXPECT_TRUE(fails([&] { read_depth(write("d.png", bytes)); }, Exit::bad_data, path("d.png") + ": IDAT: CRC error"));
+}
+
+TEST_F(ImageIoTest, OtherPngFormatsAreRefusedByName) {
+  const auto depth_of = [&](png_uint_32 format) {
+    return [this, format] { read_depth(write("d.png", foreign_png(format, 4, 6))); };
+  };
+  const std::string wanted = "; wanted is 16-bit grey";
+  EXPECT_TRUE(fails(depth_of(PNG_FORMAT_GRAY), Exit::bad_data, "this PNG is 8-bit grey" + wanted));
+  EXPECT_TRUE(fails(depth_of(PNG_FORMAT_RGB), Exit::bad_data, "this PNG is 8-bit RGB" + wanted));
+  EXPECT_TRUE(fails(depth_of(PNG_FORMAT_RGBA), Exit::bad_data, "this PNG is 8-bit RGB with alpha" + wanted));
+  EXPECT_TRUE(fails(depth_of(PNG_FORMAT_LINEAR_RGB), Exit::bad_data, "this PNG is 16-bit RGB" + wanted));
+  EXPECT_TRUE(
+      fails(depth_of(PNG_FORMAT_LINEAR_Y_ALPHA), Exit::bad_data, "this PNG is 16-bit grey with alpha" + wanted));
+  EXPECT_TRUE(fails(depth_of(PNG_FORMAT_RGB_COLORMAP), Exit::bad_data, "-bit palette" + wanted));
+  write_png(path("d16.png"), test_depth(4, 6));
+  EXPECT_TRUE(
+      fails([&] { read_rgb(path("d16.png")); }, Exit::bad_data, "this PNG is 16-bit grey; wanted is 8-bit RGB"));
+}
+
+TEST_F(ImageIoTest, OtherFilesAreRefusedByName) {
+  EXPECT_TRUE(fails([&] { read_rgb(path("none.jpg")); }, Exit::missing_input, path("none.jpg") + ": no such file"));
+  EXPECT_TRUE(fails([&] { read_depth(path("none.png")); }, Exit::missing_input, path("none.png") + ": no such file"));
+  EXPECT_TRUE(fails([&] { read_rgb(folder_.string()); }, Exit::bad_data, ": not a file"));
+  EXPECT_TRUE(fails([&] { read_rgb(write("a.jpg", "")); }, Exit::bad_data, "a.jpg: neither a JPEG nor a PNG file"));
+  EXPECT_TRUE(fails([&] { read_rgb(write("a.gif", "GIF89a")); }, Exit::bad_data, "neither a JPEG nor a PNG file"));
+  EXPECT_TRUE(fails([&] { read_depth(write("a.png", "P5 1 1")); }, Exit::bad_data, "this is no PNG file"));
+}
+
+// A header that asks for terabytes must cost nothing. The checksum of the header is made right again.
+TEST_F(ImageIoTest, HugeImagesAreRefused) {
+  std::string bytes = encode_png(test_depth(2, 2), "d.png");
+  const std::size_t header = bytes.find("IHDR");
+  const auto put = [&](std::size_t at, std::uint32_t value) {
+    for (int i = 0; i < 4; ++i) bytes[at + std::size_t(i)] = static_cast<char>(value >> (24 - 8 * i));
+  };
+  put(header + 4, 16385);
+  std::uint32_t crc = 0xFFFFFFFF;  // CRC-32 as in the PNG specification, annex D, over type and data
+  for (std::size_t i = header; i < header + 17; ++i) {
+    crc ^= static_cast<unsigned char>(bytes[i]);
+    for (int k = 0; k < 8; ++k) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320 : 0);
+  }
+  put(header + 17, ~crc);
+  EXPECT_TRUE(fails([&] { read_depth(write("d.png", bytes)); }, Exit::bad_data, "d.png: Invalid IHDR data"));
+}
+
+}  // namespace
+}  // namespace md
