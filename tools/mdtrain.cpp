@@ -1,0 +1,25 @@
+// mdtrain [train] | check-data | doctor: the training program. `mdtrain --help` is the manual.
+#include "tools/cli.h"
+#include "tools/inspect.h"
+#include "tools/options.h"
+#include "tools/trainer.h"
+
+int main(int argc, char** argv) {
+  CLI::App app{"Trains a monocular depth network, with or without MetricDepth.", "mdtrain"};
+  app.set_version_flag("--version", MD_VERSION);
+  md::TrainOptions options;
+  md::add_train_options(app, options);
+  app.require_subcommand(0, 1);
+  app.add_subcommand("train", "train a network (what mdtrain does without a subcommand)")->fallthrough();
+  std::string list;
+  CLI::App* const check =
+      app.add_subcommand("check-data", "decode every frame of a list (with --data, --dataset)")->fallthrough();
+  check->add_option("LIST", list, "list file")->required();
+  const CLI::App* doctor = app.add_subcommand("doctor", "print versions, device and decoders");
+  return md::run_main(app, argc, argv, [&] {
+    if (doctor->parsed()) return md::doctor();
+    if (check->parsed()) return md::check_data(options, list);
+    md::resolve(options);
+    return md::train(options, md::resolved_options(app));
+  });
+}

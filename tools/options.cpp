@@ -1,0 +1,221 @@
+#include "tools/options.h"
+
+#include <filesystem>
+#include <set>
+
+namespace md {
+namespace {
+
+/// TOML as CLI11 reads it, but a key that is given twice is an error: CLI11 keeps the first, TOML forbids it.
+class StrictToml : public CLI::ConfigTOML {
+ public:
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    std::vector<CLI::ConfigItem> found = CLI::ConfigTOML::from_config(input);
+    std::set<std::string> seen;
+    for (const CLI::ConfigItem& item : found) {
+      if (item.name == "++" || item.name == "--") continue;  // where sections begin and end
+      if (!seen.insert(item.fullname()).second)
+        throw CLI::ConfigError(cat("key '", item.fullname(), "' is given twice in the config file"),
+                               CLI::ExitCodes::ConfigError);
+    }
+    return found;
+  }
+};
+
+/// --name and --no-name; CLI11 does not capture the default of a flag by itself.
+void add_switch(CLI::App& app, const std::string& name, bool& value, const std::string& what) {
+  app.add_flag(cat("--", name, ",!--no-", name), value, what)->default_str(value ? "true" : "false");
+}
+
+void add_data_options(CLI::App& app, TrainOptions& o) {
+  app.option_defaults()->group("data");
+  app.add_option("--dataset", o.dataset, "what depth files hold: nyu (mm) or kitti (1/256 m)")
+      ->check(CLI::IsMember({"nyu", "kitti"}));
+  app.add_option("--data", o.data, "folder that the list's paths are relative to");
+  app.add_option("--depth-root", o.depth_root, "the same for ground truth, if it lies elsewhere");
+  app.add_option("--list", o.list, "list file to train on (as given, or else inside --data)");
+  app.add_option("--eval-list", o.eval_list, "list file to evaluate on; none: no evaluation");
+  add_switch(app, "dense", o.dense, "train on the third column's depth (dense NYU list)");
+}
+
+void add_augmentation_options(CLI::App& app, TrainOptions& o) {
+  app.option_defaults()->group("augmentation");
+  app.add_option("--height", o.augment.height, "rows of a training sample")->check(CLI::Range(32, 4096));
+  app.add_option("--width", o.augment.width, "columns of a training sample")->check(CLI::Range(32, 4096));
+  app.add_option("--border", o.border, "white border of NYU frames: keep, crop (BTS) or zero-depth (NeWCRFs)")
+      ->check(CLI::IsMember({"keep", "crop", "zero-depth"}));
+  add_switch(app, "kb-crop", o.augment.kb_crop, "first crop to KITTI's 352x1216");
+  app.add_option("--rotation", o.augment.rotation_degree, "largest rotation, degrees; 0: none")
+      ->check(CLI::Range(0.0, 45.0));
+  add_switch(app, "always-draw-crop", o.augment.always_draw_crop,
+             "draw the crop's place even where there is no choice (BTS)");
+  add_switch(app, "flip", o.augment.flip, "mirror every other sample");
+  add_switch(app, "photometric", o.augment.photometric, "jitter every other sample's colours");
+  app.add_option("--brightness", o.brightness, "lowest and highest brightness factor")->expected(2)->delimiter(',');
+}
+
+void add_loss_options(CLI::App& app, TrainOptions& o) {
+  app.option_defaults()->group("network and loss");
+  app.add_option("--net", o.net, "the network")->check(CLI::IsMember(net_names()));
+  app.add_option("--max-depth", o.net_options.max_depth_m, "largest depth it can predict, metres")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--valid-above", o.silog.min_depth_m, "ground truth counts above this depth, metres")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--variance-focus", o.silog.variance_focus, "of the scale-invariant loss")
+      ->check(CLI::Range(0.0, 1.0));
+  add_switch(app, "metric-depth", o.metric_depth, "add the MetricDepth regulariser");
+  app.add_option("--metric-depth-weight", o.metric.weight)->check(CLI::NonNegativeNumber);
+  app.add_option("--reduction", o.reduction, "over the identified pairs: mean, or sum as in Eq. 13")
+      ->check(CLI::IsMember({"mean", "sum"}));
+  app.add_option("--n-within", o.metric.n_within, "samples from the same image")->check(CLI::Range(0, 1000));
+  app.add_option("--n-across", o.metric.n_across, "samples from other images of the batch")->check(CLI::Range(0, 1000));
+  app.add_option("--positive-below", o.metric.positive_below_m, "r_p, metres")->check(CLI::NonNegativeNumber);
+  app.add_option("--ranges", o.ranges, "depth differences of negatives, metres: 0.5-1,1-1.5 (0.5-inf: uniform)")
+      ->delimiter(',');
+  app.add_option("--margins", o.margins, "one margin for each range")->delimiter(',');
+  app.add_option("--depth-cell", o.depth_cell, "ground truth at the features' size: nearest or first-valid")
+      ->check(CLI::IsMember({"nearest", "first-valid"}));
+}
+
+void add_schedule_options(CLI::App& app, TrainOptions& o) {
+  app.option_defaults()->group("training");
+  app.add_option("--seed", o.seed, "fixes weights, order, augmentation and MetricDepth's shifts");
+  app.add_option("--batch", o.batch, "samples a step")->check(CLI::Range(1, 4096));
+  app.add_option("--epochs", o.epochs)->check(CLI::Range(1, 1000000));
+  app.add_option("--max-steps", o.max_steps, "end (and end of the decay) after so many steps; 0: after --epochs")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--optimizer", o.optimizer, "adamw or adam")->check(CLI::IsMember({"adamw", "adam"}));
+  app.add_option("--lr", o.lr, "learning rate of the first step")->check(CLI::PositiveNumber);
+  app.add_option("--end-lr", o.end_lr, "and towards the last: polynomial decay, power 0.9")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--adam-eps", o.adam.eps)->check(CLI::PositiveNumber);
+  app.add_option("--weight-decay", o.weight_decay)->check(CLI::NonNegativeNumber);
+  app.add_option("--loader-threads", o.loader_threads, "threads that decode; no influence on the run")
+      ->check(CLI::Range(1, 256));
+  app.add_option("--device", o.device)->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  app.add_option("--checkpoint-every", o.checkpoint_every, "steps between checkpoints; 0: once an epoch")
+      ->check(CLI::NonNegativeNumber);
+}
+
+void add_evaluation_options(CLI::App& app, TrainOptions& o) {
+  app.option_defaults()->group("evaluation");
+  app.add_option("--protocol", o.protocol, "plain, nyu_eigen or kitti_eigen_garg");
+  app.add_option("--compat", o.compat, "evaluate with the quirks of a peer: bts or newcrfs")
+      ->check(CLI::IsMember({"", "bts", "newcrfs"}));
+  app.add_option("--eval-every", o.eval_every, "epochs between evaluations; 0: only after the last step")
+      ->check(CLI::NonNegativeNumber);
+}
+
+NyuBorder border(const std::string& name) {
+  if (name == "crop") return NyuBorder::crop;
+  return name == "zero-depth" ? NyuBorder::zero_depth : NyuBorder::keep;
+}
+
+std::vector<std::string> final_values(const CLI::Option& option, bool is_list) {
+  if (option.count() > 0) return option.results();
+  const std::string text = option.get_default_str();
+  if (!is_list) return {text};
+  return CLI::detail::split(text.substr(1, text.size() - 2), ',');  // CLI11 shows a list as "[a,b]"
+}
+
+}  // namespace
+
+void add_train_options(CLI::App& app, TrainOptions& o) {
+  app.config_formatter(std::make_shared<StrictToml>());
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.set_config("--config", "", "TOML file with any of the options below");
+  app.add_option("--out", o.out, "the run: a folder that is empty or not there yet")->configurable(false);
+  app.option_defaults()->always_capture_default();
+  add_data_options(app, o);
+  add_augmentation_options(app, o);
+  add_loss_options(app, o);
+  add_schedule_options(app, o);
+  add_evaluation_options(app, o);
+}
+
+void resolve(TrainOptions& o) {
+  const std::pair<const char*, const std::string&> required[] = {
+      {"--data", o.data}, {"--list", o.list}, {"--out", o.out}};
+  for (const auto& [flag, value] : required) {
+    if (value.empty()) fail(Exit::usage, flag, " is required");
+  }
+  o.augment.border = border(o.border);
+  if (o.brightness[0] <= 0 || o.brightness[0] > o.brightness[1])
+    fail(Exit::usage, "--brightness: ", o.brightness[0], " to ", o.brightness[1], " is no range of factors");
+  o.augment.brightness_low = o.brightness[0];
+  o.augment.brightness_high = o.brightness[1];
+  o.net_options.seed = o.seed;
+  o.adam.decoupled_decay = o.optimizer == "adamw";
+  o.metric.ranges = parse_ranges(o.ranges, o.margins);
+  o.metric.reduction = o.reduction == "sum" ? MetricDepthOptions::Reduction::sum : MetricDepthOptions::Reduction::mean;
+}
+
+Dataset open_dataset(const TrainOptions& o, const std::string& list) {
+  namespace fs = std::filesystem;
+  const bool inside_data = !fs::exists(list) && fs::exists(fs::path(o.data) / list);
+  return Dataset({.kind = dataset_kind(o.dataset),
+                  .list = inside_data ? (fs::path(o.data) / list).string() : list,
+                  .root = o.data,
+                  .depth_root = o.depth_root,
+                  .dense = o.dense});
+}
+
+Protocol eval_protocol(const TrainOptions& o) {
+  Protocol protocol = named_protocol(o.protocol, dataset_kind(o.dataset));
+  if (!o.compat.empty()) apply_compat(protocol, o.compat);
+  return protocol;
+}
+
+DepthCell depth_cell(const TrainOptions& o) {
+  return o.depth_cell == "first-valid" ? DepthCell::first_valid : DepthCell::nearest;
+}
+
+Device choose_device(const std::string& name) {
+  if (name == "cpu") return {};
+  const Device gpu{Device::cuda};
+  try {
+    backend(gpu);
+    return gpu;
+  } catch (const Error&) {
+    if (name == "cuda") throw;
+    return {};
+  }
+}
+
+std::vector<ResolvedOption> resolved_options(const CLI::App& app) {
+  std::vector<ResolvedOption> resolved;
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_configurable() || option == app.get_help_ptr() || option == app.get_version_ptr()) continue;
+    const bool is_list = option->get_items_expected_max() > 1;
+    resolved.push_back({option->get_group(), option->get_single_name(), final_values(*option, is_list), is_list});
+  }
+  return resolved;
+}
+
+std::string to_toml(const std::vector<ResolvedOption>& options) {
+  std::string text, group;
+  for (const ResolvedOption& option : options) {
+    if (option.group != group) text += cat(group.empty() ? "" : "\n", "# ", group = option.group, "\n");
+    std::string values;
+    for (const std::string& value : option.values)
+      values += (values.empty() ? "" : ", ") + CLI::detail::convert_arg_for_ini(value);
+    text += option.name + " = " + (option.is_list ? "[" + values + "]" : values) + "\n";
+  }
+  return text;
+}
+
+nlohmann::json to_json(const std::vector<ResolvedOption>& options) {
+  const auto typed = [](const std::string& value) {
+    const nlohmann::json parsed = nlohmann::json::parse(value, nullptr, false);  // numbers, true, false
+    return parsed.is_number() || parsed.is_boolean() ? parsed : nlohmann::json(value);
+  };
+  nlohmann::json object = nlohmann::json::object();
+  for (const ResolvedOption& option : options) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const std::string& value : option.values) list.push_back(typed(value));
+    object[option.name] = option.is_list ? list : list[0];
+  }
+  return object;
+}
+
+}  // namespace md

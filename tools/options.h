@@ -1,0 +1,73 @@
+// The options of a training run. One CLI11 definition serves the flags, `--config x.toml` (a key is the flag without
+// its dashes) and the fully resolved dump. A flag wins over the file. Unknown keys, keys given twice and values out of
+// range are Exit::usage and name the key.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "data/loader.h"
+#include "data/protocol.h"
+#include "engine/optim.h"
+#include "losses/metric_depth.h"
+#include "losses/silog.h"
+#include "nets/depth_net.h"
+
+namespace md {
+
+struct TrainOptions {
+  // Files.
+  std::string dataset = "nyu", data, depth_root, list, eval_list, out;
+  bool dense = false;
+  // Samples.
+  AugmentSpec augment;
+  std::string border = "keep";
+  std::vector<double> brightness = {augment.brightness_low, augment.brightness_high};
+  // Network and loss.
+  std::string net = "lt";
+  NetOptions net_options;
+  SilogOptions silog;
+  bool metric_depth = false;
+  MetricDepthOptions metric;
+  std::string reduction = "mean", depth_cell = "nearest";
+  std::vector<std::string> ranges = {"0.5-1", "1-1.5", "1.5-2"};
+  std::vector<double> margins = {3, 6, 8};
+  // Schedule.
+  std::uint64_t seed = 0;
+  int batch = 8, epochs = 50, loader_threads = 2;
+  i64 max_steps = 0, checkpoint_every = 0;
+  std::string optimizer = "adamw", device = "auto";
+  AdamSpec adam;
+  double lr = 1e-4, end_lr = 1e-5;
+  float weight_decay = 0.F;
+  // Evaluation.
+  std::string protocol = "plain", compat;
+  int eval_every = 1;
+};
+
+/// Defines every option, and `--config`.
+void add_train_options(CLI::App&, TrainOptions&);
+
+/// What the raw strings mean; call after parsing. Throws Exit::usage naming the option, also where --data, --list or
+/// --out is missing.
+void resolve(TrainOptions&);
+Dataset open_dataset(const TrainOptions&, const std::string& list);
+Protocol eval_protocol(const TrainOptions&);
+DepthCell depth_cell(const TrainOptions&);
+
+/// "auto", "cpu" or "cuda"; throws Exit::no_device where the device asked for is not there.
+Device choose_device(const std::string& name);
+
+/// Every option of the app with the value it ended up with, in order of definition.
+struct ResolvedOption {
+  std::string group, name;
+  std::vector<std::string> values;
+  bool is_list;
+};
+std::vector<ResolvedOption> resolved_options(const CLI::App&);
+/// A config file that gives the same run.
+std::string to_toml(const std::vector<ResolvedOption>&);
+nlohmann::json to_json(const std::vector<ResolvedOption>&);
+
+}  // namespace md

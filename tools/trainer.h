@@ -1,0 +1,12 @@
+// `mdtrain train`: loads, steps, logs, evaluates, saves.
+#pragma once
+#include "tools/options.h"
+
+namespace md {
+
+/// Trains to the end and prints the last evaluation on stdout; options must be resolved (resolve()). The config goes
+/// into the run folder and into every checkpoint. SIGINT and SIGTERM finish the step, save and return Exit::stopped.
+/// Ten non-finite losses in a row throw Exit::numeric.
+Exit train(const TrainOptions&, const std::vector<ResolvedOption>& config);
+
+}  // namespace md
