@@ -23,7 +23,7 @@ Exit doctor() {
 
 Exit check_data(const TrainOptions& options, const std::string& list) {
   if (options.data.empty()) fail(Exit::usage, "--data is required");
-  const Dataset data = open_dataset(options, list);
+  const Dataset data(dataset_spec(options, list));
   ProgressLine progress;
   i64 good = 0, bad = 0, without_depth = 0;
   for (i64 i = 0; i < data.size(); ++i) {

@@ -150,14 +150,14 @@ void resolve(TrainOptions& o) {
   o.metric.reduction = o.reduction == "sum" ? MetricDepthOptions::Reduction::sum : MetricDepthOptions::Reduction::mean;
 }
 
-Dataset open_dataset(const TrainOptions& o, const std::string& list) {
+DatasetSpec dataset_spec(const TrainOptions& o, const std::string& list) {
   namespace fs = std::filesystem;
   const bool inside_data = !fs::exists(list) && fs::exists(fs::path(o.data) / list);
-  return Dataset({.kind = dataset_kind(o.dataset),
-                  .list = inside_data ? (fs::path(o.data) / list).string() : list,
-                  .root = o.data,
-                  .depth_root = o.depth_root,
-                  .dense = o.dense});
+  return {.kind = dataset_kind(o.dataset),
+          .list = inside_data ? (fs::path(o.data) / list).string() : list,
+          .root = o.data,
+          .depth_root = o.depth_root,
+          .dense = o.dense};
 }
 
 Protocol eval_protocol(const TrainOptions& o) {

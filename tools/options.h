@@ -52,7 +52,8 @@ void add_train_options(CLI::App&, TrainOptions&);
 /// What the raw strings mean; call after parsing. Throws Exit::usage naming the option, also where --data, --list or
 /// --out is missing.
 void resolve(TrainOptions&);
-Dataset open_dataset(const TrainOptions&, const std::string& list);
+/// `list` as given or, where that does not exist, inside --data.
+DatasetSpec dataset_spec(const TrainOptions&, const std::string& list);
 Protocol eval_protocol(const TrainOptions&);
 DepthCell depth_cell(const TrainOptions&);
 

@@ -58,14 +58,18 @@ class Trainer {
       : options_(options),
         config_(to_json(config)),
         device_(choose_device(options.device)),
-        data_(open_dataset(options, options.list)),
+        data_(dataset_spec(options, options.list)),
         protocol_(eval_protocol(options)),
         loader_(data_, options.augment, loader_spec(options)),
         per_epoch_(loader_.steps_per_epoch()),
         total_(options.max_steps > 0 ? options.max_steps : options.epochs * per_epoch_),
         net_(make_net(options.net, options.net_options)),
         step_(options, *net_, total_) {
-    if (!options.eval_list.empty()) eval_data_.emplace(open_dataset(options, options.eval_list));
+    if (!options.eval_list.empty()) {
+      DatasetSpec spec = dataset_spec(options, options.eval_list);
+      spec.dense = false;  // only training lists name filled-in depth
+      eval_data_.emplace(spec);
+    }
     const std::string origin = cat("# mdtrain ", MD_VERSION, ", ", backend(device_).name(), ", JPEG by ",
                                    jpeg_decoder_name(), "\n# ", describe(protocol_), "\n");
     run_.emplace(options.out, origin + to_toml(config));
