@@ -21,8 +21,15 @@ struct Resample {
     const i64 count = inner - first < lanes ? inner - first : lanes;
     const float* source = x + row / to * from * inner + first;
     float* target = y + row * inner + first;
+    const int end = begin[j + 1];
+    if (count == 1) {  // one channel, or a GPU: the sum fits a register
+      float sum = 0.F;
+      for (int t = begin[j]; t < end; ++t) sum += weight[t] * source[index[t] * inner];
+      *target = sum;
+      return;
+    }
     for (i64 i = 0; i < count; ++i) target[i] = 0.F;
-    for (int t = begin[j]; t < begin[j + 1]; ++t) {
+    for (int t = begin[j]; t < end; ++t) {
       const float* tapped = source + index[t] * inner;
       for (i64 i = 0; i < count; ++i) target[i] += weight[t] * tapped[i];
     }
