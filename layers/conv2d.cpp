@@ -1,8 +1,8 @@
 // conv2d: torch.nn.functional.conv2d, optionally followed by leaky_relu.
 //   x [N,H,W,I], w [O,kh,kw,I/groups] (depthwise: [kh,kw,C]), bias [O] or none -> y [N,OH,OW,O]
 //   OH = (H + 2*pad - dilation*(kh-1) - 1) / stride + 1, OW alike.
-//   z[n,oy,ox,o] = bias[o] + sum over ky,kx,i of x[n, oy*stride - pad + ky*dilation, ox*stride - pad + kx*dilation, i]
-//                                              * w[o,ky,kx,i]                     (outside the image: 0)
+//   z[n,oy,ox,o] = bias[o] + sum over ky,kx,i of x[n,iy,ix,i] * w[o,ky,kx,i]    (outside the image x is 0)
+//   iy = oy*stride - pad + ky*dilation,  ix = ox*stride - pad + kx*dilation
 // and y = act(z). The kernels are the backend's (oneDNN or cuDNN); tests/conv2d_test.cpp has all three sums as loops.
 #include "engine/autograd.h"
 #include "engine/launch.h"
@@ -55,10 +55,12 @@ Tensor before_activation(const Conv2dSpec& s, const Tensor& y, const Tensor& dy)
 
 }  // namespace
 
-// With z before the activation and dz its gradient:
-//   dx[n,y,x,i]    = sum over o,ky,kx of dz[n,oy,ox,o] * w[o,ky,kx,i]   where oy*stride - pad + ky*dilation = y, ox
-//   alike dw[o,ky,kx,i]  = sum over n,oy,ox of dz[n,oy,ox,o] * x[n, oy*stride - pad + ky*dilation, ..., i] dbias[o] =
-//   sum over n,oy,ox of dz[n,oy,ox,o]
+// y is a sum of products x * w, so each gradient is the same list of products, summed for the other factor. With
+// (iy,ix) = (oy,ox) * stride - pad + (ky,kx) * dilation as above, z before the activation and dz its gradient:
+//
+//   dx[n,iy,ix,i] = sum over all o,ky,kx,oy,ox that lead to (iy,ix) of dz[n,oy,ox,o] * w[o,ky,kx,i]
+//   dw[o,ky,kx,i] = sum over n,oy,ox of dz[n,oy,ox,o] * x[n,iy,ix,i]
+//   dbias[o]      = sum over n,oy,ox of dz[n,oy,ox,o]
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& s) {
   Tensor y = Tensor::empty(output_shape(x, w, bias, s), x.device());
   backend(x.device()).conv2d(s, x, w, bias, y);
