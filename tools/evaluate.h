@@ -9,12 +9,12 @@
 namespace md {
 
 struct EvaluateOptions {
-  Protocol protocol;
+  Protocol protocol = {};
   int batch = 1;    // frames of equal size that the network sees at once
   int threads = 2;  // of the loader
-  std::function<void(i64 done, i64 total)> on_progress;
+  std::function<void(i64 done, i64 total)> on_progress = {};
   /// The prediction [h,w] in metres as the net gave it, of every frame, those without ground truth too.
-  std::function<void(const EvalFrame&, const Tensor& pred_m)> on_prediction;
+  std::function<void(const EvalFrame&, const Tensor& pred_m)> on_prediction = {};
 };
 
 struct ImageScore {

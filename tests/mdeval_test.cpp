@@ -1,0 +1,226 @@
+// mdeval as a user runs it, on tiny synthetic frames: what it prints and writes, and what it says of bad input.
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "engine/state.h"
+#include "tests/data_files.h"
+#include "tests/run_tool.h"
+#include "tools/checkpoint.h"
+#include "tools/results.h"
+
+namespace md {
+namespace {
+
+using nlohmann::json;
+using test::refused;
+using test::run_tool;
+using test::ToolRun;
+namespace fs = std::filesystem;
+
+class MdevalTest : public test::DataFolder {
+ protected:
+  /// Four NYU frames, the third without ground truth, and a checkpoint of an untrained LT.
+  MdevalTest() {
+    for (int i = 0; i < 4; ++i) write_frame(cat("room/rgb_", i, ".png"), cat("room/depth_", i, ".png"), 64, 96, i);
+    write("list.txt",
+          "room/rgb_0.png room/depth_0.png 518.8579\nroom/rgb_1.png room/depth_1.png 518.8579\n"
+          "room/rgb_2.png None 518.8579\nroom/rgb_3.png room/depth_3.png 518.8579\n");
+    write_checkpoint("nyu", 10.F);
+  }
+
+  void write_frame(const std::string& rgb, const std::string& depth, int height, int width, int seed) const {
+    fs::create_directories(fs::path(path(rgb)).parent_path());
+    write_png(path(rgb), test::test_image(height, width, seed));
+    write_png(path(depth), test::test_depth(height, width, seed));
+  }
+
+  /// `spoil` may change the weights.
+  void write_checkpoint(const std::string& dataset, float max_depth_m,
+                        const std::function<void(const Module&)>& spoil = {}) const {
+    const auto net = make_net("lt", {.max_depth_m = max_depth_m, .seed = 3});
+    if (spoil) spoil(*net);
+    const Adam optimizer({{net->parameters()}}, {});
+    const json config{{"net", "lt"}, {"max-depth", max_depth_m}, {"dataset", dataset}};
+    save_checkpoint(path("net.safetensors"), *net, optimizer, {.config = config, .best = nullptr});
+  }
+
+  ToolRun mdeval(std::vector<std::string> more, const std::string& protocol = "plain",
+                 const std::string& output = "") const {
+    std::vector<std::string> args{path("net.safetensors"), "--data",     path(""), "--list",
+                                  path("list.txt"),        "--protocol", protocol};
+    args.insert(args.end(), more.begin(), more.end());
+    return run_tool("mdeval", args, output);
+  }
+
+  json json_of(const std::vector<std::string>& more, const std::string& protocol = "plain") const {
+    std::vector<std::string> args{"--json", path("out.json")};
+    args.insert(args.end(), more.begin(), more.end());
+    const ToolRun run = mdeval(args, protocol);
+    EXPECT_EQ(run.code, 0) << run.err;
+    return json::parse(bytes_of(path("out.json")));
+  }
+};
+
+TEST_F(MdevalTest, PrintsTheTableAndWritesTheFiles) {
+  const ToolRun run = mdeval({"--json", path("out.json"), "--csv", path("out.csv"), "--maps", path("maps")});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.err, "");  // progress is for terminals
+  EXPECT_NE(run.out.find("protocol plain: 0.001 < depth < 10 m"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find("   AbsRel     RMSE    log10       d1       d2       d3\n"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find("3 images, 1 missing"), std::string::npos) << run.out;
+
+  // The same through the library.
+  LoadedNet loaded = load_net(path("net.safetensors"));
+  const Dataset data({.list = path("list.txt"), .root = path(""), .depth_root = ""});
+  const Protocol protocol = named_protocol("plain", DatasetKind::nyu);
+  const Evaluation want = evaluate(*loaded.net, data, {.protocol = protocol});
+  const json got = json::parse(bytes_of(path("out.json")));
+  for (const MetricField& field : metric_fields) EXPECT_EQ(got[field.key], want.mean.*field.value) << field.key;
+  EXPECT_EQ(got["images"], 3);
+  EXPECT_EQ(got["missing"], 1);
+  EXPECT_EQ(got["protocol"], "plain");
+  EXPECT_EQ(bytes_of(path("out.csv")), to_csv(want));
+  EXPECT_NE(to_csv(want).find("\nroom/rgb_2.png,,,,,,,,,\n"), std::string::npos) << to_csv(want);
+
+  std::vector<std::string> maps;
+  for (const auto& entry : fs::directory_iterator(path("maps"))) maps.push_back(entry.path().filename());
+  std::sort(maps.begin(), maps.end());
+  EXPECT_EQ(maps, (std::vector<std::string>{"0000_room_rgb_0.png", "0001_room_rgb_1.png", "0002_room_rgb_2.png",
+                                            "0003_room_rgb_3.png"}));
+  const RgbImage map = read_rgb(path("maps/0001_room_rgb_1.png"));
+  EXPECT_EQ(map.height, 64);
+  EXPECT_EQ(map.width, 96);
+}
+
+TEST_F(MdevalTest, CapLimitsWhatIsScored) {
+  const json all = json_of({}), near = json_of({"--cap", "3"});
+  EXPECT_NE(all["rmse"], near["rmse"]);
+  EXPECT_NE(near["protocol_line"].get<std::string>().find("depth < 3 m"), std::string::npos);
+}
+
+TEST_F(MdevalTest, BatchesGiveTheSameMeasures) {
+  const json one = json_of({}), three = json_of({"--batch", "3", "--loader-threads", "1"});
+  // A convolution may add in another order for another batch size.
+  for (const MetricField& field : metric_fields) {
+    EXPECT_NEAR(one[field.key].get<double>(), three[field.key].get<double>(), 1e-4) << field.key;
+  }
+}
+
+TEST_F(MdevalTest, FramesOfDifferentSizesShareARun) {
+  write_frame("room/rgb_1.png", "room/depth_1.png", 70, 101, 1);  // no multiples of 32 either
+  EXPECT_EQ(json_of({"--batch", "2"})["images"], 3);
+}
+
+TEST_F(MdevalTest, KittiIsScoredInFullSizeAfterTheBenchmarkCrop) {
+  write_checkpoint("kitti", 80.F);
+  write_frame("drive/0.png", "drive/0_depth.png", 375, 1242, 0);
+  write("list.txt", "drive/0.png drive/0_depth.png 721.5377\n");
+  const json full = json_of({"--maps", path("maps")}, "kitti_eigen_garg");
+  EXPECT_EQ(read_rgb(path("maps/0000_drive_0.png")).width, 1216);
+  const json cut = json_of({"--compat", "newcrfs"}, "kitti_eigen_garg");
+  EXPECT_NE(full["abs_rel"], cut["abs_rel"]);
+  EXPECT_NE(mdeval({}, "kitti_eigen_garg").out.find("AbsRel    SqRel     RMSE  RMSElog       d1       d2       d3\n"),
+            std::string::npos);
+}
+
+TEST_F(MdevalTest, EvaluationLeavesTheNetworkInItsMode) {
+  LoadedNet loaded = load_net(path("net.safetensors"));
+  const Dataset data({.list = path("list.txt"), .root = path(""), .depth_root = ""});
+  for (const bool training : {true, false}) {
+    loaded.net->train(training);
+    evaluate(*loaded.net, data, {.protocol = named_protocol("plain", DatasetKind::nyu)});
+    EXPECT_EQ(loaded.net->training(), training);
+  }
+}
+
+TEST_F(MdevalTest, NanPredictionIsAnErrorUnlessAPeerIsReproduced) {
+  write_checkpoint("nyu", 10.F, [](const Module& net) {
+    net.parameters().back().tensor.data()[0] = std::nanf("");  // the bias of the prediction
+  });
+  const std::vector<std::string> files{"--json", path("out.json"), "--csv", path("out.csv"), "--maps", path("maps")};
+  EXPECT_TRUE(refused(mdeval(files), 70, {"room/rgb_0.png", "NaN"}));
+  EXPECT_FALSE(fs::exists(path("out.json")));
+  EXPECT_FALSE(fs::exists(path("out.csv")));
+  EXPECT_FALSE(fs::exists(path("maps")));
+  EXPECT_GT(json_of({"--compat", "bts"})["abs_rel"], 0.99);  // all min_m
+}
+
+TEST_F(MdevalTest, BadOptions) {
+  EXPECT_TRUE(refused(mdeval({"--jsn", "x"}), 2, {"--jsn", "did you mean --json?"}));
+  EXPECT_TRUE(refused(mdeval({}, "eigen"), 2, {"--protocol", "eigen", "nyu_eigen"}));
+  EXPECT_TRUE(refused(mdeval({}, "kitti_eigen_garg"), 2, {"--protocol", "nyu checkpoint"}));
+  EXPECT_TRUE(refused(mdeval({"--cap", "-1"}), 2, {"--cap"}));
+  EXPECT_TRUE(refused(mdeval({"--cap", "1e-9"}), 2, {"--cap"}));
+  EXPECT_TRUE(refused(mdeval({"--compat", "adabins"}), 2, {"--compat", "adabins"}));
+  EXPECT_TRUE(refused(mdeval({"--device", "tpu"}), 2, {"--device"}));
+  EXPECT_TRUE(refused(run_tool("mdeval", {}), 2, {"CHECKPOINT"}));
+}
+
+TEST_F(MdevalTest, BadCheckpoint) {
+  fs::remove(path("net.safetensors"));
+  EXPECT_TRUE(refused(mdeval({}), 66, {"net.safetensors"}));
+  write("net.safetensors", "hello");
+  EXPECT_TRUE(refused(mdeval({}), 65, {"net.safetensors"}));
+  write_safetensors(path("net.safetensors"), {{"w", Tensor::zeros({2})}});
+  EXPECT_TRUE(refused(mdeval({}), 65, {"net.safetensors", "config"}));
+}
+
+TEST_F(MdevalTest, BadList) {
+  write("list.txt", "room/rgb_2.png None 518.8579\n");
+  EXPECT_TRUE(refused(mdeval({}), 65, {"list.txt", "none of its 1 frames"}));
+  write("list.txt", "");
+  EXPECT_TRUE(refused(mdeval({}), 65, {"list.txt"}));
+  write("list.txt", "../secret.png None 1\n");
+  EXPECT_TRUE(refused(mdeval({}), 65, {"list.txt"}));
+  write("list.txt", "room/absent.png room/depth_0.png 1\n");
+  EXPECT_TRUE(refused(mdeval({}), 66, {"room/absent.png"}));
+  fs::remove(path("list.txt"));
+  EXPECT_TRUE(refused(mdeval({}), 66, {"list.txt"}));
+}
+
+TEST_F(MdevalTest, BadFrames) {
+  const std::string image = bytes_of(path("room/rgb_1.png")), depth = bytes_of(path("room/depth_1.png"));
+  write("room/rgb_1.png", image.substr(0, image.size() / 2));
+  EXPECT_TRUE(refused(mdeval({"--json", path("out.json")}), 65, {"room/rgb_1.png"}));
+  write("room/rgb_1.png", image);
+  std::string flipped = depth;
+  flipped[depth.size() / 2] = char(flipped[depth.size() / 2] ^ 4);
+  write("room/depth_1.png", flipped);
+  EXPECT_TRUE(refused(mdeval({"--json", path("out.json")}), 65, {"room/depth_1.png"}));
+  write("room/depth_1.png", image);  // 8-bit colour
+  EXPECT_TRUE(refused(mdeval({}), 65, {"room/depth_1.png"}));
+  write_png(path("room/depth_1.png"), test::test_depth(64, 95));
+  EXPECT_TRUE(refused(mdeval({}), 65, {"room/depth_1.png"}));
+  write_frame("room/rgb_1.png", "room/depth_1.png", 16, 96, 0);  // too small for the network
+  EXPECT_TRUE(refused(mdeval({}), 65, {"room/rgb_1.png", "16x96"}));
+  EXPECT_FALSE(fs::exists(path("out.json")));
+}
+
+TEST_F(MdevalTest, FrameWithoutValidPixelCountsAsMissing) {
+  write_png(path("room/depth_1.png"), DepthImage{64, 96, std::vector<std::uint16_t>(64 * 96, 0)});
+  const json got = json_of({});
+  EXPECT_EQ(got["images"], 2);
+  EXPECT_EQ(got["missing"], 2);
+}
+
+TEST_F(MdevalTest, ProtocolThatWantsAnotherSizeNamesTheFrame) {
+  EXPECT_TRUE(refused(mdeval({}, "nyu_eigen"), 65, {"room/rgb_0.png", "480x640"}));
+}
+
+TEST_F(MdevalTest, UnwritableOutput) {
+  EXPECT_TRUE(refused(mdeval({"--json", path("no/such/folder/a.json")}), 73, {"--json"}));
+  EXPECT_TRUE(refused(mdeval({"--csv", path("room")}), 73, {"--csv"}));
+  EXPECT_TRUE(refused(mdeval({"--maps", path("list.txt")}), 73, {"list.txt"}));
+  EXPECT_EQ(mdeval({}, "plain", "/dev/full").code, 73);
+}
+
+TEST_F(MdevalTest, MapsJoinAnExistingFolder) {
+  write("maps/0000_room_rgb_0.png", "old");
+  write("maps/notes.txt", "mine");
+  ASSERT_EQ(mdeval({"--maps", path("maps")}).code, 0);
+  EXPECT_EQ(read_rgb(path("maps/0000_room_rgb_0.png")).width, 96);
+  EXPECT_EQ(bytes_of(path("maps/notes.txt")), "mine");
+}
+
+}  // namespace
+}  // namespace md
