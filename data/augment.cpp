@@ -120,27 +120,21 @@ class RowReader {
         rotation_(plan.angle_degree, rgb.width, rgb.height) {}
 
   void read(int y, std::uint8_t* rgb, float* depth_m) const {
-    rotated_ ? read_rotated(plan_.top + y, rgb, depth_m) : read_straight(plan_.top + y, rgb, depth_m);
+    const int right = plan_.left + width_ - 1;
+    const RowSpan row{plan_.top + y, plan_.flip ? right : plan_.left, plan_.flip ? -1 : 1, width_};
+    if (!rotated_) return read_straight(row, rgb, depth_m);
+    rotation_.bilinear(rgb_, row, rgb);
+    rotation_.nearest(depth_m_, row, depth_m);
   }
 
  private:
-  int source_x(int x) const { return plan_.left + (plan_.flip ? width_ - 1 - x : x); }
-
-  void read_rotated(int y, std::uint8_t* rgb, float* depth_m) const {
-    for (int x = 0; x < width_; ++x) {
-      const Rotation::Point from = rotation_.source(source_x(x), y);
-      bilinear_rgb(rgb_, from, rgb + 3 * x);
-      depth_m[x] = nearest_depth(depth_m_, from);
-    }
-  }
-
-  void read_straight(int y, std::uint8_t* rgb, float* depth_m) const {
-    const std::uint8_t* colours = rgb_.pixels + std::size_t(y) * rgb_.stride;
-    const float* depths = depth_m_.pixels + std::size_t(y) * depth_m_.stride;
-    for (int x = 0; x < width_; ++x) {
-      const int from = source_x(x);
-      std::copy_n(colours + 3 * from, 3, rgb + 3 * x);
-      depth_m[x] = depths[from];
+  void read_straight(const RowSpan& row, std::uint8_t* rgb, float* depth_m) const {
+    const std::uint8_t* colours = rgb_.pixels + std::size_t(row.y) * rgb_.stride;
+    const float* depths = depth_m_.pixels + std::size_t(row.y) * depth_m_.stride;
+    for (int i = 0; i < row.count; ++i) {
+      const int x = row.x + i * row.step;
+      std::copy_n(colours + 3 * x, 3, rgb + 3 * i);
+      depth_m[i] = depths[x];
     }
   }
 

@@ -1,5 +1,5 @@
-// Pillow's Image.rotate(angle) about the centre, same size, zeros outside: bit for bit (Pillow 13). Output pixels ask
-// for their source, so that only the crop that training keeps is ever computed.
+// Pillow's Image.rotate(angle) about the centre, same size, zeros outside: bit for bit (Pillow 13). Rows are computed
+// one at a time, so that only the part which a training crop keeps is ever computed.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +14,11 @@ struct Window {
   std::size_t stride;
 };
 
+/// `count` pixels of row y of the rotated image: columns x, x + step, ... (step -1: mirrored).
+struct RowSpan {
+  int y = 0, x = 0, step = 1, count = 0;
+};
+
 class Rotation {
  public:
   /// Counter-clockwise, of an image of width x height.
@@ -23,18 +28,15 @@ class Rotation {
     double x, y;  // pixel (i, j) covers [i, i+1) x [j, j+1)
   };
   /// Where the centre of output pixel (x, y) comes from.
-  Point source(int x, int y) const {
-    const double u = x + 0.5, v = y + 0.5;
-    return {a_ * u + b_ * v + c_, d_ * u + e_ * v + f_};
-  }
+  Point source(int x, int y) const;
+
+  /// Image.BILINEAR of [H,W,3] u8 -> rgb [count,3]: in x, then in y, in double; the fraction is dropped.
+  void bilinear(const Window<std::uint8_t>&, const RowSpan&, std::uint8_t* rgb) const;
+  /// Image.NEAREST of [H,W] f32 -> depth_m [count].
+  void nearest(const Window<float>&, const RowSpan&, float* depth_m) const;
 
  private:
   double a_, b_, c_, d_, e_, f_;
 };
-
-/// Image.BILINEAR of [H,W,3] u8: in x, then in y, in double; the fraction is dropped. Zeros outside.
-void bilinear_rgb(const Window<std::uint8_t>&, Rotation::Point, std::uint8_t* rgb);
-/// Image.NEAREST of [H,W] f32; 0 outside.
-float nearest_depth(const Window<float>&, Rotation::Point);
 
 }  // namespace md
