@@ -1,0 +1,93 @@
+#include "tools/bench_work.h"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include "engine/optim.h"
+#include "engine/rng.h"
+#include "losses/metric_depth.h"
+#include "losses/silog.h"
+#include "nets/depth_net.h"
+
+namespace md {
+namespace {
+
+double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// Uniform in [low, high), and 0 where nothing was measured.
+Tensor random(const Shape& shape, std::uint64_t seed, double low, double high, double measured = 1) {
+  Rng rng(seed, Purpose::test);
+  std::vector<float> x(std::size_t(shape.numel()));
+  for (float& v : x) {
+    v = float(rng.uniform(low, high));
+    if (rng.uniform() >= measured) v = 0.F;
+  }
+  return Tensor::from_host(x, shape);
+}
+
+std::function<void()> lt_train() {
+  const std::shared_ptr<DepthNet> net = make_net("lt", {});
+  const auto optimizer =
+      std::make_shared<Adam>(std::vector<Adam::Group>{{net->parameters(), 1e-2F}}, AdamSpec{.eps = 1e-6});
+  const Tensor image = random({4, 416, 544, 3}, 1, -2, 2), target_m = random({4, 416, 544}, 2, 0, 10);
+  return [=] {
+    optimizer->zero_grad();
+    silog(net->forward(image).depth_m, target_m, {}).backward();
+    optimizer->step(1e-4);
+  };
+}
+
+struct MetricDepthInput {
+  Shape features;
+  double max_depth_m, measured;  // depth uniform, this part of the pixels measured
+  std::vector<MetricDepthPairs::Range> ranges;
+};
+
+std::function<void()> metric_depth_step(const MetricDepthInput& in) {
+  const Shape& s = in.features;
+  const Tensor features = random(s, 1, -2, 2).requires_grad_();
+  const Tensor depth_m = random({s[0], s[1], s[2]}, 2, 0, in.max_depth_m, in.measured);
+  const MetricDepthOptions options{.ranges = in.ranges};
+  const auto shifts = draw_shifts(options, 0, 0, s[0], s[1], s[2]).list;
+  return [=] {
+    features.zero_grad();
+    metric_depth(features, depth_m, shifts, options).backward();
+  };
+}
+
+}  // namespace
+
+double median_s(double at_least_s, const std::function<void()>& work, const std::function<void()>& before) {
+  std::vector<double> times;
+  double total_s = 0;
+  for (int run = -2; run < 3 || total_s < at_least_s; ++run) {
+    if (before) before();
+    const double start_s = now_s();
+    work();
+    if (run < 0) continue;
+    times.push_back(now_s() - start_s);
+    total_s += times.back();
+  }
+  const auto middle = times.begin() + std::ptrdiff_t(times.size() / 2);
+  std::nth_element(times.begin(), middle, times.end());
+  return *middle;
+}
+
+const std::vector<Benchmark>& benchmarks() {
+  static const std::vector<MetricDepthPairs::Range> kitti = {{1.F, 5.F, 2.F}, {5.F, 10.F, 3.F}, {10.F, 15.F, 3.5F}};
+  static const std::vector<Benchmark> all = {
+      {"lt_train", "LT training step, 4x416x544, f32", lt_train},
+      {"metric_depth", "MetricDepth and its gradient, 4x208x272x32, uniform depth",
+       [] {
+         return metric_depth_step({{4, 208, 272, 32}, 10, 1, MetricDepthOptions().ranges});
+       }},
+      {"metric_depth_sparse", "MetricDepth and its gradient, 4x176x352x32, 5 % measured",
+       [] {
+         return metric_depth_step({{4, 176, 352, 32}, 80, 0.05, kitti});
+       }},
+  };
+  return all;
+}
+
+}  // namespace md

@@ -1,0 +1,205 @@
+// mdbench: times the work that matters and, with --peer, the same work in PyTorch, in alternating runs. Each run is a
+// process of its own, so that its peak memory is its own too.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "engine/state.h"
+#include "tools/bench_work.h"
+#include "tools/cli.h"
+#include "tools/process.h"
+
+namespace md {
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr const char* kOps = "ops";
+
+struct Options {
+  bool peer = false;
+  std::vector<std::string> only;
+  std::string json, venv = MD_SOURCE_DIR "/build/peer-venv";
+  int threads = 2, pairs = 3;
+  double seconds = 2;
+  std::string child;  // the one benchmark to run in this process
+};
+
+double median(std::vector<double> x) {
+  std::sort(x.begin(), x.end());
+  return x[x.size() / 2];
+}
+
+std::string text(const char* format, double a, double b = 0, double c = 0) {
+  char line[128];
+  std::snprintf(line, sizeof line, format, a, b, c);
+  return line;
+}
+
+std::string padded(std::string s, std::size_t width) {
+  s.resize(std::max(width, s.size()), ' ');
+  return s;
+}
+
+// --- In the child ----------------------------------------------------------------------------------------------------
+
+Json ops_report() {
+  const Peaks peaks = measure_peaks();
+  Json rows = Json::array();
+  for (const OpTime& t : time_ops()) {
+    rows.push_back({{"op", t.op},
+                    {"input", t.shape},
+                    {"pass", t.backward ? "backward" : "forward"},
+                    {"seconds", t.seconds},
+                    {"gflops", t.flops / t.seconds / 1e9},
+                    {"gbytes", t.bytes / t.seconds / 1e9},
+                    {"of_peak", t.of_peak(peaks)}});
+  }
+  return {{"peak_gflops", peaks.flops / 1e9}, {"peak_gbytes", peaks.bytes / 1e9}, {"rows", rows}};
+}
+
+Json child_report(const Options& options) {
+  if (options.child == kOps) return ops_report();
+  for (const Benchmark& b : benchmarks()) {
+    if (b.name == options.child) return {{"seconds", median_s(options.seconds, b.prepare())}};
+  }
+  fail(Exit::usage, "--child: no benchmark '", options.child, "'");
+}
+
+// --- In the parent ---------------------------------------------------------------------------------------------------
+
+struct Run {
+  Json report;
+  double peak_mb;
+};
+
+Run run(const std::vector<std::string>& command) {
+  const Finished done = run_process(command);
+  const Json report = Json::parse(done.output, nullptr, false);
+  if (done.exit_code != 0 || report.is_discarded()) {
+    fail(Exit::numeric, command[0], " ", command[1], " ", command[2], ": ended with ", done.exit_code);
+  }
+  return {report, done.peak_mb};
+}
+
+Run run_ours(const Options& o, const std::string& name) {
+  return run({"/proc/self/exe", "--child", name, "--seconds", std::to_string(o.seconds)});
+}
+
+Run run_peer(const Options& o, const std::string& name) {
+  return run({o.venv + "/bin/python", MD_SOURCE_DIR "/tools/peer_bench.py", name, "--threads",
+              std::to_string(o.threads), "--seconds", std::to_string(o.seconds)});
+}
+
+/// Makes the virtual environment unless it is there and its PyTorch loads.
+void prepare_peer(const std::string& venv) {
+  const std::string python = venv + "/bin/python";
+  const auto works = [&] {
+    return std::filesystem::exists(python) && run_process({python, "-c", "import torch"}).exit_code == 0;
+  };
+  if (works()) return;
+  std::cerr << "mdbench: installing PyTorch into " << venv << "\n";
+  for (const std::vector<std::string>& command : {std::vector<std::string>{"python3", "-m", "venv", venv},
+                                                  {python, "-m", "pip", "install", "-q", "torch==2.13.0"}}) {
+    if (run_process(command).exit_code != 0)
+      fail(Exit::missing_input, "--venv ", venv, ": cannot install PyTorch there");
+  }
+  if (!works()) fail(Exit::missing_input, "--venv ", venv, ": PyTorch does not load");
+}
+
+Json compare(const Options& o, const std::string& name) {
+  std::vector<double> ours_s, peer_s, ratios, ours_mb, peer_mb;
+  for (int pair = 0; pair < o.pairs; ++pair) {
+    const Run ours = run_ours(o, name);
+    ours_s.push_back(ours.report.at("seconds"));
+    ours_mb.push_back(ours.peak_mb);
+    if (!o.peer) continue;
+    const Run peer = run_peer(o, name);
+    peer_s.push_back(peer.report.at("seconds"));
+    peer_mb.push_back(peer.peak_mb);
+    ratios.push_back(ours_s.back() / peer_s.back());
+  }
+  Json report{{"ours_s", median(ours_s)}, {"ours_peak_mb", median(ours_mb)}};
+  if (o.peer) {
+    report.update(
+        {{"peer_s", median(peer_s)}, {"peer_peak_mb", median(peer_mb)}, {"ratio", median(ratios)}, {"ratios", ratios}});
+  }
+  return report;
+}
+
+void print(const std::string& name, const Json& r) {
+  std::cout << padded(name, 22) << text("%10.2f ms %8.0f MB", 1e3 * r["ours_s"].get<double>(), r["ours_peak_mb"]);
+  if (r.contains("ratio")) {
+    const std::vector<double> ratios = r["ratios"];
+    const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
+    std::cout << text("   PyTorch %10.2f ms %8.0f MB", 1e3 * r["peer_s"].get<double>(), r["peer_peak_mb"])
+              << text("   ours/PyTorch %.3f (%.3f to %.3f)", r["ratio"], *low, *high);
+  }
+  std::cout << std::endl;
+}
+
+void print_ops(const Json& r) {
+  std::cout << text("ops of LT, slowest first; peaks measured: %.0f GFLOP/s, %.0f GB/s\n", r["peak_gflops"],
+                    r["peak_gbytes"]);
+  for (const Json& row : r["rows"]) {
+    std::cout << "  " << padded(row["op"], 24) << padded(row["input"], 19) << padded(row["pass"], 9)
+              << text("%8.2f ms %7.1f GFLOP/s %6.1f GB/s", 1e3 * row["seconds"].get<double>(), row["gflops"],
+                      row["gbytes"])
+              << text("  %3.0f %% of peak\n", 100 * row["of_peak"].get<double>());
+  }
+  std::cout << std::flush;
+}
+
+std::vector<std::string> chosen(const Options& o) {
+  std::vector<std::string> known;
+  for (const Benchmark& b : benchmarks()) known.push_back(b.name);
+  known.emplace_back(kOps);
+  for (const std::string& name : o.only) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    std::string list;
+    for (const std::string& k : known) list += " " + k;
+    fail(Exit::usage, "--only: no benchmark '", name, "' (there are", list, ")");
+  }
+  return o.only.empty() ? known : o.only;
+}
+
+Exit bench(const Options& o) {
+  if (!o.child.empty()) {
+    std::cout << child_report(o) << "\n";
+    return Exit::ok;
+  }
+  const std::vector<std::string> names = chosen(o);
+  if (o.peer) prepare_peer(o.venv);
+  setenv("OMP_NUM_THREADS", std::to_string(o.threads).c_str(), 1);
+  Json all{{"threads", o.threads}};
+  for (const std::string& name : names) {
+    all[name] = name == kOps ? run_ours(o, name).report : compare(o, name);
+    name == kOps ? print_ops(all[name]) : print(name, all[name]);
+  }
+  if (!o.json.empty()) write_file_durably(o.json, all.dump(2) + "\n");
+  return Exit::ok;
+}
+
+}  // namespace
+}  // namespace md
+
+int main(int argc, char** argv) {
+  md::Options o;
+  CLI::App app("Times the engine and, with --peer, PyTorch on the same work.", "mdbench");
+  app.add_flag("--peer", o.peer, "compare with PyTorch, in alternating runs");
+  app.add_option("--only", o.only, "benchmarks to run: lt_train, metric_depth, metric_depth_sparse, ops")
+      ->delimiter(',');
+  app.add_option("--json", o.json, "write the figures to this file as well");
+  app.add_option("--venv", o.venv, "virtual environment of --peer; made if it is not there")->capture_default_str();
+  app.add_option("--threads", o.threads, "of both sides")->capture_default_str()->check(CLI::Range(1, 1024));
+  app.add_option("--pairs", o.pairs, "runs of each side; ratios are medians over them")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 99));
+  app.add_option("--seconds", o.seconds, "least time of a run")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--child", o.child)->group("");
+  return md::run_main(app, argc, argv, [&] { return md::bench(o); });
+}

@@ -1,0 +1,170 @@
+"""The peer of mdbench: the same work in PyTorch, in its best mode on a CPU (channels_last). Prints one JSON line.
+
+    python peer_bench.py lt_train|metric_depth|metric_depth_sparse [--threads N] [--seconds S]
+"""
+import argparse
+import json
+import random
+import statistics
+import time
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+NYU = [(0.5, 1.0, 3.0), (1.0, 1.5, 6.0), (1.5, 2.0, 8.0)]  # low and high in metres, margin
+KITTI = [(1.0, 5.0, 2.0), (5.0, 10.0, 3.0), (10.0, 15.0, 3.5)]
+
+# MobileNetV3-Large: kernel, expanded, out, squeeze-excite, hard-swish, stride
+BLOCKS = [
+    (3, 16, 16, False, False, 1), (3, 64, 24, False, False, 2), (3, 72, 24, False, False, 1),
+    (5, 72, 40, True, False, 2), (5, 120, 40, True, False, 1), (5, 120, 40, True, False, 1),
+    (3, 240, 80, False, True, 2), (3, 200, 80, False, True, 1), (3, 184, 80, False, True, 1), (3, 184, 80, False, True, 1),
+    (3, 480, 112, True, True, 1), (3, 672, 112, True, True, 1),
+    (5, 672, 160, True, True, 2), (5, 960, 160, True, True, 1), (5, 960, 160, True, True, 1),
+]
+
+
+def conv_bn(i, o, k, stride=1, groups=1, act=None):
+    layers = [nn.Conv2d(i, o, k, stride, k // 2, groups=groups, bias=False), nn.BatchNorm2d(o, eps=1e-3, momentum=0.01)]
+    return nn.Sequential(*layers, *([act(inplace=True)] if act else []))
+
+
+class SqueezeExcite(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        squeezed = (channels // 4 + 4) // 8 * 8  # to the nearest multiple of 8, at most 10 % down
+        squeezed += 8 if squeezed < 0.9 * (channels // 4) else 0
+        self.fc1, self.fc2 = nn.Conv2d(channels, squeezed, 1), nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, x):
+        return x * F.hardsigmoid(self.fc2(F.relu(self.fc1(F.adaptive_avg_pool2d(x, 1)))))
+
+
+class InvertedResidual(nn.Module):
+    def __init__(self, i, k, expanded, o, squeeze, hardswish, stride):
+        super().__init__()
+        act = nn.Hardswish if hardswish else nn.ReLU
+        layers = [conv_bn(i, expanded, 1, act=act)] if expanded != i else []
+        layers.append(conv_bn(expanded, expanded, k, stride, expanded, act))
+        layers += [SqueezeExcite(expanded)] if squeeze else []
+        self.block, self.residual = nn.Sequential(*layers, conv_bn(expanded, o, 1)), stride == 1 and i == o
+
+    def forward(self, x):
+        return x + self.block(x) if self.residual else self.block(x)
+
+
+class Up(nn.Module):
+    def __init__(self, i, skip, o):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(i + skip, o, 3, padding=1), nn.Conv2d(o, o, 3, padding=1)
+
+    def forward(self, x, skip):
+        x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear")
+        return F.leaky_relu(self.conv2(F.leaky_relu(self.conv1(torch.cat([x, skip], 1)), 0.2)), 0.2)
+
+
+class LT(nn.Module):
+    """image [N,3,H,W] -> depth [N,1,H,W] in metres, features [N,32,H/2,W/2]."""
+
+    def __init__(self, max_depth=10.0):
+        super().__init__()
+        self.max_depth = max_depth
+        layers, i = [conv_bn(3, 16, 3, 2, act=nn.Hardswish)], 16
+        for k, expanded, o, squeeze, hardswish, stride in BLOCKS:
+            layers.append(InvertedResidual(i, k, expanded, o, squeeze, hardswish, stride))
+            i = o
+        self.encoder = nn.ModuleList(layers + [conv_bn(160, 960, 1, act=nn.Hardswish)])
+        self.bottleneck = nn.Conv2d(960, 256, 1)
+        self.ups = nn.ModuleList([Up(256, 112, 128), Up(128, 40, 64), Up(64, 24, 48), Up(48, 16, 32)])
+        self.predict = nn.Conv2d(32, 1, 3, padding=1)
+        assert sum(p.numel() for p in self.parameters()) == 4_010_225
+
+    def forward(self, x):
+        maps = []
+        for layer in self.encoder:
+            x = layer(x)
+            maps.append(x)
+        f = F.leaky_relu(self.bottleneck(x), 0.2)
+        for up, tap in zip(self.ups, (12, 6, 3, 1)):
+            f = up(f, maps[tap])
+        depth = torch.sigmoid(self.predict(f)) * self.max_depth
+        return F.interpolate(depth, scale_factor=2, mode="bilinear"), f
+
+
+def silog(depth, target, min_depth=0.1):
+    mask = target > min_depth
+    d = torch.log(depth[mask]) - torch.log(target[mask])
+    return 10 * torch.sqrt((d**2).mean() - 0.85 * d.mean() ** 2)
+
+
+def metric_depth(feature, depth, within, across, ranges, r_p=0.1):
+    """Mean over the identified pairs, one rolled copy of feature [K,C,h,w] and depth [K,1,h,w] per sample."""
+    total, count = feature.new_zeros(()), 0
+    for shift, dims in [(s, (2, 3)) for s in within] + [(s, 0) for s in across]:
+        sample, other = torch.roll(feature, shift, dims), torch.roll(depth, shift, dims)
+        l = (feature - sample).square().sum(1, keepdim=True).clamp_min(1e-24).sqrt()  # gradient 0 at l = 0
+        apart, measured = (depth - other).abs(), (depth > 0) & (other > 0)
+        positive = measured & (apart < r_p)
+        total, count = total + (l * positive).sum(), count + positive.sum()
+        for low, high, margin in ranges:
+            negative = measured & (apart > low) & (apart < high)
+            total, count = total + ((margin - l).clamp_min(0) * negative).sum(), count + negative.sum()
+    return total / max(int(count), 1)
+
+
+def lt_train():
+    net = LT().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-4, eps=1e-6, weight_decay=1e-2)
+    image = torch.randn(4, 3, 416, 544).to(memory_format=torch.channels_last)
+    target = torch.rand(4, 1, 416, 544) * 10
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        silog(net(image)[0], target).backward()
+        optimizer.step()
+
+    return step
+
+
+def metric_depth_step(K, h, w, C, max_depth, measured, ranges):
+    feature = torch.randn(K, C, h, w).to(memory_format=torch.channels_last).requires_grad_()
+    depth = torch.rand(K, 1, h, w) * max_depth * (torch.rand(K, 1, h, w) < measured)
+    within = [(random.randint(1, h - 1), random.randint(1, w - 1)) for _ in range(10)]
+    across = [random.randint(1, K - 1) for _ in range(4)]
+
+    def step():
+        feature.grad = None
+        metric_depth(feature, depth, within, across, ranges).backward()
+
+    return step
+
+
+WORK = {
+    "lt_train": lt_train,
+    "metric_depth": lambda: metric_depth_step(4, 208, 272, 32, 10.0, 1.0, NYU),
+    "metric_depth_sparse": lambda: metric_depth_step(4, 176, 352, 32, 80.0, 0.05, KITTI),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("work", choices=WORK)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=2.0, help="repeat for at least this long")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    random.seed(0)
+    step, times = WORK[args.work](), []
+    for _ in range(2):
+        step()
+    while len(times) < 3 or sum(times) < args.seconds:
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    print(json.dumps({"seconds": statistics.median(times)}))
+
+
+if __name__ == "__main__":
+    main()
