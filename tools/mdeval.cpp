@@ -93,7 +93,7 @@ Exit evaluate_checkpoint(const EvalCommand& c) {
   where.dataset = dataset;
   where.data = c.data;
   where.depth_root = c.depth_root;
-  const Dataset data = open_dataset(where, c.list);
+  const Dataset data(dataset_spec(where, c.list));
   if (!c.json.empty()) require_writable("--json", c.json);
   if (!c.csv.empty()) require_writable("--csv", c.csv);
   const auto maps = c.maps.empty() ? nullptr : std::make_unique<StagedFolder>(c.maps);
