@@ -84,16 +84,16 @@ EvalCrop box_of(const Sample& sample, const AugmentSpec& spec) {
 
 /// Measurements outside the border box vanish.
 std::vector<float> without_border(const Sample& sample) {
-  std::vector<float> inside(sample.depth_m.size(), 0.F);
-  const int bottom = std::min(nyu_inside.top + nyu_inside.height, sample.image.height);
-  const int right = std::min(nyu_inside.left + nyu_inside.width, sample.image.width);
-  for (int y = nyu_inside.top; y < bottom; ++y) {
-    const auto row = std::ptrdiff_t(y) * sample.image.width;
-    if (right <= nyu_inside.left) break;
-    std::copy(sample.depth_m.begin() + row + nyu_inside.left, sample.depth_m.begin() + row + right,
-              inside.begin() + row + nyu_inside.left);
+  const auto outside = [](int i, int begin, int length) { return i < begin || i >= begin + length; };
+  std::vector<float> depth_m = sample.depth_m;
+  for (int y = 0; y < sample.image.height; ++y) {
+    const bool outside_y = outside(y, nyu_inside.top, nyu_inside.height);
+    float* row = depth_m.data() + i64(y) * sample.image.width;
+    for (int x = 0; x < sample.image.width; ++x) {
+      if (outside_y || outside(x, nyu_inside.left, nyu_inside.width)) row[x] = 0;
+    }
   }
-  return inside;
+  return depth_m;
 }
 
 template <class T>

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "data/rotation.h"
@@ -272,6 +273,30 @@ TEST(AugmentTest, EqualKeysGiveEqualDraws) {
   EXPECT_EQ(a.image, b.image);
   EXPECT_EQ(a.depth_m, b.depth_m);
   EXPECT_NE(a.image, c.image);
+}
+
+// The recipe of small Kinect frames: a free crop, flip and colours. Depth holds the pixel's index, so it says where the
+// crop's corner came from.
+TEST(AugmentTest, CropsAndFlipsAreDrawnEvenly) {
+  Sample sample = sample_of(24, 32);
+  for (std::size_t i = 0; i < sample.depth_m.size(); ++i) sample.depth_m[i] = float(i + 1);
+  const AugmentSpec spec{.height = 22, .width = 28, .border = NyuBorder::keep, .rotation_degree = 0};
+  std::map<int, int> lefts, tops;
+  int flips = 0;
+  for (i64 index = 0; index < 600; ++index) {
+    RngDraws draws(1, 0, index);
+    const Augmented out = run(sample, spec, draws);
+    const bool flipped = out.depth(0, 0) > out.depth(0, 1);
+    const int corner = int(flipped ? out.depth(0, 27) : out.depth(0, 0)) - 1;
+    flips += flipped;
+    ++tops[corner / 32];
+    ++lefts[corner % 32];
+  }
+  EXPECT_NEAR(flips, 300, 5 * 12.3);  // five standard deviations of a binomial count, here and below
+  ASSERT_EQ(tops.size(), 3U);
+  ASSERT_EQ(lefts.size(), 5U);
+  for (const auto& [top, count] : tops) EXPECT_NEAR(count, 200, 5 * 11.6) << top;
+  for (const auto& [left, count] : lefts) EXPECT_NEAR(count, 120, 5 * 9.8) << left;
 }
 
 TEST(AugmentTest, TooSmallFramesAreNamed) {
