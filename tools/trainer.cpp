@@ -71,7 +71,7 @@ class Trainer {
       eval_data_.emplace(spec);
     }
     const std::string origin = cat("# mdtrain ", MD_VERSION, ", ", backend(device_).name(), ", JPEG by ",
-                                   jpeg_decoder_name(), "\n# ", describe(protocol_), "\n");
+                                   jpeg_decoder_name(), "\n# protocol ", describe(protocol_), "\n");
     run_.emplace(options.out, origin + to_toml(config));
     warn_about_data();
   }
@@ -187,7 +187,7 @@ class Trainer {
   }
 
   void report() {
-    if (last_) std::cout << metric_table(last_->mean, data_.spec().kind) << describe(protocol_) << "\n";
+    if (last_) std::cout << metric_table(last_->mean, data_.spec().kind) << "protocol " << describe(protocol_) << "\n";
     std::cout << done_ << " steps, " << std::fixed << std::setprecision(3) << train_s_ / double(done_)
               << " s per step, " << skipped_ << " skipped; run in " << options_.out << std::endl;
   }

@@ -1,0 +1,279 @@
+// mdtrain as a user runs it, on a handful of synthetic frames: what a run leaves behind, what fixes its numbers, what
+// it refuses, how it stops.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "engine/state.h"
+#include "tests/run_tool.h"
+#include "tests/testing.h"
+#include "tools/checkpoint.h"
+#include "tools/train_step.h"
+#include "tools/trainer.h"
+
+namespace md {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using test::refused;
+using test::run_tool;
+using test::ToolRun;
+using Args = std::vector<std::string>;
+
+std::string slurp(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::vector<json> lines(const fs::path& run) {
+  std::vector<json> found;
+  std::ifstream file(run / "metrics.jsonl");
+  for (std::string line; std::getline(file, line);) found.push_back(json::parse(line));
+  return found;
+}
+
+std::vector<double> losses(const fs::path& run) {
+  std::vector<double> found;
+  for (const json& line : lines(run)) {
+    if (line.contains("loss")) found.push_back(line["loss"]);
+  }
+  return found;
+}
+
+/// Eight frames to train on and two to test on, 64x96, in a folder of the suite's own.
+class MdtrainTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = fs::path(testing::TempDir()) / cat("mdtrain_test_", ::getpid());
+    fs::remove_all(folder_);
+    const ToolRun synth = run_tool("mdsynth", {"nyu", "--out", data(), "--frames", "8", "--test-frames", "2", "--seed",
+                                               "1", "--height", "64", "--width", "96"});
+    ASSERT_EQ(synth.code, 0) << synth.err;
+  }
+  static void TearDownTestSuite() { fs::remove_all(folder_); }
+
+  static std::string data() { return (folder_ / "data").string(); }
+  static std::string path(const std::string& name) { return (folder_ / name).string(); }
+  /// The options of a run of a few steps into the folder `run`. The defaults stand in a config file: flags win.
+  static Args args(const std::string& run, const Args& more = {}) {
+    std::ofstream(path("few_steps.toml")) << "list = 'nyu_train.txt'\nheight = 64\nwidth = 96\nbatch = 4\nlr = 1e-3\n"
+                                          << "max-steps = 3\nmetric-depth = true\ndevice = 'cpu'\n";
+    Args all = {"--config", path("few_steps.toml"), "--data", data(), "--out", path(run)};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  static inline fs::path folder_;
+};
+
+TEST_F(MdtrainTest, LeavesACompleteRunBehind) {
+  const ToolRun run = run_tool("mdtrain", args("complete", {"--eval-list", "nyu_test.txt", "--epochs", "2"}));
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.err, "") << "progress belongs on a terminal only";
+  for (const char* part : {"AbsRel", "protocol plain", "3 steps"}) EXPECT_NE(run.out.find(part), run.out.npos) << part;
+
+  std::size_t steps = 0, evaluations = 0;
+  for (const json& line : lines(path("complete"))) {
+    steps += line.contains("loss");
+    evaluations += line.contains("eval");
+    if (line.contains("eval")) {
+      EXPECT_EQ(line["eval"]["images"], 2);
+      EXPECT_GT(line["eval"]["abs_rel"], 0);
+    } else {
+      // The parts are floats, and so is their sum.
+      EXPECT_NEAR(line["loss"], line["silog"].get<double>() + line["metric_depth"].get<double>(), 1e-5);
+    }
+  }
+  EXPECT_EQ(steps, 3U);
+  EXPECT_EQ(evaluations, 2U) << "one after the first epoch, one after the last step";
+
+  const SafeTensors last = SafeTensors::read(path("complete/last.safetensors"));
+  EXPECT_EQ(last.entry("encoder.features.0.0.weight").shape, (Shape{16, 3, 3, 3}));
+  EXPECT_TRUE(last.has("optimizer.exp_avg.predict.bias"));
+  EXPECT_EQ(last.numbers("optimizer.step"), std::vector<double>{3});
+  EXPECT_EQ(last.metadata().at("step"), "3");
+  EXPECT_EQ(json::parse(last.metadata().at("config"))["margins"], json({3, 6, 8}));
+  const LoadedNet best = load_net(path("complete/best.safetensors"));
+  EXPECT_FALSE(best.net->training());
+  EXPECT_EQ(best.state.config["net"], "lt");
+  EXPECT_TRUE(best.state.best.contains("abs_rel"));
+}
+
+TEST_F(MdtrainTest, SameSeedSameLossesWithAnyLoaderThreads) {
+  for (const char* threads : {"1", "4"}) {
+    const ToolRun run =
+        run_tool("mdtrain", args(cat("threads", threads), {"--seed", "5", "--loader-threads", threads}));
+    ASSERT_EQ(run.code, 0) << run.err;
+  }
+  ASSERT_EQ(run_tool("mdtrain", args("again", {"--seed", "5"})).code, 0);
+  ASSERT_EQ(run_tool("mdtrain", args("other", {"--seed", "6"})).code, 0);
+  const std::vector<double> once = losses(path("threads1"));
+  ASSERT_EQ(once.size(), 3U);
+  EXPECT_EQ(once, losses(path("threads4")));
+  EXPECT_EQ(once, losses(path("again")));
+  EXPECT_NE(once, losses(path("other")));
+}
+
+TEST_F(MdtrainTest, TheDumpedConfigGivesTheSameRun) {
+  ASSERT_EQ(run_tool("mdtrain", args("first", {"--no-flip", "--ranges", "0.5-inf", "--margins", "4"})).code, 0);
+  const std::string config = path("first/config.toml");
+  const ToolRun again = run_tool("mdtrain", {"train", "--config", config, "--out", path("second")});
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(slurp(config), slurp(path("second/config.toml")));
+  EXPECT_EQ(losses(path("first")), losses(path("second")));
+  const ToolRun flag_wins = run_tool("mdtrain", {"--config", config, "--out", path("third"), "--max-steps", "1"});
+  EXPECT_EQ(flag_wins.code, 0) << flag_wins.err;
+  EXPECT_EQ(losses(path("third")).size(), 1U);
+}
+
+TEST_F(MdtrainTest, EveryShippedConfigParses) {
+  std::size_t found = 0;
+  for (const auto& config : fs::directory_iterator(test::source_dir() + "/tools/configs")) {
+    CLI::App app;
+    TrainOptions options;
+    add_train_options(app, options);
+    Args words = {"--out", "y", "--data", "z", "--config", config.path().string()};
+    std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
+    ASSERT_NO_THROW(app.parse(words)) << config.path();
+    ASSERT_NO_THROW(resolve(options)) << config.path();
+    EXPECT_EQ(options.metric_depth, config.path().string().find("metricdepth") != std::string::npos) << config.path();
+    ++found;
+  }
+  EXPECT_GE(found, 10U);
+}
+
+TEST_F(MdtrainTest, RefusesWrongOptionsAndLeavesNothing) {
+  struct Wrong {
+    Args more;
+    int code;
+    Args parts;
+  };
+  std::ofstream(path("unknown.toml")) << "batch = 2\nbatchsize = 2\n";
+  std::ofstream(path("section.toml")) << "[train]\nbatch = 2\n";
+  std::ofstream(path("twice.toml")) << "batch = 2\nepochs = 1\nbatch = 4\n";
+  std::ofstream(path("word.toml")) << "batch = many\n";
+  std::ofstream(path("empty.txt")) << "";
+  const std::vector<Wrong> cases = {
+      {{"--frobnicate"}, 2, {"--frobnicate"}},
+      {{"--epochs", "0"}, 2, {"--epochs"}},
+      {{"--net", "ltt"}, 2, {"--net", "lt"}},
+      {{"--config", path("unknown.toml")}, 2, {"batchsize"}},
+      {{"--config", path("section.toml")}, 2, {"train.batch"}},
+      {{"--config", path("twice.toml")}, 2, {"batch", "twice"}},
+      {{"--config", path("word.toml")}, 2, {"batch"}},
+      {{"--config", path("absent.toml")}, 66, {"absent.toml"}},
+      {{"--margins", "3"}, 2, {"margin"}},
+      {{"--ranges", "1-0.5", "--margins", "3"}, 2, {"1-0.5"}},
+      {{"--brightness", "1.2", "0.8"}, 2, {"--brightness"}},
+      {{"--protocol", "eigen"}, 2, {"eigen"}},
+      {{"--device", "cuda"}, 69, {}},
+      {{"--eval-list", "absent.txt"}, 66, {"absent.txt"}},
+      {{"--eval-list", path("empty.txt")}, 65, {"empty.txt"}},
+      {{"--depth-root", path("nowhere")}, 66, {"nowhere"}},
+  };
+  for (const Wrong& wrong : cases) {
+    Args all = args("refused");
+    if (wrong.more[0] == "--config") all.erase(all.begin(), all.begin() + 2);
+    all.insert(all.end(), wrong.more.begin(), wrong.more.end());
+    EXPECT_TRUE(refused(run_tool("mdtrain", all), wrong.code, wrong.parts))
+        << wrong.more[0] << " " << wrong.more.back();
+    EXPECT_FALSE(fs::exists(path("refused"))) << wrong.more[0];
+  }
+  EXPECT_TRUE(refused(run_tool("mdtrain", {"--data", data(), "--out", path("refused")}), 2, {"--list"}));
+}
+
+TEST_F(MdtrainTest, RefusesAnOutputThatIsThereOrCannotBe) {
+  fs::create_directories(path("full"));
+  std::ofstream(path("full/precious")) << "x";
+  EXPECT_TRUE(refused(run_tool("mdtrain", args("full")), 73, {path("full"), "not empty"}));
+  EXPECT_TRUE(refused(run_tool("mdtrain", args("full/precious/run")), 73, {"full/precious/run"}));
+  EXPECT_EQ(std::distance(fs::directory_iterator(path("full")), {}), 1);
+}
+
+TEST_F(MdtrainTest, TenNonFiniteLossesInARowEndTheRun) {
+  // The first update with such a rate makes every weight enormous and every later loss infinite or NaN.
+  const ToolRun run = run_tool("mdtrain", args("diverged", {"--max-steps", "40", "--lr", "1e30"}));
+  EXPECT_EQ(run.code, 70) << run.err;
+  EXPECT_NE(run.err.find("10th non-finite loss in a row; files: scene"), run.err.npos) << run.err;
+  std::size_t skipped = 0;
+  for (const json& line : lines(path("diverged"))) {
+    if (!line.contains("skipped")) continue;
+    EXPECT_EQ(line["skipped"].size(), 4U) << "the files of the batch";
+    ++skipped;
+  }
+  EXPECT_EQ(skipped, 10U);
+}
+
+TEST_F(MdtrainTest, ASkippedStepChangesNothing) {
+  TrainOptions options;
+  const auto net = make_net("lt", {});
+  TrainStep train(options, *net, 10);
+  Batch batch{.image = test::random_tensor({2, 32, 64, 3}, 1),
+              .depth_m = test::random_tensor({2, 32, 64}, 2, 1.F, 9.F),
+              .focal_px = {},
+              .names = {}};
+  EXPECT_FALSE(train.run(batch, 0).skipped);
+  const State before = net->state(), moments = train.optimizer().state();
+  batch.image.data()[17] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_TRUE(train.run(batch, 1).skipped);
+  for (const auto& [name, tensor] : net->state()) {
+    ASSERT_EQ(std::memcmp(tensor.raw(), before.at(name).raw(), tensor.bytes()), 0) << name;
+  }
+  for (const auto& [name, tensor] : train.optimizer().state()) {
+    ASSERT_EQ(std::memcmp(tensor.raw(), moments.at(name).raw(), tensor.bytes()), 0) << name;
+  }
+  batch.image.data()[17] = 0;
+  EXPECT_FALSE(train.run(batch, 2).skipped);
+}
+
+TEST_F(MdtrainTest, ASignalFinishesTheStepAndSaves) {
+  TrainOptions options;
+  options.data = data();
+  options.list = "nyu_train.txt";
+  options.out = path("signalled");
+  options.augment.height = 64;
+  options.augment.width = 96;
+  options.batch = 2;
+  options.max_steps = 100000;
+  resolve(options);
+  std::thread interrupter([] {
+    while (lines(path("signalled")).size() < 2) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    ::kill(::getpid(), SIGTERM);
+  });
+  testing::internal::CaptureStderr();
+  const Exit code = train(options, {{"x", "net", {"lt"}, false}, {"x", "max-depth", {"10"}, false}});
+  const std::string said = testing::internal::GetCapturedStderr();
+  interrupter.join();
+  EXPECT_EQ(code, Exit::stopped);
+  EXPECT_NE(said.find("last.safetensors"), said.npos) << said;
+  EXPECT_EQ(load_net(path("signalled/last.safetensors")).state.step, i64(losses(path("signalled")).size()));
+}
+
+TEST_F(MdtrainTest, DoctorAndCheckData) {
+  const ToolRun doctor = run_tool("mdtrain", {"doctor"});
+  EXPECT_EQ(doctor.code, 0) << doctor.err;
+  for (const char* part : {"device", "JPEG decoder", " lt"}) EXPECT_NE(doctor.out.find(part), doctor.out.npos) << part;
+
+  const ToolRun good = run_tool("mdtrain", {"check-data", "nyu_train.txt", "--data", data()});
+  EXPECT_EQ(good.code, 0) << good.err;
+  EXPECT_NE(good.out.find("8 frames: 8 good"), good.out.npos) << good.out;
+
+  fs::copy(data(), path("damaged"), fs::copy_options::recursive);
+  std::ifstream list(path("damaged/nyu_train.txt"));
+  std::string image;
+  list >> image;
+  fs::resize_file(path("damaged/" + image), 100);
+  const ToolRun bad = run_tool("mdtrain", {"check-data", "nyu_train.txt", "--data", path("damaged")});
+  EXPECT_EQ(bad.code, 65);
+  EXPECT_NE(bad.err.find(image), bad.err.npos) << bad.err;
+  EXPECT_NE(bad.out.find("7 good"), bad.out.npos) << bad.out;
+  EXPECT_TRUE(refused(run_tool("mdtrain", {"check-data", "nyu_train.txt"}), 2, {"--data"}));
+}
+
+}  // namespace
+}  // namespace md
