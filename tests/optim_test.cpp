@@ -63,10 +63,12 @@ void expect_follows_reference(const AdamSpec& spec, float decay) {
   Adam adam({{entries, decay}}, spec);
   run_steps(adam, entries, 0, kSteps);
   for (std::size_t e = 0; e < entries.size(); ++e) {
+    std::vector<std::vector<double>> gradients;
+    for (int k = 0; k < kSteps; ++k) gradients.push_back(test::to_double(gradient(entries[e], k)));
     std::vector<double> want;
     for (std::size_t i = 0; i < start[e].size(); ++i) {
       Reference reference{.spec = spec, .decay = double(decay), .p = double(start[e][i])};
-      for (int k = 0; k < kSteps; ++k) reference.step(double(gradient(entries[e], k).data()[i]), kLr / (k + 1));
+      for (std::size_t k = 0; k < kSteps; ++k) reference.step(gradients[k][i], kLr / double(k + 1));
       want.push_back(reference.p);
     }
     // Float rounding of a handful of operations a step.
