@@ -12,6 +12,7 @@
 
 #include "engine/module.h"
 #include "engine/state.h"
+#include "losses/metric_depth.h"
 
 namespace md::golden {
 
@@ -80,6 +81,13 @@ Handlers layer_handlers();
 Handlers network_handlers();
 Handlers optim_handlers();
 Handlers data_handlers();
+
+/// within, across, ranges, margins, r_p and reduction, as the MetricDepth goldens have them.
+struct MetricDepthSetting {
+  std::vector<MetricDepthPairs::Shift> shifts;
+  MetricDepthOptions options;
+};
+MetricDepthSetting metric_depth_setting(const Json& params);
 
 /// Every case under `folder`, sorted by name. A file that cannot be read becomes a case of kind "broken".
 std::vector<Case> find_cases(const Path& folder);

@@ -1,0 +1,306 @@
+// Layer goldens: one op or block each, forward, backward under the stored upstream gradient, updated buffers.
+#include <algorithm>
+#include <cmath>
+
+#include "layers/ops.h"
+#include "losses/silog.h"
+#include "nets/mobilenetv3.h"
+#include "tests/golden.h"
+#include "tests/testing.h"
+
+namespace md::golden {
+namespace {
+
+/// A number, or one number for each axis.
+template <class T>
+std::array<T, 2> pair(const Json& value) {
+  if (value.is_array()) return {value.at(0).get<T>(), value.at(1).get<T>()};
+  return {value.get<T>(), value.get<T>()};
+}
+
+/// Hands out the tensors of a case and remembers under which names their gradients and new values are on file.
+class LayerRun {
+ public:
+  LayerRun(const Case& golden, Report& report) : golden_(golden), report_(report) {}
+
+  const Json& params() const { return golden_.meta.at("params"); }
+
+  /// A tensor without gradient, in our layout.
+  Tensor constant(const std::string& name, Layout layout) const {
+    return from_torch(golden_.file.tensor(name), layout);
+  }
+  /// A leaf; its gradient is on file as "grad_<name>".
+  Tensor leaf(const std::string& name, Layout layout) {
+    Tensor x = constant(name, layout);
+    x.requires_grad_();
+    leaves_["grad_" + name] = {x, layout};
+    return x;
+  }
+  /// Maps are permuted, everything else is taken as it is.
+  Tensor input(const std::string& name) {
+    const bool map = golden_.file.entry(name).shape.rank() == 4;
+    return leaf(name, map ? Layout::conv : Layout::same);
+  }
+  Tensor buffer(const std::string& name) {
+    Tensor x = constant("param." + name, Layout::same);
+    buffers_["after." + name] = x;
+    return x;
+  }
+  /// Loads the parameters of a module and registers their gradients and its buffers.
+  void load(Module& module) {
+    State state = module.state();
+    for (auto& [name, tensor] : state) tensor = stored_or_formula(name, tensor.shape());
+    module.load(state);
+    for (const Module::Entry& p : module.parameters()) leaves_["grad_param." + p.name] = {p.tensor, p.layout};
+    for (const Module::Entry& b : module.buffers()) buffers_["after." + b.name] = b.tensor;
+  }
+
+  /// Compares `y` and, after walking back from it, every gradient and buffer on file.
+  void finish(const Tensor& y) {
+    compare("output", y, y.shape().rank() == 4 ? Layout::conv : Layout::same);
+    if (golden_.file.has("grad_output")) {
+      const Shape& shape = golden_.file.entry("grad_output").shape;
+      y.backward(constant("grad_output", shape.rank() == 4 ? Layout::conv : Layout::same));
+    }
+    for (const auto& [name, entry] : golden_.file.entries()) {
+      const bool gradient = name.starts_with("grad_") && !name.starts_with("grad_output");
+      if (name.ends_with(".f64") || !(gradient || name.starts_with("after."))) continue;
+      if (gradient) {
+        compare_gradient(name);
+      } else if (!buffers_.contains(name)) {
+        report_.wrong(name, " is on file, but the engine has no such buffer");
+      } else if (buffers_[name].dtype() == DType::f32) {
+        compare(name, buffers_[name], Layout::same);
+      }
+    }
+    const Json digests = golden_.meta.value("digests", Json::object());
+    for (const auto& [name, digest] : digests.items()) {
+      if (name.starts_with("grad_") && name.ends_with(".f64")) compare_digest(name.substr(0, name.size() - 4), digest);
+    }
+  }
+
+ private:
+  struct Leaf {
+    Tensor tensor;
+    Layout layout;
+  };
+
+  Tensor stored_or_formula(const std::string& name, const Shape& shape) const {
+    if (golden_.file.has("param." + name)) return golden_.file.tensor("param." + name);
+    return formula_entry(golden_.meta.at("salt"), name, shape, 1.0);
+  }
+
+  /// PyTorch's own float32 error is the yardstick: ill-conditioned cases have a large one. Ten times it, for another
+  /// order of summation; at least 2e-6, about 30 roundings, for a case in which PyTorch was lucky. At most 1e-2.
+  double tolerance(const std::string& name) const {
+    const Json& yardstick = golden_.meta.at("f32_vs_f64");
+    const double torch = yardstick.contains(name) ? yardstick[name].at("rel_l2").get<double>() : 0;
+    return std::clamp(10 * torch, 2e-6, 1e-2);
+  }
+
+  void compare(const std::string& name, const Tensor& ours, Layout layout) {
+    const std::vector<double> want = golden_.want(name);
+    const std::vector<double> got = test::to_double(to_torch(ours, layout));
+    report_.compare(name, got, want, tolerance(name));
+  }
+
+  Tensor gradient(const std::string& name) {
+    const auto found = leaves_.find(name);
+    if (found == leaves_.end()) return {};
+    const Tensor g = found->second.tensor.grad();
+    return g ? g : Tensor::zeros(found->second.tensor.shape());
+  }
+
+  void compare_gradient(const std::string& name) {
+    const Tensor g = gradient(name);
+    if (!g) return report_.wrong(name, " is on file, but the engine has no such leaf");
+    compare(name, g, leaves_[name].layout);
+  }
+
+  void compare_digest(const std::string& name, const Json& digest) {
+    const Tensor g = gradient(name);
+    if (!g) return report_.wrong(name, " is on file, but the engine has no such leaf");
+    report_.compare(name, test::to_double(to_torch(g, leaves_[name].layout)), digest, golden_.meta.at("salt"), name,
+                    tolerance(name), false);
+  }
+
+  const Case& golden_;
+  Report& report_;
+  std::map<std::string, Leaf> leaves_;
+  std::map<std::string, Tensor> buffers_;
+};
+
+/// Every row `begin.first + step.first * i` and column likewise of a map [N,H,W,C]; differentiable.
+Tensor every(const Tensor& x, std::array<i64, 2> begin, std::array<i64, 2> step, i64 h, i64 w) {
+  const i64 n = x.dim(0), in_h = x.dim(1), in_w = x.dim(2), c = x.dim(3);
+  const auto source = [=](i64 b, i64 row, i64 column) {
+    return ((b * in_h + begin[0] + step[0] * row) * in_w + begin[1] + step[1] * column) * c;
+  };
+  const auto walk = [=](const auto& move) {
+    for (i64 i = 0; i < n * h * w; ++i) {
+      for (i64 k = 0; k < c; ++k) move(i * c + k, source(i / (h * w), i / w % h, i % w) + k);
+    }
+  };
+  const std::vector<float> from = x.to_host();
+  std::vector<float> to(std::size_t(n * h * w * c));
+  walk([&](i64 small, i64 large) { to[std::size_t(small)] = from[std::size_t(large)]; });
+  return record("golden::every", Tensor::from_host(to, {n, h, w, c}), {x}, [=](const Tensor& dy, Needs) {
+    const std::vector<float> gradient = dy.to_host();
+    std::vector<float> dx(std::size_t(n * in_h * in_w * c));
+    walk([&](i64 small, i64 large) { dx[std::size_t(large)] = gradient[std::size_t(small)]; });
+    return Grads{Tensor::from_host(dx, {n, in_h, in_w, c})};
+  });
+}
+
+void conv2d_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const auto stride = pair<int>(run.params().at("stride")), pad = pair<int>(run.params().at("padding"));
+  const auto dilation = pair<int>(run.params().at("dilation"));
+  if (dilation[0] != dilation[1]) throw Pending{};
+  const Shape weight = golden.file.entry("weight").shape;
+  const i64 channels = golden.file.entry("input").shape[1];
+  Conv2dSpec spec{stride[0], pad[0], dilation[0], run.params().at("groups").get<int>(), {}};
+  const bool depthwise = spec.groups > 1 && spec.groups == channels && weight[0] == channels;
+  const Tensor x = run.input("input"), w = run.leaf("weight", depthwise ? Layout::depthwise : Layout::conv);
+  const Tensor bias = golden.file.has("bias") ? run.leaf("bias", Layout::same) : Tensor{};
+  if (stride[0] == stride[1] && pad[0] == pad[1]) return run.finish(conv2d(x, w, bias, spec));
+
+  // The engine strides and pads both axes alike. Any other convolution is every n-th row of one with stride 1 and the
+  // larger padding.
+  const int larger = std::max(pad[0], pad[1]);
+  spec.stride = 1, spec.pad = larger;
+  const Shape out = golden.file.entry("output").shape;
+  run.finish(
+      every(conv2d(x, w, bias, spec), {larger - pad[0], larger - pad[1]}, {stride[0], stride[1]}, out[2], out[3]));
+}
+
+void batch_norm_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Json& p = run.params();
+  const BatchNormState state{run.buffer("running_mean"), run.buffer("running_var"), p.at("momentum").get<float>(),
+                             p.at("training").get<bool>()};
+  const Tensor weight = run.leaf("param.weight", Layout::same), bias = run.leaf("param.bias", Layout::same);
+  run.finish(batch_norm(run.input("input"), weight, bias, state, {p.at("eps").get<float>(), {}}));
+}
+
+void interpolate_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Json& p = run.params();
+  const Tensor x = run.input("input");
+  const Shape out = golden.file.entry("output").shape;
+  const bool align = p.value("align_corners", false);
+  if (p.contains("scale_factor") && !align) {
+    // PyTorch then walks by 1 / scale_factor, which is not the ratio of the sizes where the product was rounded.
+    const auto factor = pair<double>(p["scale_factor"]);
+    if (double(x.dim(1)) * factor[0] != double(out[2]) || double(x.dim(2)) * factor[1] != double(out[3]))
+      throw Pending{};
+  }
+  if (p.at("mode") == "nearest") return run.finish(upsample_nearest(x, out[2], out[3]));
+  if (p.at("mode") != "bilinear") throw Pending{};
+  run.finish(upsample_bilinear(x, out[2], out[3], align ? Corners::align : Corners::half_pixel));
+}
+
+void adaptive_avg_pool_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const auto size = pair<i64>(run.params().at("output_size"));
+  run.finish(adaptive_avg_pool(run.input("input"), size[0], size[1]));
+}
+
+void inverted_residual_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Json& p = run.params();
+  Rng unused(0, Purpose::init);
+  InvertedResidual block(
+      unused, p.at("input").get<i64>(),
+      {p.at("kernel").get<int>(), p.at("expanded").get<i64>(), p.at("out").get<i64>(), p.at("use_se").get<bool>(),
+       p.at("activation") == "HS" ? Act::hardswish : Act::relu, p.at("stride").get<int>()});
+  run.load(block);
+  block.train(golden.meta.at("train").get<bool>());
+  run.finish(block.forward(run.input("input")));
+}
+
+/// [N,1,H,W] -> [N,H,W]: the same memory order.
+Tensor flat_map(const Tensor& x) { return x.reshape({x.dim(0), x.dim(2), x.dim(3)}); }
+
+void metric_depth_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Tensor depth_m = flat_map(run.constant("depth", Layout::same));
+  const MetricDepthSetting setting = metric_depth_setting(run.params());
+  run.finish(metric_depth(run.input("feature"), depth_m, setting.shifts, setting.options));
+}
+
+void silog_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Json& p = run.params();
+  if (p.at("factor") != 10.0) throw Pending{};
+  // The mask is "gt > t": a larger threshold than any masked-out depth and smaller than any other.
+  const std::string mask = p.at("mask");
+  const SilogOptions options{std::stof(mask.substr(mask.find('>') + 1)), p.at("variance_focus").get<float>()};
+  const Tensor depth_m = run.input("depth_est");
+  run.finish(silog(depth_m, flat_map(run.constant("depth_gt", Layout::same)), options));
+}
+
+/// A pointwise op of one input.
+Handler pointwise(Tensor (*op)(const Tensor&)) {
+  return [op](const Case& golden, Report& report) {
+    LayerRun run(golden, report);
+    run.finish(op(run.input("input")));
+  };
+}
+
+/// PyTorch's slope 0.01 is called "leaky_relu_001" on file: the digits after the point.
+Handler leaky_relu_case(float slope) {
+  return [slope](const Case& golden, Report& report) {
+    LayerRun run(golden, report);
+    run.finish(leaky_relu(run.input("input"), run.params().value("negative_slope", slope)));
+  };
+}
+
+}  // namespace
+
+MetricDepthSetting metric_depth_setting(const Json& params) {
+  MetricDepthSetting setting;
+  for (const Json& s : params.at("within")) setting.shifts.push_back({0, s.at(0).get<int>(), s.at(1).get<int>()});
+  for (const Json& k : params.at("across")) setting.shifts.push_back({k.get<int>(), 0, 0});
+  MetricDepthOptions& options = setting.options;
+  options.positive_below_m = params.at("r_p");
+  options.ranges.clear();
+  for (std::size_t j = 0; j < params.at("ranges").size(); ++j) {
+    const Json& range = params["ranges"][j];
+    options.ranges.push_back({range.at(0), range.at(1), params.at("margins").at(j)});
+  }
+  using Reduction = MetricDepthOptions::Reduction;
+  options.reduction = params.at("reduction") == "sum" ? Reduction::sum : Reduction::mean;
+  return setting;
+}
+
+Handlers layer_handlers() {
+  Handlers h;
+  h.ready = {
+      {"relu", pointwise(relu)},
+      {"relu6", pointwise(relu6)},
+      {"hardswish", pointwise(hardswish)},
+      {"hardsigmoid", pointwise(hardsigmoid)},
+      {"sigmoid", pointwise(sigmoid)},
+      {"leaky_relu_001", leaky_relu_case(0.01F)},
+      {"leaky_relu_02", leaky_relu_case(0.2F)},
+      {"conv2d", conv2d_case},
+      {"batch_norm2d", batch_norm_case},
+      {"interpolate", interpolate_case},
+      {"adaptive_avg_pool2d", adaptive_avg_pool_case},
+      {"torchvision InvertedResidual", inverted_residual_case},
+      {"metric_depth", metric_depth_case},
+      {"silog_loss", silog_case},
+  };
+  h.pending = {"elu", "gelu", "softmax_last", "linear", "layer_norm", "group_norm", "normalize", "max_pool2d",
+               "pixel_shuffle", "local_planar_guidance", "post_process_depth", "DispHead",
+               // BTS
+               "bts.atrous_conv", "bts.reduction_1x1", "bts.reduction_1x1 + normalize + lpg", "bts.upconv",
+               "torchvision Bottleneck",
+               // NeWCRFs
+               "PSP", "swin BasicLayer", "SwinTransformerBlock", "swin WindowAttention", "PatchEmbed", "PatchMerging",
+               "NewCRF", "BasicCRFLayer", "crf WindowAttention"};
+  return h;
+}
+
+}  // namespace md::golden

@@ -1,0 +1,339 @@
+// Network goldens: whole networks filled by the formula. Evaluation features, gradients in evaluation mode (well
+// conditioned), one training step with its gradients and statistics, the losses and parameters over a few updates.
+// Tolerances are those that the files' documentation suggests for float32.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/autograd.h"
+#include "engine/optim.h"
+#include "losses/silog.h"
+#include "nets/depth_net.h"
+#include "nets/lt.h"
+#include "nets/mobilenetv3.h"
+#include "tests/golden.h"
+#include "tests/testing.h"
+
+namespace md::golden {
+namespace {
+
+constexpr double kForward = 1e-5;    // features, depth, statistics, loss in evaluation mode
+constexpr double kTrainLoss = 1e-4;  // before the first update
+constexpr double kLaterLoss = 1e-3;  // after updates: Adam's first step is near lr * sign(g), whatever |g|
+constexpr double kGradientWorst = 5e-3;
+constexpr double kGradientMedian = 1e-4;  // in evaluation mode; batch statistics amplify rounding
+constexpr double kUpdate = 1e-2;          // of params_after - params; PyTorch's float32 reaches 5e-4
+
+/// What a network must offer to be held against its golden.
+struct Subject {
+  Module& module;
+  /// Evaluation mode: maps under the golden's names.
+  std::function<std::map<std::string, Tensor>(const Tensor& image)> features;
+  /// The training loss of the golden; puts the predicted depth (if any) into `depth_m`.
+  std::function<Tensor(const Tensor& image, Tensor& depth_m)> loss;
+};
+
+void check_features(const Case& golden, const Json& run, const Subject& net, Report& report) {
+  const NoGrad off;
+  net.module.eval();
+  const Tensor image = from_nchw(golden.file.tensor("input.image")).rows(0, golden.meta.at("eval_batch"));
+  std::map<std::string, Tensor> maps = net.features(image);
+  for (const auto& [name, digest] : run.at("features").items()) {
+    if (!maps.contains(name)) {
+      report.wrong("feature ", name, " is on file, but not among the maps compared");
+      continue;
+    }
+    const std::vector<double> got = flat_nchw(maps[name]);
+    report.compare("eval " + name, got, digest, golden.meta.at("salt"), name, kForward, true);
+    const std::string full = "eval.feat." + name + ".f64";
+    if (golden.file.has(full)) report.compare(full, got, golden.numbers(full), kForward);
+  }
+}
+
+std::map<std::string, std::vector<double>> gradients_of(const Module& module) {
+  std::map<std::string, std::vector<double>> out;
+  for (const Module::Entry& p : module.parameters()) {
+    if (p.tensor.grad()) out[p.name] = test::to_double(to_torch(p.tensor.grad(), p.layout));
+    p.tensor.zero_grad();
+  }
+  return out;
+}
+
+/// Norms of all gradients. One that is zero in theory (a bias before a batch norm) is held against the largest norm.
+void check_norms(const std::map<std::string, std::vector<double>>& gradients, const Json& norms,
+                 double median_tolerance, Report& report) {
+  const std::map<std::string, double> wanted = norms;
+  double largest = 0;
+  for (const auto& [name, want] : wanted) largest = std::max(largest, want);
+  std::vector<double> errors;
+  for (const auto& [name, want] : wanted) {
+    const auto found = gradients.find(name);
+    if (found == gradients.end()) {
+      report.wrong("no gradient has arrived at ", name);
+      continue;
+    }
+    double squares = 0;
+    for (const double v : found->second) squares += v * v;
+    const double error = std::fabs(std::sqrt(squares) - want) / std::max(want, 1e-5 * largest);
+    if (!(error <= kGradientWorst)) report.wrong("norm of grad ", name, ": ", std::sqrt(squares), ", expected ", want);
+    errors.push_back(error);
+  }
+  if (gradients.size() != wanted.size()) report.wrong(gradients.size(), " gradients, expected ", wanted.size());
+  if (errors.empty()) return;
+  std::sort(errors.begin(), errors.end());
+  const double median = errors[errors.size() / 2];
+  if (!(median <= median_tolerance)) report.wrong("gradient norms: median error ", median, " > ", median_tolerance);
+}
+
+/// `prefix`: "train" or "evalmode".
+void check_gradients(const Case& golden, const Json& run, const std::string& prefix, double median_tolerance,
+                     const Module& module, Report& report) {
+  const auto gradients = gradients_of(module);
+  check_norms(gradients, run.at("all_grad_l2"), median_tolerance, report);
+  for (const auto& [name, digest] : run.at("grads").items()) {
+    const auto found = gradients.find(name);
+    if (found == gradients.end()) continue;  // reported above
+    // Single elements scatter in training mode: there, norm and projection only.
+    report.compare(prefix + " grad " + name, found->second, digest, golden.meta.at("salt"), "grad." + name,
+                   kGradientWorst, prefix == "evalmode");
+    const std::string full = prefix + ".grad." + name + ".f64";
+    if (golden.file.has(full)) report.compare(full, found->second, golden.numbers(full), kGradientWorst);
+  }
+}
+
+void check_eval_mode_gradients(const Case& golden, const Json& run, const Subject& net, Report& report) {
+  net.module.eval();
+  Tensor depth_m;
+  const Tensor loss = net.loss(from_nchw(golden.file.tensor("input.image")), depth_m);
+  report.compare("eval-mode loss", double(loss.item()), run.at("loss"), kForward);
+  loss.backward();
+  check_gradients(golden, run, "evalmode", kGradientMedian, net.module, report);
+}
+
+void check_statistics(const Case& golden, const Json& statistics, const Module& module, Report& report) {
+  const State state = module.state();
+  for (const auto& [name, want] : statistics.items()) {
+    const auto found = state.find(name);
+    if (found == state.end()) {
+      report.wrong("no buffer ", name);
+    } else if (want.is_number()) {
+      const int count = *found->second.data<std::int32_t>();
+      if (count != want.get<int>()) report.wrong(name, ": ", count, ", expected ", want.get<int>());
+    } else {
+      report.compare(name, test::to_double(found->second), want, golden.meta.at("salt"), name, kForward, true);
+    }
+  }
+}
+
+/// The update of a parameter is a thousandth of the parameter: only the difference to the start says something.
+void check_update(const Case& golden, const std::string& name, const Tensor& after, const Json& digest,
+                  Report& report) {
+  const std::string salt = golden.meta.at("salt");
+  const Tensor before = formula_entry(salt, name, after.shape(), golden.meta.at("weight_gain"));
+  const std::vector<double> from = test::to_double(before), to = test::to_double(after);
+  const std::uint64_t h = hash(salt + "proj.after." + name);
+  double squares = 0, moved = 0, start = 0;
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    squares += (to[i] - from[i]) * (to[i] - from[i]);
+    moved += (to[i] - from[i]) * centred(h, i);
+    start += from[i] * centred(h, i);
+  }
+  const double n = double(from.size()), want = digest.at("proj").get<double>() - start / n;
+  const double slack = 4 * kUpdate * std::sqrt(squares) / n;  // as in Report::compare
+  if (!(std::fabs(moved / n - want) <= slack)) {
+    report.wrong("update of ", name, ": projection ", moved / n, ", expected ", want, " within ", slack);
+  }
+  report.compare("after " + name, to, digest, salt, "after." + name, kForward, false);
+}
+
+/// The optimisers of the three networks' recipes, by the name in the metadata.
+Adam make_optimizer(const std::string& recipe, const Module& module) {
+  if (recipe == "lt") return Adam({{module.parameters(), 0.01F}}, {.eps = 1e-6F});
+  fail(Exit::bad_data, "golden: unknown optimizer '", recipe, "'");
+}
+
+void check_training(const Case& golden, const Json& run, const Subject& net, Report& report) {
+  net.module.train();
+  const Tensor image = from_nchw(golden.file.tensor("input.image"));
+  const auto losses = run.at("losses").get<std::vector<double>>();
+  const Json lrs = run.value("lrs", Json::array());
+  std::unique_ptr<Adam> adam;
+  if (!lrs.empty()) adam = std::make_unique<Adam>(make_optimizer(golden.meta.at("optimizer"), net.module));
+  for (std::size_t k = 0; k < losses.size(); ++k) {
+    Tensor depth_m;
+    const Tensor loss = net.loss(image, depth_m);
+    report.compare(cat("train loss ", k), double(loss.item()), losses[k], k == 0 ? kTrainLoss : kLaterLoss);
+    loss.backward();
+    if (adam) adam->step(lrs.at(k));
+    if (k > 0) {
+      gradients_of(net.module);  // clears them
+      continue;
+    }
+    if (depth_m) report.compare("train depth", flat_nchw(depth_m), golden.want("train.depth"), kTrainLoss);
+    check_statistics(golden, run.at("bn_after_step0"), net.module, report);
+    check_gradients(golden, run, "train", kGradientWorst, net.module, report);
+  }
+  const State state = net.module.state();
+  for (const auto& [name, digest] : run.value("params_after", Json::object()).items()) {
+    check_update(golden, name, state.at(name), digest, report);
+  }
+}
+
+void check_network(const Case& golden, const Subject& net, Report& report) {
+  const Json run = golden.json().at("f64");
+  check_features(golden, run, net, report);
+  check_eval_mode_gradients(golden, run.at("evalmode_grad"), net, report);
+  check_training(golden, run.at("train"), net, report);
+}
+
+/// The entries of `state` below `prefix`, without it.
+State below(const State& state, const std::string& prefix) {
+  State out;
+  for (const auto& [name, tensor] : state) {
+    if (name.starts_with(prefix)) out[name.substr(prefix.size())] = tensor;
+  }
+  return out;
+}
+
+/// Every inner map of LT that the golden has. The network itself shows only its ends, so its parts are wired up here.
+std::map<std::string, Tensor> lt_features(const DepthNet& net, const Tensor& image) {
+  const State state = net.state();
+  Rng unused(0, Purpose::init);
+  MobileNetV3Large encoder(unused);
+  Conv2d bottleneck(unused, 960, 256, 1);
+  UpBlock up1(unused, 256, 112, 128), up2(unused, 128, 40, 64), up3(unused, 64, 24, 48);
+  Conv2d predict(unused, 32, 1, 3, ConvOptions{.pad = 1});
+  const std::map<std::string, Module*> parts = {{"encoder.", &encoder}, {"bottleneck.", &bottleneck},
+                                                {"up1.", &up1},         {"up2.", &up2},
+                                                {"up3.", &up3},         {"predict.", &predict}};
+  for (const auto& [prefix, part] : parts) {
+    part->load(below(state, prefix));
+    part->eval();
+  }
+  const std::vector<Tensor> encoded = encoder.forward(image);
+  std::map<std::string, Tensor> maps;
+  for (const auto tap : MobileNetV3Large::kTaps) maps[cat("encoder.features.", tap)] = encoded[tap];
+  maps["bottleneck"] = bottleneck.forward(encoded[16]);
+  maps["up1"] = up1.forward(leaky_relu(maps["bottleneck"], 0.2F), encoded[12]);
+  maps["up2"] = up2.forward(maps["up1"], encoded[6]);
+  maps["up3"] = up3.forward(maps["up2"], encoded[3]);
+  maps["up4"] = net.forward(image).features;
+  maps["predict"] = predict.forward(maps["up4"]);
+  return maps;
+}
+
+/// The value behind "within=" and the like in the note of a MetricDepth golden, which is written in Python.
+Json from_note(std::string note, const std::string& key) {
+  std::replace(note.begin(), note.end(), '(', '[');
+  std::replace(note.begin(), note.end(), ')', ']');
+  const std::size_t begin = note.find(key + "=") + key.size() + 1;
+  // Values hold ", " between their own elements, so the next key ends them: " margins=".
+  const std::size_t next = note.find('=', begin);
+  const std::size_t end = next == std::string::npos ? note.size() : note.rfind(' ', next);
+  return Json::parse(note.substr(begin, end - begin));
+}
+
+void lt_case(const Case& golden, Report& report) {
+  const float max_depth_m = golden.meta.at("max_depth");
+  const auto net = make_net("lt", {.max_depth_m = max_depth_m});
+  load_formula(*net, golden.meta.at("salt"), golden.meta.at("weight_gain"));
+  const Tensor target = from_nchw(golden.file.tensor("target.depth"));
+  const Tensor target_m = target.reshape({target.dim(0), target.dim(1), target.dim(2)});
+  const SilogOptions silog_options{golden.meta.at("dataset") == "nyu" ? 0.1F : 1.F, 0.85F};
+
+  const std::string note = golden.meta.at("note");
+  const bool with_metric_depth = note.find("MetricDepth") != std::string::npos;
+  MetricDepthSetting setting;
+  if (with_metric_depth) {
+    Json params = {{"reduction", "mean"}};
+    for (const char* key : {"within", "across", "ranges", "margins", "r_p"}) params[key] = from_note(note, key);
+    setting = metric_depth_setting(params);
+  }
+  const auto loss = [&](const Tensor& image, Tensor& depth_m) {
+    const DepthMaps maps = net->forward(image);
+    depth_m = maps.depth_m;
+    const Tensor data = silog(maps.depth_m, target_m, silog_options);
+    if (!with_metric_depth) return data;
+    const Tensor small =
+        depth_to_feature_size(target_m, maps.features.dim(1), maps.features.dim(2), DepthCell::nearest);
+    return add(data, metric_depth(maps.features, small, setting.shifts, setting.options));
+  };
+  check_network(golden, {*net, [&](const Tensor& image) { return lt_features(*net, image); }, loss}, report);
+}
+
+/// float32(t(salt + "loss.<feature>", i)) in the place of our element i.
+Tensor loss_weights(const std::string& salt, const std::string& feature, const Tensor& map) {
+  const Shape nchw{map.dim(0), map.dim(3), map.dim(1), map.dim(2)};
+  std::vector<float> t(std::size_t(map.numel()));
+  const std::uint64_t h = hash(salt + "loss." + feature);
+  for (std::size_t i = 0; i < t.size(); ++i) t[i] = float(centred(h, i));
+  return from_nchw(Tensor::from_host(t, nchw));
+}
+
+void mobilenet_case(const Case& golden, Report& report) {
+  Rng unused(0, Purpose::init);
+  MobileNetV3Large net(unused);
+  const std::string salt = golden.meta.at("salt");
+  load_formula(net, salt, golden.meta.at("weight_gain"));
+  const auto features = [&](const Tensor& image) {
+    std::map<std::string, Tensor> maps;
+    for (const Tensor& map : net.forward(image)) maps[cat("features.", maps.size())] = map;
+    return maps;
+  };
+  const auto loss = [&](const Tensor& image, Tensor&) {
+    std::map<std::string, Tensor> maps = features(image);
+    Tensor total = Tensor::zeros({});
+    for (const int index : {1, 3, 6, 12, 15, 16}) {
+      const std::string name = cat("features.", index);
+      total = add(total, mean(multiply(maps[name], loss_weights(salt, name, maps[name]))));
+    }
+    return total;
+  };
+  check_network(golden, {net, features, loss}, report);
+}
+
+/// Names, shapes and the number of parameters equal PyTorch's.
+void check_manifest(const Module& module, const Json& manifest, Report& report) {
+  const State state = module.state();
+  for (const Json& entry : manifest.at("entries")) {
+    const std::string name = entry.at("name");
+    const Shape want(entry.at("shape").get<std::vector<i64>>());
+    if (!state.contains(name)) {
+      report.wrong("no entry ", name);
+    } else if (state.at(name).shape() != want) {
+      report.wrong(name, ": shape ", state.at(name).shape(), ", expected ", want);
+    }
+  }
+  if (state.size() != manifest.at("entries").size()) {
+    report.wrong(state.size(), " entries, expected ", manifest.at("entries").size());
+  }
+  i64 count = 0;
+  for (const Module::Entry& p : module.parameters()) count += p.tensor.numel();
+  if (count != manifest.at("total_parameters").get<i64>()) report.wrong(count, " parameters");
+}
+
+}  // namespace
+
+Handlers network_handlers() {
+  Handlers h;
+  h.ready = {
+      {"lt", lt_case},
+      {"mobilenet", mobilenet_case},
+      {"manifest lt", [](const Case& c, Report& r) { check_manifest(*make_net("lt", {}), c.meta, r); }},
+      {"manifest mobilenet_v3_large_features",
+       [](const Case& c, Report& r) {
+         Rng unused(0, Purpose::init);
+         check_manifest(MobileNetV3Large(unused), c.meta, r);
+       }},
+  };
+  h.pending = {"resnet",
+               "bts",
+               "newcrf",
+               "manifest resnet50_features",
+               "manifest bts_resnet50",
+               "manifest newcrfs_tiny07",
+               "manifest newcrfs_base07",
+               "manifest newcrfs_large07"};
+  return h;
+}
+
+}  // namespace md::golden

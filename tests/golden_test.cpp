@@ -1,0 +1,96 @@
+// Holds the engine against every file under tests/goldens, or MD_GOLDENS=DIR. One line a case on stdout: "pass NAME",
+// "FAIL NAME" or "pending NAME" (known, but part of a later network). An unknown op fails.
+#include "tests/golden.h"
+
+#include <gtest/gtest.h>
+
+#include <iostream>
+
+namespace md::golden {
+namespace {
+
+const std::vector<Case>& all_cases() {
+  static const std::vector<Case> cases = find_cases(goldens_dir());
+  return cases;
+}
+
+void run_case(const Case& golden, const Handlers& handlers) {
+  if (handlers.pending.contains(golden.op)) {
+    std::cout << "pending " << golden.name << '\n';
+    return;
+  }
+  Report report;
+  try {
+    const auto handler = handlers.ready.find(golden.op);
+    if (handler == handlers.ready.end()) {
+      report.wrong("unknown ", golden.kind, " '", golden.op, "'");
+    } else {
+      handler->second(golden, report);
+    }
+  } catch (const Pending&) {
+    std::cout << "pending " << golden.name << '\n';
+    return;
+  } catch (const std::exception& error) {
+    report.wrong(error.what());
+  }
+  std::cout << (report.text().empty() ? "pass " : "FAIL ") << golden.name << '\n';
+  if (!report.text().empty()) ADD_FAILURE() << golden.name << ":\n" << report.text();
+}
+
+void run_kind(const std::string& kind, const Handlers& handlers) {
+  for (const Case& golden : all_cases()) {
+    if (golden.kind == kind) run_case(golden, handlers);
+  }
+}
+
+TEST(Golden, EveryFileIsReadable) {
+  EXPECT_FALSE(all_cases().empty()) << goldens_dir() << " has no cases";
+  run_kind("broken", {});
+}
+
+TEST(Golden, Layers) { run_kind("layer", layer_handlers()); }
+TEST(Golden, Networks) { run_kind("network", network_handlers()); }
+TEST(Golden, Optimisers) { run_kind("optim", optim_handlers()); }
+TEST(Golden, MetricsAndAugmentation) { run_kind("data", data_handlers()); }
+
+// The published test vector of the formula.
+TEST(GoldenFormula, FillsTheFirstWeightOfMobileNet) {
+  const Tensor w = formula_entry("", "features.0.0.weight", {16, 3, 3, 3}, 1.4);
+  const std::vector<float> values = w.to_host();
+  EXPECT_EQ(hash("features.0.0.weight"), 0xdc61ac3bf1020d2cU);
+  EXPECT_EQ(std::bit_cast<std::uint32_t>(values[0]), 0x3eb0f8caU);
+  EXPECT_EQ(std::bit_cast<std::uint32_t>(values[1]), 0xbe814b39U);
+  const std::vector<float> var = formula_entry("", "features.0.1.running_var", {16}, 1).to_host();
+  EXPECT_EQ(std::bit_cast<std::uint32_t>(var[3]), 0x3f850c18U);
+}
+
+// A digest must notice a permutation that leaves the norm alone, and a relative error above the tolerance.
+TEST(GoldenReport, NoticesPermutationsAndErrors) {
+  const std::uint64_t h = hash("proj.x");
+  std::vector<double> x(1000);
+  double l2 = 0, projection = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x[i] = centred(hash("x"), i);
+    l2 += x[i] * x[i], projection += x[i] * centred(h, i) / 1000;
+  }
+  const Json digest = {{"shape", {10, 100}}, {"l2", std::sqrt(l2)}, {"proj", projection}, {"first", {x[0], x[1]}}};
+  const auto wrong = [&](const std::vector<double>& values) {
+    Report report;
+    report.compare("x", values, digest, "", "x", 5e-3, true);
+    return !report.text().empty();
+  };
+  EXPECT_FALSE(wrong(x));
+  std::vector<double> moved(x.rbegin(), x.rend());
+  EXPECT_TRUE(wrong(moved));
+  moved = x;
+  for (double& v : moved) v *= 1.01;
+  EXPECT_TRUE(wrong(moved));
+  moved = x;
+  moved[1] = 0;
+  EXPECT_TRUE(wrong(moved));
+  moved[1] = std::nan("");
+  EXPECT_TRUE(wrong(moved));
+}
+
+}  // namespace
+}  // namespace md::golden
