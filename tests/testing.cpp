@@ -12,6 +12,12 @@
 namespace md::test {
 namespace {
 
+Tensor uniform(Rng rng, const Shape& shape, float low, float high, Device device) {
+  std::vector<float> values(std::size_t(shape.numel()));
+  for (float& v : values) v = float(rng.uniform(double(low), double(high)));
+  return Tensor::from_host(values, shape, device);
+}
+
 double norm(const std::vector<double>& x) {
   double squares = 0;
   for (const double v : x) squares += v * v;
@@ -117,10 +123,11 @@ std::string cuda_trouble() {
 }  // namespace
 
 Tensor random_tensor(const Shape& shape, std::uint64_t seed, float low, float high, Device device) {
-  Rng rng(seed, Purpose::test);
-  std::vector<float> values(std::size_t(shape.numel()));
-  for (float& v : values) v = float(rng.uniform(double(low), double(high)));
-  return Tensor::from_host(values, shape, device);
+  return uniform(Rng(seed, Purpose::test, 0), shape, low, high, device);
+}
+
+Tensor random_upstream(const Shape& shape, std::uint64_t seed, Device device) {
+  return uniform(Rng(seed, Purpose::test, 1), shape, -1.F, 1.F, device);
 }
 
 std::vector<double> to_double(const Tensor& x) {
@@ -151,7 +158,7 @@ double relative_l2(const Tensor& got, const Tensor& want) { return relative_l2(t
 std::vector<Tensor> gradients(const Function& f, const std::vector<Tensor>& inputs, std::uint64_t seed) {
   const std::vector<Tensor> x = leaves(inputs, true);
   const Tensor y = f(x);
-  y.backward(random_tensor(y.shape(), seed, -1.F, 1.F, y.device()));
+  y.backward(random_upstream(y.shape(), seed, y.device()));
   std::vector<Tensor> out;
   for (const Tensor& leaf : x) {
     out.push_back(leaf.grad() ? leaf.grad() : Tensor::zeros(leaf.shape(), leaf.device()));
@@ -159,7 +166,7 @@ std::vector<Tensor> gradients(const Function& f, const std::vector<Tensor>& inpu
   return out;
 }
 
-GradcheckResult gradcheck(const Function& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
+GradientPair measure_gradients(const Function& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
   const Shape out = [&] {
     const NoGrad off;
     return f(leaves(inputs, false)).shape();
@@ -167,13 +174,22 @@ GradcheckResult gradcheck(const Function& f, const std::vector<Tensor>& inputs, 
   poison_pool(out, inputs.at(0).device());
   for (const Tensor& x : inputs) poison_pool(x.shape(), x.device());
 
-  const std::vector<Tensor> analytic_tensors = gradients(f, inputs, options.seed);
-  const std::vector<float> dy = random_tensor(out, options.seed).to_host();
+  GradientPair pair;
+  for (const Tensor& g : gradients(f, inputs, options.seed)) pair.backward.push_back(to_double(g));
+  const std::vector<float> dy = random_upstream(out, options.seed).to_host();
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    pair.numeric.push_back(numeric_gradient(f, inputs, i, dy, options.step));
+  }
+  return pair;
+}
+
+GradcheckResult judge_gradients(GradientPair pair, const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
+  if (options.mutation.kind != Mutation::none) {
+    mutate(options.mutation, pair.backward.at(std::size_t(options.mutation.input)));
+  }
   GradcheckResult result;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    std::vector<double> analytic = to_double(analytic_tensors[i]);
-    if (int(i) == options.mutation.input) mutate(options.mutation, analytic);
-    std::vector<double> numeric = numeric_gradient(f, inputs, i, dy, options.step);
+    std::vector<double>&analytic = pair.backward[i], &numeric = pair.numeric[i];
     const std::size_t left_out = leave_out_kinks(options, inputs[i], analytic, numeric);
     const double error = relative_l2(analytic, numeric);
     result.error.push_back(error);
@@ -184,6 +200,10 @@ GradcheckResult gradcheck(const Function& f, const std::vector<Tensor>& inputs, 
   }
   result.ok = result.message.empty();
   return result;
+}
+
+GradcheckResult gradcheck(const Function& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
+  return judge_gradients(measure_gradients(f, inputs, options), inputs, options);
 }
 
 std::ostream& operator<<(std::ostream& out, const GradcheckResult& result) {

@@ -16,6 +16,10 @@ namespace md::test {
 /// Uniform in [low, high); equal seeds give equal numbers on every device.
 Tensor random_tensor(const Shape&, std::uint64_t seed, float low = -1.F, float high = 1.F, Device = {});
 
+/// What gradients() and gradcheck() send back: uniform in [-1,1), never the numbers of a random_tensor of that seed (an
+/// upstream gradient equal to the input hides a batch norm's errors).
+Tensor random_upstream(const Shape&, std::uint64_t seed, Device = {});
+
 /// |got - want| / |want| in double (Euclidean norms); |got| where want is all zero; infinity where got is not finite.
 double relative_l2(const std::vector<double>& got, const std::vector<double>& want);
 double relative_l2(const Tensor& got, const Tensor& want);
@@ -49,6 +53,14 @@ struct GradcheckResult {
   std::string message;        // empty if ok
   explicit operator bool() const { return ok; }
 };
+
+/// Both gradients of sum(dy * f), dy = random_upstream(options.seed), for every input.
+struct GradientPair {
+  std::vector<std::vector<double>> backward, numeric;
+};
+GradientPair measure_gradients(const Function&, const std::vector<Tensor>& inputs, const GradcheckOptions& = {});
+/// The verdict on them, after options.mutation; what gradcheck does after measuring.
+GradcheckResult judge_gradients(GradientPair, const std::vector<Tensor>& inputs, const GradcheckOptions& = {});
 
 /// Compares backward() under a RANDOM upstream gradient dy with central differences of sum(dy * f), summed in double.
 /// Fresh memory is poisoned first.

@@ -1,0 +1,268 @@
+// Does the gradient check notice a wrong backward? For every op of layers/ops.h: the check passes, and fails once the
+// gradient of any input is negated, dropped, or has lost one of its terms. An op without a row here fails the test.
+#include <cmath>
+#include <fstream>
+#include <regex>
+#include <set>
+
+#include "layers/ops.h"
+#include "tests/testing.h"
+
+namespace md::test {
+namespace {
+
+using Inputs = std::vector<Tensor>;
+
+/// A backward that forgets one term of a sum.
+struct LostTerm {
+  const char* term;
+  int input;
+  std::function<Tensor(const Inputs& x, const Tensor& dy)> wrong;
+};
+
+struct Op {
+  const char* name;  // in layers/ops.h
+  Function f;
+  Inputs inputs;
+  GradcheckOptions options = {};
+  std::vector<LostTerm> lost = {};
+};
+
+Tensor draw(const Shape& shape, std::uint64_t seed, float low = -1.F, float high = 1.F) {
+  return random_tensor(shape, seed, low, high);
+}
+
+/// dy * factor(x), element by element.
+Tensor times(const Tensor& dy, const Tensor& x, double (*factor)(double)) {
+  std::vector<float> values = dy.to_host();
+  const std::vector<float> at = x.to_host();
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] *= float(factor(double(at[i])));
+  return Tensor::from_host(values, x.shape());
+}
+
+double logistic(double x) { return 1 / (1 + std::exp(-x)); }
+
+/// Training: dx = w * rstd * (dy - mean(dy) - xhat * mean(dy * xhat)); `lost` 0, 1, 2 is the term left out.
+Tensor batch_norm_dx_without(int lost, const Inputs& in, const Tensor& dy_tensor, double eps) {
+  const std::vector<double> x = to_double(in[0]), w = to_double(in[1]), dy = to_double(dy_tensor);
+  const std::size_t C = w.size(), R = x.size() / C;
+  std::vector<float> dx(x.size());
+  for (std::size_t c = 0; c < C; ++c) {
+    const auto mean = [&](auto value) {
+      double total = 0;
+      for (std::size_t r = 0; r < R; ++r) total += value(r * C + c);
+      return total / double(R);
+    };
+    const double mu = mean([&](std::size_t i) { return x[i]; });
+    const double rstd = 1 / std::sqrt(mean([&](std::size_t i) { return (x[i] - mu) * (x[i] - mu); }) + eps);
+    const auto xhat = [&](std::size_t i) { return (x[i] - mu) * rstd; };
+    const double mean_dy = mean([&](std::size_t i) { return dy[i]; });
+    const double mean_dy_xhat = mean([&](std::size_t i) { return dy[i] * xhat(i); });
+    for (std::size_t i = c; i < x.size(); i += C) {
+      const double terms[] = {dy[i], -mean_dy, -xhat(i) * mean_dy_xhat};
+      dx[i] = float(w[c] * rstd * (terms[0] + terms[1] + terms[2] - terms[lost]));
+    }
+  }
+  return Tensor::from_host(dx, in[0].shape());
+}
+
+/// |z| < 3 in both modes: no kink of hardswish is in reach.
+Op batch_norm_op(bool training, Activation act) {
+  const Tensor mean = draw({3}, 4, -0.5F, 0.5F), var = draw({3}, 5, 1.F, 1.5F);
+  Op op{"batch_norm",
+        [=](const Inputs& in) {
+          return batch_norm(in[0], in[1], in[2], {mean.clone(), var.clone(), 0.1F, training}, {1e-3F, act});
+        },
+        {draw({2, 4, 5, 3}, 1, -2, 2), draw({3}, 2, 0.5F, 1.F), draw({3}, 3, -0.4F, 0.4F)}};
+  if (training && act.kind == Act::none) {
+    const char* names[] = {"dy", "mean(dy)", "xhat * mean(dy * xhat)"};
+    for (const int lost : {0, 1, 2}) {
+      op.lost.push_back({names[lost], 0, [lost](const Inputs& in, const Tensor& dy) {
+                           return batch_norm_dx_without(lost, in, dy, 1e-3);
+                         }});
+    }
+  }
+  return op;
+}
+
+/// Far from the kink of leaky_relu on both sides: |conv| <= 2.3 < 4.
+Op conv2d_leaky() {
+  const Conv2dSpec spec{.stride = 2, .pad = 1, .act = {Act::leaky_relu, 0.2F}};
+  const Function linear = [=](const Inputs& in) {
+    Conv2dSpec bare = spec;
+    bare.act = {};
+    return conv2d(in[0], in[1], in[2], bare);
+  };
+  Op op{"conv2d",
+        [=](const Inputs& in) { return conv2d(in[0], in[1], in[2], spec); },
+        {draw({2, 5, 6, 3}, 1), draw({2, 3, 3, 3}, 2, -0.085F, 0.085F),
+         Tensor::from_host(std::vector<float>{4.F, -4.F}, {2})}};
+  for (const int input : {0, 1, 2}) {
+    op.lost.push_back({"slope of the activation", input,
+                       [=](const Inputs& in, const Tensor&) { return gradients(linear, in)[std::size_t(input)]; }});
+  }
+  return op;
+}
+
+std::vector<Op> convolutions_and_norms() {
+  const Conv2dSpec grouped{.pad = 2, .dilation = 2, .groups = 2};
+  const Conv2dSpec depthwise{.stride = 2, .pad = 2, .groups = 3};
+  return {
+      conv2d_leaky(),
+      {"conv2d",
+       [=](const Inputs& in) { return conv2d(in[0], in[1], in[2], grouped); },
+       {draw({1, 5, 4, 4}, 1), draw({6, 3, 3, 2}, 2), draw({6}, 3)}},
+      {"conv2d",
+       [=](const Inputs& in) { return conv2d(in[0], in[1], {}, depthwise); },
+       {draw({2, 6, 5, 3}, 1), draw({5, 5, 3}, 2)}},
+      batch_norm_op(true, {}),
+      batch_norm_op(true, {Act::hardswish}),
+      batch_norm_op(false, {Act::hardswish}),
+  };
+}
+
+std::vector<Op> pointwise() {
+  const Inputs x = {draw({3, 7, 11}, 1, -5, 8)};
+  return {
+      {"relu", [](const Inputs& in) { return relu(in[0]); }, x, {.kinks = {0}}},
+      {"relu6", [](const Inputs& in) { return relu6(in[0]); }, x, {.kinks = {0, 6}}},
+      {"leaky_relu", [](const Inputs& in) { return leaky_relu(in[0], 0.2F); }, x, {.kinks = {0}}},
+      {"hardswish",
+       [](const Inputs& in) { return hardswish(in[0]); },
+       {draw({4, 9}, 1, -2.9F, 2.9F)},  // d = x/3 + 1/2
+       {},
+       {{"x/3", 0, [](const Inputs& in, const Tensor& dy) { return times(dy, in[0], [](double) { return 0.5; }); }},
+        {"1/2", 0,
+         [](const Inputs& in, const Tensor& dy) { return times(dy, in[0], [](double v) { return v / 3; }); }}}},
+      {"hardswish", [](const Inputs& in) { return hardswish(in[0]); }, x, {.kinks = {-3, 3}}},
+      {"hardsigmoid", [](const Inputs& in) { return hardsigmoid(in[0]); }, x, {.kinks = {-3, 3}}},
+      {"sigmoid",
+       [](const Inputs& in) { return sigmoid(in[0]); },
+       {draw({4, 9}, 1, -3, 3)},  // d = s - s^2
+       {},
+       {{"s", 0,
+         [](const Inputs& in, const Tensor& dy) {
+           return times(dy, in[0], [](double v) { return -logistic(v) * logistic(v); });
+         }},
+        {"-s^2", 0, [](const Inputs& in, const Tensor& dy) { return times(dy, in[0], logistic); }}}},
+      {"scale", [](const Inputs& in) { return scale(in[0], -2.5F); }, x},
+  };
+}
+
+std::vector<Op> combining() {
+  const Inputs two = {draw({2, 3, 4, 5}, 1), draw({2, 3, 4, 5}, 2)};
+  return {
+      {"add", [](const Inputs& in) { return add(in[0], in[1]); }, two},
+      {"multiply", [](const Inputs& in) { return multiply(in[0], in[1]); }, two},
+      {"multiply",
+       [](const Inputs& in) { return multiply(in[0], in[0]); },  // both terms meet in one input
+       {two[0]},
+       {},
+       {{"one factor's", 0,
+         [](const Inputs& in, const Tensor& dy) { return times(dy, in[0], [](double v) { return v; }); }}}},
+      {"multiply_channels",
+       [](const Inputs& in) { return multiply_channels(in[0], in[1]); },
+       {two[0], draw({2, 1, 1, 5}, 3)}},
+      {"concat",
+       [](const Inputs& in) {
+         return concat({in[0], in[1], in[2]});
+       },
+       {draw({2, 3, 4, 5}, 1), draw({2, 3, 4, 1}, 2), draw({2, 3, 4, 2}, 3)}},
+      {"sum", [](const Inputs& in) { return sum(in[0]); }, {two[0]}},
+      {"mean", [](const Inputs& in) { return mean(in[0]); }, {two[0]}},
+  };
+}
+
+std::vector<Op> resampling() {
+  const Inputs x = {draw({2, 4, 6, 3}, 1)};
+  return {
+      {"upsample_bilinear", [](const Inputs& in) { return upsample_bilinear(in[0], 7, 13); }, x},
+      {"upsample_bilinear", [](const Inputs& in) { return upsample_bilinear(in[0], 9, 5, Corners::align); }, x},
+      {"upsample_nearest", [](const Inputs& in) { return upsample_nearest(in[0], 7, 4); }, x},
+      {"adaptive_avg_pool", [](const Inputs& in) { return adaptive_avg_pool(in[0], 3, 4); }, x},
+      {"adaptive_avg_pool", [](const Inputs& in) { return adaptive_avg_pool(in[0], 1, 1); }, x},
+      {"pad_reflect",
+       [](const Inputs& in) { return pad_reflect(in[0], 6, 8); },
+       x,
+       {},
+       {{"reflected pixels'", 0, [](const Inputs&, const Tensor& dy) { return crop(dy, 4, 6); }}}},
+      {"crop", [](const Inputs& in) { return crop(in[0], 3, 5); }, x},
+  };
+}
+
+std::vector<Op> all_ops() {
+  std::vector<Op> ops;
+  for (const auto& part : {convolutions_and_norms(), pointwise(), combining(), resampling()}) {
+    ops.insert(ops.end(), part.begin(), part.end());
+  }
+  return ops;
+}
+
+bool caught(const Op& op, const GradientPair& measured, Mutation mutation) {
+  GradcheckOptions options = op.options;
+  options.mutation = std::move(mutation);
+  return !judge_gradients(measured, op.inputs, options).ok;
+}
+
+TEST(Mutation, WrongGradientsAreCaughtAndRightOnesPass) {
+  for (const Op& op : all_ops()) {
+    SCOPED_TRACE(op.name);
+    const GradientPair measured = measure_gradients(op.f, op.inputs, op.options);
+    const GradcheckResult right = judge_gradients(measured, op.inputs, op.options);
+    EXPECT_TRUE(right.ok) << right.message;
+    for (int input = 0; input < int(op.inputs.size()); ++input) {
+      EXPECT_TRUE(caught(op, measured, {Mutation::negate, input})) << "input " << input;
+      EXPECT_TRUE(caught(op, measured, {Mutation::drop, input})) << "input " << input;
+    }
+    const Tensor dy = random_upstream(op.f(op.inputs).shape(), op.options.seed);
+    for (const LostTerm& lost : op.lost) {
+      EXPECT_TRUE(caught(op, measured, {Mutation::replace, lost.input, lost.wrong(op.inputs, dy)}))
+          << "input " << lost.input << " without " << lost.term;
+    }
+  }
+}
+
+// The wrong gradients above are wrong in the term they name and nothing else: with no term lost, the formula is right.
+TEST(Mutation, BatchNormFormulaIsRightWithAllTerms) {
+  const Op op = batch_norm_op(true, {});
+  const Tensor dy = random_upstream(op.inputs[0].shape(), op.options.seed);
+  // Each of the three terms is left out once, so the sum of the three results is twice the whole.
+  std::vector<double> twice(std::size_t(dy.numel()));
+  for (const LostTerm& lost : op.lost) {
+    const std::vector<double> part = to_double(lost.wrong(op.inputs, dy));
+    for (std::size_t i = 0; i < part.size(); ++i) twice[i] += part[i] / 2;
+  }
+  EXPECT_LE(relative_l2(twice, to_double(gradients(op.f, op.inputs)[0])), 1e-5);
+}
+
+TEST(Mutation, EveryOpOfTheIndexIsHere) {
+  std::set<std::string> covered;
+  for (const Op& op : all_ops()) covered.insert(op.name);
+  std::ifstream header(source_dir() + "/layers/ops.h");
+  ASSERT_TRUE(header.is_open());
+  const std::regex declaration(R"(^(?:std::vector<)?Tensor>? (\w+)\()");
+  int found = 0;
+  for (std::string line; std::getline(header, line);) {
+    std::smatch match;
+    if (!std::regex_search(line, match, declaration)) continue;
+    ++found;
+    EXPECT_TRUE(covered.contains(match[1])) << "layers/ops.h has " << match[1] << ", which has no gradient check here";
+  }
+  EXPECT_GE(found, 20);  // else the pattern no longer fits the header
+}
+
+TEST(Gradcheck, RefusesTooManyKinks) {
+  const GradcheckResult result =
+      gradcheck([](const Inputs& in) { return relu(in[0]); }, {Tensor::zeros({4})}, {.kinks = {0}});
+  EXPECT_FALSE(result.ok);
+  EXPECT_NE(result.message.find("near a kink"), std::string::npos);
+}
+
+TEST(Gradcheck, FailsOnNan) {
+  const Tensor nan = Tensor::full({2}, std::nanf(""));
+  const Function f = [](const Inputs& in) { return scale(in[0], 2.F); };
+  EXPECT_FALSE(gradcheck(f, {draw({2}, 1)}, {.mutation = {Mutation::replace, 0, nan}}).ok);
+}
+
+}  // namespace
+}  // namespace md::test
