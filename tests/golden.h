@@ -49,6 +49,7 @@ class Report {
   /// the tolerance, for a handful of elements scatters more than the whole.
   void compare(const std::string& what, const std::vector<double>& got, const Json& digest, const std::string& salt,
                const std::string& label, double tolerance, bool elements);
+  void add(const Report& other) { text_ += other.text_; }
   const std::string& text() const { return text_; }
 
  private:

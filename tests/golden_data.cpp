@@ -209,7 +209,7 @@ std::vector<double> part(const std::vector<double>& map, const Shape& shape, std
 void compare_map(const Case& golden, const std::string& name, const Tensor& nhwc, double tolerance, Report& report) {
   const std::vector<double> chw = flat_nchw(nhwc);
   const Shape shape{nhwc.dim(3), nhwc.dim(1), nhwc.dim(2)};
-  report.compare(name, chw, golden.meta.at(name), golden.meta.at("case"), name, tolerance, true);
+  report.compare(name, chw, golden.meta.at(name), golden.meta.at("case"), "aug." + name, tolerance, true);
   const auto origin = golden.meta.at("patch_origin").get<std::vector<i64>>();
   for (const auto& [suffix, begin, step] :
        {std::tuple{"_stride8", std::array<i64, 2>{0, 0}, i64(8)},

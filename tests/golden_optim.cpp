@@ -33,8 +33,8 @@ std::vector<Adam::Group> groups_of(const Case& golden) {
 
 void adam_case(const Case& golden, Report& report) {
   const std::vector<Adam::Group> groups = groups_of(golden);
-  const auto betas = golden.meta.at("betas").get<std::vector<float>>();
-  Adam adam(groups, {betas.at(0), betas.at(1), golden.meta.at("eps").get<float>(), golden.op == "AdamW"});
+  const auto betas = golden.meta.at("betas").get<std::vector<double>>();
+  Adam adam(groups, {betas.at(0), betas.at(1), golden.meta.at("eps").get<double>(), golden.op == "AdamW"});
   const auto lrs = golden.meta.at("lrs").get<std::vector<double>>();
   for (std::size_t k = 0; k < lrs.size(); ++k) {
     for (const auto& group : groups) {
