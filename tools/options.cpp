@@ -174,7 +174,7 @@ Device choose_device(const std::string& name) {
   if (name == "cpu") return {};
   const Device gpu{Device::cuda};
   try {
-    backend(gpu);
+    Tensor::zeros({1}, gpu);  // a backend that is there may still have no device
     return gpu;
   } catch (const Error&) {
     if (name == "cuda") throw;

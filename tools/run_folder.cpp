@@ -19,7 +19,7 @@ RunFolder::RunFolder(const std::string& path, const std::string& config_toml) : 
   if (!metrics_) fail(Exit::cannot_write, file("metrics.jsonl"), ": cannot write");
 }
 
-void RunFolder::log(const nlohmann::json& line) {
+void RunFolder::log(const nlohmann::ordered_json& line) {
   metrics_ << line.dump() << std::endl;
   if (!metrics_) fail(Exit::cannot_write, file("metrics.jsonl"), ": cannot write");
 }

@@ -13,7 +13,7 @@ class RunFolder {
   RunFolder(const std::string& path, const std::string& config_toml);
 
   /// Appends a line to metrics.jsonl, at once. Throws Exit::cannot_write.
-  void log(const nlohmann::json& line);
+  void log(const nlohmann::ordered_json& line);
   std::string file(const std::string& name) const { return path_ + "/" + name; }
 
  private:

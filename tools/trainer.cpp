@@ -10,13 +10,14 @@
 #include "tools/checkpoint.h"
 #include "tools/cli.h"
 #include "tools/evaluate.h"
+#include "tools/results.h"
 #include "tools/run_folder.h"
 #include "tools/train_step.h"
 
 namespace md {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;  // files list keys as they are written here
 
 constexpr int kMostSkipsInARow = 10;
 
@@ -42,12 +43,6 @@ class StopOnSignal {
 };
 
 double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-json metrics_json(const Metrics& metrics) {
-  json object;
-  for (const MetricField& field : metric_fields) object[field.key] = metrics.*field.value;
-  return object;
-}
 
 /// JSON has no NaN.
 json number(double value) { return std::isfinite(value) ? json(value) : json(cat(value)); }
@@ -151,9 +146,9 @@ class Trainer {
     std::ostringstream line;
     line << std::fixed << std::setprecision(1) << "epoch " << batch.epoch + 1 << "  step " << done_ << "/" << total_
          << "  " << options_.batch / step_s << " img/s  ETA " << int(left_s) / 60 << ":" << std::setfill('0')
-         << std::setw(2) << int(left_s) % 60 << std::setprecision(3) << "  loss " << losses.total;
-    if (options_.metric_depth) line << " = silog " << losses.silog << " + metric_depth " << losses.metric_depth;
-    line << "  data wait " << std::setprecision(0) << 100 * wait_s_ / train_s_ << " %";
+         << std::setw(2) << int(left_s) % 60 << std::setprecision(0) << "  data wait " << 100 * wait_s_ / train_s_
+         << " %  loss " << std::setprecision(3) << losses.total;
+    if (options_.metric_depth) line << " = silog " << losses.silog << " + metric " << losses.metric_depth;
     progress_.show(line.str());
   }
 
@@ -163,9 +158,9 @@ class Trainer {
     EvaluateOptions how;
     how.protocol = protocol_;
     how.threads = options_.loader_threads;
+    how.on_progress = [&](i64 done, i64 all) { progress_.show(cat("step ", done_, ": evaluated ", done, "/", all)); };
     last_ = evaluate(*net_, *eval_data_, how);
-    json record = metrics_json(last_->mean);
-    record.update({{"images", last_->images}, {"missing", last_->missing}, {"protocol", protocol_.name}});
+    const json record = to_json(*last_, protocol_);
     run_->log({{"step", done_}, {"epoch", epochs_done()}, {"eval", record}, {"eval_s", now_s() - begin}});
     if (best_.is_null() || last_->mean.abs_rel < best_["abs_rel"].get<double>()) {
       best_ = record;
@@ -193,7 +188,7 @@ class Trainer {
   }
 
   const TrainOptions& options_;
-  json config_;
+  nlohmann::json config_;
   Device device_;
   Dataset data_;
   std::optional<Dataset> eval_data_;
