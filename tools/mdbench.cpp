@@ -104,7 +104,7 @@ void prepare_peer(const std::string& venv) {
   if (works()) return;
   std::cerr << "mdbench: installing PyTorch into " << venv << "\n";
   for (const std::vector<std::string>& command : {std::vector<std::string>{"python3", "-m", "venv", venv},
-                                                  {python, "-m", "pip", "install", "-q", "torch==2.13.0"}}) {
+                                                  {python, "-m", "pip", "install", "-q", "torch==2.13.0", "numpy"}}) {
     if (run_process(command).exit_code != 0)
       fail(Exit::missing_input, "--venv ", venv, ": cannot install PyTorch there");
   }
