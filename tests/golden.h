@@ -59,8 +59,8 @@ class Report {
 struct Case {
   Path path;         // of the safetensors file (or of the JSON file where there is none)
   std::string name;  // "layers/conv1x1"
-  std::string kind;  // layer, network, optim, lr, metrics, augmentation, manifest
-  std::string op;    // key into the handlers of its kind
+  std::string kind;  // layer, network, optim, data; or broken
+  std::string op;    // key into the handlers of its kind; of a broken file, the reason
   Json meta;
   SafeTensors file;
 

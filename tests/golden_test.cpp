@@ -4,7 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cmath>
+#include <fstream>
 #include <iostream>
+
+#include "tests/testing.h"
 
 namespace md::golden {
 namespace {
@@ -14,27 +19,29 @@ const std::vector<Case>& all_cases() {
   return cases;
 }
 
-void run_case(const Case& golden, const Handlers& handlers) {
-  if (handlers.pending.contains(golden.op)) {
-    std::cout << "pending " << golden.name << '\n';
-    return;
-  }
+/// What is wrong with a case; empty if nothing. Throws Pending.
+std::string verdict(const Case& golden, const Handlers& handlers) {
+  if (golden.kind == "broken") return cat("  cannot be read: ", golden.op, "\n");
+  if (handlers.pending.contains(golden.op)) throw Pending{};
+  const auto handler = handlers.ready.find(golden.op);
+  if (handler == handlers.ready.end()) return cat("  unknown ", golden.kind, " '", golden.op, "'\n");
   Report report;
   try {
-    const auto handler = handlers.ready.find(golden.op);
-    if (handler == handlers.ready.end()) {
-      report.wrong("unknown ", golden.kind, " '", golden.op, "'");
-    } else {
-      handler->second(golden, report);
-    }
-  } catch (const Pending&) {
-    std::cout << "pending " << golden.name << '\n';
-    return;
+    handler->second(golden, report);
   } catch (const std::exception& error) {
     report.wrong(error.what());
   }
-  std::cout << (report.text().empty() ? "pass " : "FAIL ") << golden.name << '\n';
-  if (!report.text().empty()) ADD_FAILURE() << golden.name << ":\n" << report.text();
+  return report.text();
+}
+
+void run_case(const Case& golden, const Handlers& handlers) {
+  try {
+    const std::string wrong = verdict(golden, handlers);
+    std::cout << (wrong.empty() ? "pass " : "FAIL ") << golden.name << '\n';
+    if (!wrong.empty()) ADD_FAILURE() << golden.name << ":\n" << wrong;
+  } catch (const Pending&) {
+    std::cout << "pending " << golden.name << '\n';
+  }
 }
 
 void run_kind(const std::string& kind, const Handlers& handlers) {
@@ -52,6 +59,35 @@ TEST(Golden, Layers) { run_kind("layer", layer_handlers()); }
 TEST(Golden, Networks) { run_kind("network", network_handlers()); }
 TEST(Golden, Optimisers) { run_kind("optim", optim_handlers()); }
 TEST(Golden, MetricsAndAugmentation) { run_kind("data", data_handlers()); }
+
+/// tests/goldens/layers/act_relu with one element of `entry` changed, written to and read from a folder of its own.
+Case spoiled(const std::string& entry) {
+  const SafeTensors original = SafeTensors::read(test::source_dir() + "/tests/goldens/layers/act_relu.safetensors");
+  State state;
+  for (const char* name : {"input", "output", "grad_output", "grad_input"}) state[name] = original.tensor(name).clone();
+  if (!entry.empty()) state[entry].data()[20] += 0.01F;
+  const Path folder = Path(::testing::TempDir()) / cat("spoiled_golden_", entry);
+  std::filesystem::create_directories(folder);
+  write_safetensors((folder / "relu.safetensors").string(), state, original.metadata());
+  return find_cases(folder).at(0);
+}
+
+TEST(GoldenRunner, FailsOnAWrongNumberAndOnAnUnknownOp) {
+  EXPECT_EQ(verdict(spoiled(""), layer_handlers()), "");
+  EXPECT_NE(verdict(spoiled("output"), layer_handlers()).find("output"), std::string::npos);
+  EXPECT_NE(verdict(spoiled("grad_input"), layer_handlers()).find("grad_input"), std::string::npos);
+  Case unknown = spoiled("");
+  unknown.op = "no_such_op";
+  EXPECT_NE(verdict(unknown, layer_handlers()).find("unknown layer 'no_such_op'"), std::string::npos);
+}
+
+TEST(GoldenRunner, FailsOnADamagedFile) {
+  const Path folder = Path(::testing::TempDir()) / "damaged_golden";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "x.safetensors") << "not a safetensors file";
+  const Case damaged = find_cases(folder).at(0);
+  EXPECT_NE(verdict(damaged, {}).find("x.safetensors"), std::string::npos);
+}
 
 // The published test vector of the formula.
 TEST(GoldenFormula, FillsTheFirstWeightOfMobileNet) {
