@@ -189,15 +189,17 @@ void interpolate_case(const Case& golden, Report& report) {
   const Tensor x = run.input("input");
   const Shape out = golden.file.entry("output").shape;
   const bool align = p.value("align_corners", false);
-  if (p.contains("scale_factor") && !align) {
-    // PyTorch then walks by 1 / scale_factor, which is not the ratio of the sizes where the product was rounded.
-    const auto factor = pair<double>(p["scale_factor"]);
-    if (double(x.dim(1)) * factor[0] != double(out[2]) || double(x.dim(2)) * factor[1] != double(out[3]))
-      throw Pending{};
+  const Corners corners = align ? Corners::align : Corners::half_pixel;
+  const auto factor = p.contains("scale_factor") ? pair<double>(p["scale_factor"]) : std::array<double, 2>{};
+  if (factor[0] != factor[1]) throw Pending{};
+  if (p.at("mode") == "nearest") {
+    run.finish(factor[0] > 0 ? upsample_nearest(x, factor[0]) : upsample_nearest(x, out[2], out[3]));
+  } else if (p.at("mode") == "bilinear") {
+    run.finish(factor[0] > 0 ? upsample_bilinear(x, factor[0], corners)
+                             : upsample_bilinear(x, out[2], out[3], corners));
+  } else {
+    throw Pending{};
   }
-  if (p.at("mode") == "nearest") return run.finish(upsample_nearest(x, out[2], out[3]));
-  if (p.at("mode") != "bilinear") throw Pending{};
-  run.finish(upsample_bilinear(x, out[2], out[3], align ? Corners::align : Corners::half_pixel));
 }
 
 void adaptive_avg_pool_case(const Case& golden, Report& report) {
