@@ -18,6 +18,7 @@ struct Curve {
   double (*slope)(double x);  // torch.nn.functional's, kinks included
   std::vector<float> kinks;
 };
+std::ostream& operator<<(std::ostream& out, const Curve& it) { return out << it.name; }
 
 const Curve kCurves[] = {
     {"relu", relu, [](double x) { return std::max(x, 0.); }, [](double x) { return x > 0 ? 1. : 0.; }, {0}},

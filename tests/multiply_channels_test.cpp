@@ -31,7 +31,7 @@ TEST(MultiplyChannels, EqualsItsDefinition) {
   for_each_device([](Device device) {
     for (const Shape& shape : {Shape{2, 3, 5, 7}, Shape{3, 1, 1, 4}, Shape{1, 4, 2, 1}, Shape{2, 30, 21, 72}}) {
       const Tensor x = random_tensor(shape, 1, -1, 1, device),
-                   s = random_tensor({shape[0], 1, 1, shape[3]}, 2, 0, 1, device), dy = random_tensor(shape, 3);
+                   s = random_tensor({shape[0], 1, 1, shape[3]}, 2, 0, 1, device), dy = random_upstream(shape, 3);
       const Definition want = definition(HostMap(x), HostMap(s), HostMap(dy));
       EXPECT_TRUE(close(op({x, s}), want.y.tensor(), 1e-7)) << shape;
       const std::vector<Tensor> got = gradients(op, {x, s}, 3);

@@ -16,6 +16,7 @@ struct Sizes {
   Shape from;
   i64 h, w;
 };
+std::ostream& operator<<(std::ostream& out, const Sizes& it) { return out << it.name; }
 
 struct Position {
   i64 low, high;
