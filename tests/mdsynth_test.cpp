@@ -37,8 +37,8 @@ TEST_F(Mdsynth, WritesNyuFramesThatTheReaderTakes) {
   const ToolRun run = synth("nyu", "set", {"--frames", "9", "--test-frames", "2"});
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_EQ(bytes_of(path("set/nyu_test.txt")),
-            "scene_0003/rgb_00000.jpg scene_0003/sync_depth_00000.png 77.8287\n"
-            "scene_0003/rgb_00001.jpg scene_0003/sync_depth_00001.png 77.8287\n");
+            "scene_0004/rgb_00000.jpg scene_0004/sync_depth_00000.png 77.8287\n"
+            "scene_0004/rgb_00001.jpg scene_0004/sync_depth_00001.png 77.8287\n");
   const Dataset data = open(DatasetKind::nyu, "set", "nyu_train.txt");
   ASSERT_EQ(data.size(), 9);
   for (i64 i = 0; i < data.size(); ++i) {

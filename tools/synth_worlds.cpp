@@ -190,20 +190,21 @@ void add_traffic(World& street, Rng& rng) {
   }
 }
 
+/// A photographer stands near one end of the room and looks along it, the camera at eye level and a little down.
 Pose pose_in_room(const World& room, Rng& rng) {
+  const bool far_end = rng.uniform() < 0.5;
   Vec3 best;
   double best_m = -1;
   for (int attempt = 0; attempt < 32 && best_m < 0.6; ++attempt) {  // a free spot, or the freest found
-    const Vec3 p = {rng.uniform(-0.42, 0.42) * room.size_m.x, rng.uniform(1.0, 1.7),
-                    rng.uniform(0.06, 0.94) * room.size_m.z};
+    const double from_end_m = rng.uniform(0.05, 0.35) * room.size_m.z;
+    const Vec3 p = {rng.uniform(-0.4, 0.4) * room.size_m.x, rng.uniform(1.25, 1.6),
+                    far_end ? room.size_m.z - from_end_m : from_end_m};
     const double clear_m = room.scene.clearance_m(p);
     if (clear_m > best_m) best = p, best_m = clear_m;
   }
-  // Towards a point on the far side of the room's middle: people rarely photograph the wall before their nose.
-  const Vec3 ahead =
-      Vec3{-0.5 * best.x, 0, 0.5 * (room.size_m.z - best.z) + 0.25 * room.size_m.z} - Vec3{best.x, 0, best.z};
-  const double yaw = std::atan2(ahead.x, ahead.z) + rng.uniform(-0.5, 0.5);
-  return look(best, yaw, rng.uniform(-0.6, 0.1));
+  const Vec3 aim = {0, 0, (far_end ? 0.25 : 0.75) * room.size_m.z};
+  const double yaw = std::atan2(aim.x - best.x, aim.z - best.z) + rng.uniform(-0.4, 0.4);
+  return look(best, yaw, rng.uniform(-0.32, -0.08));
 }
 
 }  // namespace
@@ -256,7 +257,7 @@ Pose pose_of(const World& world, std::uint64_t frame) {
   Rng rng(world.seed, Purpose::scene, kPose, world.number << 20U | frame);
   if (world.kind == WorldKind::room) return pose_in_room(world, rng);
   // KITTI's camera stands 1.65 m above the road; a drive covers 16 m, which traffic in our lane leaves free.
-  const Vec3 position = {1.6 + rng.uniform(-0.3, 0.3), 1.65, 2.0 * double(frame) + rng.uniform(0, 1)};
+  const Vec3 position = {1.6 + rng.uniform(-0.3, 0.3), 1.65, 4.0 * double(frame) + rng.uniform(0, 2)};
   return look(position, rng.uniform(-0.04, 0.04), rng.uniform(-0.02, 0.01));
 }
 

@@ -8,7 +8,7 @@ namespace md::synth {
 enum class WorldKind : std::uint8_t { room, street };
 
 /// Frames that one world gives; a training and a test list never share a world.
-inline constexpr std::uint64_t kFramesPerWorld = 8;
+inline constexpr std::uint64_t kFramesPerWorld = 4;
 
 /// A camera's place and axes (unit, right-handed: right x down = forward).
 struct Pose {

@@ -52,7 +52,11 @@ class CudaBackend final : public Backend {
 
 }  // namespace
 
-Backend& cuda_backend(int /*index*/) {
+Backend& cuda_backend(int index) {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess) fail(Exit::no_device, "device cuda:", index, ": ", cudaGetErrorString(status));
+  if (index >= count) fail(Exit::no_device, "device cuda:", index, ": there are ", count, " GPUs");
   static CudaBackend backend;
   return backend;
 }
