@@ -3,6 +3,11 @@
 
 namespace md {
 
+std::ostream& operator<<(std::ostream& out, const PerAxis& p) {
+  out << p.h;
+  return p.h == p.w ? out : out << "x" << p.w;
+}
+
 Backend& cpu_backend();  // engine/cpu
 #ifdef MD_WITH_CUDA
 Backend& cuda_backend(int index);  // engine/cuda

@@ -17,9 +17,19 @@ struct Activation {
   bool operator==(const Activation&) const = default;
 };
 
+/// A number along H and one along W; a single one stands for both, as in PyTorch.
+struct PerAxis {
+  PerAxis(int both) : h(both), w(both) {}
+  PerAxis(int along_h, int along_w) : h(along_h), w(along_w) {}
+  bool operator==(const PerAxis&) const = default;
+  int h, w;
+};
+std::ostream& operator<<(std::ostream&, const PerAxis&);  // "2", or "2x1"
+
 /// Weights [O,kh,kw,I/groups], or depthwise [kh,kw,C] when groups == I == O.
 struct Conv2dSpec {
-  int stride = 1, pad = 0, dilation = 1, groups = 1;
+  PerAxis stride = 1, pad = 0, dilation = 1;
+  int groups = 1;
   Activation act = {};  // applied to the output: none or leaky_relu
 };
 

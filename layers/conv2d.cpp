@@ -4,6 +4,8 @@
 //   z[n,oy,ox,o] = bias[o] + sum over ky,kx,i of x[n,iy,ix,i] * w[o,ky,kx,i]    (outside the image x is 0)
 //   iy = oy*stride - pad + ky*dilation,  ix = ox*stride - pad + kx*dilation
 // and y = act(z). The kernels are the backend's (oneDNN or cuDNN); tests/conv2d_test.cpp has all three sums as loops.
+#include <algorithm>
+
 #include "engine/autograd.h"
 #include "engine/launch.h"
 #include "layers/common.h"
@@ -17,17 +19,22 @@ Shape output_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const C
   MD_CHECK(x.shape().rank() == 4, "conv2d: input ", x.shape(), " wants [N,H,W,C]");
   const i64 I = x.dim(3);
   const bool depthwise = s.groups > 1 && s.groups == I && w.shape().rank() == 3;
-  MD_CHECK(depthwise || w.shape().rank() == 4, "conv2d: weight ", w.shape(), " wants [O,kh,kw,I/groups], or [kh,kw,C]");
-  MD_CHECK(s.stride > 0 && s.dilation > 0 && s.pad >= 0 && s.groups > 0, "conv2d: stride ", s.stride, ", dilation ",
-           s.dilation, ", pad ", s.pad, ", groups ", s.groups);
+  const bool dense = w.shape().rank() == 4 && !(s.groups > 1 && s.groups == I && w.dim(0) == I);
+  MD_CHECK(depthwise || dense, "conv2d: weight ", w.shape(), " wants [O,kh,kw,I/groups], or [kh,kw,C] where depthwise");
+  MD_CHECK(
+      std::min({s.stride.h, s.stride.w, s.dilation.h, s.dilation.w, s.groups}) > 0 && std::min(s.pad.h, s.pad.w) >= 0,
+      "conv2d: stride ", s.stride, ", dilation ", s.dilation, ", pad ", s.pad, ", groups ", s.groups);
   const i64 O = depthwise ? w.dim(2) : w.dim(0), wants = depthwise ? O : w.dim(3) * s.groups;
   MD_CHECK(I == wants && O % s.groups == 0, "conv2d: input ", x.shape(), " has ", I, " channels, weight ", w.shape(),
            " with groups ", s.groups, " wants ", wants);
   MD_CHECK(!bias || bias.shape() == Shape({O}), "conv2d: bias ", bias.shape(), " for ", O, " output channels");
   MD_CHECK(s.act.kind == Act::none || s.act.kind == Act::leaky_relu, "conv2d: only leaky_relu can be fused");
-  const auto extent = [&](i64 in, i64 k) { return (in + 2 * s.pad - s.dilation * (k - 1) - 1) / s.stride + 1; };
+  const auto extent = [](i64 in, i64 k, int stride, int pad, int dilation) {
+    return (in + 2 * pad - dilation * (k - 1) - 1) / stride + 1;
+  };
   const int ky = depthwise ? 0 : 1;
-  const i64 OH = extent(x.dim(1), w.dim(ky)), OW = extent(x.dim(2), w.dim(ky + 1));
+  const i64 OH = extent(x.dim(1), w.dim(ky), s.stride.h, s.pad.h, s.dilation.h);
+  const i64 OW = extent(x.dim(2), w.dim(ky + 1), s.stride.w, s.pad.w, s.dilation.w);
   MD_CHECK(OH > 0 && OW > 0, "conv2d: input ", x.shape(), " is smaller than the window of ", w.shape());
   return {x.dim(0), OH, OW, O};
 }

@@ -9,7 +9,8 @@
 namespace md {
 
 struct ConvOptions {
-  int stride = 1, pad = 0, dilation = 1, groups = 1;
+  PerAxis stride = 1, pad = 0, dilation = 1;
+  int groups = 1;
   bool bias = true;
   Activation act = {};  // none or leaky_relu
 };

@@ -29,7 +29,8 @@ void for_each_product(const Sizes& s, const Shape& y, const F& product) {
         for (i64 o = 0; o < s.out; ++o)
           for (i64 ky = 0; ky < k; ++ky)
             for (i64 kx = 0; kx < k; ++kx) {
-              const i64 iy = oy * c.stride - c.pad + ky * c.dilation, ix = ox * c.stride - c.pad + kx * c.dilation;
+              const i64 iy = oy * c.stride.h - c.pad.h + ky * c.dilation.h;
+              const i64 ix = ox * c.stride.w - c.pad.w + kx * c.dilation.w;
               if (iy < 0 || iy >= s.h || ix < 0 || ix >= s.w) continue;
               for (i64 i = 0; i < in_group; ++i) {
                 const i64 channel = o / out_group * in_group + i;
@@ -112,23 +113,24 @@ TEST_P(Conv2d, CanDoWithoutBias) {
 
 INSTANTIATE_TEST_SUITE_P(
     , Conv2d,
-    ::testing::Values(Sizes{"pointwise", 2, 3, 5, 7, 4, 1, {}}, Sizes{"same_3x3", 2, 5, 4, 3, 6, 3, {.pad = 1}},
-                      Sizes{"strided_3x3", 1, 7, 6, 3, 5, 3, {.stride = 2, .pad = 1}},
-                      Sizes{"strided_pointwise", 2, 5, 4, 3, 5, 1, {.stride = 2}},
-                      Sizes{"dilated_and_strided", 1, 9, 7, 4, 3, 3, {.stride = 2, .pad = 2, .dilation = 2}},
-                      Sizes{"taps_mostly_outside", 1, 5, 4, 4, 3, 3, {.pad = 6, .dilation = 6}},
-                      Sizes{"patches_4x4", 1, 9, 8, 3, 5, 4, {.stride = 4}},
-                      Sizes{"stem_7x7", 1, 9, 8, 3, 4, 7, {.stride = 2, .pad = 3}},
-                      Sizes{"more_padding_than_needed", 1, 3, 4, 2, 3, 3, {.pad = 2}},
-                      Sizes{"one_channel_in", 2, 4, 5, 1, 3, 3, {.pad = 1}},
-                      Sizes{"one_channel_out", 2, 4, 5, 20, 1, 3, {.pad = 1}},
-                      Sizes{"one_pixel", 3, 1, 1, 5, 4, 3, {.pad = 1}},
-                      Sizes{"grouped", 2, 5, 4, 8, 12, 3, {.pad = 1, .groups = 4}},
-                      Sizes{"grouped_and_strided", 1, 6, 5, 4, 6, 3, {.stride = 2, .pad = 1, .groups = 2}},
-                      Sizes{"depthwise_3x3", 2, 5, 6, 19, 19, 3, {.pad = 1, .groups = 19}},
-                      Sizes{"depthwise_3x3_strided", 1, 7, 6, 16, 16, 3, {.stride = 2, .pad = 1, .groups = 16}},
-                      Sizes{"depthwise_5x5", 1, 7, 6, 10, 10, 5, {.pad = 2, .groups = 10}},
-                      Sizes{"depthwise_5x5_strided", 2, 8, 7, 5, 5, 5, {.stride = 2, .pad = 2, .groups = 5}}),
+    ::testing::Values(
+        Sizes{"pointwise", 2, 3, 5, 7, 4, 1, {}}, Sizes{"same_3x3", 2, 5, 4, 3, 6, 3, {.pad = 1}},
+        Sizes{"strided_3x3", 1, 7, 6, 3, 5, 3, {.stride = 2, .pad = 1}},
+        Sizes{"strided_pointwise", 2, 5, 4, 3, 5, 1, {.stride = 2}},
+        Sizes{"dilated_and_strided", 1, 9, 7, 4, 3, 3, {.stride = 2, .pad = 2, .dilation = 2}},
+        Sizes{"taps_mostly_outside", 1, 5, 4, 4, 3, 3, {.pad = 6, .dilation = 6}},
+        Sizes{"other_along_w", 2, 9, 8, 3, 5, 3, {.stride = {2, 1}, .pad = {0, 2}, .dilation = {1, 2}}},
+        Sizes{"depthwise_other_along_w", 1, 9, 8, 20, 20, 5, {.stride = {1, 2}, .pad = {2, 0}, .groups = 20}},
+        Sizes{"patches_4x4", 1, 9, 8, 3, 5, 4, {.stride = 4}},
+        Sizes{"stem_7x7", 1, 9, 8, 3, 4, 7, {.stride = 2, .pad = 3}},
+        Sizes{"more_padding_than_needed", 1, 3, 4, 2, 3, 3, {.pad = 2}},
+        Sizes{"one_channel_in", 2, 4, 5, 1, 3, 3, {.pad = 1}}, Sizes{"one_channel_out", 2, 4, 5, 20, 1, 3, {.pad = 1}},
+        Sizes{"one_pixel", 3, 1, 1, 5, 4, 3, {.pad = 1}}, Sizes{"grouped", 2, 5, 4, 8, 12, 3, {.pad = 1, .groups = 4}},
+        Sizes{"grouped_and_strided", 1, 6, 5, 4, 6, 3, {.stride = 2, .pad = 1, .groups = 2}},
+        Sizes{"depthwise_3x3", 2, 5, 6, 19, 19, 3, {.pad = 1, .groups = 19}},
+        Sizes{"depthwise_3x3_strided", 1, 7, 6, 16, 16, 3, {.stride = 2, .pad = 1, .groups = 16}},
+        Sizes{"depthwise_5x5", 1, 7, 6, 10, 10, 5, {.pad = 2, .groups = 10}},
+        Sizes{"depthwise_5x5_strided", 2, 8, 7, 5, 5, 5, {.stride = 2, .pad = 2, .groups = 5}}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
 TEST(Conv2dActivation, IsLeakyReluAfterTheConvolution) {

@@ -21,11 +21,13 @@ struct Geometry {
         pad(s.pad),
         dilation(s.dilation) {
     // Output columns whose whole window row lies inside the image.
-    inner_begin = std::min(OW, (pad + stride - 1) / stride);
-    const i64 last = W - 1 + pad - (kw - 1) * dilation;
-    inner_end = last < 0 ? inner_begin : std::max(inner_begin, std::min(OW, last / stride + 1));
+    inner_begin = std::min(OW, i64(pad.w + stride.w - 1) / stride.w);
+    const i64 last = W - 1 + pad.w - (kw - 1) * dilation.w;
+    inner_end = last < 0 ? inner_begin : std::max(inner_begin, std::min(OW, last / stride.w + 1));
   }
-  i64 N, H, W, C, OH, OW, kh, kw, stride, pad, dilation, inner_begin, inner_end;
+  i64 N, H, W, C, OH, OW, kh, kw;
+  PerAxis stride, pad, dilation;
+  i64 inner_begin, inner_end;
 };
 
 /// How the kernels below are specialised.
@@ -57,7 +59,7 @@ struct WindowRow {
     for (i64 ox = begin; ox < end; ++ox) {
       const Vec z = upstream(zr, ox);
       for (i64 kx = 0; kx < V::K; ++kx) {
-        const i64 ix = ox * g.stride - g.pad + kx * g.dilation;
+        const i64 ix = ox * g.stride.w - g.pad.w + kx * g.dilation.w;
         if (ix >= 0 && ix < g.W) acc[kx] += z * channels(xr + ix * g.C);
       }
     }
@@ -69,7 +71,7 @@ struct WindowRow {
     constexpr int kOutputs = 4, kInputs = (kOutputs - 1) * kStride + V::K;
     i64 ox = g.inner_begin;
     for (; ox + kOutputs <= g.inner_end; ox += kOutputs) {
-      const float* p = xr + (ox * kStride - g.pad) * g.C;
+      const float* p = xr + (ox * kStride - g.pad.w) * g.C;
       Vec z[kOutputs];
 #pragma GCC unroll 4
       for (int o = 0; o < kOutputs; ++o) z[o] = upstream(zr, ox + o);
@@ -88,14 +90,14 @@ struct WindowRow {
   void run(i64 row_begin, i64 row_end, float* dw) const {
     Vec acc[V::K] = {};
     for (i64 r = row_begin; r < row_end; ++r) {
-      const i64 n = r / g.OH, iy = r % g.OH * g.stride - g.pad + ky * g.dilation;
+      const i64 n = r / g.OH, iy = r % g.OH * g.stride.h - g.pad.h + ky * g.dilation.h;
       if (iy < 0 || iy >= g.H) continue;
       const float* xr = x + (n * g.H + iy) * g.W * g.C;
       const float* zr = dz + r * g.OW * (V::broadcast_dz ? 1 : g.C);
-      const bool dense = g.dilation == 1 && g.stride <= 2;
+      const bool dense = g.dilation.w == 1 && g.stride.w <= 2;
       edge(xr, zr, 0, dense ? g.inner_begin : g.OW, acc);
       if (!dense) continue;
-      if (g.stride == 1) {
+      if (g.stride.w == 1) {
         inside<1>(xr, zr, acc);
       } else {
         inside<2>(xr, zr, acc);
@@ -169,21 +171,21 @@ template <int kCount, bool kEdge>
 void window_dots(const Geometry& g, const float* x, const float* w, i64 n, i64 oy, i64 ox, Vec* acc) {
   const i64 whole = g.C / kLanes * kLanes;
   for (i64 ky = 0; ky < g.kh; ++ky) {
-    const i64 iy = oy * g.stride - g.pad + ky * g.dilation;
+    const i64 iy = oy * g.stride.h - g.pad.h + ky * g.dilation.h;
     if (iy < 0 || iy >= g.H) continue;
     for (i64 kx = 0; kx < g.kw; ++kx) {
-      const i64 ix = ox * g.stride - g.pad + kx * g.dilation;
+      const i64 ix = ox * g.stride.w - g.pad.w + kx * g.dilation.w;
       if (kEdge && (ix < 0 || ix >= g.W)) continue;
       const float* p = x + ((n * g.H + iy) * g.W + ix) * g.C;
       const float* q = w + (ky * g.kw + kx) * g.C;
       for (i64 c = 0; c < whole; c += kLanes) {
         const Vec tap = load(q + c);
 #pragma GCC unroll 8
-        for (int o = 0; o < kCount; ++o) acc[o] += load(p + o * g.stride * g.C + c) * tap;
+        for (int o = 0; o < kCount; ++o) acc[o] += load(p + o * g.stride.w * g.C + c) * tap;
       }
       if (whole == g.C) continue;
       const Vec tap = load_part(q + whole, g.C - whole);
-      for (int o = 0; o < kCount; ++o) acc[o] += load_part(p + o * g.stride * g.C + whole, g.C - whole) * tap;
+      for (int o = 0; o < kCount; ++o) acc[o] += load_part(p + o * g.stride.w * g.C + whole, g.C - whole) * tap;
     }
   }
 }

@@ -20,7 +20,7 @@ enum class Pass : std::uint8_t { forward, data, weights };
 struct Key {
   Pass pass;
   std::array<i64, 8> image;   // N H W I OH OW O, and whether there is a bias
-  std::array<int, 6> window;  // kh kw stride pad dilation groups
+  std::array<i64, 9> window;  // kh kw, stride, pad and dilation along H and W, groups
   Activation act;
   auto operator<=>(const Key& o) const {
     return std::tie(pass, image, window, act.kind, act.slope) <=>
@@ -33,7 +33,7 @@ struct Problem {
   memory::desc x, y, bias;
   memory::desc w_plain;  // ours
   memory::desc w_any;    // the library may choose
-  memory::dims strides, dilation, pads;
+  memory::dims strides, dilation, pads, far_pads;
 };
 
 struct Primitive {
@@ -48,14 +48,15 @@ Key key_of(Pass pass, const Conv2dSpec& s, const Tensor& x, const Tensor& w, con
   const int window = is_depthwise(w) ? 0 : 1;  // axis of kh
   return {pass,
           {x.dim(0), x.dim(1), x.dim(2), x.dim(3), y.dim(1), y.dim(2), y.dim(3), bias},
-          {static_cast<int>(w.dim(window)), static_cast<int>(w.dim(window + 1)), s.stride, s.pad, s.dilation, s.groups},
+          {w.dim(window), w.dim(window + 1), s.stride.h, s.stride.w, s.pad.h, s.pad.w, s.dilation.h, s.dilation.w,
+           s.groups},
           pass == Pass::forward ? s.act : Activation{}};
 }
 
 Problem describe(const Key& k) {
   const auto f32 = memory::data_type::f32;
   const auto [N, H, W, I, OH, OW, O, has_bias] = k.image;
-  const auto [kh, kw, stride, pad, dilation, G] = k.window;
+  const auto [kh, kw, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, G] = k.window;
   Problem p;
   p.x = memory::desc({N, I, H, W}, f32, memory::format_tag::nhwc);
   p.y = memory::desc({N, O, OH, OW}, f32, memory::format_tag::nhwc);
@@ -70,18 +71,14 @@ Problem describe(const Key& k) {
     p.w_plain = memory::desc(grouped, f32, memory::dims{O / G * kh * kw * J, kh * kw * J, 1, kw * J, J});
   }
   p.w_any = memory::desc(G == 1 ? dense : grouped, f32, memory::format_tag::any);
-  p.strides = {stride, stride};
-  p.dilation = {dilation - 1, dilation - 1};  // 0 is an ordinary convolution here
-  p.pads = {pad, pad};
-  // The far padding is what the output size implies; it may differ from the near one when the stride does not divide.
+  p.strides = {stride_h, stride_w};
+  p.dilation = {dilation_h - 1, dilation_w - 1};  // 0 is an ordinary convolution here
+  p.pads = {pad_h, pad_w};
+  // The library derives the output size from the padding; where the stride does not divide, less of it is read at the
+  // bottom and right than the padding there would allow.
+  p.far_pads = {(OH - 1) * stride_h + (kh - 1) * dilation_h + 1 - H - pad_h,
+                (OW - 1) * stride_w + (kw - 1) * dilation_w + 1 - W - pad_w};
   return p;
-}
-
-/// Padding at the bottom and right, so that the library derives the same output size.
-memory::dims far_pads(const Key& k) {
-  const auto [N, H, W, I, OH, OW, O, has_bias] = k.image;
-  const auto [kh, kw, stride, pad, dilation, G] = k.window;
-  return {(OH - 1) * stride + (kh - 1) * dilation + 1 - H - pad, (OW - 1) * stride + (kw - 1) * dilation + 1 - W - pad};
 }
 
 class DnnlConvPrimitives final : public ConvPrimitives {
@@ -160,13 +157,12 @@ class DnnlConvPrimitives final : public ConvPrimitives {
       ops.append_eltwise(1.F, dnnl::algorithm::eltwise_relu, k.act.slope, 0.F);
       attr.set_post_ops(ops);
     }
-    const memory::dims far = far_pads(k);
-    return p.bias
-               ? Forward::primitive_desc(
-                     Forward::desc(kind, direct, p.x, p.w_any, p.bias, p.y, p.strides, p.dilation, p.pads, far), attr,
-                     engine_)
-               : Forward::primitive_desc(
-                     Forward::desc(kind, direct, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads, far), attr, engine_);
+    return p.bias ? Forward::primitive_desc(Forward::desc(kind, direct, p.x, p.w_any, p.bias, p.y, p.strides,
+                                                          p.dilation, p.pads, p.far_pads),
+                                            attr, engine_)
+                  : Forward::primitive_desc(
+                        Forward::desc(kind, direct, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads, p.far_pads), attr,
+                        engine_);
   }
 
   Primitive create(const Key& k) {
@@ -175,19 +171,18 @@ class DnnlConvPrimitives final : public ConvPrimitives {
     dnnl::primitive_attr attr;
     attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     const auto forward = forward_desc(k, p, attr);
-    const memory::dims far = far_pads(k);
     if (k.pass == Pass::forward)
       return finish(p, dnnl::convolution_forward(forward), forward, forward.weights_desc(), true);
     if (k.pass == Pass::data) {
       using Data = dnnl::convolution_backward_data;
-      const Data::primitive_desc d(Data::desc(direct, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads, far), attr,
-                                   engine_, forward);
+      const Data::primitive_desc d(Data::desc(direct, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads, p.far_pads),
+                                   attr, engine_, forward);
       return finish(p, Data(d), d, d.weights_desc(), true);
     }
     using Weights = dnnl::convolution_backward_weights;
     const Weights::primitive_desc d(
-        p.bias ? Weights::desc(direct, p.x, p.w_any, p.bias, p.y, p.strides, p.dilation, p.pads, far)
-               : Weights::desc(direct, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads, far),
+        p.bias ? Weights::desc(direct, p.x, p.w_any, p.bias, p.y, p.strides, p.dilation, p.pads, p.far_pads)
+               : Weights::desc(direct, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads, p.far_pads),
         attr, engine_, forward);
     return finish(p, Weights(d), d, d.diff_weights_desc(), false);
   }
