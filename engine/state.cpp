@@ -135,6 +135,10 @@ struct BFloat16 {
 class DurableFile {
  public:
   explicit DurableFile(const std::string& path) : path_(path), beside_(cat(path, ".tmp.", ::getpid())) {
+    std::error_code ignored;
+    const fs::file_status there = fs::status(path, ignored);
+    if (fs::exists(there) && !fs::is_regular_file(there))  // renaming onto a device would replace it
+      fail(Exit::cannot_write, path, ": cannot write: it is not a regular file");
     fd_ = ::open(beside_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd_ < 0) refuse();
   }

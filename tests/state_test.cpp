@@ -2,6 +2,7 @@
 #include "engine/state.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstring>
 #include <filesystem>
@@ -177,7 +178,10 @@ TEST_F(StateTest, FailedWriteLeavesNothingAndKeepsTheOldFile) {
   EXPECT_NE(absent.what.find("no/such/folder"), absent.what.npos) << absent.what;
   fs::create_directories(folder_ / "occupied");
   EXPECT_EQ(caught([&] { write_file_durably(path("occupied"), "x"); }).code, Exit::cannot_write);
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1) << "a temporary file was left behind";
+  ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
+  EXPECT_EQ(caught([&] { write_file_durably(path("pipe"), "x"); }).code, Exit::cannot_write);
+  EXPECT_TRUE(fs::is_fifo(path("pipe"))) << "replaced by a file, as /dev/null would be";
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 2) << "a temporary file was left behind";
   write_file_durably(path("f"), "old");
   write_file_durably(path("f"), "new");
   EXPECT_EQ(slurp(path("f")), "new");
