@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <new>
 #include <vector>
 
@@ -78,6 +79,9 @@ TEST(Cli, ExceptionsBecomeOneLineAndACode) {
   const Outcome missing = run_throwing([] { fail(Exit::missing_input, "a.txt: no such\nfile"); });
   EXPECT_EQ(missing.code, 66);
   EXPECT_EQ(missing.err, "mdtool: error: a.txt: no such file\n");
+  const Outcome unseen = run_throwing([] { (void)std::filesystem::is_directory(std::string(300, 'x')); });
+  EXPECT_EQ(unseen.code, 66);
+  EXPECT_EQ(unseen.err, "mdtool: error: " + std::string(300, 'x') + ": File name too long\n");
   EXPECT_EQ(run_throwing([] { throw std::bad_alloc(); }).code, 70);
   EXPECT_EQ(run_throwing([] { throw std::logic_error("oops"); }).err, "mdtool: error: internal: oops\n");
 }

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <new>
 #include <vector>
@@ -53,6 +55,12 @@ std::string suggestion(const CLI::App& app, const std::string& word, const std::
   return nearest.empty() ? "" : " (did you mean " + dashes + nearest + "?)";
 }
 
+/// "--config lt.toml: ", or nothing where none is given.
+std::string config_place(const CLI::App& app) {
+  const CLI::Option* const config = app.get_config_ptr();
+  return config && config->count() > 0 ? cat("--config ", config->results().back(), ": ") : "";
+}
+
 /// CLI11 complains about a missing option before it mentions an unknown one, which more often is the cause.
 [[noreturn]] void fail_to_parse(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> unknown = app.remaining(true);
@@ -63,11 +71,12 @@ std::string suggestion(const CLI::App& app, const std::string& word, const std::
     fail(Exit::usage, "unknown option ", *flag, suggestion(app, word.substr(0, word.find('=')), "--"));
   }
   if (!unknown.empty()) fail(Exit::usage, "unexpected argument '", unknown.front(), "'");
-  const std::string what = error.what(), unknown_key = "INI was not able to parse ";
+  const std::string what = error.what(), in_config = config_place(app), unknown_key = "INI was not able to parse ";
   if (what.starts_with(unknown_key)) {
     const std::string key = what.substr(unknown_key.size());
-    fail(Exit::usage, "unknown key '", key, "' in the config file", suggestion(app, key, ""));
+    fail(Exit::usage, in_config, "unknown key '", key, "'", suggestion(app, key, ""));
   }
+  if (error.get_name() == "ConfigError") fail(Exit::usage, in_config, what);
   fail(error.get_name() == "FileError" ? Exit::missing_input : Exit::usage, what);
 }
 
@@ -85,7 +94,8 @@ Exit parse_and_run(CLI::App& app, int argc, char** argv, const std::function<Exi
 
 int report(const CLI::App& app, Exit code, const std::string& what) {
   std::string line = what;
-  std::replace(line.begin(), line.end(), '\n', ' ');
+  std::replace_if(
+      line.begin(), line.end(), [](unsigned char c) { return std::iscntrl(c); }, ' ');
   std::cout.flush();
   std::cerr << app.get_name() << ": error: " << line << std::endl;
   return int(code);
@@ -108,6 +118,8 @@ int run_main(CLI::App& app, int argc, char** argv, const std::function<Exit()>& 
     return int(code);
   } catch (const Error& error) {
     return report(app, error.code(), error.what());
+  } catch (const std::filesystem::filesystem_error& error) {  // a file that cannot even be looked at
+    return report(app, Exit::missing_input, cat(error.path1().string(), ": ", error.code().message()));
   } catch (const std::bad_alloc&) {
     return report(app, Exit::numeric, "out of memory (a smaller --batch needs less)");
   } catch (const std::exception& error) {

@@ -15,8 +15,7 @@ class StrictToml : public CLI::ConfigTOML {
     for (const CLI::ConfigItem& item : found) {
       if (item.name == "++" || item.name == "--") continue;  // where sections begin and end
       if (!seen.insert(item.fullname()).second)
-        throw CLI::ConfigError(cat("key '", item.fullname(), "' is given twice in the config file"),
-                               CLI::ExitCodes::ConfigError);
+        throw CLI::ConfigError(cat("key '", item.fullname(), "' is given twice"), CLI::ExitCodes::ConfigError);
     }
     return found;
   }
