@@ -12,6 +12,7 @@
 #include "engine/state.h"
 #include "tools/bench_work.h"
 #include "tools/cli.h"
+#include "tools/output.h"
 #include "tools/process.h"
 
 namespace md {
@@ -173,6 +174,7 @@ Exit bench(const Options& o) {
     return Exit::ok;
   }
   const std::vector<std::string> names = chosen(o);
+  if (!o.json.empty()) require_writable("--json", o.json);
   if (o.peer) prepare_peer(o.venv);
   setenv("OMP_NUM_THREADS", std::to_string(o.threads).c_str(), 1);
   Json all{{"threads", o.threads}};

@@ -9,6 +9,7 @@
 #include "tools/checkpoint.h"
 #include "tools/cli.h"
 #include "tools/options.h"
+#include "tools/output.h"
 #include "tools/results.h"
 
 namespace md {
@@ -84,19 +85,27 @@ Evaluation run(DepthNet& net, const Dataset& data, const Protocol& protocol, con
   return evaluate(net, data, options);
 }
 
+/// It decides what the depth files hold.
+DatasetKind trained_on(const LoadedNet& loaded, const std::string& checkpoint) {
+  try {
+    return dataset_kind(loaded.state.config.at("dataset"));
+  } catch (const std::exception& error) {
+    fail(Exit::bad_data, checkpoint, ": __metadata__: ", error.what());
+  }
+}
+
 Exit evaluate_checkpoint(const EvalCommand& c) {
   const LoadedNet loaded = load_net(c.checkpoint);
-  const std::string dataset = loaded.state.config.value("dataset", "");
-  const DatasetKind kind = dataset_kind(dataset);
+  const DatasetKind kind = trained_on(loaded, c.checkpoint);
   const Protocol protocol = protocol_of(c, kind);
   TrainOptions where;
-  where.dataset = dataset;
+  where.dataset = loaded.state.config["dataset"].get<std::string>();
   where.data = c.data;
   where.depth_root = c.depth_root;
   const Dataset data(dataset_spec(where, c.list));
   if (!c.json.empty()) require_writable("--json", c.json);
   if (!c.csv.empty()) require_writable("--csv", c.csv);
-  const auto maps = c.maps.empty() ? nullptr : std::make_unique<StagedFolder>(c.maps);
+  const auto maps = c.maps.empty() ? nullptr : std::make_unique<StagedFolder>("--maps", c.maps);
 
   const Evaluation evaluation = run(*loaded.net, data, protocol, c, maps.get());
   if (!c.json.empty()) write_file_durably(c.json, to_json(evaluation, protocol).dump(2) + "\n");

@@ -3,6 +3,7 @@
 
 #include "data/protocol.h"
 #include "tools/cli.h"
+#include "tools/output.h"
 #include "tools/synth_dataset.h"
 
 namespace md {
@@ -27,6 +28,7 @@ Exit synthesise(const synth::SetSpec& set) {
     std::cout << split.list << ": " << split.frames << " frames of " << split.scenes << " scenes, median depth "
               << split.median_depth_m << " m" << std::endl;
   };
+  const OutputFolder out("--out", set.out);
   const synth::WrittenSplit train = write_split(set, synth::Split::train);
   show(train);
   if (set.test_frames == 0) return Exit::ok;

@@ -1,5 +1,6 @@
 #include "tools/synth_dataset.h"
 
+#include <atomic>
 #include <cmath>
 #include <exception>
 #include <filesystem>
@@ -125,14 +126,17 @@ DepthHistogram write_frames(const SetSpec& set, const std::vector<FrameId>& ids)
   std::exception_ptr error;  // an exception must not leave a parallel region
   ProgressLine progress;
   std::size_t done = 0;
+  std::atomic<bool> failed = false;
 #pragma omp parallel for schedule(dynamic)
   for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (failed) continue;  // there is no leaving a parallel loop
     std::exception_ptr mine;
     std::vector<std::uint16_t> depth;
     try {
       depth = write_frame(set, ids[i]);
     } catch (...) {
       mine = std::current_exception();
+      failed = true;
     }
 #pragma omp critical
     {
