@@ -40,7 +40,7 @@ Exit check_data(const TrainOptions& options, const std::string& list) {
     } catch (const Error& error) {
       ++bad;
       progress.clear();
-      std::cerr << "line " << data.entries()[std::size_t(i)].line << ": " << error.what() << std::endl;
+      std::cerr << data.spec().list << ":" << data.entries()[std::size_t(i)].line << ": " << error.what() << std::endl;
     }
   }
   progress.clear();
