@@ -2,8 +2,6 @@
 // weeks: one silently wrong file would poison every result.
 #include "data/image_io.h"
 
-#include <png.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -15,31 +13,13 @@ namespace md {
 namespace {
 
 using test::fails;
+using test::foreign_png;
 using test::test_depth;
 using test::test_image;
 
 class ImageIoTest : public test::DataFolder {};
 
 Bytes as_bytes(const std::string& text) { return {reinterpret_cast<const unsigned char*>(text.data()), text.size()}; }
-
-/// A PNG that the program itself never writes, by libpng's simplified interface.
-std::string foreign_png(png_uint_32 format, int height, int width) {
-  png_image image{};
-  image.version = PNG_IMAGE_VERSION;
-  image.width = png_uint_32(width);
-  image.height = png_uint_32(height);
-  image.format = format;
-  std::vector<std::uint16_t> pixels(std::size_t(height) * width * 4, 0x1234), colours(1024, 7);
-  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
-  std::string bytes(size, '\0');
-  if (format & PNG_FORMAT_FLAG_COLORMAP) {
-    image.colormap_entries = 2;
-    std::fill(pixels.begin(), pixels.end(), std::uint16_t{0});
-  }
-  png_image_write_to_memory(&image, bytes.data(), &size, 0, pixels.data(), 0, colours.data());
-  bytes.resize(size);
-  return bytes;
-}
 
 TEST_F(ImageIoTest, PngComesBackExactly) {
   const RgbImage rgb = test_image(5, 7);
