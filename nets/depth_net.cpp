@@ -1,5 +1,7 @@
 #include "nets/depth_net.h"
 
+#include <cmath>
+
 #include "layers/ops.h"
 #include "nets/lt.h"
 
@@ -36,6 +38,8 @@ DepthMaps DepthNet::forward(const Tensor& image, const Tensor& focal_px) const {
 }
 
 std::unique_ptr<DepthNet> make_net(const std::string& name, const NetOptions& options) {
+  if (!std::isfinite(options.max_depth_m) || options.max_depth_m <= 0)
+    fail(Exit::usage, "network: the largest depth is ", options.max_depth_m, " m, must be positive and finite");
   const auto found = kNets.find(name);
   if (found != kNets.end()) return found->second(options);
   std::string known;

@@ -252,60 +252,63 @@ TEST_F(BadInput, OutputThatIsNoFile) {
 
 class BadCheckpoint : public BadInput {};
 
-TEST_F(BadCheckpoint, IsNamedAndLeavesNothing){const struct {const char * name;
-std::function<void()> spoil;
-int code;
-const char* part;
-}
-cases[] = {{"missing", [&] { remove("net.safetensors"); }, 66, "no such file"},
-           {"a folder", [&] { remove("net.safetensors"), fs::create_directory(path("net.safetensors")); }, 65, "not a"},
-           {"empty", [&] { write("net.safetensors", ""); }, 65, "too short"},
-           {"truncated in the header", [&] { cut("net.safetensors", 3e-4); }, 65, "header"},
-           {"truncated in the data", [&] { cut("net.safetensors", 0.9); }, 65, "cover"},
-           {"text", [&] { write("net.safetensors", "hello, I am no checkpoint"); }, 65, "header"},
-           {"an image", [&] { write("net.safetensors", bytes_of(path("data/room/1.png"))); }, 65, "header"},
-           {"weights alone",
-            [&] {
-              write_safetensors(path("net.safetensors"), {{"w", Tensor::zeros({2})}});
-            },
-            65, "not a checkpoint"},
-           {"another network",
-            [&] {
-              write_checkpoint({{"net", "monodepth"}});
-            },
-            65, "monodepth"},
-           {"another architecture",
-            [&] {
-              const auto file = SafeTensors::read(path("net.safetensors"));
-              State state = file.state();
-              state["predict.bias"] = Tensor::zeros({2});
-              write_safetensors(path("net.safetensors"), state, file.metadata());
-            },
-            65, "predict.bias"},
-           {"no data set",
-            [&] {
-              write_checkpoint({{"dataset", "sun"}});
-            },
-            65, "sun"},
-           {"a number for a name",
-            [&] {
-              write_checkpoint({{"dataset", 7}});
-            },
-            65, "__metadata__"},
-           [&] {
-             write_checkpoint({{"max-depth", -1}});
-           },
-           65,
-           "depth"},
-};
-for (const auto& bad : cases) {
-  remove("net.safetensors");
-  write_checkpoint();
-  bad.spoil();
-  const auto before = everything();
-  EXPECT_TRUE(refused(mdeval_with_outputs(), bad.code, {"net.safetensors: ", bad.part})) << bad.name;
-  EXPECT_TRUE(before == everything()) << bad.name;
-}
+TEST_F(BadCheckpoint, IsNamedAndLeavesNothing) {
+  const std::string net = "net.safetensors";
+  struct Case {
+    const char* name;
+    std::function<void()> spoil;
+    int code;
+    const char* part;
+  };
+  const auto another_architecture = [&] {
+    const auto file = SafeTensors::read(path(net));
+    State state = file.state();
+    state["predict.bias"] = Tensor::zeros({2});
+    write_safetensors(path(net), state, file.metadata());
+  };
+  const std::vector<Case> cases = {
+      {"missing", [&] { remove(net); }, 66, "no such file"},
+      {"a folder", [&] { remove(net), fs::create_directory(path(net)); }, 65, "not a"},
+      {"empty", [&] { write(net, ""); }, 65, "too short"},
+      {"truncated in the header", [&] { cut(net, 3e-4); }, 65, "header"},
+      {"truncated in the data", [&] { cut(net, 0.9); }, 65, "cover"},
+      {"text", [&] { write(net, "hello, I am no checkpoint"); }, 65, "header"},
+      {"an image", [&] { write(net, bytes_of(path("data/room/1.png"))); }, 65, "header"},
+      {"weights alone",
+       [&] {
+         write_safetensors(path(net), {{"w", Tensor::zeros({2})}});
+       },
+       65, "not a checkpoint"},
+      {"another network",
+       [&] {
+         write_checkpoint({{"net", "monodepth"}});
+       },
+       65, "monodepth"},
+      {"another architecture", another_architecture, 65, "predict.bias"},
+      {"no data set",
+       [&] {
+         write_checkpoint({{"dataset", "sun"}});
+       },
+       65, "sun"},
+      {"a number for a name",
+       [&] {
+         write_checkpoint({{"dataset", 7}});
+       },
+       65, "__metadata__"},
+      {"a depth below zero",
+       [&] {
+         write_checkpoint({{"max-depth", -1}});
+       },
+       65, "depth"},
+  };
+  for (const auto& bad : cases) {
+    remove(net);
+    write_checkpoint();
+    bad.spoil();
+    const auto before = everything();
+    EXPECT_TRUE(refused(mdeval_with_outputs(), bad.code, {"net.safetensors: ", bad.part})) << bad.name;
+    EXPECT_TRUE(before == everything()) << bad.name;
+  }
 }
 
 }  // namespace

@@ -141,7 +141,7 @@ TEST_F(MdtrainTest, EveryShippedConfigParses) {
     std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
     ASSERT_NO_THROW(app.parse(words)) << config.path();
     ASSERT_NO_THROW(resolve(options)) << config.path();
-    EXPECT_EQ(options.metric_depth, config.path().string().find("metricdepth") != std::string::npos) << config.path();
+    EXPECT_EQ(options.metric_depth, config.path().filename().string().find("metricdepth") != std::string::npos) << config.path();
     ++found;
   }
   EXPECT_GE(found, 10U);

@@ -1,23 +1,36 @@
 #include "tools/options.h"
 
 #include <filesystem>
+#include <iterator>
+#include <regex>
 #include <set>
+#include <sstream>
 
 namespace md {
 namespace {
 
-/// TOML as CLI11 reads it, but a key that is given twice is an error: CLI11 keeps the first, TOML forbids it.
+/// Throws if a key is given twice in one section, which TOML forbids; CLI11 joins or drops the second.
+void refuse_repeated_keys(const std::string& text) {
+  static const std::regex key_line(R"(^[ \t]*([\w.-]+)[ \t]*=.*)"), section_line(R"(^[ \t]*\[.*)");
+  std::set<std::string> seen;
+  std::istringstream lines(text);
+  std::string line;
+  for (int number = 1; std::getline(lines, line); ++number) {
+    std::smatch match;
+    if (std::regex_match(line, section_line)) seen.clear();
+    if (std::regex_match(line, match, key_line) && !seen.insert(match[1]).second)
+      throw CLI::ConfigError(cat("line ", number, ": key '", match.str(1), "' is given twice"),
+                             CLI::ExitCodes::ConfigError);
+  }
+}
+
+/// TOML as CLI11 reads it, but strict about repeated keys.
 class StrictToml : public CLI::ConfigTOML {
  public:
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
-    std::vector<CLI::ConfigItem> found = CLI::ConfigTOML::from_config(input);
-    std::set<std::string> seen;
-    for (const CLI::ConfigItem& item : found) {
-      if (item.name == "++" || item.name == "--") continue;  // where sections begin and end
-      if (!seen.insert(item.fullname()).second)
-        throw CLI::ConfigError(cat("key '", item.fullname(), "' is given twice"), CLI::ExitCodes::ConfigError);
-    }
-    return found;
+    std::istringstream text(std::string(std::istreambuf_iterator<char>(input), {}));
+    refuse_repeated_keys(text.str());
+    return CLI::ConfigTOML::from_config(text);
   }
 };
 
