@@ -43,6 +43,12 @@ struct Hardsigmoid {
   MD_HD float slope(float x) const { return x > -3.F && x < 3.F ? 1.F / 6.F : 0.F; }
 };
 
+struct Elu {
+  static constexpr bool kKeepsOutput = true;  // below 0 the slope is e^x = y + 1
+  MD_HD float value(float x) const { return x > 0.F ? x : expm1f(x); }
+  MD_HD float slope(float y) const { return y > 0.F ? 1.F : y + 1.F; }
+};
+
 struct Sigmoid {
   static constexpr bool kKeepsOutput = true;
   MD_HD float value(float x) const { return 1.F / (1.F + expf(-x)); }  // expf overflows to inf: the limit 0 is right
@@ -92,6 +98,8 @@ Tensor leaky_relu(const Tensor& x, float slope) {
   MD_CHECK(slope >= 0.F, "leaky_relu: slope ", slope, " is negative: the gradient is recovered from the output's sign");
   return apply("leaky_relu", x, LeakyRelu{slope});
 }
+Tensor elu(const Tensor& x) { return apply("elu", x, Elu{}); }
+
 Tensor hardswish(const Tensor& x) { return apply("hardswish", x, Hardswish{}); }
 Tensor hardsigmoid(const Tensor& x) { return apply("hardsigmoid", x, Hardsigmoid{}); }
 Tensor sigmoid(const Tensor& x) { return apply("sigmoid", x, Sigmoid{}); }

@@ -1,5 +1,5 @@
-// Maps side by side along the last axis (PyTorch: torch.cat(parts, dim=1) of NCHW). The gradient of a part is its slice
-// of dy.
+// Maps side by side along the last axis (PyTorch: torch.cat(parts, dim=1) of NCHW), and a range of channels taken out
+// again. The gradient of a part is its slice of dy; the gradient of a slice is dy, with zeros for the other channels.
 #include "engine/autograd.h"
 #include "engine/launch.h"
 #include "layers/ops.h"
@@ -50,6 +50,19 @@ Tensor concat(const std::vector<Tensor>& parts) {
       launch(dy.device(), rows, widths[part], CopyChannels{from, grads[part].data(), channels, widths[part]});
     }
     return grads;
+  });
+}
+
+Tensor slice_channels(const Tensor& x, i64 begin, i64 end) {
+  MD_CHECK(x.shape().rank() > 0 && begin >= 0 && begin < end && end <= x.dim(-1), "slice_channels: input ", x.shape(),
+           " has no channels ", begin, " to ", end);
+  const i64 channels = x.dim(-1), width = end - begin, rows = x.numel() / channels;
+  const Tensor y = Tensor::empty(with_channels(x.shape(), width), x.device());
+  launch(x.device(), rows, width, CopyChannels{x.data() + begin, y.data(), channels, width});
+  return record("slice_channels", y, {x}, [=, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
+    const Tensor dx = Tensor::zeros(shape, dy.device());
+    launch(dy.device(), rows, width, CopyChannels{dy.data(), dx.data() + begin, width, channels});
+    return {dx};
   });
 }
 

@@ -13,6 +13,10 @@ namespace md {
 /// for depthwise (groups == C); bias [O] or empty. Result [N,OH,OW,O].
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& spec);
 
+/// conv2d(interpolate(x, scale_factor=2, mode="nearest"), w, padding=1), without the enlarged map and in 4/9 of the
+/// multiplications. x [N,H,W,I]; w [O,3,3,I]. Result [N,2H,2W,O].
+Tensor upsample_conv2d(const Tensor& x, const Tensor& w);
+
 struct BatchNormState {
   Tensor running_mean, running_var;  // [C]; updated in place in training
   float momentum = 0.1F;             // new = (1 - momentum) * old + momentum * batch
@@ -26,6 +30,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
 Tensor relu(const Tensor& x);
 Tensor relu6(const Tensor& x);
 Tensor leaky_relu(const Tensor& x, float slope);
+Tensor elu(const Tensor& x);          // x above 0, e^x - 1 below
 Tensor hardswish(const Tensor& x);    // x * relu6(x + 3) / 6
 Tensor hardsigmoid(const Tensor& x);  // relu6(x + 3) / 6
 Tensor sigmoid(const Tensor& x);
@@ -39,6 +44,9 @@ Tensor multiply_channels(const Tensor& x, const Tensor& s);
 /// torch.cat(parts, dim=1) of NCHW maps: here the last axis.
 Tensor concat(const std::vector<Tensor>& parts);
 
+/// Channels [begin, end) of the last axis: torch.narrow.
+Tensor slice_channels(const Tensor& x, i64 begin, i64 end);
+
 enum class Corners { half_pixel, align };  // align_corners = False, True
 /// torch.nn.functional.interpolate(mode="bilinear", size=(h, w)).
 Tensor upsample_bilinear(const Tensor& x, i64 h, i64 w, Corners = Corners::half_pixel);
@@ -50,6 +58,22 @@ Tensor upsample_nearest(const Tensor& x, double scale_factor);
 
 /// torch.nn.functional.adaptive_avg_pool2d(x, (h, w)). [N,H,W,C] -> [N,h,w,C].
 Tensor adaptive_avg_pool(const Tensor& x, i64 h, i64 w);
+
+struct PoolSpec {
+  int kernel = 2, stride = 2, pad = 0;
+};
+/// torch.nn.functional.max_pool2d. [N,H,W,C] -> [N,OH,OW,C]; a tie goes to the first pixel of the window.
+Tensor max_pool(const Tensor& x, const PoolSpec&);
+
+/// torch.nn.functional.normalize over the last axis: x / max(|x|, eps).
+Tensor l2_normalize(const Tensor& x, float eps = 1e-12F);
+
+// Local planar guidance (Lee et al. 2019, BTS).
+/// Logits [N,h,w,3] of inclination, direction and distance -> unit normal and distance in metres [N,h,w,4].
+Tensor plane_equation(const Tensor& logits, float max_distance_m);
+/// Planes [N,h,w,4], each over a cell of r x r pixels -> depth [N,h*r,w*r,1], metres. Unbounded: a plane seen edge-on
+/// has any depth, also below zero.
+Tensor local_planar_guidance(const Tensor& plane, int r);
 
 Tensor sum(const Tensor& x);   // scalar []
 Tensor mean(const Tensor& x);  // scalar []

@@ -40,6 +40,11 @@ const Curve kCurves[] = {
      [](double x) { return clamp6(x + 3) / 6; },
      [](double x) { return x > -3 && x < 3 ? 1 / 6. : 0.; },
      {-3, 3}},
+    {"elu",
+     elu,
+     [](double x) { return x > 0 ? x : std::expm1(x); },
+     [](double x) { return x > 0 ? 1. : std::exp(x); },
+     {}},  // smooth at 0
     {"sigmoid",
      sigmoid,
      [](double x) { return 1 / (1 + std::exp(-x)); },

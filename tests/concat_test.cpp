@@ -57,10 +57,23 @@ TEST(Concat, SkipsPartsThatNeedNoGradient) {
   EXPECT_TRUE(x.grad());
 }
 
+TEST(SliceChannels, TakesBackWhatConcatPutTogether) {
+  for_each_device([](Device device) {
+    const std::vector<Tensor> parts = parts_of_widths({4, 1, 17}, device);
+    const Tensor y = concat(parts);
+    EXPECT_TRUE(close(slice_channels(y, 0, 4), parts[0], 0));
+    EXPECT_TRUE(close(slice_channels(y, 4, 5), parts[1], 0));
+    EXPECT_TRUE(close(slice_channels(y, 5, 22), parts[2], 0));
+    expect_gradcheck([](const auto& in) { return slice_channels(in[0], 1, 3); }, {parts[0]});
+  });
+}
+
 TEST(ConcatErrors, NameTheShapes) {
   EXPECT_ERROR(concat({Tensor::zeros({2, 3, 4, 5}), Tensor::zeros({2, 4, 3, 5})}),
                "concat: part [2,4,3,5] does not fit beside [2,3,4,5]");
   EXPECT_ERROR(concat({}), "concat: no parts");
+  EXPECT_ERROR(slice_channels(Tensor::zeros({2, 3}), 1, 4), "slice_channels: input [2,3] has no channels 1 to 4");
+  EXPECT_ERROR(slice_channels(Tensor::zeros({2, 3}), 2, 2), "slice_channels: input [2,3] has no channels 2 to 2");
 }
 
 }  // namespace

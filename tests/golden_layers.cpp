@@ -180,6 +180,27 @@ void adaptive_avg_pool_case(const Case& golden, Report& report) {
   run.finish(adaptive_avg_pool(run.input("input"), size[0], size[1]));
 }
 
+void max_pool_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Json& p = run.params();
+  run.finish(
+      max_pool(run.input("input"), {p.at("kernel").get<int>(), p.at("stride").get<int>(), p.at("padding").get<int>()}));
+}
+
+void normalize_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  if (run.params().at("p") != 2 || run.params().at("dim") != 1) throw Pending{};
+  run.finish(l2_normalize(run.input("input"), run.params().at("eps").get<float>()));
+}
+
+/// [N,H,W,1] -> [N,H,W], as PyTorch has it.
+Tensor without_channels(const Tensor& x) { return x.reshape({x.dim(0), x.dim(1), x.dim(2)}); }
+
+void local_planar_guidance_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  run.finish(without_channels(local_planar_guidance(run.input("plane_eq"), run.params().at("upratio").get<int>())));
+}
+
 void inverted_residual_case(const Case& golden, Report& report) {
   LayerRun run(golden, report);
   const Json& p = run.params();
@@ -253,6 +274,7 @@ Handlers layer_handlers() {
   h.ready = {
       {"relu", pointwise(relu)},
       {"relu6", pointwise(relu6)},
+      {"elu", pointwise(elu)},
       {"hardswish", pointwise(hardswish)},
       {"hardsigmoid", pointwise(hardsigmoid)},
       {"sigmoid", pointwise(sigmoid)},
@@ -262,12 +284,15 @@ Handlers layer_handlers() {
       {"batch_norm2d", batch_norm_case},
       {"interpolate", interpolate_case},
       {"adaptive_avg_pool2d", adaptive_avg_pool_case},
+      {"max_pool2d", max_pool_case},
+      {"normalize", normalize_case},
+      {"local_planar_guidance", local_planar_guidance_case},
       {"torchvision InvertedResidual", inverted_residual_case},
       {"metric_depth", metric_depth_case},
       {"silog_loss", silog_case},
   };
-  h.pending = {"elu", "gelu", "softmax_last", "linear", "layer_norm", "group_norm", "normalize", "max_pool2d",
-               "pixel_shuffle", "local_planar_guidance", "post_process_depth", "DispHead",
+  h.pending = {"gelu", "softmax_last", "linear", "layer_norm", "group_norm", "pixel_shuffle", "post_process_depth",
+               "DispHead",
                // BTS
                "bts.atrous_conv", "bts.reduction_1x1", "bts.reduction_1x1 + normalize + lpg", "bts.upconv",
                "torchvision Bottleneck",

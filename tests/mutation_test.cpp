@@ -136,6 +136,21 @@ std::vector<Op> pointwise() {
          [](const Inputs& in, const Tensor& dy) { return times(dy, in[0], [](double v) { return v / 3; }); }}}},
       {"hardswish", [](const Inputs& in) { return hardswish(in[0]); }, x, {.kinks = {-3, 3}}},
       {"hardsigmoid", [](const Inputs& in) { return hardsigmoid(in[0]); }, x, {.kinks = {-3, 3}}},
+      {"elu", [](const Inputs& in) { return elu(in[0]); }, x},
+      {"l2_normalize",
+       [](const Inputs& in) { return l2_normalize(in[0]); },
+       {draw({6, 3}, 1, 0.5F, 2)},  // dx = (dy - y (y . dy)) / |x|
+       {},
+       {{"y (y . dy)", 0,
+         [](const Inputs& in, const Tensor& dy) {
+           std::vector<float> dx = dy.to_host();
+           const std::vector<float> values = in[0].to_host();
+           for (std::size_t i = 0; i < dx.size(); ++i) {
+             const float* row = &values[i / 3 * 3];
+             dx[i] /= std::sqrt(row[0] * row[0] + row[1] * row[1] + row[2] * row[2]);
+           }
+           return Tensor::from_host(dx, dy.shape());
+         }}}},
       {"sigmoid",
        [](const Inputs& in) { return sigmoid(in[0]); },
        {draw({4, 9}, 1, -3, 3)},  // d = s - s^2
@@ -168,9 +183,17 @@ std::vector<Op> combining() {
          return concat({in[0], in[1], in[2]});
        },
        {draw({2, 3, 4, 5}, 1), draw({2, 3, 4, 1}, 2), draw({2, 3, 4, 2}, 3)}},
+      {"slice_channels", [](const Inputs& in) { return slice_channels(in[0], 1, 4); }, {two[0]}},
       {"sum", [](const Inputs& in) { return sum(in[0]); }, {two[0]}},
       {"mean", [](const Inputs& in) { return mean(in[0]); }, {two[0]}},
   };
+}
+
+/// Values 0.1 apart: a difference quotient does not change which is the largest.
+Tensor apart(const Shape& shape) {
+  std::vector<float> values(std::size_t(shape.numel()));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = 0.1F * float(i * 37 % values.size());
+  return Tensor::from_host(values, shape);
 }
 
 std::vector<Op> resampling() {
@@ -187,12 +210,54 @@ std::vector<Op> resampling() {
        {},
        {{"reflected pixels'", 0, [](const Inputs&, const Tensor& dy) { return crop(dy, 4, 6); }}}},
       {"crop", [](const Inputs& in) { return crop(in[0], 3, 5); }, x},
+      {"max_pool",
+       [](const Inputs& in) {
+         return max_pool(in[0], {3, 2, 1});
+       },
+       {apart({2, 5, 4, 3})}},
+      {"upsample_conv2d",
+       [](const Inputs& in) { return upsample_conv2d(in[0], in[1]); },
+       {draw({2, 3, 4, 3}, 1), draw({2, 3, 3, 3}, 2)}},
   };
+}
+
+/// dplane of local_planar_guidance for cells of 4, without the part of `lost`: u, v, 1 and 1/D are the derivatives of
+/// depth = n4 / D, D = n1 u + n2 v + n3.
+Tensor guidance_gradient_without(int lost, const Inputs& in, const Tensor& ddepth) {
+  const std::vector<double> n = to_double(in[0]), up = to_double(ddepth);
+  const i64 width = ddepth.dim(2);
+  std::vector<float> dplane(n.size());
+  for (i64 k = 0; k < i64(up.size()); ++k) {
+    const i64 i = k / width, j = k % width;
+    const std::size_t cell = std::size_t(i / 4 * (width / 4) + j / 4) * 4;
+    const double u = (double(j % 4) - 1.5) / 4, v = (double(i % 4) - 1.5) / 4,
+                 D = n[cell] * u + n[cell + 1] * v + n[cell + 2];
+    const double parts[] = {u, v, 1, -D / n[cell + 3]};
+    for (int part = 0; part < 4; ++part) {
+      if (part != lost)
+        dplane[cell + std::size_t(part)] -= float(up[std::size_t(k)] * n[cell + 3] / (D * D) * parts[part]);
+    }
+  }
+  return Tensor::from_host(dplane, in[0].shape());
+}
+
+std::vector<Op> planar_guidance() {
+  const Tensor facing = concat({draw({2, 2, 3, 2}, 1, -0.5F, 0.5F), draw({2, 2, 3, 2}, 2, 0.8F, 1.5F)});
+  Op guidance{"local_planar_guidance", [](const Inputs& in) { return local_planar_guidance(in[0], 4); }, {facing}};
+  const char* terms[] = {"dn1", "dn2", "dn3", "dn4"};
+  for (const int lost : {0, 1, 2, 3}) {
+    guidance.lost.push_back({terms[lost], 0, [lost](const Inputs& in, const Tensor& dy) {
+                               return guidance_gradient_without(lost, in, dy);
+                             }});
+  }
+  return {
+      guidance,
+      {"plane_equation", [](const Inputs& in) { return plane_equation(in[0], 2.F); }, {draw({2, 3, 4, 3}, 1, -3, 3)}}};
 }
 
 std::vector<Op> all_ops() {
   std::vector<Op> ops;
-  for (const auto& part : {convolutions_and_norms(), pointwise(), combining(), resampling()}) {
+  for (const auto& part : {convolutions_and_norms(), pointwise(), combining(), resampling(), planar_guidance()}) {
     ops.insert(ops.end(), part.begin(), part.end());
   }
   return ops;

@@ -1,0 +1,90 @@
+// torch.nn.functional.max_pool2d: the largest value of each window, outside the image there is none.
+//   y[n,oy,ox,c] = max over ky,kx of x[n,iy,ix,c],   iy = oy*stride - pad + ky,  ix = ox*stride - pad + kx
+// The gradient goes to the pixel that won, which the op remembers as its place in the window, ky*kernel + kx:
+//   dx[n,iy,ix,c] = sum of dy[n,oy,ox,c] over the windows that (iy,ix) won
+#include <cmath>
+
+#include "engine/autograd.h"
+#include "engine/launch.h"
+#include "layers/common.h"
+#include "layers/ops.h"
+
+namespace md {
+namespace {
+
+struct Geometry {
+  i64 H, W, C, OH, OW, kernel, stride, pad;
+};
+
+struct Largest {
+  Geometry g;
+  const float* x;       // [N,H,W,C]
+  float* y;             // [N,OH,OW,C]
+  std::uint8_t* place;  // [N,OH,OW,C]
+  MD_HD void operator()(i64 pixel, i64 c) const {
+    const i64 top = pixel / g.OW % g.OH * g.stride - g.pad, left = pixel % g.OW * g.stride - g.pad;
+    const float* image = x + pixel / (g.OW * g.OH) * g.H * g.W * g.C + c;
+    float best = -INFINITY;
+    i64 won = -1;
+    for (i64 ky = 0; ky < g.kernel; ++ky) {
+      for (i64 kx = 0; kx < g.kernel; ++kx) {
+        const i64 iy = top + ky, ix = left + kx;
+        if (iy < 0 || iy >= g.H || ix < 0 || ix >= g.W) continue;
+        const float value = image[(iy * g.W + ix) * g.C];
+        if (won >= 0 && !(value > best) && value == value) continue;  // NaN wins
+        best = value;
+        won = ky * g.kernel + kx;
+      }
+    }
+    y[pixel * g.C + c] = best;
+    place[pixel * g.C + c] = static_cast<std::uint8_t>(won);
+  }
+};
+
+struct ToTheWinner {
+  Geometry g;
+  const float* dy;
+  const std::uint8_t* place;
+  float* dx;
+  MD_HD void operator()(i64 pixel, i64 c) const {
+    const i64 iy = pixel / g.W % g.H + g.pad, ix = pixel % g.W + g.pad;  // counted from the padded corner
+    const i64 first_window = pixel / (g.W * g.H) * g.OH * g.OW;
+    float sum = 0.F;
+    for (i64 oy = first(iy); oy < g.OH && oy * g.stride <= iy; ++oy) {
+      for (i64 ox = first(ix); ox < g.OW && ox * g.stride <= ix; ++ox) {
+        const i64 at = (first_window + oy * g.OW + ox) * g.C + c;
+        if (place[at] == (iy - oy * g.stride) * g.kernel + ix - ox * g.stride) sum += dy[at];
+      }
+    }
+    dx[pixel * g.C + c] = sum;
+  }
+  /// The first window that reaches a row (or column) of the padded image.
+  MD_HD i64 first(i64 row) const { return row < g.kernel ? 0 : (row - g.kernel) / g.stride + 1; }
+};
+
+Geometry geometry(const Tensor& x, const PoolSpec& s) {
+  require_image("max_pool", x);
+  // Padding of more than half a window would leave windows without a pixel; 15 x 15 places fit a byte.
+  MD_CHECK(s.kernel > 0 && s.kernel < 16 && s.stride > 0 && s.pad >= 0 && 2 * s.pad <= s.kernel, "max_pool: kernel ",
+           s.kernel, ", stride ", s.stride, ", pad ", s.pad);
+  const auto extent = [&](i64 in) { return (in + 2 * s.pad - s.kernel) / s.stride + 1; };
+  MD_CHECK(std::min(x.dim(1), x.dim(2)) + 2 * s.pad >= s.kernel, "max_pool: input ", x.shape(),
+           " is smaller than the window of ", s.kernel);
+  return {x.dim(1), x.dim(2), x.dim(3), extent(x.dim(1)), extent(x.dim(2)), s.kernel, s.stride, s.pad};
+}
+
+}  // namespace
+
+Tensor max_pool(const Tensor& x, const PoolSpec& spec) {
+  const Geometry g = geometry(x, spec);
+  const Shape out{x.dim(0), g.OH, g.OW, g.C};
+  const Tensor y = Tensor::empty(out, x.device()), place = Tensor::empty(out, x.device(), DType::u8);
+  launch(x.device(), y.numel() / g.C, g.C, Largest{g, x.data(), y.data(), place.data<std::uint8_t>()});
+  return record("max_pool", y, {x}, [g, place, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
+    const Tensor dx = Tensor::empty(shape, dy.device());
+    launch(dy.device(), dx.numel() / g.C, g.C, ToTheWinner{g, dy.data(), place.data<std::uint8_t>(), dx.data()});
+    return {dx};
+  });
+}
+
+}  // namespace md
