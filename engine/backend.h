@@ -38,6 +38,25 @@ struct BatchNormSpec {
   Activation act = {};  // applied after the affine map: none, relu or hardswish
 };
 
+/// Which factors of a matrix product are stored the other way round.
+struct GemmSpec {
+  bool transpose_a = false, transpose_b = false;
+};
+
+/// Attention inside windows of kWindow x kWindow tokens (layers/window_attention.cpp has the formula).
+constexpr i64 kWindow = 7;
+struct WindowSpec {
+  int heads = 1;
+  int shift = 0;  // tokens by which the windows lie further down and right: 0 or kWindow / 2
+};
+/// The tensors of window attention. C channels divide evenly among the heads.
+struct WindowTensors {
+  Tensor qkv;         // [N,H,W,3C]: query, key and value of each token; or, if `v` is given, query and key [N,H,W,2C]
+  Tensor v;           // [N,H,W,C], or empty
+  Tensor padding;     // [3C] or [2C]: qkv of the tokens beyond the edge, where the sides are no multiples of kWindow
+  Tensor bias_table;  // [(2 kWindow - 1)^2, heads]: added to the score of two tokens at that distance
+};
+
 /// Pairs of MetricDepth (losses/metric_depth.h says what they mean).
 struct MetricDepthPairs {
   struct Shift {
@@ -92,6 +111,23 @@ class Backend {
   virtual void batch_norm_backward(const BatchNormSpec&, bool batch_statistics, const Tensor& dy, const Tensor& x,
                                    const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& rstd,
                                    const Tensor& dx, const Tensor& dweight, const Tensor& dbias) = 0;
+
+  /// c [M,N] = a [M,K] times b [K,N] (+ bias [N] in every row; may be empty), all dense. A transposed factor is [K,M],
+  /// or [N,K], in memory. Leading axes count as rows.
+  virtual void gemm(const GemmSpec&, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) = 0;
+
+  // Layer norm of each row of x [R,C]. mean, rstd [R].
+  virtual void layer_norm(float eps, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y,
+                          const Tensor& mean, const Tensor& rstd) = 0;
+  virtual void layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                                   const Tensor& rstd, const Tensor& dx, const Tensor& dweight,
+                                   const Tensor& dbias) = 0;
+
+  // Window attention, y [N,H,W,C]. The scores of a window live and die inside the kernel.
+  virtual void window_attention(const WindowSpec&, const WindowTensors&, const Tensor& y) = 0;
+  /// `gradients` has the shapes of `inputs`; its `v` is empty where theirs is.
+  virtual void window_attention_backward(const WindowSpec&, const WindowTensors& inputs, const Tensor& dy,
+                                         const WindowTensors& gradients) = 0;
 
   /// y[o,i] = sum over a of x[o,a,i] (times factor[o,a,i], if given). Fixed order, double partial sums.
   virtual void reduce_sum(const Tensor& x, const Tensor& factor, i64 outer, i64 axis, i64 inner, const Tensor& y) = 0;

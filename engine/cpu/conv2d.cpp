@@ -2,6 +2,7 @@
 #include "engine/cpu/conv_direct.h"
 #include "engine/cpu/conv_dnnl.h"
 #include "engine/cpu/cpu_backend.h"
+#include "engine/cpu/gemm_dnnl.h"
 
 namespace md {
 namespace {
@@ -38,6 +39,6 @@ void CpuBackend::conv2d_dw(const Conv2dSpec& spec, const Tensor& dz, const Tenso
   if (dbias) reduce_sum(dz, {}, 1, dz.numel() / dz.dim(3), dz.dim(3), dbias);
 }
 
-i64 CpuBackend::primitives_created() const { return convolutions_->created(); }
+i64 CpuBackend::primitives_created() const { return convolutions_->created() + products_->created(); }
 
 }  // namespace md

@@ -4,15 +4,15 @@
 #include "engine/cpu/conv_dnnl.h"
 
 #include <mutex>
-#include <oneapi/dnnl/dnnl.hpp>
 #include <tuple>
-#include <unordered_map>
+
+#include "engine/cpu/dnnl.h"
 
 namespace md {
 namespace {
 
 using dnnl::memory;
-using Args = std::unordered_map<int, memory>;
+using Args = Dnnl::Args;
 
 enum class Pass : std::uint8_t { forward, data, weights };
 
@@ -114,18 +114,12 @@ class DnnlConvPrimitives final : public ConvPrimitives {
   i64 created() const override { return created_; }
 
  private:
-  memory at(const memory::desc& d, void* data) const { return memory(d, engine_, data); }
-
-  void execute(const Primitive& p, Args args) {
-    const Storage scratchpad({}, p.scratchpad.get_size());
-    args.emplace(DNNL_ARG_SCRATCHPAD, at(p.scratchpad, scratchpad.data));
-    p.run.execute(stream_, args);
-    stream_.wait();
-  }
+  memory at(const memory::desc& d, void* data) const { return library_.at(d, data); }
+  void execute(const Primitive& p, Args args) { library_.execute(p.run, p.scratchpad, std::move(args)); }
 
   void reorder(const Primitive& p, const memory& from, const memory& to) {
-    p.reorder.execute(stream_, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
-    stream_.wait();
+    p.reorder.execute(library_.stream, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+    library_.stream.wait();
   }
 
   /// The weight in the library's layout, redone when the weight has changed; null where ours serves as it is.
@@ -159,31 +153,30 @@ class DnnlConvPrimitives final : public ConvPrimitives {
     }
     return p.bias ? Forward::primitive_desc(Forward::desc(kind, direct, p.x, p.w_any, p.bias, p.y, p.strides,
                                                           p.dilation, p.pads, p.far_pads),
-                                            attr, engine_)
+                                            attr, library_.engine)
                   : Forward::primitive_desc(
                         Forward::desc(kind, direct, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads, p.far_pads), attr,
-                        engine_);
+                        library_.engine);
   }
 
   Primitive create(const Key& k) {
     const Problem p = describe(k);
     const auto direct = dnnl::algorithm::convolution_direct;
-    dnnl::primitive_attr attr;
-    attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    const dnnl::primitive_attr attr = Dnnl::attributes();
     const auto forward = forward_desc(k, p, attr);
     if (k.pass == Pass::forward)
       return finish(p, dnnl::convolution_forward(forward), forward, forward.weights_desc(), true);
     if (k.pass == Pass::data) {
       using Data = dnnl::convolution_backward_data;
       const Data::primitive_desc d(Data::desc(direct, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads, p.far_pads),
-                                   attr, engine_, forward);
+                                   attr, library_.engine, forward);
       return finish(p, Data(d), d, d.weights_desc(), true);
     }
     using Weights = dnnl::convolution_backward_weights;
     const Weights::primitive_desc d(
         p.bias ? Weights::desc(direct, p.x, p.w_any, p.bias, p.y, p.strides, p.dilation, p.pads, p.far_pads)
                : Weights::desc(direct, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads, p.far_pads),
-        attr, engine_, forward);
+        attr, library_.engine, forward);
     return finish(p, Weights(d), d, d.diff_weights_desc(), false);
   }
 
@@ -193,7 +186,7 @@ class DnnlConvPrimitives final : public ConvPrimitives {
     Primitive made{std::move(run), p.x, p.y, w, p.bias, d.scratchpad_desc(), p.w_plain, layout_id(w), {}};
     if (w != p.w_plain) {
       const auto& [from, to] = into_library ? std::tie(p.w_plain, w) : std::tie(w, p.w_plain);
-      made.reorder = dnnl::reorder(dnnl::reorder::primitive_desc(engine_, from, engine_, to));
+      made.reorder = dnnl::reorder(dnnl::reorder::primitive_desc(library_.engine, from, library_.engine, to));
       ++created_;
     }
     return made;
@@ -207,8 +200,7 @@ class DnnlConvPrimitives final : public ConvPrimitives {
     return layouts_.size() - 1;
   }
 
-  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
-  dnnl::stream stream_{engine_};
+  Dnnl library_;
   std::mutex mutex_;
   std::map<Key, Primitive> cache_;
   std::vector<memory::desc> layouts_;

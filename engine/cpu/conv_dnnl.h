@@ -1,4 +1,4 @@
-// Convolutions on oneDNN, cached by shape. The implementation is the one file that includes dnnl.hpp.
+// Convolutions on oneDNN, cached by shape.
 #pragma once
 #include <memory>
 

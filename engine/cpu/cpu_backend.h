@@ -1,13 +1,14 @@
-// The CPU backend: oneDNN for convolutions, own kernels (OpenMP, vectorised along channels) for the rest. Every sum
-// runs over chunks fixed by the shape alone, so that results do not depend on the number of threads; oneDNN's weight
-// gradients are reproducible at a fixed number of threads only.
+// The CPU backend: oneDNN for convolutions and matrix products, own kernels (OpenMP, vectorised along channels) for the
+// rest. Every sum runs over chunks fixed by the shape alone, so that results do not depend on the number of threads;
+// oneDNN's weight gradients are reproducible at a fixed number of threads only.
 #pragma once
 #include "engine/backend.h"
 #include "engine/pool.h"
 
 namespace md {
 
-class ConvPrimitives;  // engine/cpu/conv_dnnl.cpp, the one file that sees dnnl.hpp
+class ConvPrimitives;  // engine/cpu/conv_dnnl.cpp
+class GemmPrimitives;  // engine/cpu/gemm_dnnl.cpp
 
 class CpuBackend final : public Backend {
  public:
@@ -37,6 +38,15 @@ class CpuBackend final : public Backend {
                            const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& rstd,
                            const Tensor& dx, const Tensor& dweight, const Tensor& dbias) override;
 
+  void gemm(const GemmSpec&, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) override;
+  void layer_norm(float eps, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y,
+                  const Tensor& mean, const Tensor& rstd) override;
+  void layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                           const Tensor& rstd, const Tensor& dx, const Tensor& dweight, const Tensor& dbias) override;
+  void window_attention(const WindowSpec&, const WindowTensors&, const Tensor& y) override;
+  void window_attention_backward(const WindowSpec&, const WindowTensors& inputs, const Tensor& dy,
+                                 const WindowTensors& gradients) override;
+
   void reduce_sum(const Tensor& x, const Tensor& factor, i64 outer, i64 axis, i64 inner, const Tensor& y) override;
   void metric_depth(const MetricDepthPairs&, const Tensor& features, const Tensor& depth_m, const Tensor& result,
                     const Tensor& gradient) override;
@@ -44,6 +54,7 @@ class CpuBackend final : public Backend {
  private:
   Pool pool_;
   std::unique_ptr<ConvPrimitives> convolutions_;
+  std::unique_ptr<GemmPrimitives> products_;
 };
 
 }  // namespace md

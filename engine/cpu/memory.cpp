@@ -8,6 +8,7 @@
 
 #include "engine/cpu/conv_dnnl.h"
 #include "engine/cpu/cpu_backend.h"
+#include "engine/cpu/gemm_dnnl.h"
 
 namespace md {
 namespace {
@@ -26,7 +27,9 @@ void* take(std::size_t bytes) {
 }  // namespace
 
 CpuBackend::CpuBackend()
-    : pool_(take, [](void* block, std::size_t) { std::free(block); }), convolutions_(make_conv_primitives()) {}
+    : pool_(take, [](void* block, std::size_t) { std::free(block); }),
+      convolutions_(make_conv_primitives()),
+      products_(make_gemm_primitives()) {}
 CpuBackend::~CpuBackend() = default;
 
 /// Never destroyed: tensors in static storage may outlive any order of destruction.

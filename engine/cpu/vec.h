@@ -31,13 +31,36 @@ inline Vec load_part(const float* p, i64 n) {
 }
 inline void store_part(float* p, Vec v, i64 n) { std::memcpy(p, &v, static_cast<std::size_t>(n) * sizeof(float)); }
 inline Vec broadcast(float x) { return Vec{} + x; }
-inline float sum_of_lanes(Vec v) {
+inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
+
+/// combine(all lanes), in a tree whose shape is fixed.
+template <class Combine>
+inline float fold_lanes(Vec v, const Combine& combine) {
   for (int half = kLanes / 2; half > 0; half /= 2) {
     IntVec rotated;
     for (int i = 0; i < kLanes; ++i) rotated[i] = (i + half) % int(kLanes);
-    v += __builtin_shuffle(v, rotated);
+    v = combine(v, __builtin_shuffle(v, rotated));
   }
   return v[0];
+}
+inline float sum_of_lanes(Vec v) {
+  return fold_lanes(v, [](Vec a, Vec b) { return a + b; });
+}
+inline float max_of_lanes(Vec v) { return fold_lanes(v, larger); }
+
+/// e^x for x <= 0, to 2 ulp; below -87 it stays at e^-87, the smallest result that is not denormal. As 2^n e^r, n whole
+/// and |r| <= ln(2)/2; ln(2) in two parts, so that n ln(2) is exact.
+inline Vec exp_of_negative(Vec x) {
+  constexpr float kRound = 12582912.F;  // 1.5 * 2^23: adding it leaves no bits behind the point
+  x = larger(x, broadcast(-87.F));
+  const Vec n = (x * 1.44269504F + kRound) - kRound;
+  const Vec r = (x - n * 0.693359375F) + n * 2.12194440e-4F;
+  Vec p = broadcast(1.F / 5040);  // Taylor: |r|^8 / 8! < 6e-9
+  for (const float c : {1.F / 720, 1.F / 120, 1.F / 24, 1.F / 6, 0.5F, 1.F, 1.F}) p = p * r + c;
+  const IntVec power = (__builtin_convertvector(n, IntVec) + 127) << 23;
+  Vec scale;
+  std::memcpy(&scale, &power, sizeof scale);
+  return p * scale;
 }
 
 }  // namespace md

@@ -44,6 +44,22 @@ class CudaBackend final : public Backend {
                            const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&) override {
     not_yet("batch_norm_backward");
   }
+  void gemm(const GemmSpec&, const Tensor&, const Tensor&, const Tensor&, const Tensor&) override { not_yet("gemm"); }
+  void layer_norm(float, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                  const Tensor&) override {
+    not_yet("layer_norm");
+  }
+  void layer_norm_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                           const Tensor&, const Tensor&) override {
+    not_yet("layer_norm_backward");
+  }
+  void window_attention(const WindowSpec&, const WindowTensors&, const Tensor&) override {
+    not_yet("window_attention");
+  }
+  void window_attention_backward(const WindowSpec&, const WindowTensors&, const Tensor&,
+                                 const WindowTensors&) override {
+    not_yet("window_attention_backward");
+  }
   void reduce_sum(const Tensor&, const Tensor&, i64, i64, i64, const Tensor&) override { not_yet("reduce_sum"); }
   void metric_depth(const MetricDepthPairs&, const Tensor&, const Tensor&, const Tensor&, const Tensor&) override {
     not_yet("metric_depth");

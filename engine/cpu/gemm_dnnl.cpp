@@ -1,0 +1,74 @@
+// Both factors stay in the layout they have: on these shapes the library's own weight layout is no faster, and a copy
+// of every weight would double their memory.
+#include "engine/cpu/gemm_dnnl.h"
+
+#include <mutex>
+
+#include "engine/cpu/cpu_backend.h"
+#include "engine/cpu/dnnl.h"
+
+namespace md {
+namespace {
+
+using dnnl::memory;
+
+struct Key {
+  i64 M, N, K;
+  bool transpose_a, transpose_b, bias;
+  auto operator<=>(const Key&) const = default;
+};
+
+struct Primitive {
+  dnnl::matmul run;
+  memory::desc a, b, bias, c, scratchpad;
+};
+
+/// A matrix as the product sees it; in memory it may be stored by columns.
+memory::desc matrix(i64 rows, i64 columns, bool transposed) {
+  return {{rows, columns}, memory::data_type::f32, transposed ? memory::format_tag::ba : memory::format_tag::ab};
+}
+
+class DnnlGemmPrimitives final : public GemmPrimitives {
+ public:
+  void run(const GemmSpec& s, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) override {
+    const i64 N = c.dim(-1), M = c.numel() / N;
+    const Primitive& p = find({M, N, a.numel() / M, s.transpose_a, s.transpose_b, bool(bias)});
+    Dnnl::Args args{{DNNL_ARG_SRC, library_.at(p.a, a.raw())},
+                    {DNNL_ARG_WEIGHTS, library_.at(p.b, b.raw())},
+                    {DNNL_ARG_DST, library_.at(p.c, c.raw())}};
+    if (bias) args.emplace(DNNL_ARG_BIAS, library_.at(p.bias, bias.raw()));
+    library_.execute(p.run, p.scratchpad, std::move(args));
+  }
+
+  i64 created() const override { return i64(cache_.size()); }
+
+ private:
+  const Primitive& find(const Key& key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = cache_.find(key);
+    if (found != cache_.end()) return found->second;
+    return cache_.emplace(key, create(key)).first->second;
+  }
+
+  Primitive create(const Key& k) const {
+    const memory::desc a = matrix(k.M, k.K, k.transpose_a), b = matrix(k.K, k.N, k.transpose_b),
+                       c = matrix(k.M, k.N, false), bias = k.bias ? matrix(1, k.N, false) : memory::desc();
+    const dnnl::matmul::desc product = k.bias ? dnnl::matmul::desc(a, b, bias, c) : dnnl::matmul::desc(a, b, c);
+    const dnnl::matmul::primitive_desc d(product, Dnnl::attributes(), library_.engine);
+    return {dnnl::matmul(d), a, b, bias, c, d.scratchpad_desc()};
+  }
+
+  Dnnl library_;
+  std::mutex mutex_;
+  std::map<Key, Primitive> cache_;
+};
+
+}  // namespace
+
+std::unique_ptr<GemmPrimitives> make_gemm_primitives() { return std::make_unique<DnnlGemmPrimitives>(); }
+
+void CpuBackend::gemm(const GemmSpec& spec, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) {
+  products_->run(spec, a, b, bias, c);
+}
+
+}  // namespace md
