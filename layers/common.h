@@ -16,6 +16,14 @@ inline Rows pointwise_rows(const Shape& shape) {
   return {inner > 0 ? shape.numel() / inner : 0, inner};
 }
 
+/// The same shape with another last axis.
+inline Shape with_channels(const Shape& shape, i64 channels) {
+  std::vector<i64> dims;
+  for (int axis = 0; axis + 1 < shape.rank(); ++axis) dims.push_back(shape[axis]);
+  dims.push_back(channels);
+  return Shape(dims);
+}
+
 inline void require_image(const char* op, const Tensor& x) {
   MD_CHECK(x.shape().rank() == 4 && x.numel() > 0, op, ": input ", x.shape(), " is not a map [N,H,W,C]");
 }

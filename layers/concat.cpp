@@ -2,6 +2,7 @@
 // again. The gradient of a part is its slice of dy; the gradient of a slice is dy, with zeros for the other channels.
 #include "engine/autograd.h"
 #include "engine/launch.h"
+#include "layers/common.h"
 #include "layers/ops.h"
 
 namespace md {
@@ -13,13 +14,6 @@ struct CopyChannels {
   i64 from_row, to_row;  // channels of a whole row on either side
   MD_HD void operator()(i64 row, i64 c) const { to[row * to_row + c] = from[row * from_row + c]; }
 };
-
-Shape with_channels(const Shape& shape, i64 channels) {
-  std::vector<i64> dims;
-  for (int axis = 0; axis + 1 < shape.rank(); ++axis) dims.push_back(shape[axis]);
-  dims.push_back(channels);
-  return Shape(dims);
-}
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/backend.h"
+#include "engine/rng.h"
 #include "engine/tensor.h"
 
 namespace md {
@@ -17,6 +18,9 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
 /// multiplications. x [N,H,W,I]; w [O,3,3,I]. Result [N,2H,2W,O].
 Tensor upsample_conv2d(const Tensor& x, const Tensor& w);
 
+/// torch.nn.functional.linear. x [...,I]; w [O,I]; bias [O] or empty. Result [...,O].
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias);
+
 struct BatchNormState {
   Tensor running_mean, running_var;  // [C]; updated in place in training
   float momentum = 0.1F;             // new = (1 - momentum) * old + momentum * batch
@@ -26,6 +30,11 @@ struct BatchNormState {
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state,
                   const BatchNormSpec& spec);
 
+/// torch.nn.functional.layer_norm over the last axis. x [...,C]; weight, bias [C].
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, float eps = 1e-5F);
+/// torch.nn.functional.group_norm. x [N,H,W,C]; weight, bias [C].
+Tensor group_norm(const Tensor& x, i64 groups, const Tensor& weight, const Tensor& bias, float eps = 1e-5F);
+
 // Pointwise (torch.nn.functional.*), any shape.
 Tensor relu(const Tensor& x);
 Tensor relu6(const Tensor& x);
@@ -34,12 +43,26 @@ Tensor elu(const Tensor& x);          // x above 0, e^x - 1 below
 Tensor hardswish(const Tensor& x);    // x * relu6(x + 3) / 6
 Tensor hardsigmoid(const Tensor& x);  // relu6(x + 3) / 6
 Tensor sigmoid(const Tensor& x);
+Tensor gelu(const Tensor& x);  // approximate="none": x times the normal distribution function
+
+Tensor softmax(const Tensor& x);  // over the last axis
 
 Tensor add(const Tensor& a, const Tensor& b);       // same shape
 Tensor multiply(const Tensor& a, const Tensor& b);  // same shape
 Tensor scale(const Tensor& x, float factor);
 /// x [N,H,W,C] * s [N,1,1,C]: the gate of squeeze-and-excitation.
 Tensor multiply_channels(const Tensor& x, const Tensor& s);
+
+/// torchvision.ops.stochastic_depth(mode="row"): drops a sample of x [N,H,W,C] with this probability and divides the
+/// others by 1 - rate; one draw a sample.
+Tensor stochastic_depth(const Tensor& x, double rate, Rng rng);
+
+/// The attention of Swin inside windows of 7x7, from partition to reverse, for maps of any size. qkv [N,H,W,3C]: query,
+/// key and value of each token; or, with values v [N,H,W,C] of their own, query and key [N,H,W,2C]. `padding` [3C] or
+/// [2C]: the same for the tokens that fill up the last windows (their v is 0). bias_table [169,heads]. Result
+/// [N,H,W,C].
+Tensor window_attention(const Tensor& qkv, const Tensor& v, const Tensor& padding, const Tensor& bias_table,
+                        const WindowSpec&);
 
 /// torch.cat(parts, dim=1) of NCHW maps: here the last axis.
 Tensor concat(const std::vector<Tensor>& parts);
@@ -75,12 +98,19 @@ Tensor plane_equation(const Tensor& logits, float max_distance_m);
 /// has any depth, also below zero.
 Tensor local_planar_guidance(const Tensor& plane, int r);
 
+/// torch.nn.functional.pixel_shuffle: [N,H,W,C r^2] -> [N,H r,W r,C].
+Tensor pixel_shuffle(const Tensor& x, i64 r);
+/// The rearrangement of Swin's PatchMerging: each 2x2 pixels side by side, [N,H,W,C] -> [N,ceil(H/2),ceil(W/2),4C].
+Tensor merge_patches(const Tensor& x);
+
 Tensor sum(const Tensor& x);   // scalar []
 Tensor mean(const Tensor& x);  // scalar []
 
 /// Grows a map at the bottom and right by reflection (torch "reflect"; the edge pixel where the side is too short), and
-/// cuts it back. Both differentiable.
+/// cuts it back.
 Tensor pad_reflect(const Tensor& x, i64 h, i64 w);
 Tensor crop(const Tensor& x, i64 h, i64 w);  // the top left h x w
+/// torch.nn.functional.pad at the bottom and right with zeros, to h x w.
+Tensor pad_zero(const Tensor& x, i64 h, i64 w);
 
 }  // namespace md

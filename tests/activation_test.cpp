@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "layers/ops.h"
 #include "tests/host_map.h"
@@ -9,6 +10,8 @@
 namespace md::test {
 namespace {
 
+/// The distribution function of the normal distribution.
+double normal_below(double x) { return std::erfc(-x / std::numbers::sqrt2) / 2; }
 double clamp6(double x) { return std::min(std::max(x, 0.), 6.); }
 
 struct Curve {
@@ -45,6 +48,11 @@ const Curve kCurves[] = {
      [](double x) { return x > 0 ? x : std::expm1(x); },
      [](double x) { return x > 0 ? 1. : std::exp(x); },
      {}},  // smooth at 0
+    {"gelu",
+     gelu,
+     [](double x) { return x * normal_below(x); },
+     [](double x) { return normal_below(x) + x * std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi); },
+     {}},
     {"sigmoid",
      sigmoid,
      [](double x) { return 1 / (1 + std::exp(-x)); },
@@ -100,6 +108,21 @@ TEST_P(Activation, PassesNaNOn) {
 
 INSTANTIATE_TEST_SUITE_P(, Activation, ::testing::ValuesIn(kCurves),
                          [](const auto& instance) { return std::string(instance.param.name); });
+
+// The kernel's own approximation, over the range in which the curve is neither 0 nor x.
+TEST(Gelu, IsAccurateToTwoRoundingsOverItsWholeRange) {
+  std::vector<float> points;
+  for (float at = -8; at < 8; at += 1e-3F) points.push_back(at);
+  const Tensor x = Tensor::from_host(points, {i64(points.size())}).requires_grad_();
+  const Tensor y = gelu(x);
+  y.backward();
+  const std::vector<float> values = y.to_host(), slopes = x.grad().to_host();
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const double at = double(points[i]), density = std::exp(-at * at / 2) / std::sqrt(2 * std::numbers::pi);
+    ASSERT_NEAR(double(values[i]), at * normal_below(at), 1.2e-7 * std::max(1., std::fabs(at))) << at;
+    ASSERT_NEAR(double(slopes[i]), normal_below(at) + at * density, 2.4e-7) << at;
+  }
+}
 
 TEST(ActivationErrors, LeakyReluRefusesANegativeSlope) {
   EXPECT_ERROR(leaky_relu(Tensor::zeros({2}), -0.1F), "leaky_relu: slope -0.1");

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/protocol.h"
 #include "layers/ops.h"
 #include "losses/silog.h"
 #include "nets/mobilenetv3.h"
@@ -214,6 +215,40 @@ void inverted_residual_case(const Case& golden, Report& report) {
   run.finish(block.forward(run.input("input")));
 }
 
+void linear_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  run.finish(linear(run.input("input"), run.leaf("weight", Layout::same), run.leaf("bias", Layout::same)));
+}
+
+void layer_norm_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Tensor weight = run.leaf("param.weight", Layout::same), bias = run.leaf("param.bias", Layout::same);
+  run.finish(layer_norm(run.input("input"), weight, bias, run.params().at("eps")));
+}
+
+void group_norm_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Json& p = run.params();
+  const Tensor weight = run.leaf("param.weight", Layout::same), bias = run.leaf("param.bias", Layout::same);
+  run.finish(group_norm(run.input("input"), p.at("groups"), weight, bias, p.at("eps")));
+}
+
+void pixel_shuffle_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  run.finish(pixel_shuffle(run.input("input"), run.params().at("r")));
+}
+
+/// The average of a prediction with that of the flipped image.
+void flip_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const auto map = [&](const char* name) {
+    const Tensor t = run.constant(name, Layout::same);  // [1,1,H,W]
+    return t.reshape({t.dim(2), t.dim(3)});
+  };
+  const Tensor y = flip_average(map("depth"), map("depth_flipped"));
+  run.finish(y.reshape({1, y.dim(0), y.dim(1), 1}));
+}
+
 /// [N,1,H,W] -> [N,H,W]: the same memory order.
 Tensor flat_map(const Tensor& x) { return x.reshape({x.dim(0), x.dim(2), x.dim(3)}); }
 
@@ -280,6 +315,13 @@ Handlers layer_handlers() {
       {"sigmoid", pointwise(sigmoid)},
       {"leaky_relu_001", leaky_relu_case(0.01F)},
       {"leaky_relu_02", leaky_relu_case(0.2F)},
+      {"gelu", pointwise(gelu)},
+      {"softmax_last", pointwise(softmax)},
+      {"linear", linear_case},
+      {"layer_norm", layer_norm_case},
+      {"group_norm", group_norm_case},
+      {"pixel_shuffle", pixel_shuffle_case},
+      {"post_process_depth", flip_case},
       {"conv2d", conv2d_case},
       {"batch_norm2d", batch_norm_case},
       {"interpolate", interpolate_case},
@@ -291,8 +333,7 @@ Handlers layer_handlers() {
       {"metric_depth", metric_depth_case},
       {"silog_loss", silog_case},
   };
-  h.pending = {"gelu", "softmax_last", "linear", "layer_norm", "group_norm", "pixel_shuffle", "post_process_depth",
-               "DispHead",
+  h.pending = {"DispHead",
                // BTS
                "bts.atrous_conv", "bts.reduction_1x1", "bts.reduction_1x1 + normalize + lpg", "bts.upconv",
                "torchvision Bottleneck",

@@ -255,9 +255,77 @@ std::vector<Op> planar_guidance() {
       {"plane_equation", [](const Inputs& in) { return plane_equation(in[0], 2.F); }, {draw({2, 3, 4, 3}, 1, -3, 3)}}};
 }
 
+/// dx = rstd * (g - mean(g) - xhat * mean(g * xhat)), g = dy * weight, over each row; `lost` is the term left out.
+Tensor layer_norm_dx_without(int lost, const Inputs& in, const Tensor& dy_tensor) {
+  const std::vector<double> x = to_double(in[0]), w = to_double(in[1]), dy = to_double(dy_tensor);
+  const std::size_t C = w.size();
+  std::vector<float> dx(x.size());
+  for (std::size_t row = 0; row < x.size(); row += C) {
+    const auto mean = [&](auto value) {
+      double total = 0;
+      for (std::size_t c = 0; c < C; ++c) total += value(c);
+      return total / double(C);
+    };
+    const double mu = mean([&](std::size_t c) { return x[row + c]; });
+    const double rstd =
+        1 / std::sqrt(mean([&](std::size_t c) { return (x[row + c] - mu) * (x[row + c] - mu); }) + 1e-5);
+    const auto g = [&](std::size_t c) { return dy[row + c] * w[c]; };
+    const auto xhat = [&](std::size_t c) { return (x[row + c] - mu) * rstd; };
+    const double mean_g = mean(g), mean_gx = mean([&](std::size_t c) { return g(c) * xhat(c); });
+    for (std::size_t c = 0; c < C; ++c) {
+      const double terms[] = {g(c), -mean_g, -xhat(c) * mean_gx};
+      dx[row + c] = float(rstd * (terms[0] + terms[1] + terms[2] - terms[lost]));
+    }
+  }
+  return Tensor::from_host(dx, in[0].shape());
+}
+
+/// y * dy: what is left of dx = y * (dy - sum over the row of y * dy).
+Tensor softmax_dx_without_sum(const Inputs& in, const Tensor& dy) { return multiply(softmax(in[0]), dy); }
+
+std::vector<Op> transformer() {
+  Op norm{"layer_norm",
+          [](const Inputs& in) { return layer_norm(in[0], in[1], in[2]); },
+          {draw({3, 4, 7}, 1, -2, 3), draw({7}, 2, 0.5F, 1.5F), draw({7}, 3)}};
+  const char* names[] = {"g", "mean(g)", "xhat * mean(g * xhat)"};
+  for (const int lost : {0, 1, 2}) {
+    norm.lost.push_back(
+        {names[lost], 0, [lost](const Inputs& in, const Tensor& dy) { return layer_norm_dx_without(lost, in, dy); }});
+  }
+  const WindowSpec shifted{.heads = 2, .shift = 3};
+  return {
+      norm,
+      {"linear",
+       [](const Inputs& in) { return linear(in[0], in[1], in[2]); },
+       {draw({2, 3, 5}, 1), draw({4, 5}, 2), draw({4}, 3)}},
+      {"group_norm",
+       [](const Inputs& in) { return group_norm(in[0], 2, in[1], in[2]); },
+       {draw({2, 3, 2, 4}, 1, -2, 3), draw({4}, 2, 0.5F, 1.5F), draw({4}, 3)}},
+      {"softmax",
+       [](const Inputs& in) { return softmax(in[0]); },
+       {draw({5, 6}, 1, -2, 2)},
+       {},
+       {{"the row's sum", 0, softmax_dx_without_sum}}},
+      {"gelu", [](const Inputs& in) { return gelu(in[0]); }, {draw({5, 9}, 1, -3, 3)}},
+      {"stochastic_depth",
+       [](const Inputs& in) { return stochastic_depth(in[0], 0.5, Rng(1, Purpose::test)); },
+       {draw({9, 1, 2, 3}, 1)}},
+      {"window_attention",
+       [=](const Inputs& in) { return window_attention(in[0], {}, in[1], in[2], shifted); },
+       {draw({1, 8, 3, 12}, 1, -2, 2), draw({12}, 2, -2, 2), draw({169, 2}, 3, -2, 2)}},
+      {"window_attention",
+       [=](const Inputs& in) { return window_attention(in[0], in[3], in[1], in[2], shifted); },
+       {draw({1, 8, 3, 8}, 1, -2, 2), draw({8}, 2, -2, 2), draw({169, 2}, 3, -2, 2), draw({1, 8, 3, 4}, 4)}},
+      {"pixel_shuffle", [](const Inputs& in) { return pixel_shuffle(in[0], 2); }, {draw({1, 2, 3, 8}, 1)}},
+      {"merge_patches", [](const Inputs& in) { return merge_patches(in[0]); }, {draw({2, 3, 5, 2}, 1)}},
+      {"pad_zero", [](const Inputs& in) { return pad_zero(in[0], 4, 5); }, {draw({2, 3, 3, 2}, 1)}},
+  };
+}
+
 std::vector<Op> all_ops() {
   std::vector<Op> ops;
-  for (const auto& part : {convolutions_and_norms(), pointwise(), combining(), resampling(), planar_guidance()}) {
+  for (const auto& part :
+       {convolutions_and_norms(), pointwise(), combining(), resampling(), planar_guidance(), transformer()}) {
     ops.insert(ops.end(), part.begin(), part.end());
   }
   return ops;

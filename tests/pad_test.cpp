@@ -1,6 +1,6 @@
 // Padding at the bottom and right by reflection: behind the last row H-1 come H-2, H-3, ... (the edge row itself is not
 // repeated). A side shorter than its padding has nothing to reflect; the edge row is repeated instead. The gradient of
-// a pixel sums over all of its copies. Cropping keeps the top left.
+// a pixel sums over all of its copies. Padding by zeros copies nothing. Cropping keeps the top left.
 #include "layers/ops.h"
 #include "tests/host_map.h"
 
@@ -39,6 +39,15 @@ TEST(PadReflect, PassesTheGradientCheck) {
                      {random_tensor({2, 5, 4, 3}, 1, -1, 1, device)});
     expect_gradcheck([](const auto& in) { return pad_reflect(in[0], 7, 3); },
                      {random_tensor({1, 3, 1, 2}, 1, -1, 1, device)});
+  });
+}
+
+TEST(PadZero, ContinuesWithZerosAndBlocksTheirGradient) {
+  for_each_device([](Device device) {
+    const Tensor x = random_tensor({2, 3, 2, 3}, 1, 1, 2, device), y = pad_zero(x, 5, 4);
+    EXPECT_TRUE(close(crop(y, 3, 2), x, 0));
+    EXPECT_FLOAT_EQ(sum(y).item(), sum(x).item());  // of positive numbers: so the rest is 0
+    expect_gradcheck([](const auto& in) { return pad_zero(in[0], 5, 4); }, {x});
   });
 }
 

@@ -1,0 +1,36 @@
+// torch.nn.functional.linear over the last axis: x [...,I], w [O,I], bias [O] or none -> y [...,O], as matrices of rows
+//   y = x w' + bias,    dx = dy w,    dw = dy' x,    dbias = the sum of dy's rows        (' = transposed)
+#include "engine/autograd.h"
+#include "engine/backend.h"
+#include "layers/common.h"
+#include "layers/ops.h"
+
+namespace md {
+
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
+  MD_CHECK(w.shape().rank() == 2 && x.shape().rank() > 0 && x.numel() > 0 && x.dim(-1) == w.dim(1), "linear: input ",
+           x.shape(), " does not fit weight ", w.shape());
+  MD_CHECK(!bias || bias.shape() == Shape({w.dim(0)}), "linear: bias ", bias.shape(), " for weight ", w.shape());
+  const Tensor y = Tensor::empty(with_channels(x.shape(), w.dim(0)), x.device());
+  backend(x.device()).gemm({.transpose_b = true}, x, w, bias, y);
+  return record("linear", y, {x, w, bias}, [x = x.detach(), w = w.detach()](const Tensor& dy, Needs needs) -> Grads {
+    Backend& b = backend(dy.device());
+    const i64 outputs = w.dim(0), rows = dy.numel() / outputs;
+    Tensor dx, dw, dbias;
+    if (needs[0]) {
+      dx = Tensor::empty(x.shape(), x.device());
+      b.gemm({}, dy, w, {}, dx);
+    }
+    if (needs[1]) {
+      dw = Tensor::empty(w.shape(), w.device());
+      b.gemm({.transpose_a = true}, dy, x, {}, dw);
+    }
+    if (needs[2]) {
+      dbias = Tensor::empty({outputs}, dy.device());
+      b.reduce_sum(dy, {}, 1, rows, outputs, dbias);
+    }
+    return {dx, dw, dbias};
+  });
+}
+
+}  // namespace md

@@ -1,0 +1,93 @@
+// Channels that become neighbouring pixels, and the way back: both only move values, so each one's gradient is the
+// inverse move.
+//   pixel_shuffle (torch.nn.functional):  y[n, h r + i, w r + j, c] = x[n, h, w, c r^2 + i r + j]
+//   merge_patches (Swin's PatchMerging):  y[n, h, w, (2 j + i) C + c] = x[n, 2 h + i, 2 w + j, c],  i, j in {0,1}
+// An odd side of merge_patches is continued by one row (column) of zeros.
+#include "engine/autograd.h"
+#include "engine/launch.h"
+#include "layers/common.h"
+#include "layers/ops.h"
+
+namespace md {
+namespace {
+
+/// Between a wide map [N,H,W,C r^2] and a fine one [N,H r,W r,C].
+struct Shuffle {
+  i64 H, W, C, r;
+  MD_HD i64 wide_at(i64 fine_pixel, i64 c) const {
+    const i64 x = fine_pixel % (W * r), y = fine_pixel / (W * r) % (H * r), n = fine_pixel / (W * r) / (H * r);
+    return (((n * H + y / r) * W + x / r) * C + c) * r * r + y % r * r + x % r;
+  }
+};
+
+template <bool kToFine>
+struct MoveShuffled {
+  Shuffle shuffle;
+  const float* from;
+  float* to;
+  MD_HD void operator()(i64 fine_pixel, i64 c) const {
+    const i64 fine = fine_pixel * shuffle.C + c, wide = shuffle.wide_at(fine_pixel, c);
+    if constexpr (kToFine) to[fine] = from[wide];
+    if constexpr (!kToFine) to[wide] = from[fine];
+  }
+};
+
+/// A map [N,H,W,C] and its patches [N,h,w,4C], h and w rounded up.
+struct Patches {
+  i64 H, W, C, h, w;
+};
+
+struct Merge {
+  Patches p;
+  const float* map;
+  float* patches;
+  MD_HD void operator()(i64 patch, i64 k) const {
+    const i64 quarter = k / p.C, y = patch / p.w % p.h * 2 + quarter % 2, x = patch % p.w * 2 + quarter / 2;
+    const bool inside = y < p.H && x < p.W;
+    const i64 n = patch / p.w / p.h;
+    patches[patch * 4 * p.C + k] = inside ? map[((n * p.H + y) * p.W + x) * p.C + k % p.C] : 0.F;
+  }
+};
+
+struct Split {
+  Patches p;
+  const float* patches;
+  float* map;
+  MD_HD void operator()(i64 pixel, i64 c) const {
+    const i64 x = pixel % p.W, y = pixel / p.W % p.H, n = pixel / p.W / p.H;
+    const i64 patch = (n * p.h + y / 2) * p.w + x / 2, quarter = x % 2 * 2 + y % 2;
+    map[pixel * p.C + c] = patches[(patch * 4 + quarter) * p.C + c];
+  }
+};
+
+}  // namespace
+
+Tensor pixel_shuffle(const Tensor& x, i64 r) {
+  require_image("pixel_shuffle", x);
+  MD_CHECK(r > 0 && x.dim(3) % (r * r) == 0, "pixel_shuffle: input ", x.shape(), " has no multiple of ", r * r,
+           " channels");
+  const Shuffle shuffle{x.dim(1), x.dim(2), x.dim(3) / (r * r), r};
+  const Tensor y = Tensor::empty({x.dim(0), shuffle.H * r, shuffle.W * r, shuffle.C}, x.device());
+  const i64 pixels = y.numel() / shuffle.C;
+  launch(x.device(), pixels, shuffle.C, MoveShuffled<true>{shuffle, x.data(), y.data()});
+  return record("pixel_shuffle", y, {x}, [=, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
+    const Tensor dx = Tensor::empty(shape, dy.device());
+    launch(dy.device(), pixels, shuffle.C, MoveShuffled<false>{shuffle, dy.data(), dx.data()});
+    return {dx};
+  });
+}
+
+Tensor merge_patches(const Tensor& x) {
+  require_image("merge_patches", x);
+  const i64 N = x.dim(0);
+  const Patches p{x.dim(1), x.dim(2), x.dim(3), (x.dim(1) + 1) / 2, (x.dim(2) + 1) / 2};
+  const Tensor y = Tensor::empty({N, p.h, p.w, 4 * p.C}, x.device());
+  launch(x.device(), N * p.h * p.w, 4 * p.C, Merge{p, x.data(), y.data()});
+  return record("merge_patches", y, {x}, [p, N](const Tensor& dy, Needs) -> Grads {
+    const Tensor dx = Tensor::empty({N, p.H, p.W, p.C}, dy.device());
+    launch(dy.device(), N * p.H * p.W, p.C, Split{p, dy.data(), dx.data()});
+    return {dx};
+  });
+}
+
+}  // namespace md
