@@ -105,6 +105,11 @@ void Module::train(bool on) {
   for (const auto& child : children_) child.second->train(on);
 }
 
+void Module::apply(const std::function<void(Module&)>& visit) {
+  visit(*this);
+  for (const auto& child : children_) child.second->apply(visit);
+}
+
 void load_entries(const std::vector<Module::Entry>& entries, const State& state, const std::string& what) {
   std::string wrong;
   State extra = state;

@@ -2,6 +2,7 @@
 // On disk everything has PyTorch's layout (OIHW); in memory ours (channels last). `state` and `load` permute, and
 // nothing else does. Loading is strict and lists every missing, extra and mis-shaped entry.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -44,6 +45,7 @@ class Module {
   virtual void train(bool on = true);  // batch norm uses batch statistics; never touches requires_grad
   void eval() { train(false); }
   bool training() const { return training_; }
+  void apply(const std::function<void(Module&)>&);  // to this module and everything below it
 
  protected:
   Tensor param(std::string name, Tensor initial, Layout = Layout::same);

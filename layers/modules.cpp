@@ -13,6 +13,24 @@ Tensor uniform(Rng& rng, const Shape& shape, double bound) {
   return Tensor::from_host(values, shape);
 }
 
+Tensor normal(Rng& rng, const Shape& shape, double deviation) {
+  std::vector<float> values(shape.numel());
+  for (float& value : values) value = static_cast<float>(deviation * rng.normal());
+  return Tensor::from_host(values, shape);
+}
+
+Tensor drawn(Rng& rng, const Shape& shape, Init init, i64 fan_in, i64 fan_out) {
+  switch (init) {
+    case Init::torch_default:
+      return uniform(rng, shape, 1 / std::sqrt(static_cast<double>(fan_in)));
+    case Init::xavier_uniform:
+      return uniform(rng, shape, std::sqrt(6 / static_cast<double>(fan_in + fan_out)));
+    case Init::kaiming_normal:
+      return normal(rng, shape, std::sqrt(2 / static_cast<double>(fan_out)));
+  }
+  fail(Exit::numeric, "Conv2d: no such initialisation");
+}
+
 struct Increment {
   std::int32_t* counter;
   MD_HD void operator()(i64, i64) const { ++*counter; }
@@ -25,11 +43,11 @@ Conv2d::Conv2d(Rng& rng, i64 in, i64 out, int kernel, ConvOptions options)
   MD_CHECK(options.groups > 0 && in % options.groups == 0 && out % options.groups == 0, "Conv2d: ", in, " -> ", out,
            " channels do not divide into ", options.groups, " groups");
   const bool depthwise = options.groups > 1 && options.groups == in && in == out;
-  const i64 fan_in = in / options.groups * kernel * kernel;
-  const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
+  const i64 fan_in = in / options.groups * kernel * kernel, fan_out = out / options.groups * kernel * kernel;
   const Shape shape = depthwise ? Shape{kernel, kernel, out} : Shape{out, kernel, kernel, in / options.groups};
-  weight_ = param("weight", uniform(rng, shape, bound), depthwise ? Layout::depthwise : Layout::conv);
-  if (options.bias) bias_ = param("bias", uniform(rng, {out}, bound));
+  const Tensor weight = drawn(rng, shape, options.init, fan_in, fan_out);
+  weight_ = param("weight", weight, depthwise ? Layout::depthwise : Layout::conv);
+  if (options.bias) bias_ = param("bias", drawn(rng, {out}, Init::torch_default, fan_in, fan_out));
 }
 
 Tensor Conv2d::forward(const Tensor& x) const { return conv2d(x, weight_, bias_, spec_); }
@@ -49,6 +67,12 @@ Tensor BatchNorm2d::forward(const Tensor& x) const {
     num_batches_tracked_.bump_version();
   }
   return batch_norm(x, weight_, bias_, {running_mean_, running_var_, momentum_, training()}, spec_);
+}
+
+void freeze_statistics(Module& module) {
+  module.apply([](Module& part) {
+    if (dynamic_cast<BatchNorm2d*>(&part) != nullptr) part.eval();
+  });
 }
 
 ConvNormAct::ConvNormAct(Rng& rng, i64 in, i64 out, int kernel, ConvNormActOptions options)

@@ -8,20 +8,28 @@
 
 namespace md {
 
+/// How a weight is drawn; fan_in = I/groups * k * k, fan_out = O/groups * k * k.
+enum class Init : std::uint8_t {
+  torch_default,   // uniform in +-1/sqrt(fan_in), which is what kaiming_uniform_(a=sqrt(5)) comes to
+  xavier_uniform,  // xavier_uniform_: uniform in +-sqrt(6 / (fan_in + fan_out))
+  kaiming_normal,  // kaiming_normal_(mode="fan_out", nonlinearity="relu"): normal, deviation sqrt(2 / fan_out)
+};
+
 struct ConvOptions {
   PerAxis stride = 1, pad = 0, dilation = 1;
   int groups = 1;
   bool bias = true;
   Activation act = {};  // none or leaky_relu
+  Init init = Init::torch_default;
 };
 
-/// torch.nn.Conv2d: "weight" and, unless turned off, "bias", both uniform in +-1/sqrt(fan_in), which is what
-/// kaiming_uniform_(a=sqrt(5)) comes to. Depthwise (groups == in == out > 1) weights are [k,k,C], others
-/// [O,k,k,I/groups].
+/// torch.nn.Conv2d: "weight" and, unless turned off, "bias", uniform in +-1/sqrt(fan_in). Depthwise
+/// (groups == in == out > 1) weights are [k,k,C], others [O,k,k,I/groups].
 class Conv2d : public Module {
  public:
   Conv2d(Rng& rng, i64 in, i64 out, int kernel, ConvOptions options = {});
   Tensor forward(const Tensor& x) const;
+  const Tensor& weight() const { return weight_; }
 
  private:
   Conv2dSpec spec_;
@@ -45,6 +53,10 @@ class BatchNorm2d : public Module {
   float momentum_;
   Tensor weight_, bias_, running_mean_, running_var_, num_batches_tracked_;
 };
+
+/// Puts every batch norm of a module in evaluation mode: running statistics are used and not updated, the affine map
+/// still learns. train() undoes it. (BTS: bn_no_track_stats.)
+void freeze_statistics(Module&);
 
 struct ConvNormActOptions {
   int stride = 1, groups = 1;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "layers/ops.h"
+#include "nets/bts.h"
 #include "nets/lt.h"
 
 namespace md {
@@ -20,8 +21,14 @@ std::unique_ptr<DepthNet> make(const NetOptions& options) {
   return std::make_unique<Net>(options);
 }
 
+template <int kResNetLayers>
+std::unique_ptr<DepthNet> make_bts(const NetOptions& options) {
+  return std::make_unique<Bts>(options, kResNetLayers);
+}
+
 /// Every network by the name that configurations use.
-const std::map<std::string, std::unique_ptr<DepthNet> (*)(const NetOptions&)> kNets = {{"lt", make<Lt>}};
+const std::map<std::string, std::unique_ptr<DepthNet> (*)(const NetOptions&)> kNets = {
+    {"bts", make_bts<50>}, {"bts_resnet101", make_bts<101>}, {"lt", make<Lt>}};
 
 }  // namespace
 

@@ -12,8 +12,9 @@
 namespace md {
 
 struct NetOptions {
-  float max_depth_m = 10.F;  // the prediction is in (0, max_depth_m)
-  std::uint64_t seed = 0;    // of the initial weights
+  float max_depth_m = 10.F;    // the prediction is in (0, max_depth_m)
+  std::uint64_t seed = 0;      // of the initial weights
+  bool focal_scaling = false;  // BTS on KITTI: depth times focal_px / 715.0873
 };
 
 struct DepthMaps {

@@ -5,6 +5,7 @@
 #include "data/protocol.h"
 #include "layers/ops.h"
 #include "losses/silog.h"
+#include "nets/bts.h"
 #include "nets/mobilenetv3.h"
 #include "tests/golden.h"
 #include "tests/testing.h"
@@ -56,6 +57,12 @@ class LayerRun {
     for (const Module::Entry& b : module.buffers()) buffers_["after." + b.name] = b.tensor;
   }
 
+  void compare(const std::string& name, const Tensor& ours, Layout layout) {
+    const std::vector<double> want = golden_.want(name);
+    const std::vector<double> got = test::to_double(to_torch(ours, layout));
+    report_.compare(name, got, want, tolerance(name));
+  }
+
   /// Compares `y` and, after walking back from it, every gradient and buffer on file.
   void finish(const Tensor& y) {
     compare("output", y, y.shape().rank() == 4 ? Layout::conv : Layout::same);
@@ -97,12 +104,6 @@ class LayerRun {
     const Json& yardstick = golden_.meta.at("f32_vs_f64");
     const double torch = yardstick.contains(name) ? yardstick[name].at("rel_l2").get<double>() : 0;
     return std::clamp(10 * torch, 2e-6, 1e-2);
-  }
-
-  void compare(const std::string& name, const Tensor& ours, Layout layout) {
-    const std::vector<double> want = golden_.want(name);
-    const std::vector<double> got = test::to_double(to_torch(ours, layout));
-    report_.compare(name, got, want, tolerance(name));
   }
 
   Tensor gradient(const std::string& name) {
@@ -249,6 +250,62 @@ void flip_case(const Case& golden, Report& report) {
   run.finish(y.reshape({1, y.dim(0), y.dim(1), 1}));
 }
 
+/// A block on its own, under the name that the golden has for it.
+class Named : public Module {
+ public:
+  template <class Block, class... Args>
+  Block& add(const std::string& name, Args&&... args) {
+    return child<Block>(name, std::forward<Args>(args)...);
+  }
+};
+
+void bottleneck_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Json& p = run.params();
+  Rng unused(0, Purpose::init);
+  Bottleneck block(unused, p.at("inplanes").get<i64>(), p.at("planes").get<i64>(), p.at("stride").get<int>());
+  run.load(block);
+  block.train(golden.meta.at("train").get<bool>());
+  run.finish(block.forward(run.input("input")));
+}
+
+void atrous_conv_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Json& p = run.params();
+  Rng unused(0, Purpose::init);
+  AtrousConv block(unused, p.at("in_channels").get<i64>(), p.at("out_channels").get<i64>(),
+                   {p.at("dilation").get<int>(), p.at("apply_bn_first").get<bool>()});
+  run.load(block);
+  block.train(golden.meta.at("train").get<bool>());
+  run.finish(block.forward(run.input("input")));
+}
+
+void upconv_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Shape weight = golden.file.entry("param.conv.weight").shape;
+  Rng unused(0, Purpose::init);
+  UpConv block(unused, weight[1], weight[0]);
+  run.load(block);
+  run.finish(block.forward(run.input("input")));
+}
+
+/// The final reduction, or (with `upratio`) the planes and the guidance divided by max_depth.
+void reduction_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Json& p = run.params();
+  const bool planes = p.contains("upratio");
+  Rng unused(0, Purpose::init);
+  Named owner;
+  const auto kind = planes ? Reduction::Kind::plane : Reduction::Kind::final;
+  auto& block = owner.add<Reduction>("reduc", unused, p.at("num_in").get<i64>(), p.at("num_out").get<i64>(), kind);
+  run.load(planes ? static_cast<Module&>(owner) : block);
+  const Tensor y = block.forward(run.input("input"));
+  if (!planes) return run.finish(y);
+  const Guidance guidance = guide(y, p["upratio"].get<int>(), p.at("max_depth").get<float>());
+  run.compare("plane", guidance.planes, Layout::conv);
+  run.finish(guidance.scaled);
+}
+
 /// [N,1,H,W] -> [N,H,W]: the same memory order.
 Tensor flat_map(const Tensor& x) { return x.reshape({x.dim(0), x.dim(2), x.dim(3)}); }
 
@@ -329,14 +386,16 @@ Handlers layer_handlers() {
       {"max_pool2d", max_pool_case},
       {"normalize", normalize_case},
       {"local_planar_guidance", local_planar_guidance_case},
+      {"bts.atrous_conv", atrous_conv_case},
+      {"bts.reduction_1x1", reduction_case},
+      {"bts.reduction_1x1 + normalize + lpg", reduction_case},
+      {"bts.upconv", upconv_case},
+      {"torchvision Bottleneck", bottleneck_case},
       {"torchvision InvertedResidual", inverted_residual_case},
       {"metric_depth", metric_depth_case},
       {"silog_loss", silog_case},
   };
   h.pending = {"DispHead",
-               // BTS
-               "bts.atrous_conv", "bts.reduction_1x1", "bts.reduction_1x1 + normalize + lpg", "bts.upconv",
-               "torchvision Bottleneck",
                // NeWCRFs
                "PSP", "swin BasicLayer", "SwinTransformerBlock", "swin WindowAttention", "PatchEmbed", "PatchMerging",
                "NewCRF", "BasicCRFLayer", "crf WindowAttention"};

@@ -1,0 +1,191 @@
+#include "nets/bts.h"
+
+#include <algorithm>
+
+namespace md {
+namespace {
+
+using Kind = Reduction::Kind;
+
+constexpr float kReferenceFocal_px = 715.0873F;  // of the KITTI camera that the official code takes for the usual one
+
+/// Every convolution of the decoder: no bias, Xavier.
+ConvOptions conv(int pad, int dilation = 1) {
+  return {.pad = pad, .dilation = dilation, .bias = false, .init = Init::xavier_uniform};
+}
+
+/// The decoder's own batch norms; those inside the atrous blocks keep the default eps.
+constexpr BatchNormOptions kNorm{.eps = 1.1e-5F, .momentum = 0.01F};
+constexpr BatchNormOptions kNormRelu{.eps = 1.1e-5F, .momentum = 0.01F, .act = {Act::relu}};
+constexpr BatchNormOptions kInnerNormRelu{.momentum = 0.01F, .act = {Act::relu}};
+
+AtrousConv::Options dilated(int dilation) { return {.dilation = dilation, .norm_first = dilation > 3}; }
+
+/// Hands a layer's output on, past who watches.
+struct Shown {
+  const Bts::Watch& watch;
+  Tensor operator()(const std::string& layer, const Tensor& output) const {
+    if (watch) watch(layer, output);
+    return output;
+  }
+};
+
+}  // namespace
+
+AtrousConv::AtrousConv(Rng& rng, i64 in, i64 out, Options options)
+    : first_norm_(options.norm_first ? &child<BatchNorm2d>("atrous_conv.first_bn", in, kNormRelu) : nullptr),
+      narrow_(child<Conv2d>("atrous_conv.aconv_sequence.1", rng, in, 2 * out, 1, conv(0))),
+      norm_(child<BatchNorm2d>("atrous_conv.aconv_sequence.2", 2 * out, kInnerNormRelu)),
+      dilated_(child<Conv2d>("atrous_conv.aconv_sequence.4", rng, 2 * out, out, 3,
+                             conv(options.dilation, options.dilation))) {}
+
+Tensor AtrousConv::forward(const Tensor& x) const {
+  const Tensor positive = first_norm_ ? first_norm_->forward(x) : relu(x);
+  return dilated_.forward(norm_.forward(narrow_.forward(positive)));
+}
+
+ConvElu::ConvElu(Rng& rng, i64 in, i64 out, int kernel)
+    : conv_(child<Conv2d>("0", rng, in, out, kernel, conv(kernel / 2))) {}
+
+Tensor ConvElu::forward(const Tensor& x) const { return elu(conv_.forward(x)); }
+
+UpConv::UpConv(Rng& rng, i64 in, i64 out) : conv_(child<Conv2d>("conv", rng, in, out, 3, conv(1))) {}
+
+Tensor UpConv::forward(const Tensor& x) const { return elu(upsample_conv2d(x, conv_.weight())); }
+
+Reduction::Reduction(Rng& rng, i64 in, i64 out, Kind kind) : kind_(kind) {
+  for (; out >= 8; in = out, out /= 2) {
+    halvings_.push_back(&child<ConvElu>(cat("reduc.inter_", in, "_", out), rng, in, out, 1));
+  }
+  last_ = kind == Kind::plane ? &child<Conv2d>("reduc.plane_params", rng, in, 3, 1, conv(0))
+                              : &child<Conv2d>("reduc.final.0", rng, in, 1, 1, conv(0));
+}
+
+Tensor Reduction::forward(const Tensor& x) const {
+  Tensor y = x;
+  for (const ConvElu* halving : halvings_) y = halving->forward(y);
+  y = last_->forward(y);
+  return kind_ == Kind::plane ? y : sigmoid(y);
+}
+
+Guidance guide(const Tensor& plane_params, int r, float max_depth_m) {
+  const Tensor planes = plane_equation(plane_params, max_depth_m);
+  // The normal is a unit vector already, but for rounding; the official code normalises it once more.
+  const Tensor unit = concat({l2_normalize(slice_channels(planes, 0, 3)), slice_channels(planes, 3, 4)});
+  const Tensor depth_m = local_planar_guidance(unit, r);
+  return {planes, depth_m, scale(depth_m, 1 / max_depth_m)};
+}
+
+Bts::Bts(const NetOptions& options, int resnet_layers)
+    : Bts(options, resnet_layers, Rng(options.seed, Purpose::init)) {}
+
+Bts::Bts(const NetOptions& options, int resnet_layers, Rng rng)
+    : options_(options),
+      encoder_(child<ResNet>("encoder.base_model", rng, ResNetOptions{.layers = resnet_layers, .classifier = true})),
+      upconv5_(child<UpConv>("decoder.upconv5", rng, ResNet::kChannels[4], 512)),
+      bn5_(child<BatchNorm2d>("decoder.bn5", 512, kNorm)),
+      conv5_(child<ConvElu>("decoder.conv5", rng, 512 + ResNet::kChannels[3], 512, 3)),
+      upconv4_(child<UpConv>("decoder.upconv4", rng, 512, 256)),
+      bn4_(child<BatchNorm2d>("decoder.bn4", 256, kNorm)),
+      conv4_(child<ConvElu>("decoder.conv4", rng, 256 + ResNet::kChannels[2], 256, 3)),
+      bn4_2_(child<BatchNorm2d>("decoder.bn4_2", 256, kNorm)),
+      daspp_3_(child<AtrousConv>("decoder.daspp_3", rng, 256, 128, dilated(3))),
+      daspp_6_(child<AtrousConv>("decoder.daspp_6", rng, 384 + ResNet::kChannels[2], 128, dilated(6))),
+      daspp_12_(child<AtrousConv>("decoder.daspp_12", rng, 512 + ResNet::kChannels[2], 128, dilated(12))),
+      daspp_18_(child<AtrousConv>("decoder.daspp_18", rng, 640 + ResNet::kChannels[2], 128, dilated(18))),
+      daspp_24_(child<AtrousConv>("decoder.daspp_24", rng, 768 + ResNet::kChannels[2], 128, dilated(24))),
+      daspp_conv_(child<ConvElu>("decoder.daspp_conv", rng, 256 + 5 * 128, 128, 3)),
+      reduc8x8_(child<Reduction>("decoder.reduc8x8", rng, 128, 128, Kind::plane)),
+      upconv3_(child<UpConv>("decoder.upconv3", rng, 128, 128)),
+      bn3_(child<BatchNorm2d>("decoder.bn3", 128, kNorm)),
+      conv3_(child<ConvElu>("decoder.conv3", rng, 128 + ResNet::kChannels[1] + 1, 128, 3)),
+      reduc4x4_(child<Reduction>("decoder.reduc4x4", rng, 128, 64, Kind::plane)),
+      upconv2_(child<UpConv>("decoder.upconv2", rng, 128, 64)),
+      bn2_(child<BatchNorm2d>("decoder.bn2", 64, kNorm)),
+      conv2_(child<ConvElu>("decoder.conv2", rng, 64 + ResNet::kChannels[0] + 1, 64, 3)),
+      reduc2x2_(child<Reduction>("decoder.reduc2x2", rng, 64, 32, Kind::plane)),
+      upconv1_(child<UpConv>("decoder.upconv1", rng, 64, 32)),
+      reduc1x1_(child<Reduction>("decoder.reduc1x1", rng, 32, 16, Kind::final)),
+      conv1_(child<ConvElu>("decoder.conv1", rng, 32 + 4, 32, 3)),
+      get_depth_(child<Conv2d>("decoder.get_depth.0", rng, 32, 1, 3, conv(1))) {}
+
+DepthMaps Bts::forward_aligned(const Tensor& image, const Tensor& focal_px) const {
+  const Maps maps = run(image, focal_px);
+  return {maps.depth_m, maps.features};
+}
+
+Tensor Bts::pyramid(const std::array<Tensor, 5>& skips, const Watch& watch) const {
+  const Shown seen{watch};
+  // The official code takes one more ReLU of layer4, which ends in one.
+  const Tensor up5 = seen("decoder.bn5", bn5_.forward(seen("decoder.upconv5", upconv5_.forward(skips[4]))));
+  const Tensor iconv5 = seen("decoder.conv5", conv5_.forward(concat({up5, skips[3]})));
+  const Tensor up4 = seen("decoder.bn4", bn4_.forward(seen("decoder.upconv4", upconv4_.forward(iconv5))));
+  // The pyramid grows from what conv4 reads, not from what it gives; only daspp_3 reads the latter.
+  Tensor grown = concat({up4, skips[2]});
+  const Tensor iconv4 = seen("decoder.bn4_2", bn4_2_.forward(seen("decoder.conv4", conv4_.forward(grown))));
+  const Tensor d3 = seen("decoder.daspp_3", daspp_3_.forward(iconv4));
+  grown = concat({grown, d3});
+  const Tensor d6 = seen("decoder.daspp_6", daspp_6_.forward(grown));
+  grown = concat({grown, d6});
+  const Tensor d12 = seen("decoder.daspp_12", daspp_12_.forward(grown));
+  grown = concat({grown, d12});
+  const Tensor d18 = seen("decoder.daspp_18", daspp_18_.forward(grown));
+  const Tensor d24 = seen("decoder.daspp_24", daspp_24_.forward(concat({grown, d18})));
+  return seen("decoder.daspp_conv", daspp_conv_.forward(concat({iconv4, d3, d6, d12, d18, d24})));
+}
+
+Bts::Maps Bts::run(const Tensor& image, const Tensor& focal_px, const Watch& watch) const {
+  const Shown seen{watch};
+  const auto guidance = [&](const Reduction& reduction, const Tensor& x, int r) {
+    const Guidance g = guide(reduction.forward(x), r, options_.max_depth_m);
+    seen(cat("decoder.reduc", r, "x", r), g.planes);
+    seen(cat("decoder.lpg", r, "x", r), g.depth_m);
+    return g.scaled;
+  };
+  const std::array<Tensor, 5> skips = encoder_.forward(image);
+  seen("encoder.base_model.relu", skips[0]);
+  for (std::size_t k = 1; k < skips.size(); ++k) seen(cat("encoder.base_model.layer", k), skips[k]);
+
+  Maps maps;
+  const Tensor f8 = pyramid(skips, watch);
+  maps.depth_8x8_scaled = guidance(reduc8x8_, f8, 8);
+  const Tensor up3 = seen("decoder.bn3", bn3_.forward(seen("decoder.upconv3", upconv3_.forward(f8))));
+  const Tensor coarse = upsample_nearest(maps.depth_8x8_scaled, 0.25);  // the top left of each 4x4
+  const Tensor f4 = seen("decoder.conv3", conv3_.forward(concat({up3, skips[1], coarse})));
+
+  maps.depth_4x4_scaled = guidance(reduc4x4_, f4, 4);
+  const Tensor up2 = seen("decoder.bn2", bn2_.forward(upconv2_.forward(f4)));
+  const Tensor finer = upsample_nearest(maps.depth_4x4_scaled, 0.5);
+  const Tensor f2 = seen("decoder.conv2", conv2_.forward(concat({up2, skips[0], finer})));
+
+  maps.depth_2x2_scaled = guidance(reduc2x2_, f2, 2);
+  const Tensor up1 = seen("decoder.upconv1", upconv1_.forward(f2));
+  maps.reduc1x1 = reduc1x1_.forward(up1);
+  maps.features = seen("decoder.conv1", conv1_.forward(concat({up1, maps.reduc1x1, maps.depth_2x2_scaled,
+                                                               maps.depth_4x4_scaled, maps.depth_8x8_scaled})));
+  maps.depth_m = scale(sigmoid(get_depth_.forward(maps.features)), options_.max_depth_m);
+  if (options_.focal_scaling) {
+    const i64 n = image.dim(0);
+    if (!focal_px || focal_px.shape() != Shape({n}))
+      fail(Exit::bad_data, "bts: depth is scaled by the focal length, and there is none for each of ", n, " images");
+    maps.depth_m = multiply_channels(maps.depth_m, scale(focal_px.reshape({n, 1, 1, 1}), 1 / kReferenceFocal_px));
+  }
+  return maps;
+}
+
+void freeze_encoder(const Module& net, Freeze freeze) {
+  if (freeze == Freeze::none) return;
+  std::vector<std::string> fixed = {"base_model.conv1", ".bn"};
+  if (freeze >= Freeze::first_block) fixed.emplace_back("base_model.layer1.0");
+  if (freeze >= Freeze::first_blocks) fixed.emplace_back("base_model.layer1.1");
+  bool found = false;
+  for (const Module::Entry& p : net.parameters()) {
+    if (!p.name.starts_with("encoder.base_model.")) continue;
+    found = true;
+    const auto in_name = [&](const std::string& part) { return p.name.find(part) != std::string::npos; };
+    if (std::any_of(fixed.begin(), fixed.end(), in_name)) p.tensor.requires_grad_(false);
+  }
+  if (!found) fail(Exit::usage, "freeze: this network has no ResNet encoder");
+}
+
+}  // namespace md

@@ -1,0 +1,124 @@
+// BTS (Lee et al. 2019, "From Big to Small"), as the official PyTorch code has it: a ResNet encoder, a decoder of
+// nearest upsampling with dense atrous pyramid pooling at H/8, and local planar guidance at H/8, H/4 and H/2, whose
+// depth maps the next levels see. ResNet-50: 49,530,968 parameters. MetricDepth acts on the 32-channel output of
+// `conv1`, at full size. A guidance map has no bounds (layers/local_planar_guidance.cpp); the final depth is in (0,
+// max_depth_m), times focal / 715.0873 with focal_scaling.
+#pragma once
+#include <functional>
+
+#include "nets/depth_net.h"
+#include "nets/resnet.h"
+
+namespace md {
+
+/// [batch norm] ReLU, 1x1 to twice `out`, batch norm, ReLU, 3x3 with the dilation: "atrous_conv.first_bn" and
+/// "atrous_conv.aconv_sequence.1", ".2", ".4".
+class AtrousConv : public Module {
+ public:
+  struct Options {
+    int dilation = 3;
+    bool norm_first = true;
+  };
+  AtrousConv(Rng& rng, i64 in, i64 out, Options options);
+  Tensor forward(const Tensor& x) const;
+
+ private:
+  BatchNorm2d* first_norm_ = nullptr;
+  Conv2d& narrow_;
+  BatchNorm2d& norm_;
+  Conv2d& dilated_;
+};
+
+/// 3x3 or 1x1 convolution "0" without bias, and ELU.
+class ConvElu : public Module {
+ public:
+  ConvElu(Rng& rng, i64 in, i64 out, int kernel);
+  Tensor forward(const Tensor& x) const;
+
+ private:
+  Conv2d& conv_;
+};
+
+/// Nearest upsampling by two, 3x3 convolution "conv", ELU.
+class UpConv : public Module {
+ public:
+  UpConv(Rng& rng, i64 in, i64 out);
+  Tensor forward(const Tensor& x) const;
+
+ private:
+  Conv2d& conv_;
+};
+
+/// 1x1 convolutions with ELU from `in` to `out` channels and on by halves to 8, and a last one, named by what it is
+/// for: "reduc.inter_16_8.0", "reduc.plane_params" (3 channels, without an activation) or "reduc.final.0" (1, sigmoid).
+class Reduction : public Module {
+ public:
+  enum class Kind : std::uint8_t { plane, final };
+  Reduction(Rng& rng, i64 in, i64 out, Kind kind);
+  Tensor forward(const Tensor& x) const;
+
+ private:
+  std::vector<ConvElu*> halvings_;
+  Conv2d* last_;
+  Kind kind_;
+};
+
+/// Plane parameters [N,h,w,3] -> planes [N,h,w,4] (unit normal, distance in metres) -> depth / max_depth_m over r x r
+/// pixels each, [N,h*r,w*r,1].
+struct Guidance {
+  Tensor planes, depth_m, scaled;
+};
+Guidance guide(const Tensor& plane_params, int r, float max_depth_m);
+
+class Bts final : public DepthNet {
+ public:
+  /// The five maps that the official code returns. The first three are guidance, divided by max_depth_m.
+  struct Maps {
+    Tensor depth_8x8_scaled, depth_4x4_scaled, depth_2x2_scaled, reduc1x1, depth_m;
+    Tensor features;  // the output of `conv1`
+  };
+  /// Shown the output of every layer under its name.
+  using Watch = std::function<void(const std::string& layer, const Tensor& output)>;
+
+  Bts(const NetOptions& options, int resnet_layers);
+  Maps run(const Tensor& image, const Tensor& focal_px, const Watch& watch = {}) const;
+
+ private:
+  Bts(const NetOptions& options, int resnet_layers, Rng rng);
+  DepthMaps forward_aligned(const Tensor& image, const Tensor& focal_px) const override;
+  /// The 128 channels at H/8 from the maps at H/8, H/16 and H/32.
+  Tensor pyramid(const std::array<Tensor, 5>& skips, const Watch& watch) const;
+
+  NetOptions options_;
+  ResNet& encoder_;
+  UpConv& upconv5_;
+  BatchNorm2d& bn5_;
+  ConvElu& conv5_;
+  UpConv& upconv4_;
+  BatchNorm2d& bn4_;
+  ConvElu& conv4_;
+  BatchNorm2d& bn4_2_;
+  AtrousConv &daspp_3_, &daspp_6_, &daspp_12_, &daspp_18_, &daspp_24_;
+  ConvElu& daspp_conv_;
+  Reduction& reduc8x8_;
+  UpConv& upconv3_;
+  BatchNorm2d& bn3_;
+  ConvElu& conv3_;
+  Reduction& reduc4x4_;
+  UpConv& upconv2_;
+  BatchNorm2d& bn2_;
+  ConvElu& conv2_;
+  Reduction& reduc2x2_;
+  UpConv& upconv1_;
+  Reduction& reduc1x1_;
+  ConvElu& conv1_;
+  Conv2d& get_depth_;
+};
+
+/// What of a ResNet encoder does not learn in BTS's training: the stem convolution and every batch norm named bnN (not
+/// "downsample.1"), and with it the first block, or the first two. Their statistics go on being updated.
+enum class Freeze : std::uint8_t { none, stem, first_block, first_blocks };
+/// Throws Exit::usage for a network without such an encoder.
+void freeze_encoder(const Module& net, Freeze freeze);
+
+}  // namespace md

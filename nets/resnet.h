@@ -1,0 +1,49 @@
+// ResNet-50 and -101 (He et al. 2016; with the stride in the 3x3 convolution, as torchvision has it). Parameter names
+// and shapes as in torchvision.models.resnet50, resnet101.
+#pragma once
+#include <array>
+#include <vector>
+
+#include "layers/modules.h"
+
+namespace md {
+
+/// torchvision's Bottleneck: 1x1 to `width`, 3x3 with the stride, 1x1 to 4 * width, plus the input (through a 1x1
+/// "downsample" where its size or width differs), and ReLU.
+class Bottleneck : public Module {
+ public:
+  Bottleneck(Rng& rng, i64 in, i64 width, int stride);
+  Tensor forward(const Tensor& x) const;
+
+ private:
+  Conv2d& conv1_;
+  BatchNorm2d& bn1_;
+  Conv2d& conv2_;
+  BatchNorm2d& bn2_;
+  Conv2d& conv3_;
+  BatchNorm2d& bn3_;
+  Conv2d* downsample_ = nullptr;
+  BatchNorm2d* downsample_norm_ = nullptr;
+};
+
+struct ResNetOptions {
+  int layers = 50;          // or 101
+  bool classifier = false;  // own the "fc" of the published weights, which is never used here
+};
+
+class ResNet : public Module {
+ public:
+  /// Channels of the five maps.
+  static constexpr std::array<i64, 5> kChannels = {64, 256, 512, 1024, 2048};
+
+  ResNet(Rng& rng, ResNetOptions options = {});
+  /// image [N,H,W,3] -> the stem after its ReLU (H/2) and the outputs of `layer1` (H/4) to `layer4` (H/32).
+  std::array<Tensor, 5> forward(const Tensor& image) const;
+
+ private:
+  Conv2d& conv1_;
+  BatchNorm2d& bn1_;
+  std::array<std::vector<Bottleneck*>, 4> stages_;
+};
+
+}  // namespace md
