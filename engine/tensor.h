@@ -12,6 +12,7 @@
 #include <ostream>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/check.h"
@@ -115,12 +116,13 @@ struct Storage {
   std::uint64_t version = 0;
 
   /// Copies that a backend derived from this memory (a weight in the library's layout), each with the version it was
-  /// made from. They live and die with the storage.
+  /// made from, by layout and first element (rows of one tensor may be weights of their own). They live and die with
+  /// the storage.
   struct Derived {
     std::uint64_t version;
     std::shared_ptr<Storage> copy;
   };
-  std::map<std::uint64_t, Derived> derived;
+  std::map<std::pair<std::uint64_t, const void*>, Derived> derived;
 };
 
 }  // namespace md

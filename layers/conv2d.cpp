@@ -30,7 +30,8 @@ Shape output_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const C
   MD_CHECK(!bias || bias.shape() == Shape({O}), "conv2d: bias ", bias.shape(), " for ", O, " output channels");
   MD_CHECK(s.act.kind == Act::none || s.act.kind == Act::leaky_relu, "conv2d: only leaky_relu can be fused");
   const auto extent = [](i64 in, i64 k, int stride, int pad, int dilation) {
-    return (in + 2 * pad - dilation * (k - 1) - 1) / stride + 1;
+    const i64 room = in + 2 * pad - dilation * (k - 1) - 1;  // for the window to move in
+    return room < 0 ? 0 : room / stride + 1;
   };
   const int ky = depthwise ? 0 : 1;
   const i64 OH = extent(x.dim(1), w.dim(ky), s.stride.h, s.pad.h, s.dilation.h);

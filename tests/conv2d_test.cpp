@@ -156,12 +156,22 @@ TEST(Conv2dGradients, AreOnlyComputedForWhoAsks) {
   EXPECT_FALSE(b.grad());
 }
 
+// The library keeps a weight in a layout of its own: one copy for each part of a tensor that serves as a weight.
+TEST(Conv2dWeights, MayBeRowsOfOneTensor) {
+  const Tensor x = random_tensor({1, 6, 7, 16}, 1), both = random_tensor({64, 3, 3, 16}, 2);
+  for (const Tensor& part : {both.rows(0, 32), both.rows(32, 64)}) {
+    const Function f = [](const auto& in) { return conv2d(in[0], in[1], {}, {.pad = 1}); };
+    EXPECT_TRUE(close(f({x, part}), f({x, part.clone()}), 0));
+  }
+}
+
 TEST(Conv2dErrors, NameTheShapes) {
   const Tensor x = Tensor::zeros({2, 8, 9, 7});
   EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 3, 3, 8}), {}, {}), "conv2d: input [2,8,9,7] has 7 channels");
   EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 3, 3, 7}), Tensor::zeros({7}), {}), "bias [7]");
   EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 3, 3, 7}), {}, {.stride = 0}), "stride 0");
   EXPECT_ERROR(conv2d(x, Tensor::zeros({4, 9, 9, 7}), {}, {}), "smaller than the window of [4,9,9,7]");
+  EXPECT_ERROR(conv2d(x, Tensor::zeros({4, 9, 9, 7}), {}, {.stride = 2}), "smaller than the window of [4,9,9,7]");
   EXPECT_ERROR(conv2d(Tensor::zeros({8, 9, 7}), Tensor::zeros({16, 3, 3, 7}), {}, {}), "[8,9,7] wants [N,H,W,C]");
 }
 

@@ -126,7 +126,7 @@ class DnnlConvPrimitives final : public ConvPrimitives {
   std::shared_ptr<Storage> library_weights(const Primitive& p, const Tensor& w) {
     if (!p.reorder) return nullptr;
     const std::lock_guard lock(mutex_);
-    Storage::Derived& derived = w.storage().derived[p.w_layout];
+    Storage::Derived& derived = w.storage().derived[{p.w_layout, w.raw()}];
     if (!derived.copy || derived.version != w.version()) {
       if (!derived.copy) derived.copy = std::make_shared<Storage>(Device{}, p.w.get_size());
       reorder(p, at(p.w_plain, w.raw()), at(p.w, derived.copy->data));
