@@ -22,7 +22,8 @@ bool wants_gradient(const Tensor& t) { return t && t.requires_grad(); }
 void accumulate(GradMeta& into, Tensor g, const char* op) {
   MD_CHECK(g.shape() == into.shape, op, ": gradient ", g.shape(), " for an input of ", into.shape);
   if (!into.grad) {
-    into.grad = std::move(g);
+    // A leaf's gradient outlives the walk and may be clipped in place: it is nobody else's memory.
+    into.grad = into.node || TensorAccess::unique(g) ? std::move(g) : g.clone();
     return;
   }
   // An op may hand out one tensor twice (add: dy for both inputs), so only memory nobody else sees is added into.

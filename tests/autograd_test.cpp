@@ -44,6 +44,18 @@ TEST(Autograd, DoesNotAddIntoATensorThatTwoInputsShare) {
   EXPECT_EQ(b.grad().item(), 1.F);
 }
 
+TEST(Autograd, GradientsOfLeavesAreTheirOwnMemory) {
+  // Whoever clips or scales one in place must not touch another's, nor what backward() was called with.
+  const Tensor a = leaf({1, 2}), b = leaf({3, 4}), c = leaf({5, 6});
+  const Tensor seed = Tensor::full({2}, 1.F);
+  add(a, b).backward(seed);
+  c.backward(seed);
+  a.grad().data()[0] = 100.F;
+  c.grad().data()[0] = 100.F;
+  EXPECT_EQ(b.grad().to_host(), (std::vector<float>{1, 1}));
+  EXPECT_EQ(seed.to_host(), (std::vector<float>{1, 1}));
+}
+
 TEST(Autograd, SeedScalesTheWalk) {
   const Tensor a = leaf({1, 2});
   scale(a, 3.F).backward(Tensor::from_host(std::vector<float>{10, 100}, {2}));
