@@ -36,13 +36,23 @@ struct Older {
   bool operator()(const MetaPtr& a, const MetaPtr& b) const { return a->node->sequence < b->node->sequence; }
 };
 
-/// Asks one node for the gradients of its inputs; what the op saved is freed on the way.
+/// The op's backward, once: what the op saved is freed with it. Its errors get the op's name in front.
+Grads call_backward(Node& node, const Tensor& dy, Needs needs) {
+  MD_CHECK(node.backward, node.op, ": backward ran through this op before and freed what it saved");
+  try {
+    return std::exchange(node.backward, nullptr)(dy, needs);
+  } catch (const Error& error) {
+    fail(error.code(), node.op, " backward: ", error.what());
+  }
+}
+
+/// Asks one node for the gradients of its inputs and hands them on.
 void step_back(GradMeta& output) {
   Node& node = *output.node;
   const Tensor dy = std::exchange(output.grad, {});
   std::uint32_t needs = 0;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) needs |= node.inputs[i] ? 1U << i : 0U;
-  Grads grads = std::exchange(node.backward, nullptr)(dy, Needs(needs));
+  Grads grads = call_backward(node, dy, Needs(needs));
   MD_CHECK(grads.size() == node.inputs.size(), node.op, ": ", grads.size(), " gradients for ", node.inputs.size(),
            " inputs");
   for (std::size_t i = 0; i < grads.size(); ++i) {
@@ -67,6 +77,13 @@ Node::~Node() {
     pending.pop_back();
     release(node->inputs);
   }
+}
+
+const Tensor& Saved::operator*() const {
+  MD_CHECK(!tensor_ || tensor_.version() == version_, "a tensor ", tensor_.shape(),
+           " that it needs was modified by an inplace operation: it is at version ", tensor_.version(),
+           ", and was saved at version ", version_);
+  return tensor_;
 }
 
 NoGrad::NoGrad() : before_(enabled) { enabled = false; }
@@ -118,8 +135,9 @@ void Tensor::backward(Tensor seed) const {
     const MetaPtr output = todo.top();
     todo.pop();
     if (output->grad) step_back(*output);  // none: every path to it returned "zero"
-    for (const MetaPtr& input : output->node->inputs) enqueue(input);
-    output->node.reset();
+    // The node stays, empty, so that a second walk does not take its output for a leaf.
+    output->node->backward = nullptr;
+    for (const MetaPtr& input : std::exchange(output->node->inputs, {})) enqueue(input);
   }
 }
 

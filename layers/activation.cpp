@@ -124,10 +124,9 @@ Tensor apply(const char* op, const Tensor& x, Curve curve) {
   const Rows rows = pointwise_rows(x.shape());
   const Tensor y = Tensor::empty(x.shape(), x.device());
   launch(x.device(), rows.outer, rows.inner, Value<Curve>{curve, x.data(), y.data(), rows.inner});
-  const Tensor kept = Curve::kKeepsOutput ? y.detach() : x.detach();
-  return record(op, y, {x}, [curve, kept, rows](const Tensor& dy, Needs) -> Grads {
+  return record(op, y, {x}, [curve, kept = Saved(Curve::kKeepsOutput ? y : x), rows](const Tensor& dy, Needs) -> Grads {
     const Tensor dx = Tensor::empty(dy.shape(), dy.device());
-    const Gradient<Curve> gradient{curve, dy.data(), kept.data(), dx.data(), rows.inner};
+    const Gradient<Curve> gradient{curve, dy.data(), kept->data(), dx.data(), rows.inner};
     launch(dy.device(), rows.outer, rows.inner, gradient);
     return {dx};
   });

@@ -50,29 +50,30 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
   check(x, weight, bias, state);
   Backend& b = backend(x.device());
   const i64 C = x.dim(-1);
-  const Tensor rstd = Tensor::empty({C}, x.device());
-  Tensor mean = state.running_mean;
+  const Tensor mean = Tensor::empty({C}, x.device()), rstd = Tensor::empty({C}, x.device());
   if (state.training) {
-    mean = Tensor::empty({C}, x.device());
     const Tensor variance = Tensor::empty({C}, x.device());
     b.batch_norm_statistics(spec, x, mean, rstd, variance);
     blend(state.running_mean, mean, state.momentum);
     blend(state.running_var, variance, state.momentum);
   } else {
+    // A copy: the running statistics may move on before the backward.
+    b.copy(mean.raw(), state.running_mean.raw(), mean.bytes());
     launch(x.device(), 1, C, InverseRoot{state.running_var.data(), rstd.data(), spec.eps});
   }
   Tensor y = Tensor::empty(x.shape(), x.device());
   b.batch_norm(spec, x, weight, bias, mean, rstd, y);
   const bool training = state.training;
-  return record(
-      "batch_norm", y, {x, weight, bias},
-      [spec, training, x = x.detach(), weight, bias, mean, rstd](const Tensor& dy, Needs needs) -> Grads {
-        const Tensor dx = needs[0] ? Tensor::empty(x.shape(), x.device()) : Tensor();
-        const Tensor dweight = Tensor::empty(weight.shape(), x.device());
-        const Tensor dbias = Tensor::empty(bias.shape(), x.device());
-        backend(x.device()).batch_norm_backward(spec, training, dy, x, weight, bias, mean, rstd, dx, dweight, dbias);
-        return {dx, dweight, dbias};
-      });
+  return record("batch_norm", y, {x, weight, bias},
+                [spec, training, x = Saved(x), weight = Saved(weight), bias = Saved(bias), mean, rstd](
+                    const Tensor& dy, Needs needs) -> Grads {
+                  const Tensor dx = needs[0] ? Tensor::empty(dy.shape(), dy.device()) : Tensor();
+                  const Tensor dweight = Tensor::empty(mean.shape(), dy.device()),
+                               dbias = Tensor::empty(mean.shape(), dy.device());
+                  backend(dy.device())
+                      .batch_norm_backward(spec, training, dy, *x, *weight, *bias, mean, rstd, dx, dweight, dbias);
+                  return {dx, dweight, dbias};
+                });
 }
 
 }  // namespace md

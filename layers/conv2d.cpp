@@ -72,20 +72,20 @@ Tensor before_activation(const Conv2dSpec& s, const Tensor& y, const Tensor& dy)
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& s) {
   Tensor y = Tensor::empty(output_shape(x, w, bias, s), x.device());
   backend(x.device()).conv2d(s, x, w, bias, y);
-  // The activation's backward needs y itself; a detached handle keeps the tape free of a cycle.
-  const Tensor saved_y = s.act.kind == Act::none ? Tensor() : y.detach();
-  return record("conv2d", y, {x, w, bias}, [s, x = x.detach(), w, saved_y](const Tensor& dy, Needs needs) -> Grads {
+  // Only the activation's backward needs y.
+  const Saved saved_x(x), saved_w(w), saved_y(s.act.kind == Act::none ? Tensor() : y);
+  return record("conv2d", y, {x, w, bias}, [s, saved_x, saved_w, saved_y](const Tensor& dy, Needs needs) -> Grads {
     Backend& b = backend(dy.device());
-    const Tensor dz = before_activation(s, saved_y, dy);
+    const Tensor dz = before_activation(s, *saved_y, dy);
     Tensor dx, dw, dbias;
     if (needs[0]) {
-      dx = Tensor::empty(x.shape(), x.device());
-      b.conv2d_dx(s, dz, w, dx);
+      dx = Tensor::empty(saved_x.shape(), dy.device());
+      b.conv2d_dx(s, dz, *saved_w, dx);
     }
     if (needs[2]) dbias = Tensor::empty({dz.dim(3)}, dz.device());
     if (needs[1]) {
-      dw = Tensor::empty(w.shape(), w.device());
-      b.conv2d_dw(s, dz, x, dw, dbias);
+      dw = Tensor::empty(saved_w.shape(), dy.device());
+      b.conv2d_dw(s, dz, *saved_x, dw, dbias);
     } else if (needs[2]) {
       b.reduce_sum(dz, {}, 1, dz.numel() / dz.dim(3), dz.dim(3), dbias);
     }

@@ -55,8 +55,8 @@ Tensor add(const Tensor& a, const Tensor& b) {
 
 Tensor multiply(const Tensor& a, const Tensor& b) {
   require_same_shape("multiply", a, b);
-  return record("multiply", product(a, b), {a, b}, [a = a.detach(), b = b.detach()](const Tensor& dy, Needs needs) {
-    return Grads{needs[0] ? product(dy, b) : Tensor(), needs[1] ? product(dy, a) : Tensor()};
+  return record("multiply", product(a, b), {a, b}, [a = Saved(a), b = Saved(b)](const Tensor& dy, Needs needs) {
+    return Grads{needs[0] ? product(dy, *b) : Tensor(), needs[1] ? product(dy, *a) : Tensor()};
   });
 }
 

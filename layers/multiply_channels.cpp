@@ -31,13 +31,13 @@ Tensor multiply_channels(const Tensor& x, const Tensor& s) {
   MD_CHECK((s.shape() == Shape{x.dim(0), 1, 1, x.dim(3)}), "multiply_channels: input ", x.shape(), " wants a gate ",
            Shape{x.dim(0), 1, 1, x.dim(3)}, ", not ", s.shape());
   return record("multiply_channels", gated(x, s), {x, s},
-                [x = x.detach(), s = s.detach()](const Tensor& dy, Needs needs) -> Grads {
+                [x = Saved(x), s = Saved(s)](const Tensor& dy, Needs needs) -> Grads {
                   Tensor ds;
                   if (needs[1]) {
-                    ds = Tensor::empty(s.shape(), s.device());
-                    backend(x.device()).reduce_sum(dy, x, x.dim(0), x.dim(1) * x.dim(2), x.dim(3), ds);
+                    ds = Tensor::empty(s.shape(), dy.device());
+                    backend(dy.device()).reduce_sum(dy, *x, dy.dim(0), dy.dim(1) * dy.dim(2), dy.dim(3), ds);
                   }
-                  return {needs[0] ? gated(dy, s) : Tensor(), ds};
+                  return {needs[0] ? gated(dy, *s) : Tensor(), ds};
                 });
 }
 

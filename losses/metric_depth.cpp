@@ -141,9 +141,9 @@ Tensor metric_depth(const Tensor& features, const Tensor& depth_m, const std::ve
   backend(device).metric_depth({shifts, options.ranges, options.positive_below_m}, features, depth_m, result, gradient);
   launch(device, 1, 1, Reduce{result.data(), options.weight, mean, loss.data(), factor.data()});
 
-  return record("metric_depth", loss, {features}, [=](const Tensor& dy, Needs) {
+  return record("metric_depth", loss, {features}, [gradient, factor](const Tensor& dy, Needs) {
     const i64 C = gradient.dim(3);
-    launch(device, gradient.numel() / C, C, ScaleInPlace{dy.data(), factor.data(), C, gradient.data()});
+    launch(dy.device(), gradient.numel() / C, C, ScaleInPlace{dy.data(), factor.data(), C, gradient.data()});
     return Grads{gradient};
   });
 }

@@ -84,13 +84,16 @@ Tensor silog(const Tensor& depth_m, const Tensor& target_m, const SilogOptions& 
   }
   launch(device, 1, 1, Loss{count.data(), sum_d.data(), sum_d2.data(), options.variance_focus, loss.data()});
 
-  return record("silog", loss, {depth_m}, [=, value = loss.detach()](const Tensor& dy, Needs) {
-    const Pixels saved{depth_m.data(), target_m.data(), options.min_depth_m, W};
-    const Tensor dx = Tensor::empty(depth_m.shape(), device);
-    launch(device, rows, W,
-           LossBackward{saved, count.data(), sum_d.data(), value.data(), dy.data(), options.variance_focus, dx.data()});
-    return Grads{dx};
-  });
+  return record("silog", loss, {depth_m},
+                [depth_m = Saved(depth_m), target_m = Saved(target_m), loss = Saved(loss), count, sum_d, options](
+                    const Tensor& dy, Needs) {
+                  const Pixels saved{depth_m->data(), target_m->data(), options.min_depth_m, target_m->dim(2)};
+                  const Tensor dx = Tensor::empty(depth_m->shape(), dy.device());
+                  launch(dy.device(), target_m->numel() / saved.W, saved.W,
+                         LossBackward{saved, count.data(), sum_d.data(), loss->data(), dy.data(),
+                                      options.variance_focus, dx.data()});
+                  return Grads{dx};
+                });
 }
 
 }  // namespace md

@@ -6,7 +6,8 @@
 
 #include "engine/backend.h"
 #include "layers/ops.h"
-#include "tests/testing.h"
+#include "losses/silog.h"
+#include "tests/host_map.h"
 
 namespace md {
 namespace {
@@ -108,6 +109,68 @@ TEST(Autograd, WalksAndFreesAHundredThousandNodesWithoutRecursion) {
   chain().backward();
   EXPECT_EQ(a.grad().item(), 1.F);
   chain();  // dropped without a backward: its destructor must not overflow the stack
+}
+
+/// y = step(step(...step(a))), dropped without a backward: destructors must not overflow the stack.
+template <class Step>
+void drop_chain(int length, const Shape& shape, const Step& step) {
+  Tensor y = Tensor::full(shape, 1.F);
+  y.requires_grad_();
+  for (int i = 0; i < length; ++i) y = step(y);
+}
+
+TEST(Autograd, FreesLongChainsOfOpsThatSaveTensors) {
+  const Tensor x = Tensor::full({1, 1, 1, 1}, 1.F), one = Tensor::full({1}, 1.F);
+  drop_chain(200000, {1}, [&](const Tensor& y) { return add(multiply(y, y), y); });
+  drop_chain(30000, one.shape(), [&](const Tensor& w) { return batch_norm(x, w, one, {one, one}, {}).reshape({1}); });
+  drop_chain(30000, x.shape(), [&](const Tensor& y) { return silog(y, x.reshape({1, 1, 1}), {}).reshape(x.shape()); });
+}
+
+/// The error of op(x)'s backward after `changed` was written in place.
+std::string error_after_write(const Tensor& changed, const Tensor& y) {
+  changed.copy_from(changed.clone());
+  return test::error_of([&] { y.backward(Tensor::full(y.shape(), 1.F)); });
+}
+
+TEST(Autograd, RefusesWhatWasWrittenSinceItWasSaved) {
+  // As PyTorch, and with any write to the same memory: the gradient would be that of other numbers.
+  using test::random_tensor;
+  const auto image = [] { return test::random_tensor({1, 3, 4, 2}, 1, 0.5F, 2.F).requires_grad_(); };
+  const Tensor x = image(), w = random_tensor({2, 3, 3, 2}, 2).requires_grad_(), c = random_tensor({2}, 3);
+  const Tensor gate = random_tensor({1, 1, 1, 2}, 4).requires_grad_(), target_m = random_tensor({1, 3, 4}, 5, 1.F, 2.F);
+  const auto expect_refusal = [](const char* op, const Tensor& changed, const Tensor& y) {
+    const std::string error = error_after_write(changed, y);
+    EXPECT_TRUE(error.starts_with(op)) << error;
+    EXPECT_NE(error.find("modified by an inplace operation"), std::string::npos) << error;
+  };
+  expect_refusal("multiply", x, multiply(x, image()));
+  expect_refusal("hardswish", x, hardswish(x));
+  const Tensor y = relu(x);
+  expect_refusal("relu", y, y);
+  expect_refusal("multiply_channels", gate, multiply_channels(x, gate));
+  expect_refusal("conv2d", w, conv2d(x, w, {}, {.pad = 1}));
+  expect_refusal("conv2d", x, conv2d(x, w, {}, {.pad = 1}));
+  const Tensor z = conv2d(x, w, {}, {.pad = 1, .act = {Act::leaky_relu, 0.1F}});
+  expect_refusal("conv2d", z, z);
+  expect_refusal("batch_norm", c, batch_norm(x, c, c, {c.clone(), random_tensor({2}, 6, 1.F, 2.F)}, {}));
+  const Tensor depth_m = random_tensor({1, 3, 4, 1}, 7, 1.F, 2.F).requires_grad_();
+  expect_refusal("silog", depth_m, silog(depth_m, target_m, {}));
+  expect_refusal("silog", target_m, silog(depth_m, target_m, {}));
+}
+
+TEST(Autograd, GradientsOfUnneededSavedTensorsAreNotRefused) {
+  // dx = dy * s needs s alone: the other factor may change.
+  const Tensor x = leaf({1, 2}), s = Tensor::full({2}, 3.F);
+  const Tensor y = multiply(x, s);
+  x.copy_from(s);
+  y.backward(Tensor::full({2}, 1.F));
+  EXPECT_EQ(x.grad().to_host(), (std::vector<float>{3, 3}));
+}
+
+TEST(Autograd, RefusesASecondWalk) {
+  const Tensor a = leaf({1, 2}), shared = scale(a, 2.F);
+  sum(shared).backward();
+  EXPECT_NE(test::error_of([&] { sum(shared).backward(); }).find("scale: backward ran"), std::string::npos);
 }
 
 TEST(Autograd, FreesWhatOpsSavedOnTheWay) {

@@ -176,6 +176,21 @@ TEST(BatchNormNumerics, SurvivesAMeanFarAboveTheSpread) {
   EXPECT_NEAR(double(y.to_host()[1]), 1, 1e-3);
 }
 
+// A training forward of the same layer may come between an evaluation and its backward.
+TEST(BatchNormEvaluation, KeepsItsStatisticsForItsBackward) {
+  const auto dweight = [](bool train_between) {
+    BatchNormState state{random_tensor({5}, 1), random_tensor({5}, 2, 0.5F, 2.F)};
+    const Tensor x = random_tensor({7, 5}, 3), weight = random_tensor({5}, 4), bias = random_tensor({5}, 5);
+    weight.requires_grad_();
+    const Tensor y = batch_norm(x, weight, bias, state, {});
+    state.training = true;
+    if (train_between) batch_norm(x, weight, bias, state, {});
+    y.backward(random_upstream(y.shape(), 6));
+    return weight.grad().to_host();
+  };
+  EXPECT_EQ(dweight(true), dweight(false));
+}
+
 TEST(BatchNormErrors, NameTheShapes) {
   const Tensor x = Tensor::zeros({2, 3, 4, 5}), five = Tensor::zeros({5}), four = Tensor::zeros({4});
   EXPECT_ERROR(batch_norm(x, four, five, {five, five}, {}), "batch_norm: [4] for input [2,3,4,5]");
