@@ -1,3 +1,4 @@
+// Adam and AdamW as one kernel over each parameter.
 #include "engine/optim.h"
 
 #include <cmath>
@@ -42,37 +43,37 @@ Adam::Adam(std::vector<Group> groups, AdamSpec spec) : spec_(spec) {
   for (const Group& group : groups) {
     for (const Module::Entry& param : group.params) {
       const Tensor& p = param.tensor;
-      slots_.push_back(
-          {param, group.weight_decay, Tensor::zeros(p.shape(), p.device()), Tensor::zeros(p.shape(), p.device())});
+      slots_.push_back({param, group.weight_decay, Tensor::zeros(p.shape(), p.device()),
+                        Tensor::zeros(p.shape(), p.device()), Tensor::zeros({})});
     }
   }
 }
 
 void Adam::step(double lr) {
-  ++steps_;
-  const double correction1 = 1 - std::pow(spec_.beta1, double(steps_));
-  const double correction2 = 1 - std::pow(spec_.beta2, double(steps_));
   for (const Slot& slot : slots_) {
-    const Tensor& p = slot.param.tensor;
-    const Tensor grad = p.grad();
-    if (!grad) continue;
-    Update update{};
-    update.param = p.data();
-    update.exp_avg = slot.exp_avg.data();
-    update.exp_avg_sq = slot.exp_avg_sq.data();
-    update.grad = grad.data();
-    update.count = p.numel();
-    update.keep = spec_.decoupled_decay ? float(1 - lr * double(slot.weight_decay)) : 1.F;
-    update.grad_decay = spec_.decoupled_decay ? 0.F : slot.weight_decay;
-    update.beta2 = float(spec_.beta2);
-    update.one_less_beta1 = float(1 - spec_.beta1);
-    update.one_less_beta2 = float(1 - spec_.beta2);
-    update.step_size = float(lr / correction1);
-    update.root_scale = float(1 / std::sqrt(correction2));
-    update.eps = float(spec_.eps);
-    launch(p.device(), (p.numel() + kRow - 1) / kRow, kRow, update);
-    p.bump_version();
+    if (slot.param.tensor.grad()) update(slot, lr);
   }
+}
+
+void Adam::update(const Slot& slot, double lr) const {
+  const Tensor &p = slot.param.tensor, grad = p.grad();
+  const double t = double(*slot.step.data() += 1.F);
+  Update update{};
+  update.param = p.data();
+  update.exp_avg = slot.exp_avg.data();
+  update.exp_avg_sq = slot.exp_avg_sq.data();
+  update.grad = grad.data();
+  update.count = p.numel();
+  update.keep = spec_.decoupled_decay ? float(1 - lr * double(slot.weight_decay)) : 1.F;
+  update.grad_decay = spec_.decoupled_decay ? 0.F : slot.weight_decay;
+  update.beta2 = float(spec_.beta2);
+  update.one_less_beta1 = float(1 - spec_.beta1);
+  update.one_less_beta2 = float(1 - spec_.beta2);
+  update.step_size = float(lr / (1 - std::pow(spec_.beta1, t)));
+  update.root_scale = float(1 / std::sqrt(1 - std::pow(spec_.beta2, t)));
+  update.eps = float(spec_.eps);
+  launch(p.device(), (p.numel() + kRow - 1) / kRow, kRow, update);
+  p.bump_version();
 }
 
 void Adam::zero_grad() {
@@ -82,18 +83,16 @@ void Adam::zero_grad() {
 State Adam::state() const {
   State state;
   for (const Module::Entry& entry : entries()) state[entry.name] = to_torch(entry.tensor, entry.layout);
-  Tensor step = Tensor::empty({}, {}, DType::i32);
-  *step.data<std::int32_t>() = std::int32_t(steps_);
-  state["step"] = step;
   return state;
 }
 
 void Adam::load(const State& state) {
-  std::vector<Module::Entry> wanted = entries();
-  const Tensor step = Tensor::empty({}, {}, DType::i32);
-  wanted.push_back({"step", step});
-  load_entries(wanted, state, "optimizer");
-  steps_ = *step.data<std::int32_t>();
+  for (const auto& [name, tensor] : state) {
+    if (!name.starts_with("step.") || tensor.numel() != 1 || tensor.dtype() != DType::f32) continue;
+    const float step = tensor.item();
+    if (!(step >= 0.F && step == std::floor(step))) fail(Exit::bad_data, "optimizer: ", name, " is ", step);
+  }
+  load_entries(entries(), state, "optimizer");
 }
 
 std::vector<Module::Entry> Adam::entries() const {
@@ -101,11 +100,13 @@ std::vector<Module::Entry> Adam::entries() const {
   for (const Slot& slot : slots_) {
     entries.push_back({"exp_avg." + slot.param.name, slot.exp_avg, slot.param.layout});
     entries.push_back({"exp_avg_sq." + slot.param.name, slot.exp_avg_sq, slot.param.layout});
+    entries.push_back({"step." + slot.param.name, slot.step});
   }
   return entries;
 }
 
 double polynomial_lr(double base, double end, i64 step, i64 total, double power) {
+  MD_CHECK(0 <= step && step <= total && total > 0, "polynomial_lr: step ", step, " of ", total);
   return (base - end) * std::pow(1 - double(step) / double(total), power) + end;
 }
 

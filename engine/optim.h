@@ -21,12 +21,11 @@ class Adam {
   };
   Adam(std::vector<Group>, AdamSpec);
 
-  /// One update of every parameter that has a gradient. Parameters without one stay as they are.
+  /// One update of every parameter that has a gradient. The others stay as they are, and so does their step count.
   void step(double lr);
   void zero_grad();
-  i64 steps() const { return steps_; }
 
-  /// "exp_avg.<param>", "exp_avg_sq.<param>" and "step", in PyTorch's layout.
+  /// "exp_avg.<param>", "exp_avg_sq.<param>" and "step.<param>" (f32 [], as PyTorch's), in PyTorch's layout.
   State state() const;
   void load(const State&);
 
@@ -35,12 +34,13 @@ class Adam {
     Module::Entry param;
     float weight_decay;
     Tensor exp_avg, exp_avg_sq;
+    Tensor step;  // updates so far, on the CPU
   };
-  std::vector<Module::Entry> entries() const;  // both averages under their names
+  void update(const Slot&, double lr) const;
+  std::vector<Module::Entry> entries() const;  // the state under its names
 
   std::vector<Slot> slots_;
   AdamSpec spec_;
-  i64 steps_ = 0;
 };
 
 /// (base - end) * (1 - step/total)^power + end; the first update (step 0) uses base.

@@ -106,6 +106,33 @@ TEST(OptimTest, NoGradientNoUpdate) {
   EXPECT_FALSE(entries[0].tensor.grad());
 }
 
+TEST(OptimTest, EveryParameterCountsItsOwnSteps) {
+  // As torch.optim: the first update that a parameter sees has the bias correction of step 1, whenever it comes.
+  const auto early = parameters(1), late = parameters(1);
+  Adam on_time({{early, 0.1F}}, {}), delayed({{late, 0.1F}}, {});
+  early[1].tensor.set_grad(gradient(early[1], 0));
+  on_time.step(kLr);
+  for (int k = 0; k < 3; ++k) {
+    late[0].tensor.set_grad(gradient(late[0], k));
+    if (k == 2) late[1].tensor.set_grad(gradient(late[1], 0));
+    delayed.step(kLr);
+  }
+  EXPECT_EQ(late[1].tensor.to_host(), early[1].tensor.to_host());
+  const State state = delayed.state();
+  EXPECT_EQ(state.at("step.p1").item(), 3.F);
+  EXPECT_EQ(state.at("step.p3").item(), 1.F);
+  EXPECT_EQ(state.at("step.p1024").item(), 0.F);
+}
+
+TEST(OptimTest, RefusesAStepCountThatIsNone) {
+  for (const float bad : {-1.F, 0.5F, std::nanf("")}) {
+    Adam adam({{parameters(1), 0.1F}}, {});
+    State state = adam.state();
+    state.at("step.p3") = Tensor::full({}, bad);
+    EXPECT_THROW(adam.load(state), Error) << bad;
+  }
+}
+
 TEST(OptimTest, StateContinuesBitForBit) {
   const auto straight = parameters(1), broken = parameters(1);
   Adam one({{straight, 0.1F}}, {});
@@ -116,10 +143,10 @@ TEST(OptimTest, StateContinuesBitForBit) {
     run_steps(first, broken, 0, 2);
     saved = first.state();
   }
-  EXPECT_TRUE(saved.contains("exp_avg.p3") && saved.contains("exp_avg_sq.p3") && saved.contains("step"));
+  EXPECT_TRUE(saved.contains("exp_avg.p3") && saved.contains("exp_avg_sq.p3") && saved.contains("step.p3"));
   Adam second({{broken, 0.1F}}, {});
   second.load(saved);
-  EXPECT_EQ(second.steps(), 2);
+  EXPECT_EQ(second.state().at("step.p3").item(), 2.F);
   run_steps(second, broken, 2, kSteps);
   for (std::size_t e = 0; e < straight.size(); ++e)
     EXPECT_EQ(straight[e].tensor.to_host(), broken[e].tensor.to_host()) << straight[e].name;
@@ -131,6 +158,8 @@ TEST(OptimTest, PolynomialDecayStartsAtBaseAndEndsAtEnd) {
   EXPECT_DOUBLE_EQ(polynomial_lr(3e-4, 3e-5, 0, 800), 3e-4);
   EXPECT_DOUBLE_EQ(polynomial_lr(3e-4, 3e-5, 800, 800), 3e-5);
   EXPECT_DOUBLE_EQ(polynomial_lr(1e-4, 1e-5, 1, 5), 9e-5 * std::pow(0.8, 0.9) + 1e-5);
+  EXPECT_THROW(polynomial_lr(1e-4, 1e-5, 0, 0), Error);
+  EXPECT_THROW(polynomial_lr(1e-4, 1e-5, 6, 5), Error);
 }
 
 }  // namespace
