@@ -1,3 +1,4 @@
+// Size classes, each with the list of its free blocks, under one lock.
 #include "engine/pool.h"
 
 #include <algorithm>
@@ -19,23 +20,31 @@ std::size_t Pool::class_of(std::size_t bytes) {
 void* Pool::alloc(std::size_t bytes) {
   const std::size_t size = class_of(bytes);
   const std::lock_guard lock(mutex_);
+  Class& its = classes_[size];
+  void* block = nullptr;
+  if (its.free.empty()) {
+    // free() must not fail, so it must not allocate: the list grows here.
+    if (its.free.capacity() <= its.blocks) its.free.reserve(2 * its.blocks + 1);
+    block = take_block(size);
+    ++its.blocks;
+    ++stats_.misses;
+  } else {
+    block = its.free.back();
+    its.free.pop_back();
+    ++stats_.hits;
+  }
   stats_.bytes_in_use += static_cast<i64>(size);
   stats_.bytes_peak = std::max(stats_.bytes_peak, stats_.bytes_in_use);
-  std::vector<void*>& list = free_[size];
-  if (!list.empty()) {
-    ++stats_.hits;
-    void* block = list.back();
-    list.pop_back();
-    return block;
-  }
-  ++stats_.misses;
+  return block;
+}
+
+void* Pool::take_block(std::size_t size) {
   void* block = take_(size);
   if (!block) {
     release_locked();
     block = take_(size);
   }
   if (!block) {
-    stats_.bytes_in_use -= static_cast<i64>(size);
     fail(Exit::numeric, "out of memory: ", size >> 20, " MiB wanted with ", stats_.bytes_in_use >> 20,
          " MiB in use; a smaller --batch or image size needs less");
   }
@@ -47,7 +56,7 @@ void Pool::free(void* block, std::size_t bytes) noexcept {
   const std::size_t size = class_of(bytes);
   const std::lock_guard lock(mutex_);
   stats_.bytes_in_use -= static_cast<i64>(size);
-  free_[size].push_back(block);
+  classes_.find(size)->second.free.push_back(block);
 }
 
 void Pool::release() {
@@ -56,10 +65,11 @@ void Pool::release() {
 }
 
 void Pool::release_locked() {
-  for (auto& [size, list] : free_) {
-    for (void* block : list) give_(block, size);
-    stats_.bytes_reserved -= static_cast<i64>(size * list.size());
-    list.clear();
+  for (auto& [size, its] : classes_) {
+    for (void* block : its.free) give_(block, size);
+    stats_.bytes_reserved -= static_cast<i64>(size * its.free.size());
+    its.blocks -= its.free.size();
+    its.free.clear();
   }
 }
 

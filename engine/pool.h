@@ -28,11 +28,16 @@ class Pool {
   static std::size_t class_of(std::size_t bytes);  // the size that a request is rounded to
 
  private:
+  struct Class {
+    std::vector<void*> free;  // has room for every block of the class
+    std::size_t blocks = 0;   // free and in use
+  };
+  void* take_block(std::size_t size);
   void release_locked();
   std::function<void*(std::size_t)> take_;
   std::function<void(void*, std::size_t)> give_;
   mutable std::mutex mutex_;
-  std::unordered_map<std::size_t, std::vector<void*>> free_;
+  std::unordered_map<std::size_t, Class> classes_;  // by size
   PoolStats stats_;
 };
 

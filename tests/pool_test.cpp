@@ -3,9 +3,22 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <thread>
+
+namespace {
+std::atomic<int> heap_calls{0};
+}
+void* operator new(std::size_t bytes) {
+  ++heap_calls;
+  if (void* block = std::malloc(bytes)) return block;
+  throw std::bad_alloc();
+}
+void operator delete(void* block) noexcept { std::free(block); }
+void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 
 namespace md {
 namespace {
@@ -58,6 +71,18 @@ TEST(Pool, GivesCachedBlocksBackBeforeItRefuses) {
   }
   EXPECT_EQ(pool.stats().bytes_in_use, 4096);
   pool.free(all, 4096);
+}
+
+TEST(Pool, FreeNeverAllocates) {  // it is noexcept: a failed allocation would end the process
+  Pool pool(std::malloc, [](void* p, std::size_t) { std::free(p); });
+  std::vector<void*> blocks(100);
+  for (int round = 0; round < 2; ++round) {
+    for (void*& block : blocks) block = pool.alloc(1000);
+    const int before = heap_calls;
+    for (void* block : blocks) pool.free(block, 1000);
+    EXPECT_EQ(heap_calls, before);
+    pool.release();
+  }
 }
 
 TEST(Pool, ServesManyThreads) {
