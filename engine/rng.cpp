@@ -22,7 +22,7 @@ std::array<std::uint32_t, 4> philox(std::uint64_t seed, std::uint64_t stream, st
 
 Rng::Rng(std::uint64_t seed, Purpose purpose, std::uint64_t a, std::uint64_t b)
     : seed_(seed), stream_(std::uint64_t(purpose) << 60 | a << 40 | b) {
-  MD_CHECK(a < 1ULL << 20 && b < 1ULL << 40, "Rng: stream (", a, ",", b, ") out of range");
+  MD_CHECK(a <= kMostA && b <= kMostB, "Rng: stream (", a, ",", b, ") is beyond (", kMostA, ",", kMostB, ")");
 }
 
 std::uint32_t Rng::bits() {

@@ -15,9 +15,11 @@ std::array<std::uint32_t, 4> philox(std::uint64_t seed, std::uint64_t stream, st
 enum class Purpose : std::uint8_t { init, shuffle, augment, metric_depth, drop_path, test, scene };
 
 /// Draws one after the other from the stream (purpose, a, b) of a seed, e.g. (augment, epoch, sample index).
-/// a < 2^20, b < 2^40.
+/// Throws where one of them is too large: whoever counts epochs (a) or steps (b) checks them against these at the
+/// start.
 class Rng {
  public:
+  static constexpr std::uint64_t kMostA = (1ULL << 20) - 1, kMostB = (1ULL << 40) - 1;
   Rng(std::uint64_t seed, Purpose purpose, std::uint64_t a = 0, std::uint64_t b = 0);
   std::uint32_t bits();
   double uniform();                         // [0,1), 53 bits

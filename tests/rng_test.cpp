@@ -31,7 +31,9 @@ TEST(Rng, StreamsAreReproducibleAndDistinct) {
   first.insert(Rng(8, Purpose::augment).bits());
   first.insert(Rng(7, Purpose::shuffle).bits());
   EXPECT_EQ(first.size(), 18U);
-  EXPECT_THROW(Rng(0, Purpose::augment, 1 << 20), Error);
+  Rng(0, Purpose::augment, Rng::kMostA, Rng::kMostB);
+  EXPECT_THROW(Rng(0, Purpose::augment, Rng::kMostA + 1), Error);
+  EXPECT_THROW(Rng(0, Purpose::augment, 0, Rng::kMostB + 1), Error);
 }
 
 TEST(Rng, IntegersCoverBothEndsEvenly) {
