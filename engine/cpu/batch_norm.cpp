@@ -42,21 +42,20 @@ void with_activation(const BatchNormSpec& spec, const Fn& fn) {
   }
 }
 
-/// Mean and sum of squared deviations of one chunk, per channel.
-void chunk_moments(const RowWalk& w, i64 chunk, const float* x, float* mean, float* m2) {
-  std::vector<float> wide(static_cast<std::size_t>(w.width), 0.F);
-  float* acc = wide.data();
+/// Mean and sum of squared deviations of one chunk, per channel. scratch [2*width].
+void chunk_moments(const RowWalk& w, i64 chunk, const float* x, float* scratch, float* mean, float* m2) {
+  float *acc = scratch, *mu = scratch + w.width;
+  std::fill_n(acc, w.width, 0.F);
   const i64 begin = w.begin(chunk), end = w.end(chunk);
-  for_each_wide_row(w, begin, end, [=](i64 at, i64 n) {
+  for_each_wide_row(w, begin, end, [x, acc](i64 at, i64 n) {
 #pragma omp simd
     for (i64 i = 0; i < n; ++i) acc[i] += x[at + i];
   });
   unfold(acc, w, mean);
   for (i64 c = 0; c < w.C; ++c) mean[c] /= static_cast<float>(end - begin);
-  const std::vector<float> wide_mean = tile(mean, w);
-  const float* mu = wide_mean.data();
-  std::fill(wide.begin(), wide.end(), 0.F);
-  for_each_wide_row(w, begin, end, [=](i64 at, i64 n) {
+  tile(mean, w, mu);
+  std::fill_n(acc, w.width, 0.F);
+  for_each_wide_row(w, begin, end, [x, acc, mu](i64 at, i64 n) {
 #pragma omp simd
     for (i64 i = 0; i < n; ++i) {
       const float d = x[at + i] - mu[i];
@@ -85,11 +84,12 @@ void gradient_sums(const RowWalk& w, const Affine& affine, const float* dy, cons
                    std::vector<float>& partial) {
   const std::vector<float> wide_mean = tile(mean, w);
   const float *a = affine.slope.data(), *b = affine.offset.data(), *mu = wide_mean.data();
+  Scratch scratch(2 * w.width);
 #pragma omp parallel for schedule(static)
   for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
-    std::vector<float> wide(static_cast<std::size_t>(2 * w.width), 0.F);
-    float *s0 = wide.data(), *s1 = s0 + w.width;
-    for_each_wide_row(w, w.begin(chunk), w.end(chunk), [=](i64 at, i64 n) {
+    float *s0 = scratch.of_this_thread(), *s1 = s0 + w.width;
+    std::fill_n(s0, 2 * w.width, 0.F);
+    for_each_wide_row(w, w.begin(chunk), w.end(chunk), [x, dy, a, b, mu, s0, s1](i64 at, i64 n) {
 #pragma omp simd
       for (i64 i = 0; i < n; ++i) {
         const float v = x[at + i], dz = activation_gradient<kAct>(v * a[i] + b[i], dy[at + i]);
@@ -115,7 +115,7 @@ void input_gradient(const RowWalk& w, const Affine& affine, const InputGradient&
   const float *k_dz = t_dz.data(), *k_x = t_x.data(), *k_1 = t_1.data();
 #pragma omp parallel for schedule(static)
   for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
-    for_each_wide_row(w, w.begin(chunk), w.end(chunk), [=](i64 at, i64 n) {
+    for_each_wide_row(w, w.begin(chunk), w.end(chunk), [x, dy, dx, a, b, k_dz, k_x, k_1](i64 at, i64 n) {
 #pragma omp simd
       for (i64 i = 0; i < n; ++i) {
         const float v = x[at + i], dz = activation_gradient<kAct>(v * a[i] + b[i], dy[at + i]);
@@ -134,10 +134,11 @@ void CpuBackend::batch_norm_statistics(const BatchNormSpec& spec, const Tensor& 
   const RowWalk w = walk_of(x, mean.numel());
   const float* px = x.data();
   std::vector<float> moments(static_cast<std::size_t>(w.chunks * 2 * w.C));
+  Scratch scratch(2 * w.width);
 #pragma omp parallel for schedule(static)
   for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
     float* at = moments.data() + chunk * 2 * w.C;
-    chunk_moments(w, chunk, px, at, at + w.C);
+    chunk_moments(w, chunk, px, scratch.of_this_thread(), at, at + w.C);
   }
   for (i64 c = 0; c < w.C; ++c) {
     double n = 0, mu = 0, m2 = 0;
@@ -164,7 +165,7 @@ void CpuBackend::batch_norm(const BatchNormSpec& spec, const Tensor& x, const Te
   with_activation(spec, [&]<Act kAct>() {
 #pragma omp parallel for schedule(static)
     for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
-      for_each_wide_row(w, w.begin(chunk), w.end(chunk), [=](i64 at, i64 n) {
+      for_each_wide_row(w, w.begin(chunk), w.end(chunk), [px, py, a, b](i64 at, i64 n) {
 #pragma omp simd
         for (i64 i = 0; i < n; ++i) py[at + i] = activate<kAct>(px[at + i] * a[i] + b[i]);
       });

@@ -3,6 +3,8 @@
 // order: accurate, and the same with any number of threads. Narrow rows (C < 64) are walked several at a time so that
 // the inner loop fills a vector.
 #pragma once
+#include <omp.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -13,7 +15,7 @@ namespace md {
 /// How rows are walked: `fold` neighbouring rows as one of `width` = fold*C elements.
 struct RowWalk {
   RowWalk(i64 rows, i64 channels)
-      : R(rows), C(channels), fold(channels >= 64 ? 1 : 64 / std::max<i64>(channels, 1)), width(fold * channels) {
+      : R(rows), C(channels), fold(channels >= 64 ? 1 : 64 / channels), width(fold * channels) {
     // About 64 KiB of x a chunk: a second look at it finds it in the cache.
     chunk = std::max<i64>(1, 16384 / width) * fold;
     chunks = (R + chunk - 1) / chunk;
@@ -24,6 +26,19 @@ struct RowWalk {
   i64 R, C, fold, width, chunk, chunks;
 };
 
+/// Room for the partial sums of every thread, taken before the parallel region: an exception inside of one (no memory)
+/// would end the process.
+class Scratch {
+ public:
+  explicit Scratch(i64 floats)
+      : stride_((floats + 15) / 16 * 16), memory_(static_cast<std::size_t>(stride_ * omp_get_max_threads())) {}
+  float* of_this_thread() { return memory_.data() + omp_get_thread_num() * stride_; }
+
+ private:
+  i64 stride_;  // whole cache lines
+  std::vector<float> memory_;
+};
+
 /// Calls body(element offset, count) for the rows [begin, end): `width` elements at a time, then what is left.
 template <class Body>
 inline void for_each_wide_row(const RowWalk& w, i64 begin, i64 end, const Body& body) {
@@ -32,10 +47,13 @@ inline void for_each_wide_row(const RowWalk& w, i64 begin, i64 end, const Body& 
   for (i64 r = wide_end; r < end; ++r) body(r * w.C, w.C);
 }
 
-/// `values` repeated `fold` times, for kernels that walk wide rows.
+/// `values` repeated `fold` times, for kernels that walk wide rows: [C] -> [width].
+inline void tile(const float* values, const RowWalk& w, float* wide) {
+  for (i64 i = 0; i < w.width; ++i) wide[i] = values[i % w.C];
+}
 inline std::vector<float> tile(const float* values, const RowWalk& w) {
   std::vector<float> wide(static_cast<std::size_t>(w.width));
-  for (i64 i = 0; i < w.width; ++i) wide[static_cast<std::size_t>(i)] = values[i % w.C];
+  tile(values, w, wide.data());
   return wide;
 }
 

@@ -1,3 +1,4 @@
+// Windows of channels-last images, a register of channels at a time: every tap is one multiply-add.
 #include "engine/cpu/conv_direct.h"
 
 #include <algorithm>
@@ -219,7 +220,7 @@ void direct_one_channel(const Conv2dSpec& spec, const Tensor& x, const Tensor& w
   float* py = y.data();
 #pragma omp parallel for schedule(static)
   for (i64 r = 0; r < g.N * g.OH; ++r) {
-    const auto finish = [=, row = py + r * g.OW](i64 ox, float sum) {
+    const auto finish = [b, slope, row = py + r * g.OW](i64 ox, float sum) {
       const float z = b + sum;
       row[ox] = z > 0.F ? z : slope * z;
     };

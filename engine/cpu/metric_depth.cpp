@@ -3,6 +3,8 @@
 // and its gradient is a gather over 2N neighbours. Identified pairs are compacted into a list, so that a pair that its
 // depths do not identify is never read, and distances are taken a vector of pairs at a time.
 // Sums run in a fixed order, row by row in double: the same bits with any number of threads.
+#include <omp.h>
+
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -281,11 +283,14 @@ void CpuBackend::metric_depth(const MetricDepthPairs& pairs, const Tensor& featu
   float* g = gradient ? gradient.data() : nullptr;
 
   std::vector<Rows::Sum> sums(std::size_t(map.K) * std::size_t(map.h));
-#pragma omp parallel
-  {
-    Rows rows(pairs, around, depth, map, f, g);
-#pragma omp for schedule(dynamic, 4)
-    for (int r = 0; r < map.K * map.h; ++r) sums[std::size_t(r)] = rows.row(r / map.h, r % map.h);
+  // One for each thread, made out here: an exception inside of the parallel region would end the process.
+  const auto threads = std::size_t(omp_get_max_threads());
+  std::vector<Rows> workers;
+  workers.reserve(threads);
+  while (workers.size() < threads) workers.emplace_back(pairs, around, depth, map, f, g);
+#pragma omp parallel for schedule(dynamic, 4)
+  for (int r = 0; r < map.K * map.h; ++r) {
+    sums[std::size_t(r)] = workers[std::size_t(omp_get_thread_num())].row(r / map.h, r % map.h);
   }
   Rows::Sum total;
   for (const Rows::Sum& s : sums) {

@@ -5,12 +5,11 @@
 namespace md {
 namespace {
 
-/// One chunk of rows into sums[C].
+/// One chunk of rows into sums[C]; acc [width] is scratch.
 template <bool kWeighted>
-void sum_chunk(const RowWalk& w, i64 chunk, const float* x, const float* factor, float* sums) {
-  std::vector<float> wide(static_cast<std::size_t>(w.width), 0.F);
-  float* acc = wide.data();
-  for_each_wide_row(w, w.begin(chunk), w.end(chunk), [=](i64 at, i64 n) {
+void sum_chunk(const RowWalk& w, i64 chunk, const float* x, const float* factor, float* acc, float* sums) {
+  std::fill_n(acc, w.width, 0.F);
+  for_each_wide_row(w, w.begin(chunk), w.end(chunk), [x, factor, acc](i64 at, i64 n) {
 #pragma omp simd
     for (i64 i = 0; i < n; ++i) acc[i] += kWeighted ? x[at + i] * factor[at + i] : x[at + i];
   });
@@ -25,14 +24,15 @@ void CpuBackend::reduce_sum(const Tensor& x, const Tensor& factor, i64 outer, i6
   const float* pf = factor ? factor.data() : nullptr;
   const i64 chunks = walk.chunks;
   std::vector<float> partial(static_cast<std::size_t>(outer * chunks * inner));
+  Scratch scratch(walk.width);
 #pragma omp parallel for schedule(static) if (outer * axis * inner > 32768)
   for (i64 t = 0; t < outer * chunks; ++t) {
     const i64 o = t / chunks, at = o * axis * inner;
-    float* sums = partial.data() + t * inner;
+    float *sums = partial.data() + t * inner, *acc = scratch.of_this_thread();
     if (pf) {
-      sum_chunk<true>(walk, t % chunks, px + at, pf + at, sums);
+      sum_chunk<true>(walk, t % chunks, px + at, pf + at, acc, sums);
     } else {
-      sum_chunk<false>(walk, t % chunks, px + at, nullptr, sums);
+      sum_chunk<false>(walk, t % chunks, px + at, nullptr, acc, sums);
     }
   }
   float* py = y.data();

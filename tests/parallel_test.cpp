@@ -1,0 +1,80 @@
+// An exception cannot leave an OpenMP region: it ends the process. So nothing in one may allocate.
+#include <omp.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "layers/ops.h"
+#include "losses/metric_depth.h"
+#include "losses/silog.h"
+#include "tests/testing.h"
+
+namespace {
+std::atomic<int> allocations_in_parallel{0};
+}
+void* operator new(std::size_t bytes) {
+  if (omp_in_parallel() != 0) ++allocations_in_parallel;
+  if (void* block = std::malloc(bytes)) return block;
+  throw std::bad_alloc();
+}
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  if (omp_in_parallel() != 0) ++allocations_in_parallel;
+  if (void* block = std::aligned_alloc(std::size_t(alignment), bytes)) return block;
+  throw std::bad_alloc();
+}
+void operator delete(void* block) noexcept { std::free(block); }
+void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
+void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
+
+namespace md::test {
+namespace {
+
+class Parallel : public ::testing::Test {
+ protected:
+  Parallel() { omp_set_num_threads(2); }
+  ~Parallel() override {
+    omp_set_num_threads(before_);
+    EXPECT_EQ(allocations_in_parallel, 0);
+  }
+  /// Forward and backward, large enough for parallel regions.
+  static void run(const Function& f, const std::vector<Tensor>& inputs) { gradients(f, inputs); }
+  const Tensor x_ = random_tensor({2, 40, 50, 24}, 1);
+
+ private:
+  const int before_ = omp_get_max_threads();
+};
+
+TEST_F(Parallel, BatchNormDoesNotAllocate) {
+  const Tensor mean = random_tensor({24}, 2), var = random_tensor({24}, 3, 0.5F, 1.F);
+  run(
+      [&](const auto& in) {
+        return batch_norm(in[0], in[1], in[2], {mean, var, 0.1F, true}, {1e-3F, {Act::relu}});
+      },
+      {x_, random_tensor({24}, 4), random_tensor({24}, 5)});
+}
+
+TEST_F(Parallel, SumsDoNotAllocate) {
+  run([](const auto& in) { return mean(multiply_channels(in[0], in[1])); }, {x_, random_tensor({2, 1, 1, 24}, 2)});
+}
+
+TEST_F(Parallel, ConvolutionsDoNotAllocate) {
+  const Conv2dSpec depthwise{.pad = 2, .groups = 24};
+  run([&](const auto& in) { return conv2d(in[0], in[1], {}, depthwise); }, {x_, random_tensor({5, 5, 24}, 2)});
+  run([](const auto& in) { return conv2d(in[0], in[1], {}, {.pad = 1}); }, {x_, random_tensor({1, 3, 3, 24}, 2)});
+}
+
+TEST_F(Parallel, ResamplingDoesNotAllocate) {
+  run([](const auto& in) { return upsample_bilinear(in[0], 61, 77); }, {x_});
+}
+
+TEST_F(Parallel, LossesDoNotAllocate) {
+  const Tensor depth_m = random_tensor({2, 40, 50}, 2, 0.5F, 4.F);
+  const auto shifts = draw_shifts({}, 1, 0, 2, 40, 50).list;
+  run([&](const auto& in) { return metric_depth(in[0], depth_m, shifts, {}); }, {x_});
+  run([&](const auto& in) { return silog(in[0], depth_m, {}); }, {random_tensor({2, 40, 50, 1}, 3, 0.5F, 4.F)});
+}
+
+}  // namespace
+}  // namespace md::test
