@@ -102,11 +102,13 @@ Tensor plane_equation(const Tensor& logits, float max_distance_m) {
   const i64 pixels = logits.numel() / 3;
   const Tensor plane = Tensor::empty({logits.dim(0), logits.dim(1), logits.dim(2), 4}, logits.device());
   launch(logits.device(), pixels, 1, PlaneEquation{logits.data(), plane.data(), max_distance_m});
-  return record("plane_equation", plane, {logits}, [=, x = logits.detach()](const Tensor& dplane, Needs) -> Grads {
-    const Tensor dx = Tensor::empty(x.shape(), x.device());
-    launch(x.device(), pixels, 1, PlaneEquationGradient{dplane.data(), x.data(), dx.data(), max_distance_m});
-    return {dx};
-  });
+  return record("plane_equation", plane, {logits},
+                [max_distance_m, x = Saved(logits)](const Tensor& dplane, Needs) -> Grads {
+                  const Tensor dx = Tensor::empty(x.shape(), dplane.device());
+                  const PlaneEquationGradient gradient{dplane.data(), x->data(), dx.data(), max_distance_m};
+                  launch(dplane.device(), dx.numel() / 3, 1, gradient);
+                  return {dx};
+                });
 }
 
 Tensor local_planar_guidance(const Tensor& plane, int r) {
@@ -115,12 +117,13 @@ Tensor local_planar_guidance(const Tensor& plane, int r) {
   const i64 N = plane.dim(0), h = plane.dim(1), w = plane.dim(2), width = w * r;
   const Tensor depth_m = Tensor::empty({N, h * r, width, 1}, plane.device());
   launch(plane.device(), N * h * r, width, Intersect{plane.data(), depth_m.data(), width, r});
-  return record(
-      "local_planar_guidance", depth_m, {plane}, [=, plane = plane.detach()](const Tensor& ddepth, Needs) -> Grads {
-        const Tensor dplane = Tensor::empty(plane.shape(), plane.device());
-        launch(plane.device(), N * h, w, IntersectGradient{ddepth.data(), plane.data(), dplane.data(), width, r});
-        return {dplane};
-      });
+  return record("local_planar_guidance", depth_m, {plane},
+                [r, plane = Saved(plane)](const Tensor& ddepth, Needs) -> Grads {
+                  const Tensor dplane = Tensor::empty(plane.shape(), ddepth.device());
+                  const IntersectGradient gradient{ddepth.data(), plane->data(), dplane.data(), ddepth.dim(2), r};
+                  launch(ddepth.device(), dplane.dim(0) * dplane.dim(1), dplane.dim(2), gradient);
+                  return {dplane};
+                });
 }
 
 }  // namespace md

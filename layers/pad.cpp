@@ -10,7 +10,9 @@ namespace {
 
 Taps padding_taps(i64 from, i64 to) {
   const bool reflect = to - from < from;
-  return copying_taps(from, to, [=](i64 j) { return j < from ? j : reflect ? 2 * (from - 1) - j : from - 1; });
+  return copying_taps(from, to, [from, reflect](i64 j) {
+    return j < from ? j : reflect ? 2 * (from - 1) - j : from - 1;
+  });
 }
 
 Taps zero_padding_taps(i64 from, i64 to) {

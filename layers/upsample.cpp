@@ -44,7 +44,7 @@ Taps bilinear_taps(i64 from, i64 to, Corners corners, double scale_factor) {
 
 Taps nearest_taps(i64 from, i64 to, double scale_factor) {
   const float step = step_between(from, to, scale_factor);
-  return copying_taps(from, to, [=](i64 j) {
+  return copying_taps(from, to, [from, to, step](i64 j) {
     if (to == from) return j;
     if (to == 2 * from) return j / 2;
     return std::min(static_cast<i64>(std::floor(static_cast<float>(j) * step)), from - 1);

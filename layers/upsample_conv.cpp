@@ -94,23 +94,24 @@ Tensor upsample_conv2d(const Tensor& x, const Tensor& w) {
   backend(x.device()).conv2d(kSmall, x, fold(w), {}, z);
   const Tensor y = Tensor::empty({N, 2 * H, 2 * W, O}, x.device());
   launch(x.device(), 4 * N * H * W, O, Interleave{z.data(), y.data(), H, W, O});
-  return record("upsample_conv2d", y, {x, w}, [=, x = x.detach()](const Tensor& dy, Needs needs) -> Grads {
-    Backend& b = backend(dy.device());
-    const Tensor dz = Tensor::empty({N, H + 1, W + 1, 4 * O}, dy.device());
-    launch(dy.device(), 4 * N * (H + 1) * (W + 1), O, Deinterleave{dy.data(), dz.data(), H, W, O});
-    Tensor dx, dw;
-    if (needs[0]) {
-      dx = Tensor::empty(x.shape(), x.device());
-      b.conv2d_dx(kSmall, dz, fold(w), dx);
-    }
-    if (needs[1]) {
-      const Tensor dv = Tensor::empty({4 * O, 2, 2, I}, dy.device());
-      b.conv2d_dw(kSmall, dz, x, dv, {});
-      dw = Tensor::empty(w.shape(), dy.device());
-      launch(dy.device(), 9 * O, I, Unfold{dv.data(), dw.data(), O, I});
-    }
-    return {dx, dw};
-  });
+  return record("upsample_conv2d", y, {x, w},
+                [N, H, W, I, O, x = Saved(x), w = Saved(w)](const Tensor& dy, Needs needs) -> Grads {
+                  Backend& b = backend(dy.device());
+                  const Tensor dz = Tensor::empty({N, H + 1, W + 1, 4 * O}, dy.device());
+                  launch(dy.device(), 4 * N * (H + 1) * (W + 1), O, Deinterleave{dy.data(), dz.data(), H, W, O});
+                  Tensor dx, dw;
+                  if (needs[0]) {
+                    dx = Tensor::empty(x.shape(), dy.device());
+                    b.conv2d_dx(kSmall, dz, fold(*w), dx);
+                  }
+                  if (needs[1]) {
+                    const Tensor dv = Tensor::empty({4 * O, 2, 2, I}, dy.device());
+                    b.conv2d_dw(kSmall, dz, *x, dv, {});
+                    dw = Tensor::empty(w.shape(), dy.device());
+                    launch(dy.device(), 9 * O, I, Unfold{dv.data(), dw.data(), O, I});
+                  }
+                  return {dx, dw};
+                });
 }
 
 }  // namespace md

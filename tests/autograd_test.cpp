@@ -153,6 +153,11 @@ TEST(Autograd, RefusesWhatWasWrittenSinceItWasSaved) {
   const Tensor z = conv2d(x, w, {}, {.pad = 1, .act = {Act::leaky_relu, 0.1F}});
   expect_refusal("conv2d", z, z);
   expect_refusal("batch_norm", c, batch_norm(x, c, c, {c.clone(), random_tensor({2}, 6, 1.F, 2.F)}, {}));
+  expect_refusal("l2_normalize", x, l2_normalize(x));
+  expect_refusal("upsample_conv2d", w, upsample_conv2d(x, w));
+  const Tensor logits = random_tensor({1, 2, 2, 3}, 8).requires_grad_(), plane = plane_equation(logits, 2.F);
+  expect_refusal("local_planar_guidance", plane, local_planar_guidance(plane, 2));
+  expect_refusal("plane_equation", logits, plane);
   const Tensor depth_m = random_tensor({1, 3, 4, 1}, 7, 1.F, 2.F).requires_grad_();
   expect_refusal("silog", depth_m, silog(depth_m, target_m, {}));
   expect_refusal("silog", target_m, silog(depth_m, target_m, {}));
