@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "engine/autograd.h"
+#include "engine/curves.h"
 #include "engine/launch.h"
 #include "layers/common.h"
 #include "layers/ops.h"
@@ -13,10 +14,8 @@
 namespace md {
 namespace {
 
-struct Relu {
+struct KeptRelu : Relu {
   static constexpr bool kKeepsOutput = true;
-  MD_HD float value(float x) const { return x <= 0.F ? 0.F : x; }
-  MD_HD float slope(float y) const { return y <= 0.F ? 0.F : 1.F; }
 };
 
 struct Relu6 {
@@ -32,11 +31,8 @@ struct LeakyRelu {
   MD_HD float slope(float y) const { return y > 0.F ? 1.F : negative; }
 };
 
-// y = x (x + 3) / 6 between the kinks, so y' = x/3 + 1/2; from 0 to -1/2 at x = -3 and from 3/2 to 1 at x = 3.
-struct Hardswish {
+struct KeptHardswish : Hardswish {
   static constexpr bool kKeepsOutput = false;
-  MD_HD float value(float x) const { return x <= -3.F ? 0.F : x >= 3.F ? x : x * (x + 3.F) / 6.F; }
-  MD_HD float slope(float x) const { return x <= -3.F ? 0.F : x >= 3.F ? 1.F : x / 3.F + 0.5F; }
 };
 
 struct Hardsigmoid {
@@ -119,6 +115,7 @@ struct Gradient {
   }
 };
 
+// y = f(x), element by element: dx = dy f'(x), with f' from x or from y = f(x) as the curve says.
 template <class Curve>
 Tensor apply(const char* op, const Tensor& x, Curve curve) {
   const Rows rows = pointwise_rows(x.shape());
@@ -134,7 +131,7 @@ Tensor apply(const char* op, const Tensor& x, Curve curve) {
 
 }  // namespace
 
-Tensor relu(const Tensor& x) { return apply("relu", x, Relu{}); }
+Tensor relu(const Tensor& x) { return apply("relu", x, KeptRelu{}); }
 Tensor relu6(const Tensor& x) { return apply("relu6", x, Relu6{}); }
 Tensor leaky_relu(const Tensor& x, float slope) {
   MD_CHECK(slope >= 0.F, "leaky_relu: slope ", slope, " is negative: the gradient is recovered from the output's sign");
@@ -142,7 +139,7 @@ Tensor leaky_relu(const Tensor& x, float slope) {
 }
 Tensor elu(const Tensor& x) { return apply("elu", x, Elu{}); }
 
-Tensor hardswish(const Tensor& x) { return apply("hardswish", x, Hardswish{}); }
+Tensor hardswish(const Tensor& x) { return apply("hardswish", x, KeptHardswish{}); }
 Tensor hardsigmoid(const Tensor& x) { return apply("hardsigmoid", x, Hardsigmoid{}); }
 Tensor sigmoid(const Tensor& x) { return apply("sigmoid", x, Sigmoid{}); }
 Tensor gelu(const Tensor& x) { return apply("gelu", x, Gelu{}); }

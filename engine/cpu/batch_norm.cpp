@@ -8,22 +8,23 @@
 
 #include "engine/cpu/channel_sums.h"
 #include "engine/cpu/cpu_backend.h"
+#include "engine/curves.h"
 
 namespace md {
 namespace {
 
 template <Act kAct>
 inline float activate(float z) {
-  if constexpr (kAct == Act::relu) return z <= 0.F ? 0.F : z;
-  if constexpr (kAct == Act::hardswish) return z <= -3.F ? 0.F : z >= 3.F ? z : z * (z + 3.F) * (1.F / 6.F);
+  if constexpr (kAct == Act::relu) return Relu::value(z);
+  if constexpr (kAct == Act::hardswish) return Hardswish::value(z);
   return z;
 }
 
-/// dz from dy, with PyTorch's values at the kinks.
+/// dz from dy.
 template <Act kAct>
 inline float activation_gradient(float z, float dy) {
-  if constexpr (kAct == Act::relu) return z > 0.F ? dy : 0.F;
-  if constexpr (kAct == Act::hardswish) return z <= -3.F ? 0.F : z < 3.F ? dy * (z * (1.F / 3.F) + 0.5F) : dy;
+  if constexpr (kAct == Act::relu) return dy * Relu::slope(z);
+  if constexpr (kAct == Act::hardswish) return dy * Hardswish::slope(z);
   return dy;
 }
 
