@@ -8,6 +8,7 @@
 
 #include "engine/autograd.h"
 #include "engine/launch.h"
+#include "layers/common.h"
 #include "layers/ops.h"
 
 namespace md {
@@ -29,11 +30,12 @@ struct InverseRoot {
 };
 
 void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& s) {
-  MD_CHECK(x.shape().rank() >= 2, "batch_norm: input ", x.shape(), " wants [...,C]");
+  MD_CHECK(x.shape().rank() >= 2 && x.numel() > 0, "batch_norm: input ", x.shape(), " wants [...,C]");
   const Shape per_channel{x.dim(-1)};
   for (const Tensor* t : {&weight, &bias, &s.running_mean, &s.running_var}) {
     MD_CHECK(t->shape() == per_channel, "batch_norm: ", t->shape(), " for input ", x.shape());
   }
+  require_together("batch_norm", {x, weight, bias, s.running_mean, s.running_var});
   MD_CHECK(!s.training || x.numel() > x.dim(-1), "batch_norm: one value per channel has no variance, input ",
            x.shape());
 }
@@ -45,6 +47,10 @@ void blend(const Tensor& running, const Tensor& batch, float momentum) {
 
 }  // namespace
 
+// With xhat = (x - mean) * rstd, dz = dy * act'(weight * xhat + bias) and R values per channel (Ioffe & Szegedy 2015):
+//   dbias = sum dz;  dweight = sum dz * xhat
+//   training:    dx = weight * rstd * (dz - dbias/R - xhat * dweight/R)
+//   evaluation:  dx = weight * rstd * dz
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state,
                   const BatchNormSpec& spec) {
   check(x, weight, bias, state);

@@ -28,7 +28,19 @@ inline void require_image(const char* op, const Tensor& x) {
   MD_CHECK(x.shape().rank() == 4 && x.numel() > 0, op, ": input ", x.shape(), " is not a map [N,H,W,C]");
 }
 
+/// What an op reads together: all f32 and on one device. Empty handles (no bias) are skipped.
+inline void require_together(const char* op, std::initializer_list<Tensor> tensors) {
+  const Tensor& first = *tensors.begin();
+  for (const Tensor& t : tensors) {
+    if (!t) continue;
+    MD_CHECK(t.dtype() == DType::f32 && t.device() == first.device(), op, ": ", t.shape(), " ", name_of(t.dtype()),
+             " beside ", first.shape(), " ", name_of(first.dtype()),
+             t.device() == first.device() ? "" : ", on another device");
+  }
+}
+
 inline void require_same_shape(const char* op, const Tensor& a, const Tensor& b) {
+  require_together(op, {a, b});
   MD_CHECK(a.shape() == b.shape(), op, ": shapes ", a.shape(), " and ", b.shape(), " differ");
 }
 

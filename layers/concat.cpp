@@ -17,6 +17,7 @@ struct CopyChannels {
 
 }  // namespace
 
+// y[r, first_k + c] = part_k[r,c]: dpart_k[r,c] = dy[r, first_k + c].
 Tensor concat(const std::vector<Tensor>& parts) {
   MD_CHECK(!parts.empty(), "concat: no parts");
   std::vector<i64> widths;
@@ -24,6 +25,8 @@ Tensor concat(const std::vector<Tensor>& parts) {
   for (const Tensor& part : parts) {
     MD_CHECK(part.shape().rank() > 0 && with_channels(part.shape(), 1) == with_channels(parts[0].shape(), 1),
              "concat: part ", part.shape(), " does not fit beside ", parts[0].shape());
+    MD_CHECK(part.numel() > 0, "concat: part ", part.shape(), " is empty");
+    require_together("concat", {parts[0], part});
     widths.push_back(part.dim(-1));
     channels += part.dim(-1);
   }
@@ -47,6 +50,7 @@ Tensor concat(const std::vector<Tensor>& parts) {
   });
 }
 
+// y[r,c] = x[r, begin + c]: dx[r, begin + c] = dy[r,c], and 0 in the other channels.
 Tensor slice_channels(const Tensor& x, i64 begin, i64 end) {
   MD_CHECK(x.shape().rank() > 0 && begin >= 0 && begin < end && end <= x.dim(-1), "slice_channels: input ", x.shape(),
            " has no channels ", begin, " to ", end);

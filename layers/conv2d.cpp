@@ -16,7 +16,9 @@ namespace {
 
 /// The output shape; checks everything on the way.
 Shape output_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& s) {
-  MD_CHECK(x.shape().rank() == 4, "conv2d: input ", x.shape(), " wants [N,H,W,C]");
+  MD_CHECK(x.shape().rank() == 4 && x.numel() > 0, "conv2d: input ", x.shape(), " wants [N,H,W,C]");
+  MD_CHECK(w.numel() > 0, "conv2d: weight ", w.shape(), " is empty");
+  require_together("conv2d", {x, w, bias});
   const i64 I = x.dim(3);
   const bool depthwise = s.groups > 1 && s.groups == I && w.shape().rank() == 3;
   const bool dense = w.shape().rank() == 4 && !(s.groups > 1 && s.groups == I && w.dim(0) == I);
@@ -29,6 +31,7 @@ Shape output_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const C
            " with groups ", s.groups, " wants ", wants);
   MD_CHECK(!bias || bias.shape() == Shape({O}), "conv2d: bias ", bias.shape(), " for ", O, " output channels");
   MD_CHECK(s.act.kind == Act::none || s.act.kind == Act::leaky_relu, "conv2d: only leaky_relu can be fused");
+  MD_CHECK(s.act.slope >= 0.F, "conv2d: slope ", s.act.slope, " is negative: backward needs the output's sign");
   const auto extent = [](i64 in, i64 k, int stride, int pad, int dilation) {
     const i64 room = in + 2 * pad - dilation * (k - 1) - 1;  // for the window to move in
     return room < 0 ? 0 : room / stride + 1;

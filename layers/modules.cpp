@@ -1,3 +1,4 @@
+// Parameters, their initial values and names; the arithmetic is in the ops.
 #include "layers/modules.h"
 
 #include <cmath>
@@ -40,6 +41,7 @@ struct Increment {
 
 Conv2d::Conv2d(Rng& rng, i64 in, i64 out, int kernel, ConvOptions options)
     : spec_{options.stride, options.pad, options.dilation, options.groups, options.act} {
+  MD_CHECK(in > 0 && out > 0 && kernel > 0, "Conv2d: ", in, " -> ", out, " channels, kernel ", kernel);
   MD_CHECK(options.groups > 0 && in % options.groups == 0 && out % options.groups == 0, "Conv2d: ", in, " -> ", out,
            " channels do not divide into ", options.groups, " groups");
   const bool depthwise = options.groups > 1 && options.groups == in && in == out;

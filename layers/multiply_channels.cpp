@@ -28,6 +28,7 @@ Tensor gated(const Tensor& x, const Tensor& s) {
 
 Tensor multiply_channels(const Tensor& x, const Tensor& s) {
   require_image("multiply_channels", x);
+  require_together("multiply_channels", {x, s});
   MD_CHECK((s.shape() == Shape{x.dim(0), 1, 1, x.dim(3)}), "multiply_channels: input ", x.shape(), " wants a gate ",
            Shape{x.dim(0), 1, 1, x.dim(3)}, ", not ", s.shape());
   return record("multiply_channels", gated(x, s), {x, s},

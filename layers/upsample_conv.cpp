@@ -87,6 +87,7 @@ Tensor fold(const Tensor& w) {
 
 Tensor upsample_conv2d(const Tensor& x, const Tensor& w) {
   require_image("upsample_conv2d", x);
+  require_together("upsample_conv2d", {x, w});
   const i64 N = x.dim(0), H = x.dim(1), W = x.dim(2), I = x.dim(3), O = w.shape().rank() == 4 ? w.dim(0) : 0;
   MD_CHECK(w.shape() == Shape({O, 3, 3, I}) && O > 0, "upsample_conv2d: input ", x.shape(), " wants a weight [O,3,3,",
            I, "], not ", w.shape());

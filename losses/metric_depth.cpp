@@ -1,3 +1,5 @@
+// Everything around the pass over the features, which is the backend's (engine/cpu/metric_depth.cpp): options, shifts,
+// depth at the features' size, the loss from its sums.
 #include "losses/metric_depth.h"
 
 #include <charconv>
@@ -7,6 +9,7 @@
 #include "engine/autograd.h"
 #include "engine/launch.h"
 #include "engine/rng.h"
+#include "layers/common.h"
 
 namespace md {
 namespace {
@@ -80,9 +83,9 @@ struct ScaleInPlace {
 
 void check(const Tensor& features, const Tensor& depth_m, const MetricDepthOptions& options) {
   const Shape& f = features.shape();
-  MD_CHECK(f.rank() == 4 && depth_m.shape() == Shape({f[0], f[1], f[2]}), "metric_depth: features ", f, " and depth ",
-           depth_m.shape(), " are not [K,h,w,C] and [K,h,w]");
-  MD_CHECK(features.device() == depth_m.device(), "metric_depth: features and depth are on different devices");
+  MD_CHECK(f.rank() == 4 && f.numel() > 0 && depth_m.shape() == Shape({f[0], f[1], f[2]}), "metric_depth: features ", f,
+           " and depth ", depth_m.shape(), " are not [K,h,w,C] and [K,h,w]");
+  require_together("metric_depth", {features, depth_m});
   for (const auto& r : options.ranges) {
     MD_CHECK(r.low >= 0.F && r.low < r.high && r.margin > 0.F, "metric_depth: range ", r.low, "-", r.high,
              " m with margin ", r.margin);

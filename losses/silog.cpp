@@ -1,3 +1,4 @@
+// Three sums over the measured pixels, and the gradient from them in one pass.
 #include "losses/silog.h"
 
 #include <cmath>
@@ -5,6 +6,7 @@
 #include "engine/autograd.h"
 #include "engine/backend.h"
 #include "engine/launch.h"
+#include "layers/common.h"
 
 namespace md {
 namespace {
@@ -58,9 +60,9 @@ struct LossBackward {
 void check(const Tensor& depth_m, const Tensor& target_m, const SilogOptions& options) {
   const Shape& p = depth_m.shape();
   const Shape& t = target_m.shape();
-  MD_CHECK(t.rank() == 3 && p == Shape({t[0], t[1], t[2], 1}), "silog: prediction ", p, " and ground truth ", t,
-           " are not [N,H,W,1] and [N,H,W]");
-  MD_CHECK(depth_m.device() == target_m.device(), "silog: prediction and ground truth are on different devices");
+  MD_CHECK(t.rank() == 3 && t.numel() > 0 && p == Shape({t[0], t[1], t[2], 1}), "silog: prediction ", p,
+           " and ground truth ", t, " are not [N,H,W,1] and [N,H,W]");
+  require_together("silog", {depth_m, target_m});
   MD_CHECK(options.min_depth_m >= 0.F && options.variance_focus >= 0.F && options.variance_focus <= 1.F,
            "silog: min_depth ", options.min_depth_m, " m, variance_focus ", options.variance_focus);
 }

@@ -195,6 +195,9 @@ TEST(BatchNormErrors, NameTheShapes) {
   const Tensor x = Tensor::zeros({2, 3, 4, 5}), five = Tensor::zeros({5}), four = Tensor::zeros({4});
   EXPECT_ERROR(batch_norm(x, four, five, {five, five}, {}), "batch_norm: [4] for input [2,3,4,5]");
   EXPECT_ERROR(batch_norm(five, five, five, {five, five}, {}), "input [5] wants [...,C]");
+  const Tensor none = Tensor::zeros({0});
+  EXPECT_ERROR(batch_norm(Tensor::zeros({3, 0}), none, none, {none, none}, {}), "input [3,0] wants [...,C]");
+  EXPECT_ERROR(batch_norm(x, five, Tensor::zeros({5}, {}, DType::i32), {five, five}, {}), "batch_norm: [5] i32 beside");
   EXPECT_ERROR(batch_norm(Tensor::zeros({1, 1, 1, 5}), five, five, {five, five, 0.1F, true}, {}),
                "one value per channel has no variance");
 }

@@ -72,6 +72,9 @@ TEST(ConcatErrors, NameTheShapes) {
   EXPECT_ERROR(concat({Tensor::zeros({2, 3, 4, 5}), Tensor::zeros({2, 4, 3, 5})}),
                "concat: part [2,4,3,5] does not fit beside [2,3,4,5]");
   EXPECT_ERROR(concat({}), "concat: no parts");
+  EXPECT_ERROR(concat({Tensor::zeros({2, 3, 4, 0})}), "concat: part [2,3,4,0] is empty");
+  EXPECT_ERROR(concat({Tensor::zeros({2, 5}), Tensor::zeros({2, 5}, {}, DType::u8)}),
+               "concat: [2,5] u8 beside [2,5] f32");
   EXPECT_ERROR(slice_channels(Tensor::zeros({2, 3}), 1, 4), "slice_channels: input [2,3] has no channels 1 to 4");
   EXPECT_ERROR(slice_channels(Tensor::zeros({2, 3}), 2, 2), "slice_channels: input [2,3] has no channels 2 to 2");
 }

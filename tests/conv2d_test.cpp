@@ -172,6 +172,12 @@ TEST(Conv2dErrors, NameTheShapes) {
   EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 3, 3, 7}), {}, {.stride = 0}), "stride 0");
   EXPECT_ERROR(conv2d(x, Tensor::zeros({4, 9, 9, 7}), {}, {}), "smaller than the window of [4,9,9,7]");
   EXPECT_ERROR(conv2d(x, Tensor::zeros({4, 9, 9, 7}), {}, {.stride = 2}), "smaller than the window of [4,9,9,7]");
+  EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 0, 3, 7}), {}, {}), "weight [16,0,3,7] is empty");
+  EXPECT_ERROR(conv2d(Tensor::zeros({2, 8, 9, 0}), Tensor::zeros({16, 3, 3, 0}), {}, {}), "[2,8,9,0] wants");
+  EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 3, 3, 7}), {}, {.act = {Act::leaky_relu, -0.1F}}), "slope -0.1");
+  const Tensor i32 = Tensor::zeros({16, 3, 3, 7}, {}, DType::i32), bias = Tensor::zeros({16}, {}, DType::i32);
+  EXPECT_ERROR(conv2d(x, i32, {}, {}), "conv2d: [16,3,3,7] i32 beside [2,8,9,7] f32");
+  EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 3, 3, 7}), bias, {}), "conv2d: [16] i32 beside [2,8,9,7] f32");
   EXPECT_ERROR(conv2d(Tensor::zeros({8, 9, 7}), Tensor::zeros({16, 3, 3, 7}), {}, {}), "[8,9,7] wants [N,H,W,C]");
 }
 

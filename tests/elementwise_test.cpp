@@ -44,6 +44,7 @@ TEST(Elementwise, TakesTheSameTensorTwice) {
 TEST(ElementwiseErrors, NameTheShapes) {
   const Tensor a = Tensor::zeros({2, 3}), b = Tensor::zeros({3, 2});
   EXPECT_ERROR(add(a, b), "add: shapes [2,3] and [3,2] differ");
+  EXPECT_ERROR(add(a, Tensor::zeros({2, 3}, {}, DType::i32)), "add: [2,3] i32 beside [2,3] f32");
   EXPECT_ERROR(multiply(a, b), "multiply: shapes [2,3] and [3,2] differ");
 }
 

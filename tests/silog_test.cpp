@@ -115,6 +115,7 @@ TEST(Silog, PixelsThatDoNotCountAreNotRead) {
 
 TEST(Silog, RefusesShapesThatDiffer) {
   EXPECT_THROW(silog(Tensor::zeros({1, 2, 3, 1}), Tensor::zeros({1, 3, 2}), {}), Error);
+  EXPECT_THROW(silog(Tensor::zeros({1, 2, 0, 1}), Tensor::zeros({1, 2, 0}), {}), Error);
   EXPECT_THROW(silog(Tensor::zeros({1, 2, 3, 2}), Tensor::zeros({1, 2, 3}), {}), Error);
 }
 
