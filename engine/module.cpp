@@ -1,3 +1,4 @@
+// The tree walks, the permutation between our layouts and PyTorch's, and strict loading.
 #include "engine/module.h"
 
 #include <cstring>

@@ -169,6 +169,7 @@ Tensor view(const Tensor& t, const Shape& shape, std::size_t offset) {
 }
 }  // namespace
 
+// y_i = x_i: dx_i = dy_i.
 Tensor Tensor::reshape(const Shape& to) const {
   MD_CHECK(to.numel() == numel(), "reshape: ", shape(), " to ", to);
   const Shape from = shape();
@@ -176,6 +177,7 @@ Tensor Tensor::reshape(const Shape& to) const {
                 [from](const Tensor& dy, Needs) -> Grads { return {dy.reshape(from)}; });
 }
 
+// y[i] = x[begin + i]: dx[begin + i] = dy[i], and 0 in the other rows.
 Tensor Tensor::rows(i64 begin, i64 end) const {
   MD_CHECK(shape().rank() > 0 && 0 <= begin && begin <= end && end <= dim(0), "rows: [", begin, ",", end, ") of ",
            shape());

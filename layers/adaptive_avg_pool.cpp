@@ -16,7 +16,7 @@ struct Spread {
   MD_HD void operator()(i64 pixel, i64 c) const { dx[pixel * channels + c] = dy[pixel / pixels * channels + c]; }
 };
 
-// [N,H,W,C] -> [N,1,1,C]
+// y[n,c] = sum over h,w of x[n,h,w,c]: dx[n,h,w,c] = dy[n,c]. [N,H,W,C] -> [N,1,1,C].
 Tensor sum_over_pixels(const Tensor& x) {
   const i64 images = x.dim(0), pixels = x.dim(1) * x.dim(2), channels = x.dim(3);
   const Tensor y = Tensor::empty({images, 1, 1, channels}, x.device());

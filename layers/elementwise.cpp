@@ -45,6 +45,7 @@ Tensor scaled(const Tensor& x, float factor) {
 
 }  // namespace
 
+// y = a + b: da = dy, db = dy.
 Tensor add(const Tensor& a, const Tensor& b) {
   require_same_shape("add", a, b);
   const Rows rows = pointwise_rows(a.shape());
@@ -53,6 +54,7 @@ Tensor add(const Tensor& a, const Tensor& b) {
   return record("add", y, {a, b}, [](const Tensor& dy, Needs) -> Grads { return {dy, dy}; });
 }
 
+// y = a b: da = dy b, db = dy a.
 Tensor multiply(const Tensor& a, const Tensor& b) {
   require_same_shape("multiply", a, b);
   return record("multiply", product(a, b), {a, b}, [a = Saved(a), b = Saved(b)](const Tensor& dy, Needs needs) {
@@ -60,6 +62,7 @@ Tensor multiply(const Tensor& a, const Tensor& b) {
   });
 }
 
+// y = k x: dx = k dy.
 Tensor scale(const Tensor& x, float factor) {
   return record("scale", scaled(x, factor), {x},
                 [factor](const Tensor& dy, Needs) -> Grads { return {scaled(dy, factor)}; });

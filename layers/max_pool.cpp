@@ -75,6 +75,7 @@ Geometry geometry(const Tensor& x, const PoolSpec& s) {
 
 }  // namespace
 
+// y = x at the winner of each window, so dx is the sum of dy over the windows that a pixel won.
 Tensor max_pool(const Tensor& x, const PoolSpec& spec) {
   const Geometry g = geometry(x, spec);
   const Shape out{x.dim(0), g.OH, g.OW, g.C};

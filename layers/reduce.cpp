@@ -17,6 +17,7 @@ struct Spread {
 
 }  // namespace
 
+// y = sum over i of x_i: dx_i = dy.
 Tensor sum(const Tensor& x) {
   const Tensor y = Tensor::empty(Shape{}, x.device());
   backend(x.device()).reduce_sum(x, {}, 1, x.numel(), 1, y);
@@ -28,6 +29,7 @@ Tensor sum(const Tensor& x) {
   });
 }
 
+// y = sum / n: dx_i = dy / n, through scale().
 Tensor mean(const Tensor& x) {
   MD_CHECK(x.numel() > 0, "mean: input ", x.shape(), " is empty");
   return scale(sum(x), 1.F / static_cast<float>(x.numel()));

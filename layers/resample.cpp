@@ -1,3 +1,4 @@
+// The kernel: one sparse matrix along one axis, applied along H and along W.
 #include "layers/resample.h"
 
 #include <algorithm>
@@ -121,6 +122,8 @@ Taps copying_taps(i64 from, i64 to, const std::function<i64(i64)>& source) {
   return taps;
 }
 
+// y[j,k] = sum over i,l of R[j,i] x[i,l] C[k,l]: dx[i,l] = sum over j,k of R[j,i] dy[j,k] C[k,l], the same map with
+// both matrices transposed.
 Tensor resample(const char* op, const Tensor& x, const Taps& rows, const Taps& columns) {
   return record(op, apply(rows, columns, x), {x}, [rows, columns](const Tensor& dy, Needs) -> Grads {
     return {apply(transposed(rows), transposed(columns), dy)};

@@ -1,3 +1,4 @@
+// The registry, and what every network does alike: padding to its grid, cropping back, checking its input.
 #include "nets/depth_net.h"
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// LT: MobileNetV3, and a decoder that upsamples four times beside the encoder's maps.
 #include "nets/lt.h"
 
 namespace md {

@@ -1,3 +1,4 @@
+// MobileNetV3-Large as torchvision builds it, up to the last convolution (960 channels).
 #include "nets/mobilenetv3.h"
 
 namespace md {
