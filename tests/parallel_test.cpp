@@ -66,6 +66,13 @@ TEST_F(Parallel, OwnConvolutionsDoNotAllocate) {  // to one channel: oneDNN may 
   run([&](const auto& in) { return conv2d(x_, in[0], {}, {.pad = 1}); }, {random_tensor({1, 3, 3, 24}, 2)});
 }
 
+TEST_F(Parallel, AttentionDoesNotAllocate) {
+  const auto f = [](const auto& in) { return window_attention(in[0], {}, in[1], in[2], {.heads = 2, .shift = 3}); };
+  run(f, {x_, random_tensor({24}, 2), random_tensor({169, 2}, 3)});
+  run([](const auto& in) { return layer_norm(in[0], in[1], in[2]); },
+      {x_, random_tensor({24}, 2), random_tensor({24}, 3)});
+}
+
 TEST_F(Parallel, ResamplingDoesNotAllocate) {
   run([](const auto& in) { return upsample_bilinear(in[0], 61, 77); }, {x_});
 }

@@ -85,10 +85,10 @@ void gradient_sums(const RowWalk& w, const Affine& affine, const float* dy, cons
                    std::vector<float>& partial) {
   const std::vector<float> wide_mean = tile(mean, w);
   const float *a = affine.slope.data(), *b = affine.offset.data(), *mu = wide_mean.data();
-  Scratch scratch(2 * w.width);
+  Scratch scratch(static_cast<std::size_t>(2 * w.width));
 #pragma omp parallel for schedule(static)
   for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
-    float *s0 = scratch.of_this_thread(), *s1 = s0 + w.width;
+    float *s0 = scratch.mine().data(), *s1 = s0 + w.width;
     std::fill_n(s0, 2 * w.width, 0.F);
     for_each_wide_row(w, w.begin(chunk), w.end(chunk), [x, dy, a, b, mu, s0, s1](i64 at, i64 n) {
 #pragma omp simd
@@ -135,11 +135,11 @@ void CpuBackend::batch_norm_statistics(const BatchNormSpec& spec, const Tensor& 
   const RowWalk w = walk_of(x, mean.numel());
   const float* px = x.data();
   std::vector<float> moments(static_cast<std::size_t>(w.chunks * 2 * w.C));
-  Scratch scratch(2 * w.width);
+  Scratch scratch(static_cast<std::size_t>(2 * w.width));
 #pragma omp parallel for schedule(static)
   for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
     float* at = moments.data() + chunk * 2 * w.C;
-    chunk_moments(w, chunk, px, scratch.of_this_thread(), at, at + w.C);
+    chunk_moments(w, chunk, px, scratch.mine().data(), at, at + w.C);
   }
   for (i64 c = 0; c < w.C; ++c) {
     double n = 0, mu = 0, m2 = 0;

@@ -3,11 +3,10 @@
 // order: accurate, and the same with any number of threads. Narrow rows (C < 64) are walked several at a time so that
 // the inner loop fills a vector.
 #pragma once
-#include <omp.h>
-
 #include <algorithm>
 #include <vector>
 
+#include "engine/cpu/per_thread.h"
 #include "engine/tensor.h"
 
 namespace md {
@@ -26,18 +25,8 @@ struct RowWalk {
   i64 R, C, fold, width, chunk, chunks;
 };
 
-/// Room for the partial sums of every thread, taken before the parallel region: an exception inside of one (no memory)
-/// would end the process.
-class Scratch {
- public:
-  explicit Scratch(i64 floats)
-      : stride_((floats + 15) / 16 * 16), memory_(static_cast<std::size_t>(stride_ * omp_get_max_threads())) {}
-  float* of_this_thread() { return memory_.data() + omp_get_thread_num() * stride_; }
-
- private:
-  i64 stride_;  // whole cache lines
-  std::vector<float> memory_;
-};
+/// Partial sums of a thread.
+using Scratch = PerThread<std::vector<float>>;
 
 /// Calls body(element offset, count) for the rows [begin, end): `width` elements at a time, then what is left.
 template <class Body>

@@ -3,8 +3,6 @@
 // and its gradient is a gather over 2N neighbours. Identified pairs are compacted into a list, so that a pair that its
 // depths do not identify is never read, and distances are taken a vector of pairs at a time.
 // Sums run in a fixed order, row by row in double: the same bits with any number of threads.
-#include <omp.h>
-
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "engine/cpu/cpu_backend.h"
+#include "engine/cpu/per_thread.h"
 #include "engine/cpu/vec.h"
 
 namespace md {
@@ -283,15 +282,9 @@ void CpuBackend::metric_depth(const MetricDepthPairs& pairs, const Tensor& featu
   float* g = gradient ? gradient.data() : nullptr;
 
   std::vector<Rows::Sum> sums(std::size_t(map.K) * std::size_t(map.h));
-  // One for each thread, made out here: an exception inside of the parallel region would end the process.
-  const auto threads = std::size_t(omp_get_max_threads());
-  std::vector<Rows> workers;
-  workers.reserve(threads);
-  while (workers.size() < threads) workers.emplace_back(pairs, around, depth, map, f, g);
+  PerThread<Rows> workers(pairs, around, depth, map, f, g);
 #pragma omp parallel for schedule(dynamic, 4)
-  for (int r = 0; r < map.K * map.h; ++r) {
-    sums[std::size_t(r)] = workers[std::size_t(omp_get_thread_num())].row(r / map.h, r % map.h);
-  }
+  for (int r = 0; r < map.K * map.h; ++r) sums[std::size_t(r)] = workers.mine().row(r / map.h, r % map.h);
   Rows::Sum total;
   for (const Rows::Sum& s : sums) {
     total.terms += s.terms;

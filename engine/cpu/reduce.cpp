@@ -24,11 +24,11 @@ void CpuBackend::reduce_sum(const Tensor& x, const Tensor& factor, i64 outer, i6
   const float* pf = factor ? factor.data() : nullptr;
   const i64 chunks = walk.chunks;
   std::vector<float> partial(static_cast<std::size_t>(outer * chunks * inner));
-  Scratch scratch(walk.width);
+  Scratch scratch(static_cast<std::size_t>(walk.width));
 #pragma omp parallel for schedule(static) if (outer * axis * inner > 32768)
   for (i64 t = 0; t < outer * chunks; ++t) {
     const i64 o = t / chunks, at = o * axis * inner;
-    float *sums = partial.data() + t * inner, *acc = scratch.of_this_thread();
+    float *sums = partial.data() + t * inner, *acc = scratch.mine().data();
     if (pf) {
       sum_chunk<true>(walk, t % chunks, px + at, pf + at, acc, sums);
     } else {

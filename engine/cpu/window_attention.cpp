@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "engine/cpu/cpu_backend.h"
+#include "engine/cpu/per_thread.h"
 #include "engine/cpu/vec.h"
 
 namespace md {
@@ -327,10 +328,12 @@ void CpuBackend::window_attention(const WindowSpec& spec, const WindowTensors& i
   const Problem problem(spec, in);
   const Buffer bias = spread_bias(in.bias_table, spec.heads);
   float* const py = y.data();
+  PerThread<Head> heads(problem);
+  PerThread<Buffer> outputs(kTokens * problem.width);
 #pragma omp parallel
   {
-    Head head(problem);
-    Buffer out(kTokens * problem.width);
+    Head& head = heads.mine();
+    Buffer& out = outputs.mine();
 #pragma omp for schedule(static)
     for (i64 window = 0; window < problem.windows.count(); ++window) {
       const Place place = problem.windows.place(window);
@@ -352,10 +355,12 @@ void CpuBackend::window_attention_backward(const WindowSpec& spec, const WindowT
   const Part dy_part{dy.data(), problem.channels, 0, nullptr};
   const i64 row = problem.q.row, C = problem.channels;
   float *const dqkv = gradients.qkv.data(), *const dv = gradients.v ? gradients.v.data() : dqkv;
+  PerThread<Head> heads(problem);
+  PerThread<HeadGradient> head_gradients(problem);
 #pragma omp parallel
   {
-    Head head(problem);
-    HeadGradient g(problem);
+    Head& head = heads.mine();
+    HeadGradient& g = head_gradients.mine();
 #pragma omp for collapse(2) schedule(static)
     for (i64 chunk = 0; chunk < problem.chunks(); ++chunk) {
       for (i64 h = 0; h < problem.heads; ++h) {
