@@ -103,6 +103,7 @@ Tensor group_norm(const Tensor& x, i64 groups, const Tensor& weight, const Tenso
   MD_CHECK(groups > 0 && C % groups == 0, "group_norm: input ", x.shape(), " does not divide into ", groups, " groups");
   MD_CHECK(weight.shape() == Shape({C}) && bias.shape() == Shape({C}), "group_norm: weight ", weight.shape(),
            " and bias ", bias.shape(), " for input ", x.shape());
+  require_together("group_norm", {x, weight, bias});
   const Groups layout{pixels, C, groups};
   const Tensor y = Tensor::empty(x.shape(), x.device()), mean = Tensor::empty({N, groups}, x.device()),
                rstd = Tensor::empty({N, groups}, x.device());
@@ -110,14 +111,15 @@ Tensor group_norm(const Tensor& x, i64 groups, const Tensor& weight, const Tenso
   launch(x.device(), N * pixels, C,
          Normalise{layout, x.data(), weight.data(), bias.data(), mean.data(), rstd.data(), y.data()});
   return record("group_norm", y, {x, weight, bias},
-                [=, x = x.detach(), weight = weight.detach()](const Tensor& dy, Needs) -> Grads {
-                  const Tensor dx = Tensor::empty(x.shape(), x.device()), dweight = Tensor::empty({C}, x.device()),
-                               dbias = Tensor::empty({C}, x.device());
+                [layout, N, C, groups, pixels, mean, rstd, x = Saved(x), weight = Saved(weight)](const Tensor& dy,
+                                                                                                 Needs) -> Grads {
+                  const Tensor dx = Tensor::empty(x.shape(), dy.device()), dweight = Tensor::empty({C}, dy.device()),
+                               dbias = Tensor::empty({C}, dy.device());
                   launch(
-                      x.device(), N, groups,
-                      InputGradient{layout, dy.data(), x.data(), weight.data(), mean.data(), rstd.data(), dx.data()});
-                  launch(x.device(), 1, C,
-                         ParameterGradient{layout, dy.data(), x.data(), mean.data(), rstd.data(), dweight.data(),
+                      dy.device(), N, groups,
+                      InputGradient{layout, dy.data(), x->data(), weight->data(), mean.data(), rstd.data(), dx.data()});
+                  launch(dy.device(), 1, C,
+                         ParameterGradient{layout, dy.data(), x->data(), mean.data(), rstd.data(), dweight.data(),
                                            dbias.data(), N * pixels});
                   return {dx, dweight, dbias};
                 });

@@ -2,6 +2,7 @@
 // y = xhat * weight + bias. The kernels are the backend's (engine/cpu/layer_norm.cpp has the formulas).
 #include "engine/autograd.h"
 #include "engine/backend.h"
+#include "layers/common.h"
 #include "layers/ops.h"
 
 namespace md {
@@ -11,16 +12,17 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, flo
   const Shape per_channel{x.dim(-1)};
   MD_CHECK(weight.shape() == per_channel && bias.shape() == per_channel, "layer_norm: weight ", weight.shape(),
            " and bias ", bias.shape(), " for input ", x.shape());
+  require_together("layer_norm", {x, weight, bias});
   const Tensor y = Tensor::empty(x.shape(), x.device());
   const Shape per_row{x.numel() / x.dim(-1)};
   const Tensor mean = Tensor::empty(per_row, x.device()), rstd = Tensor::empty(per_row, x.device());
   backend(x.device()).layer_norm(eps, x, weight, bias, y, mean, rstd);
   return record("layer_norm", y, {x, weight, bias},
-                [x = x.detach(), weight = weight.detach(), mean, rstd](const Tensor& dy, Needs needs) -> Grads {
-                  const Tensor dx = needs[0] ? Tensor::empty(x.shape(), x.device()) : Tensor();
-                  const Tensor dweight = Tensor::empty(weight.shape(), x.device()),
-                               dbias = Tensor::empty(weight.shape(), x.device());
-                  backend(x.device()).layer_norm_backward(dy, x, weight, mean, rstd, dx, dweight, dbias);
+                [x = Saved(x), weight = Saved(weight), mean, rstd](const Tensor& dy, Needs needs) -> Grads {
+                  const Tensor dx = needs[0] ? Tensor::empty(x.shape(), dy.device()) : Tensor();
+                  const Tensor dweight = Tensor::empty(weight.shape(), dy.device()),
+                               dbias = Tensor::empty(weight.shape(), dy.device());
+                  backend(dy.device()).layer_norm_backward(dy, *x, *weight, mean, rstd, dx, dweight, dbias);
                   return {dx, dweight, dbias};
                 });
 }

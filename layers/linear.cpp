@@ -11,19 +11,21 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
   MD_CHECK(w.shape().rank() == 2 && x.shape().rank() > 0 && x.numel() > 0 && x.dim(-1) == w.dim(1), "linear: input ",
            x.shape(), " does not fit weight ", w.shape());
   MD_CHECK(!bias || bias.shape() == Shape({w.dim(0)}), "linear: bias ", bias.shape(), " for weight ", w.shape());
+  MD_CHECK(w.dim(0) > 0, "linear: weight ", w.shape(), " is empty");
+  require_together("linear", {x, w, bias});
   const Tensor y = Tensor::empty(with_channels(x.shape(), w.dim(0)), x.device());
   backend(x.device()).gemm({.transpose_b = true}, x, w, bias, y);
-  return record("linear", y, {x, w, bias}, [x = x.detach(), w = w.detach()](const Tensor& dy, Needs needs) -> Grads {
+  return record("linear", y, {x, w, bias}, [x = Saved(x), w = Saved(w)](const Tensor& dy, Needs needs) -> Grads {
     Backend& b = backend(dy.device());
-    const i64 outputs = w.dim(0), rows = dy.numel() / outputs;
+    const i64 outputs = dy.dim(-1), rows = dy.numel() / outputs;
     Tensor dx, dw, dbias;
     if (needs[0]) {
-      dx = Tensor::empty(x.shape(), x.device());
-      b.gemm({}, dy, w, {}, dx);
+      dx = Tensor::empty(x.shape(), dy.device());
+      b.gemm({}, dy, *w, {}, dx);
     }
     if (needs[1]) {
-      dw = Tensor::empty(w.shape(), w.device());
-      b.gemm({.transpose_a = true}, dy, x, {}, dw);
+      dw = Tensor::empty(w.shape(), dy.device());
+      b.gemm({.transpose_a = true}, dy, *x, {}, dw);
     }
     if (needs[2]) {
       dbias = Tensor::empty({outputs}, dy.device());

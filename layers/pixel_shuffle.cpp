@@ -70,7 +70,8 @@ Tensor pixel_shuffle(const Tensor& x, i64 r) {
   const Tensor y = Tensor::empty({x.dim(0), shuffle.H * r, shuffle.W * r, shuffle.C}, x.device());
   const i64 pixels = y.numel() / shuffle.C;
   launch(x.device(), pixels, shuffle.C, MoveShuffled<true>{shuffle, x.data(), y.data()});
-  return record("pixel_shuffle", y, {x}, [=, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
+  // y is x in another order: dx is dy in the order back.
+  return record("pixel_shuffle", y, {x}, [pixels, shuffle, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
     const Tensor dx = Tensor::empty(shape, dy.device());
     launch(dy.device(), pixels, shuffle.C, MoveShuffled<false>{shuffle, dy.data(), dx.data()});
     return {dx};
@@ -83,6 +84,7 @@ Tensor merge_patches(const Tensor& x) {
   const Patches p{x.dim(1), x.dim(2), x.dim(3), (x.dim(1) + 1) / 2, (x.dim(2) + 1) / 2};
   const Tensor y = Tensor::empty({N, p.h, p.w, 4 * p.C}, x.device());
   launch(x.device(), N * p.h * p.w, 4 * p.C, Merge{p, x.data(), y.data()});
+  // y is x in another order, with zeros beyond the edge: dx is dy in the order back, what came from the zeros left out.
   return record("merge_patches", y, {x}, [p, N](const Tensor& dy, Needs) -> Grads {
     const Tensor dx = Tensor::empty({N, p.H, p.W, p.C}, dy.device());
     launch(dy.device(), N * p.H * p.W, p.C, Split{p, dy.data(), dx.data()});

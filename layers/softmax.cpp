@@ -43,9 +43,9 @@ Tensor softmax(const Tensor& x) {
   const i64 channels = x.dim(-1), rows = x.numel() / channels;
   const Tensor y = Tensor::empty(x.shape(), x.device());
   launch(x.device(), rows, 1, SoftmaxRow{x.data(), y.data(), channels});
-  return record("softmax", y, {x}, [y = y.detach(), channels, rows](const Tensor& dy, Needs) -> Grads {
+  return record("softmax", y, {x}, [y = Saved(y), channels, rows](const Tensor& dy, Needs) -> Grads {
     const Tensor dx = Tensor::empty(dy.shape(), dy.device());
-    launch(dy.device(), rows, 1, SoftmaxGradientRow{y.data(), dy.data(), dx.data(), channels});
+    launch(dy.device(), rows, 1, SoftmaxGradientRow{y->data(), dy.data(), dx.data(), channels});
     return {dx};
   });
 }

@@ -21,6 +21,7 @@ void check(const Tensor& qkv, const Tensor& v, const Tensor& padding, const Tens
   MD_CHECK((!v || v.shape() == Shape{qkv.dim(0), qkv.dim(1), qkv.dim(2), C}), "window_attention: values ",
            v ? v.shape() : Shape{}, " for queries and keys ", qkv.shape());
   MD_CHECK(padding.shape() == Shape{width}, "window_attention: padding ", padding.shape(), " for input ", qkv.shape());
+  require_together("window_attention", {qkv, v, padding, table});
   constexpr i64 kDistances = (2 * kWindow - 1) * (2 * kWindow - 1);
   MD_CHECK((table.shape() == Shape{kDistances, s.heads}), "window_attention: bias table ", table.shape(), ", not ",
            Shape{kDistances, s.heads});
@@ -35,14 +36,17 @@ Tensor window_attention(const Tensor& qkv, const Tensor& v, const Tensor& paddin
                         const WindowSpec& spec) {
   check(qkv, v, padding, bias_table, spec);
   const i64 C = qkv.dim(3) / (v ? 2 : 3);
-  const WindowTensors in{qkv.detach(), v ? v.detach() : v, padding.detach(), bias_table.detach()};
   const Tensor y = Tensor::empty({qkv.dim(0), qkv.dim(1), qkv.dim(2), C}, qkv.device());
-  backend(qkv.device()).window_attention(spec, in, y);
-  return record("window_attention", y, {qkv, v, padding, bias_table}, [spec, in](const Tensor& dy, Needs) -> Grads {
-    const WindowTensors g{empty_like(in.qkv), empty_like(in.v), empty_like(in.padding), empty_like(in.bias_table)};
-    backend(dy.device()).window_attention_backward(spec, in, dy, g);
-    return {g.qkv, g.v, g.padding, g.bias_table};
-  });
+  backend(qkv.device()).window_attention(spec, {qkv, v, padding, bias_table}, y);
+  return record(
+      "window_attention", y, {qkv, v, padding, bias_table},
+      [spec, qkv = Saved(qkv), v = Saved(v), padding = Saved(padding), bias_table = Saved(bias_table)](const Tensor& dy,
+                                                                                                       Needs) -> Grads {
+        const WindowTensors in{*qkv, *v, *padding, *bias_table};
+        const WindowTensors g{empty_like(in.qkv), empty_like(in.v), empty_like(in.padding), empty_like(in.bias_table)};
+        backend(dy.device()).window_attention_backward(spec, in, dy, g);
+        return {g.qkv, g.v, g.padding, g.bias_table};
+      });
 }
 
 }  // namespace md

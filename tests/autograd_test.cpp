@@ -158,6 +158,13 @@ TEST(Autograd, RefusesWhatWasWrittenSinceItWasSaved) {
   const Tensor logits = random_tensor({1, 2, 2, 3}, 8).requires_grad_(), plane = plane_equation(logits, 2.F);
   expect_refusal("local_planar_guidance", plane, local_planar_guidance(plane, 2));
   expect_refusal("plane_equation", logits, plane);
+  const Tensor lw = random_tensor({3, 2}, 9).requires_grad_(), y2 = softmax(x);
+  expect_refusal("linear", lw, linear(x, lw, {}));
+  expect_refusal("softmax", y2, y2);
+  expect_refusal("layer_norm", c, layer_norm(x, c, c));
+  expect_refusal("group_norm", c, group_norm(x, 1, c, c));
+  const Tensor qkv = random_tensor({1, 3, 4, 6}, 10).requires_grad_(), table = random_tensor({169, 1}, 11);
+  expect_refusal("window_attention", table, window_attention(qkv, {}, random_tensor({6}, 12), table, {.heads = 1}));
   const Tensor depth_m = random_tensor({1, 3, 4, 1}, 7, 1.F, 2.F).requires_grad_();
   expect_refusal("silog", depth_m, silog(depth_m, target_m, {}));
   expect_refusal("silog", target_m, silog(depth_m, target_m, {}));
