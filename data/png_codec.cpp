@@ -34,6 +34,8 @@ const char* name_of_colour(int colour) {
   }
 }
 
+/// What the callbacks reach. The library's structs are made by decode() and encode(), behind their setjmp, and freed by
+/// the destructors of Reader and Writer, which no jump crosses.
 struct Codec {
   std::jmp_buf back;
   char text[256] = "";
@@ -41,6 +43,12 @@ struct Codec {
   std::string* sink = nullptr;
   png_structp png = nullptr;
   png_infop info = nullptr;
+};
+struct Reader : Codec {
+  ~Reader() { png_destroy_read_struct(&png, &info, nullptr); }
+};
+struct Writer : Codec {
+  ~Writer() { png_destroy_write_struct(&png, &info); }
 };
 
 [[noreturn]] void on_error(png_structp png, png_const_charp text) {
@@ -64,11 +72,18 @@ void on_write(png_structp png, png_bytep from, std::size_t size) {
 
 void on_flush(png_structp) {}
 
+bool out_of_memory(Codec& codec) {
+  std::snprintf(codec.text, sizeof codec.text, "out of memory");
+  return false;
+}
+
 /// False: the text is in `codec`. Pixels are in this machine's byte order.
 template <class Image>
 bool decode(Codec& codec, Format want, std::size_t samples_a_pixel, Image& image) {
   if (setjmp(codec.back)) return false;
-  png_structp png = codec.png;
+  png_structp png = codec.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &codec, on_error, on_warning);
+  codec.info = png ? png_create_info_struct(png) : nullptr;
+  if (!codec.info) return out_of_memory(codec);
   png_set_read_fn(png, &codec, on_read);
   png_set_user_limits(png, max_image_side, max_image_side);
   png_set_chunk_malloc_max(png, 8'000'000);
@@ -99,7 +114,9 @@ bool decode(Codec& codec, Format want, std::size_t samples_a_pixel, Image& image
 template <class Image>
 bool encode(Codec& codec, Format format, std::size_t samples_a_pixel, const Image& image) {
   if (setjmp(codec.back)) return false;
-  png_structp png = codec.png;
+  png_structp png = codec.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &codec, on_error, on_warning);
+  codec.info = png ? png_create_info_struct(png) : nullptr;
+  if (!codec.info) return out_of_memory(codec);
   png_set_write_fn(png, &codec, on_write, on_flush);
   png_set_IHDR(png, codec.info, png_uint_32(image.width), png_uint_32(image.height), format.bit_depth, format.colour,
                PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
@@ -115,27 +132,20 @@ bool encode(Codec& codec, Format format, std::size_t samples_a_pixel, const Imag
 
 template <class Image>
 Image read(Bytes bytes, Format want, std::size_t samples_a_pixel, const std::string& name) {
-  Codec codec;
+  Reader codec;
   codec.source = bytes;
-  codec.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &codec, on_error, on_warning);
-  codec.info = png_create_info_struct(codec.png);
   Image image;
-  const bool ok = decode(codec, want, samples_a_pixel, image);
-  png_destroy_read_struct(&codec.png, &codec.info, nullptr);
-  if (!ok) fail(Exit::bad_data, name, ": ", codec.text);
+  if (!decode(codec, want, samples_a_pixel, image)) fail(Exit::bad_data, name, ": ", codec.text);
   return image;
 }
 
 template <class Image>
 std::string write(const Image& image, Format format, std::size_t samples_a_pixel, const std::string& name) {
   std::string bytes;
-  Codec codec;
+  Writer codec;
   codec.sink = &bytes;
-  codec.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &codec, on_error, on_warning);
-  codec.info = png_create_info_struct(codec.png);
-  const bool ok = encode(codec, format, samples_a_pixel, image);
-  png_destroy_write_struct(&codec.png, &codec.info);
-  if (!ok) fail(Exit::cannot_write, name, ": cannot encode PNG (", codec.text, ")");
+  if (!encode(codec, format, samples_a_pixel, image))
+    fail(Exit::cannot_write, name, ": cannot encode PNG (", codec.text, ")");
   return bytes;
 }
 
