@@ -1,7 +1,9 @@
+// One mutex, two conditions: `room_` for workers that wait for a free slot, `done_` for the consumer.
 #include "data/prefetch.h"
 
 #include <algorithm>
 #include <chrono>
+#include <system_error>
 
 #include "engine/check.h"
 
@@ -15,10 +17,18 @@ Prefetcher::Prefetcher(const PrefetchSpec& spec, Work work)
       claim_ticket_(spec.first) {
   MD_CHECK(spec.threads >= 1 && spec.slots >= 2 && spec.parts >= 1, "prefetch: ", spec.threads, " threads, ",
            spec.slots, " slots, ", spec.parts, " parts");
-  for (int i = 0; i < spec_.threads; ++i) threads_.emplace_back([this] { run(); });
+  try {
+    for (int i = 0; i < spec_.threads; ++i) threads_.emplace_back([this] { run(); });
+  } catch (const std::system_error& error) {  // no destructor will run
+    stop();
+    fail(Exit::numeric, "thread ", threads_.size() + 1, " of ", spec_.threads,
+         " for loading (--loader-threads): ", error.what());
+  }
 }
 
-Prefetcher::~Prefetcher() {
+Prefetcher::~Prefetcher() { stop(); }
+
+void Prefetcher::stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;

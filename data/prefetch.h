@@ -26,6 +26,7 @@ class Prefetcher {
  public:
   using Work = std::function<void(i64 ticket, int part, int slot)>;  // called from several threads
 
+  /// Throws Exit::numeric where the system gives no more threads.
   Prefetcher(const PrefetchSpec&, Work);
   ~Prefetcher();  // waits for the parts under way, begins no other
   Prefetcher(const Prefetcher&) = delete;
@@ -43,6 +44,7 @@ class Prefetcher {
     std::exception_ptr error;  // of the first part that failed, in part order
   };
   void run();
+  void stop();  // waits for the parts under way
   bool claim(std::unique_lock<std::mutex>&, i64& ticket, int& part);
   Slot& slot_of(i64 ticket) { return slots_[std::size_t(ticket % spec_.slots)]; }
 

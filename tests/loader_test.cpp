@@ -2,7 +2,12 @@
 // be left at any moment. Also under ThreadSanitizer (preset cpu-tsan).
 #include "data/loader.h"
 
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <iostream>
 #include <set>
 
 #include "data/prefetch.h"
@@ -141,6 +146,31 @@ TEST(PrefetcherTest, TheFirstErrorInPartOrderWins) {
   });
   EXPECT_EQ(prefetcher.next(), 0);
   EXPECT_TRUE(fails([&] { prefetcher.next(); }, Exit::bad_data, "part 1"));
+}
+
+/// Room for one stack of 64 MiB and not for two, so that the second thread cannot start; ends the process.
+[[noreturn]] void start_more_threads_than_fit() {
+  constexpr std::size_t stack = 64U << 20U;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, stack);
+  pthread_setattr_default_np(&attributes);
+  std::size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  const rlim_t room = pages * std::size_t(sysconf(_SC_PAGESIZE)) + stack + stack / 2;
+  const rlimit limit{room, room};
+  setrlimit(RLIMIT_AS, &limit);
+  const test::Caught error = test::caught([] { Prefetcher({.threads = 2}, [](i64, int, int) {}); });
+  std::cerr << error.what << std::endl;
+  std::_Exit(int(error.code));
+}
+
+TEST(PrefetcherTest, AThreadThatCannotStartIsAnError) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer needs more address space than the test leaves";
+#endif
+  EXPECT_EXIT(start_more_threads_than_fit(), testing::ExitedWithCode(int(Exit::numeric)),
+              "thread 2 of 2 for loading .--loader-threads.: ");
 }
 
 TEST(PrefetcherTest, NeverOverwritesTheConsumersSlot) {
