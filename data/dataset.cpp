@@ -1,8 +1,10 @@
+// Where the frames of the two data sets lie, and what their depth files and lists leave out.
 #include "data/dataset.h"
 
 #include <algorithm>
 #include <filesystem>
 
+#include "data/file_status.h"
 #include "engine/check.h"
 
 namespace md {
@@ -14,7 +16,7 @@ namespace fs = std::filesystem;
 double usual_focal_px(DatasetKind kind) { return kind == DatasetKind::nyu ? 518.8579 : 721.5377; }
 
 void check_folder(const std::string& path) {
-  if (!fs::is_directory(path)) fail(Exit::missing_input, path, ": no such folder");
+  if (!fs::is_directory(status_of(path))) fail(Exit::missing_input, path, ": no such folder");
 }
 
 bool begins_with_date(const std::string& name) {  // 2011_09_26
@@ -33,13 +35,17 @@ std::string other_convention(const std::string& path) {
   return rest.starts_with(first + "_drive") ? rest : "";
 }
 
-/// The file of a list's path: KITTI's raw data and ground truth disagree whether a folder per day comes first.
+/// The file of a list's path. KITTI's raw data and ground truth disagree whether a folder per day comes first, and the
+/// download of the annotated ground truth unpacks into train/ and val/, which the lists do not know.
 std::string locate(const DatasetSpec& spec, const std::string& root, const std::string& path) {
-  if (spec.kind == DatasetKind::kitti && !fs::exists(fs::path(root) / path)) {
-    const std::string other = other_convention(path);
-    if (!other.empty() && fs::exists(fs::path(root) / other)) return resolve_inside(root, other);
+  if (spec.kind == DatasetKind::nyu) return resolve_inside(root, path);
+  for (const char* split : {"", "train", "val"}) {
+    for (const std::string& convention : {path, other_convention(path)}) {
+      const fs::path candidate = fs::path(split) / convention;
+      if (!convention.empty() && fs::exists(status_of(root / candidate))) return resolve_inside(root, candidate);
+    }
   }
-  return resolve_inside(root, path);
+  return resolve_inside(root, path);  // says what is missing
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // A list file over a data root: the NYU Depth V2 and KITTI readers. NYU depth is value/1000 m, KITTI value/256 m.
-// KITTI frames are found in both directory conventions, DATE/DRIVE/... (raw) and DRIVE/... (ground truth), wherever
-// the list has the other one. A frame without ground truth (`None`) is an entry like any other, with has_depth false.
+// KITTI frames are found in both directory conventions, DATE/DRIVE/... (raw) and DRIVE/... (ground truth), whichever
+// the list has, and below train/ and val/, into which the annotated ground truth unpacks. A frame without ground truth
+// (`None`) is an entry like any other, with has_depth false.
 #pragma once
 #include <string>
 #include <vector>

@@ -1,3 +1,4 @@
+// Files from and to memory; which codec a file needs is told by its first bytes, never by its name.
 #include "data/image_io.h"
 
 #include <algorithm>
@@ -5,6 +6,7 @@
 #include <fstream>
 
 #include "data/codecs.h"
+#include "data/file_status.h"
 #include "engine/check.h"
 #include "engine/state.h"
 
@@ -14,11 +16,12 @@ namespace {
 constexpr std::uintmax_t max_file_bytes = 1U << 30;
 
 std::vector<unsigned char> read_file(const std::string& path) {
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
+  const std::filesystem::file_status status = status_of(path);
   if (!std::filesystem::exists(status)) fail(Exit::missing_input, path, ": no such file");
   if (!std::filesystem::is_regular_file(status)) fail(Exit::bad_data, path, ": not a file");
+  std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
+  if (error) fail(Exit::missing_input, path, ": ", error.message());
   if (size > max_file_bytes) fail(Exit::bad_data, path, ": ", size, " bytes are too many for an image");
   std::vector<unsigned char> bytes(size);
   std::ifstream file(path, std::ios::binary);

@@ -1,3 +1,4 @@
+// The dialects of list files, one line at a time, and what is inside a root.
 #include "data/list_file.h"
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <optional>
 #include <string_view>
 
+#include "data/file_status.h"
 #include "engine/check.h"
 
 namespace md {
@@ -103,8 +105,9 @@ std::vector<ListEntry> parse_list(const std::string& text, const std::string& na
 }
 
 std::vector<ListEntry> read_list(const std::string& path) {
-  if (!std::filesystem::exists(path)) fail(Exit::missing_input, path, ": no such list");
-  if (!std::filesystem::is_regular_file(path)) fail(Exit::bad_data, path, ": not a file");
+  const std::filesystem::file_status there = status_of(path);
+  if (!std::filesystem::exists(there)) fail(Exit::missing_input, path, ": no such list");
+  if (!std::filesystem::is_regular_file(there)) fail(Exit::bad_data, path, ": not a file");
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(Exit::missing_input, path, ": cannot be read");
   return parse_list(std::string(std::istreambuf_iterator<char>(file), {}), path);

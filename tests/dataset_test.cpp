@@ -68,6 +68,36 @@ TEST_F(DatasetTest, KittiIsFoundInBothConventions) {
   EXPECT_TRUE(fails([&] { nyu.load(0); }, Exit::missing_input, "without/" + day + "/" + drive + image));
 }
 
+// data_depth_annotated.zip as it unpacks; the lists of BTS and NeWCRFs name the drive alone, or the day and the drive.
+TEST_F(DatasetTest, KittiGroundTruthIsFoundAsItUnpacks) {
+  const std::string a = "2011_09_26_drive_0001_sync", b = "2011_09_26_drive_0002_sync";
+  const std::string image = "/image_02/data/0000000005.png", depth = "/proj_depth/groundtruth/image_02/0000000005.png";
+  for (const std::string& drive : {a, b}) put("raw/2011_09_26/" + drive + image, test_image(4, 6));
+  put("gt/train/" + a + depth, test_depth(4, 6, 1));
+  put("gt/val/" + b + depth, test_depth(4, 6, 2));
+  for (const std::string day : {"", "2011_09_26/"}) {
+    std::string list;
+    for (const std::string& drive : {a, b}) list += day + drive + image + " " + day + drive + depth + " 721.5377\n";
+    const Dataset data({DatasetKind::kitti, write("list.txt", list), path("raw"), path("gt")});
+    for (const int i : {0, 1}) {
+      EXPECT_EQ(data.load(i).depth_m[1], float(test_depth(4, 6, i + 1).pixels[1]) / 256.F) << day << i;
+    }
+  }
+}
+
+TEST_F(DatasetTest, AFolderThatCannotBeLookedAtIsNamed) {
+  std::filesystem::create_symlink("loop", path("loop"));
+  put("a.png", test_image(4, 6));
+  const std::string list = write("list.txt", "2011_09_26_x/a.png 2011_09_26_x/d.png 5");
+  const char* reason = "loop: Too many levels of symbolic links";
+  EXPECT_TRUE(fails([&] { Dataset({DatasetKind::kitti, list, path("loop"), ""}); }, Exit::missing_input, reason));
+  EXPECT_TRUE(fails([&] { Dataset({DatasetKind::nyu, path("loop"), path(""), ""}); }, Exit::missing_input, reason));
+  EXPECT_TRUE(fails([&] { read_rgb(path("loop")); }, Exit::missing_input, reason));
+  write("list.txt", std::string(300, 'x') + ".png None 5");
+  const Dataset data({DatasetKind::kitti, list, path(""), ""});
+  EXPECT_TRUE(fails([&] { data.load(0); }, Exit::missing_input, "xxx.png: File name too long"));
+}
+
 TEST_F(DatasetTest, FramesWithoutGroundTruthAreCounted) {
   put("a.png", test_image(4, 6));
   put("d.png", test_depth(4, 6));
