@@ -1,7 +1,6 @@
 #include "tools/bench_work.h"
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 
 #include "engine/optim.h"
@@ -9,11 +8,10 @@
 #include "losses/metric_depth.h"
 #include "losses/silog.h"
 #include "nets/depth_net.h"
+#include "tools/clock.h"
 
 namespace md {
 namespace {
-
-double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// Uniform in [low, high), and 0 where nothing was measured.
 Tensor random(const Shape& shape, std::uint64_t seed, double low, double high, double measured = 1) {

@@ -1,5 +1,4 @@
 // mdeval: the nine measures of a checkpoint on a list of frames, under a named protocol.
-#include <chrono>
 #include <iomanip>
 #include <iostream>
 #include <memory>
@@ -8,6 +7,7 @@
 #include "engine/state.h"
 #include "tools/checkpoint.h"
 #include "tools/cli.h"
+#include "tools/clock.h"
 #include "tools/options.h"
 #include "tools/output.h"
 #include "tools/results.h"
@@ -59,8 +59,7 @@ std::string map_name(const EvalFrame& frame) {
 class EvalProgress {
  public:
   void show(i64 done, i64 total) {
-    const double passed_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    const double per_s = double(done) / std::max(passed_s, 1e-9);
+    const double per_s = double(done) / std::max(now_s() - start_s_, 1e-9);
     std::ostringstream text;
     text << std::fixed << std::setprecision(1) << "evaluating " << done << "/" << total << "  " << per_s
          << " img/s  ETA " << std::setprecision(0) << double(total - done) / per_s << " s";
@@ -69,7 +68,7 @@ class EvalProgress {
 
  private:
   ProgressLine line_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  double start_s_ = now_s();
 };
 
 Evaluation run(DepthNet& net, const Dataset& data, const Protocol& protocol, const EvalCommand& c,

@@ -1,6 +1,5 @@
 #include "tools/trainer.h"
 
-#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <iomanip>
@@ -10,6 +9,7 @@
 #include "tools/checkpoint.h"
 #include "tools/cli.h"
 #include "tools/evaluate.h"
+#include "tools/clock.h"
 #include "tools/results.h"
 #include "tools/run_folder.h"
 #include "tools/train_step.h"
@@ -41,8 +41,6 @@ class StopOnSignal {
   StopOnSignal(const StopOnSignal&) = delete;
   StopOnSignal& operator=(const StopOnSignal&) = delete;
 };
-
-double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// JSON has no NaN.
 json number(double value) { return std::isfinite(value) ? json(value) : json(cat(value)); }
