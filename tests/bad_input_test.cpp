@@ -56,7 +56,7 @@ class BadInput : public DataFolder {
                       {{"config", config.dump()}, {"step", "1"}, {"epoch", "0"}, {"seed", "0"}, {"best", "null"}});
   }
 
-  ToolRun run(const std::string& tool, const Words& args) const { return run_tool(tool, args, "", kLimitS); }
+  ToolRun run(const std::string& tool, const Words& args) const { return run_tool(tool, args, {.limit_s = kLimitS}); }
   ToolRun mdtrain(const std::string& out, const Words& more = {}) const {
     Words args{"--data", path("data"), "--list", path("list.txt"), "--out", out,        "--batch", "2", "--height",
                "64",     "--width",    "96",     "--max-steps",    "1",     "--device", "cpu"};

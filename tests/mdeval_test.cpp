@@ -49,7 +49,7 @@ class MdevalTest : public test::DataFolder {
     std::vector<std::string> args{path("net.safetensors"), "--data",     path(""), "--list",
                                   path("list.txt"),        "--protocol", protocol};
     args.insert(args.end(), more.begin(), more.end());
-    return run_tool("mdeval", args, output);
+    return run_tool("mdeval", args, {.output = output});
   }
 
   json json_of(const std::vector<std::string>& more, const std::string& protocol = "plain") const {

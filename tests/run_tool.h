@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,9 +35,35 @@ inline int exit_code_of(pid_t child, int limit_s) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/// `output`: where stdout goes instead of into `out`, e.g. /dev/full.
-inline ToolRun run_tool(const std::string& name, std::vector<std::string> args, const std::string& output = "",
-                        int limit_s = 300) {
+struct ToolPlace {
+  std::string output = {};  // where stdout goes instead of into ToolRun::out, e.g. /dev/full
+  bool terminal = false;    // stderr is a terminal, 200 columns wide
+  int limit_s = 300;
+};
+
+/// A pseudo-terminal for a child's stderr.
+class Terminal {
+ public:
+  Terminal() : ours_(posix_openpt(O_RDWR | O_NOCTTY)) {
+    const winsize size{50, 200, 0, 0};
+    if (grantpt(ours_) == 0 && unlockpt(ours_) == 0) theirs_ = open(ptsname(ours_), O_RDWR | O_NOCTTY);
+    ioctl(theirs_, TIOCSWINSZ, &size);
+  }
+  int theirs() const { return theirs_; }
+  /// What was shown on it; the child has ended, and showed less than a terminal's buffer holds (4 KiB).
+  std::string read_and_close() {
+    std::string text;
+    close(theirs_);
+    for (char c; read(ours_, &c, 1) == 1;) text += c;
+    close(ours_);
+    return text;
+  }
+
+ private:
+  int ours_, theirs_ = -1;
+};
+
+inline ToolRun run_tool(const std::string& name, std::vector<std::string> args, const ToolPlace& place = {}) {
   const auto contents = [](std::FILE* file) {
     std::string text;
     std::rewind(file);
@@ -49,22 +77,26 @@ inline ToolRun run_tool(const std::string& name, std::vector<std::string> args, 
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_adddup2(&files, fileno(out), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&files, fileno(err), STDERR_FILENO);
-  if (!output.empty()) posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, output.c_str(), O_WRONLY, 0);
+  if (!place.output.empty()) {
+    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, place.output.c_str(), O_WRONLY, 0);
+  }
+  std::optional<Terminal> terminal;
+  if (place.terminal) posix_spawn_file_actions_adddup2(&files, terminal.emplace().theirs(), STDERR_FILENO);
 
   args.insert(args.begin(), std::string(MD_BIN_DIR "/") + name);
   std::vector<char*> argv;
   for (std::string& arg : args) argv.push_back(arg.data());
   argv.push_back(nullptr);
-  setenv("OMP_NUM_THREADS", "1",
-         0);  // for tiny frames, threads of tests that run side by side only wait for each other
+  setenv("OMP_NUM_THREADS", "1", 0);  // on tiny frames, threads of tests side by side only wait for each other
   pid_t pid = 0;
   ToolRun run;
   if (posix_spawn(&pid, argv[0], &files, nullptr, argv.data(), environ) == 0) {
-    run.code = exit_code_of(pid, limit_s);
+    run.code = exit_code_of(pid, place.limit_s);
   }
   posix_spawn_file_actions_destroy(&files);
   run.out = contents(out);
   run.err = contents(err);
+  if (terminal) run.err = terminal->read_and_close();
   return run;
 }
 
