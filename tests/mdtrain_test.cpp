@@ -7,6 +7,7 @@
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <thread>
 
 #include "engine/state.h"
@@ -187,36 +188,74 @@ TEST_F(MdtrainTest, TenNonFiniteLossesInARowEndTheRun) {
   // The first update with such a rate makes every weight enormous and every later loss infinite or NaN.
   const ToolRun run = run_tool("mdtrain", args("diverged", {"--max-steps", "40", "--lr", "1e30"}));
   EXPECT_EQ(run.code, 70) << run.err;
-  EXPECT_NE(run.err.find("10th non-finite loss in a row; files: scene"), run.err.npos) << run.err;
+  EXPECT_NE(run.err.find("is not finite, the 10th such step in a row; files: scene"), run.err.npos) << run.err;
   std::size_t skipped = 0;
   for (const json& line : lines(path("diverged"))) {
     if (!line.contains("skipped")) continue;
     EXPECT_EQ(line["skipped"].size(), 4U) << "the files of the batch";
+    EXPECT_FALSE(line["not_finite"].get<std::string>().empty());
     ++skipped;
   }
   EXPECT_EQ(skipped, 10U);
+}
+
+Batch random_batch() {
+  return {.image = test::random_tensor({2, 32, 64, 3}, 1),
+          .depth_m = test::random_tensor({2, 32, 64}, 2, 1.F, 9.F),
+          .focal_px = {},
+          .names = {}};
+}
+
+void expect_same(const State& got, const State& want) {
+  for (const auto& [name, tensor] : got) {
+    ASSERT_EQ(std::memcmp(tensor.raw(), want.at(name).raw(), tensor.bytes()), 0) << name;
+  }
 }
 
 TEST_F(MdtrainTest, ASkippedStepChangesNothing) {
   TrainOptions options;
   const auto net = make_net("lt", {});
   TrainStep train(options, *net, 10);
-  Batch batch{.image = test::random_tensor({2, 32, 64, 3}, 1),
-              .depth_m = test::random_tensor({2, 32, 64}, 2, 1.F, 9.F),
-              .focal_px = {},
-              .names = {}};
-  EXPECT_FALSE(train.run(batch, 0).skipped);
+  const Batch batch = random_batch();
+  EXPECT_FALSE(train.run(batch, 0).skipped());
   const State before = net->state(), moments = train.optimizer().state();
   batch.image.data()[17] = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_TRUE(train.run(batch, 1).skipped);
-  for (const auto& [name, tensor] : net->state()) {
-    ASSERT_EQ(std::memcmp(tensor.raw(), before.at(name).raw(), tensor.bytes()), 0) << name;
-  }
-  for (const auto& [name, tensor] : train.optimizer().state()) {
-    ASSERT_EQ(std::memcmp(tensor.raw(), moments.at(name).raw(), tensor.bytes()), 0) << name;
-  }
+  EXPECT_EQ(train.run(batch, 1).not_finite, "loss");
+  expect_same(net->state(), before);
+  expect_same(train.optimizer().state(), moments);
   batch.image.data()[17] = 0;
-  EXPECT_FALSE(train.run(batch, 2).skipped);
+  EXPECT_FALSE(train.run(batch, 2).skipped());
+}
+
+// A depth of 1e-41 m has a logarithm, but its inverse, which is the derivative, is beyond a float.
+TEST_F(MdtrainTest, ANonFiniteGradientSkipsTheStepToo) {
+  TrainOptions options;
+  const auto net = make_net("lt", {.max_depth_m = 1e-3F});
+  const Tensor bias = net->parameters().back().tensor;
+  ASSERT_EQ(net->parameters().back().name, "predict.bias");
+  bias.data()[0] = -87.F;
+  Batch batch = random_batch();
+  batch.depth_m = Tensor::zeros({2, 32, 64});
+  batch.depth_m.data()[700] = 5.F;  // one measured pixel: no mean makes its derivative small
+  TrainStep train(options, *net, 10);
+  const State before = net->state(), moments = train.optimizer().state();
+  const StepLosses losses = train.run(batch, 0);
+  EXPECT_TRUE(std::isfinite(losses.total)) << losses.total;
+  EXPECT_TRUE(losses.not_finite.starts_with("gradient of ")) << losses.not_finite;
+  expect_same(net->state(), before);
+  expect_same(train.optimizer().state(), moments);
+}
+
+TEST_F(MdtrainTest, ShowsProgressOnATerminal) {
+  const ToolRun run = run_tool("mdtrain", args("shown"), {.terminal = true});
+  ASSERT_EQ(run.code, 0) << run.err;
+  // Redrawn in place, at most ten times a second, and erased in the end.
+  const std::regex line(
+      "\r\x1b\\[Kepoch 1  step 1/3  [0-9.]+ img/s  ETA [0-9]+:[0-5][0-9]  data wait [0-9]+ %  "
+      "loss [0-9.]+ = silog [0-9.]+ \\+ metric [0-9.]+\r\x1b\\[K");
+  EXPECT_TRUE(std::regex_search(run.err, line)) << run.err;
+  EXPECT_TRUE(run.err.ends_with("\r\x1b[K")) << run.err;
+  EXPECT_EQ(run.err.find('\n'), run.err.npos) << run.err;
 }
 
 TEST_F(MdtrainTest, ASignalFinishesTheStepAndSaves) {

@@ -98,8 +98,6 @@ class Trainer {
   void warn_about_data() {
     const i64 without = data_.size() - i64(data_.with_depth().size());
     if (without > 0) warn(cat(without, " of ", data_.size(), " frames have no ground truth and are left out"));
-    if (options_.metric_depth && options_.batch == 1 && options_.metric.n_across > 0)
-      warn("MetricDepth: a batch of one image has no samples across images");
   }
 
   void one_step() {
@@ -118,13 +116,17 @@ class Trainer {
                  {"step_s", seconds},
                  {"wait_s", wait}};
     if (options_.metric_depth) line["metric_depth"] = number(losses.metric_depth);
-    if (losses.skipped) line["skipped"] = batch.names;
+    if (losses.skipped()) {
+      line["skipped"] = batch.names;
+      line["not_finite"] = losses.not_finite;
+    }
     run_->log(line);
-    if (losses.skipped) {
+    if (losses.skipped()) {
       note_skip(batch, losses);
     } else {
       skipped_in_a_row_ = 0;
     }
+    if (losses.across_left_out && done_ == 1) warn("MetricDepth: a batch of one image has no samples across images");
     show_progress(batch, losses);
   }
 
@@ -133,9 +135,11 @@ class Trainer {
     ++skipped_in_a_row_;
     std::string files;
     for (const std::string& name : batch.names) files += " " + name;
-    warn(cat("step ", done_, ": loss is ", losses.total, ", step skipped; files:", files));
+    warn(cat("step ", done_, ": ", losses.not_finite, " is not finite (loss ", losses.total,
+             "), step skipped; files:", files));
     if (skipped_in_a_row_ == kMostSkipsInARow)
-      fail(Exit::numeric, "step ", done_, ": the ", kMostSkipsInARow, "th non-finite loss in a row; files:", files);
+      fail(Exit::numeric, "step ", done_, ": ", losses.not_finite, " is not finite, the ", kMostSkipsInARow,
+           "th such step in a row; files:", files);
   }
 
   void show_progress(const Batch& batch, const StepLosses& losses) {

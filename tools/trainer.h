@@ -6,7 +6,7 @@ namespace md {
 
 /// Trains to the end and prints the last evaluation on stdout; options must be resolved (resolve()). The config goes
 /// into the run folder and into every checkpoint. SIGINT and SIGTERM finish the step, save and return Exit::stopped.
-/// Ten non-finite losses in a row throw Exit::numeric.
+/// Ten steps in a row whose loss or gradient is not finite throw Exit::numeric.
 Exit train(const TrainOptions&, const std::vector<ResolvedOption>& config);
 
 }  // namespace md
