@@ -45,13 +45,14 @@ Protocol named_protocol(const std::string& name, DatasetKind kind) {
   protocol.cap_m = kitti ? 80.F : 10.F;
   protocol.depth_scale = depth_units_per_m(kind);
   if (name == "plain") return protocol;
-  if (name != "nyu_eigen" && name != "kitti_eigen_garg") {
-    fail(Exit::usage, "--protocol: no protocol '", name, "' (plain, nyu_eigen, kitti_eigen_garg)");
+  const bool garg = name == "kitti_eigen_garg";
+  if (name != "nyu_eigen" && name != "kitti_eigen" && !garg) {
+    fail(Exit::usage, "--protocol: no protocol '", name, "' (plain, nyu_eigen, kitti_eigen_garg, kitti_eigen)");
   }
-  if (kitti != (name == "kitti_eigen_garg")) {
+  if (kitti == (name == "nyu_eigen")) {
     fail(Exit::usage, "--protocol: ", name, " is not for a ", kitti ? "kitti" : "nyu", " checkpoint");
   }
-  protocol.crop = kitti ? ScoreCrop::garg : ScoreCrop::eigen_nyu;
+  protocol.crop = !kitti ? ScoreCrop::eigen_nyu : garg ? ScoreCrop::garg : ScoreCrop::eigen_kitti;
   protocol.kb_crop = kitti;
   return protocol;
 }

@@ -37,8 +37,8 @@ struct Protocol {
   Arithmetic arithmetic = Arithmetic::f32;
 };
 
-/// "plain" (whole frame, the data set's usual cap), "nyu_eigen" or "kitti_eigen_garg". Throws Exit::usage for any other
-/// name, and for one that is not for this data set.
+/// "plain" (whole frame, the data set's usual cap), "nyu_eigen", "kitti_eigen_garg" (Garg's crop, the usual one) or
+/// "kitti_eigen" (Eigen's). Throws Exit::usage for any other name, and for one that is not for this data set.
 Protocol named_protocol(const std::string& name, DatasetKind);
 
 /// A peer's habits on top: "bts" (its PNG evaluator, repair) or "newcrfs" (flip_average, repair, and gt_kb_crop where

@@ -42,6 +42,7 @@ TEST(Protocol, NamesCarryTheOfficialParameters) {
   EXPECT_EQ(kitti.depth_scale, 256.F);
   EXPECT_EQ(kitti.crop, ScoreCrop::garg);
   EXPECT_TRUE(kitti.kb_crop);
+  EXPECT_EQ(named_protocol("kitti_eigen", DatasetKind::kitti).crop, ScoreCrop::eigen_kitti);
   EXPECT_EQ(named_protocol("plain", DatasetKind::kitti).cap_m, 80.F);
   EXPECT_EQ(named_protocol("plain", DatasetKind::nyu).crop, ScoreCrop::none);
 }
@@ -49,8 +50,9 @@ TEST(Protocol, NamesCarryTheOfficialParameters) {
 TEST(Protocol, WrongNamesAreUsageErrors) {
   const auto [unknown, what] = failure([] { named_protocol("eigen", DatasetKind::nyu); });
   EXPECT_EQ(unknown, Exit::usage);
-  EXPECT_NE(what.find("nyu_eigen, kitti_eigen_garg"), std::string::npos) << what;
+  EXPECT_NE(what.find("nyu_eigen, kitti_eigen_garg, kitti_eigen"), std::string::npos) << what;
   EXPECT_EQ(failure([] { named_protocol("nyu_eigen", DatasetKind::kitti); }).first, Exit::usage);
+  EXPECT_EQ(failure([] { named_protocol("kitti_eigen", DatasetKind::nyu); }).first, Exit::usage);
   Protocol protocol;
   EXPECT_EQ(failure([&] { apply_compat(protocol, "adabins"); }).first, Exit::usage);
 }

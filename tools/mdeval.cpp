@@ -26,7 +26,7 @@ void add_options(CLI::App& app, EvalCommand& c) {
   app.add_option("--data", c.data, "folder that the list's paths are relative to")->required();
   app.add_option("--depth-root", c.depth_root, "the same for ground truth, if it lies elsewhere");
   app.add_option("--list", c.list, "list file to evaluate on (as given, or else inside --data)")->required();
-  app.add_option("--protocol", c.protocol, "plain, nyu_eigen or kitti_eigen_garg")->required();
+  app.add_option("--protocol", c.protocol, "plain, nyu_eigen, kitti_eigen_garg or kitti_eigen")->required();
   app.add_option("--cap", c.cap_m, "largest depth that is scored, metres, instead of the protocol's")
       ->check(CLI::PositiveNumber);
   app.add_option("--compat", c.compat, "with the habits of a peer's evaluator: bts or newcrfs");
