@@ -9,6 +9,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "data/file_status.h"
 #include "engine/state.h"
 #include "tools/bench_work.h"
 #include "tools/cli.h"
@@ -100,7 +101,7 @@ Run run_peer(const Options& o, const std::string& name) {
 void prepare_peer(const std::string& venv) {
   const std::string python = venv + "/bin/python";
   const auto works = [&] {
-    return std::filesystem::exists(python) && run_process({python, "-c", "import torch"}).exit_code == 0;
+    return std::filesystem::exists(status_of(python)) && run_process({python, "-c", "import torch"}).exit_code == 0;
   };
   if (works()) return;
   std::cerr << "mdbench: installing PyTorch into " << venv << "\n";

@@ -6,6 +6,9 @@
 #include <set>
 #include <sstream>
 
+#include "data/file_status.h"
+#include "tools/cli.h"
+
 namespace md {
 namespace {
 
@@ -164,7 +167,7 @@ void resolve(TrainOptions& o) {
 
 DatasetSpec dataset_spec(const TrainOptions& o, const std::string& list) {
   namespace fs = std::filesystem;
-  const bool inside_data = !fs::exists(list) && fs::exists(fs::path(o.data) / list);
+  const bool inside_data = !fs::exists(status_of(list)) && fs::exists(status_of(fs::path(o.data) / list));
   return {.kind = dataset_kind(o.dataset),
           .list = inside_data ? (fs::path(o.data) / list).string() : list,
           .root = o.data,

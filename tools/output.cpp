@@ -1,3 +1,4 @@
+// A place is tried by making a hidden folder in it: the answer of the file system itself.
 #include "tools/output.h"
 
 #include <unistd.h>
@@ -28,7 +29,8 @@ fs::path make_hidden_folder(const fs::path& folder) {
 void try_folder(const std::string& option, const fs::path& place, const fs::path& folder) {
   const fs::path probe = make_hidden_folder(folder);
   if (probe.empty()) refuse(option, place, std::strerror(errno));
-  fs::remove(probe);
+  std::error_code ignored;
+  fs::remove(probe, ignored);
 }
 
 }  // namespace
@@ -42,7 +44,8 @@ void require_writable(const std::string& option, const fs::path& file) {
 
 OutputFolder::OutputFolder(const std::string& option, const fs::path& path) : path_(path) {
   std::error_code error;
-  for (fs::path p = fs::absolute(path).lexically_normal(); !p.empty() && !fs::exists(p, error); p = p.parent_path())
+  for (fs::path p = fs::absolute(path, error).lexically_normal(); !p.empty() && !fs::exists(p, error);
+       p = p.parent_path())
     made_.insert(made_.begin(), p);
   fs::create_directories(path, error);
   if (error) refuse(option, path, error.message());
@@ -65,12 +68,13 @@ StagedFolder::~StagedFolder() {
 }
 
 void StagedFolder::publish() {
-  for (const fs::directory_entry& entry : fs::directory_iterator(staging_)) {
-    const fs::path to = final_.path() / entry.path().filename();
-    std::error_code error;
-    fs::rename(entry.path(), to, error);
+  std::error_code error;
+  for (fs::directory_iterator entry(staging_, error), end; !error && entry != end; entry.increment(error)) {
+    const fs::path to = final_.path() / entry->path().filename();
+    fs::rename(entry->path(), to, error);
     if (error) refuse(option_, to, error.message());
   }
+  if (error) refuse(option_, final_.path(), error.message());
 }
 
 }  // namespace md
