@@ -98,6 +98,21 @@ TEST_F(MdevalTest, CapLimitsWhatIsScored) {
   EXPECT_NE(near["protocol_line"].get<std::string>().find("depth < 3 m"), std::string::npos);
 }
 
+TEST_F(MdevalTest, FlipAverageIsAnOptionOfItsOwn) {
+  const json plain = json_of({}), averaged = json_of({"--flip-average"});
+  EXPECT_NE(plain["abs_rel"], averaged["abs_rel"]);
+  const std::string line = averaged["protocol_line"];
+  EXPECT_NE(line.find("flip average yes, non-finite refused"), line.npos) << line;
+}
+
+TEST_F(MdevalTest, MapsComeInTheColoursAskedFor) {
+  ASSERT_EQ(mdeval({"--maps", path("turbo")}).code, 0);
+  ASSERT_EQ(mdeval({"--maps", path("magma"), "--colormap", "magma"}).code, 0);
+  const RgbImage turbo = read_rgb(path("turbo/0000_room_rgb_0.png")),
+                 magma = read_rgb(path("magma/0000_room_rgb_0.png"));
+  EXPECT_NE(turbo.pixels, magma.pixels);
+}
+
 TEST_F(MdevalTest, BatchesGiveTheSameMeasures) {
   const json one = json_of({}), three = json_of({"--batch", "3", "--loader-threads", "1"});
   // A convolution may add in another order for another batch size.
@@ -150,6 +165,8 @@ TEST_F(MdevalTest, BadOptions) {
   EXPECT_TRUE(refused(mdeval({}, "kitti_eigen_garg"), 2, {"--protocol", "nyu checkpoint"}));
   EXPECT_TRUE(refused(mdeval({"--cap", "-1"}), 2, {"--cap"}));
   EXPECT_TRUE(refused(mdeval({"--cap", "1e-9"}), 2, {"--cap"}));
+  EXPECT_TRUE(refused(mdeval({"--cap", "nan"}), 2, {"--cap", "nan"}));
+  EXPECT_TRUE(refused(mdeval({"--colormap", "jet"}), 2, {"--colormap", "jet"}));
   EXPECT_TRUE(refused(mdeval({"--compat", "adabins"}), 2, {"--compat", "adabins"}));
   EXPECT_TRUE(refused(mdeval({"--device", "tpu"}), 2, {"--device"}));
   EXPECT_TRUE(refused(run_tool("mdeval", {}), 2, {"CHECKPOINT"}));

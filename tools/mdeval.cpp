@@ -16,7 +16,9 @@ namespace md {
 namespace {
 
 struct EvalCommand {
-  std::string checkpoint, data, depth_root, list, protocol, compat, json, csv, maps, device = "auto";
+  std::string checkpoint, data, depth_root, list, protocol, compat, json, csv, maps, colormap = "turbo",
+                                                                                     device = "auto";
+  bool flip_average = false;
   float cap_m = 0;
   int batch = 1, loader_threads = 2;
 };
@@ -33,6 +35,7 @@ void add_options(CLI::App& app, EvalCommand& c) {
   app.add_option("--json", c.json, "write the measures to this file");
   app.add_option("--csv", c.csv, "write the measures of each image to this file");
   app.add_option("--maps", c.maps, "write each prediction as a colour PNG into this folder");
+  app.add_option("--colormap", c.colormap, "of the maps: turbo or magma")->check(CLI::IsMember({"turbo", "magma"}));
   app.add_option("--batch", c.batch, "frames of equal size at once")->check(CLI::Range(1, 4096));
   app.add_option("--loader-threads", c.loader_threads, "threads that decode")->check(CLI::Range(1, 256));
   app.add_option("--device", c.device, "auto or cpu")->check(CLI::IsMember({"auto", "cpu"}));
@@ -77,8 +80,9 @@ Evaluation run(DepthNet& net, const Dataset& data, const Protocol& protocol, con
   EvaluateOptions options{.protocol = protocol, .batch = c.batch, .threads = c.loader_threads};
   options.on_progress = [&](i64 done, i64 total) { progress.show(done, total); };
   if (maps) {
-    options.on_prediction = [&](const EvalFrame& frame, const Tensor& pred_m) {
-      write_png((maps->path() / map_name(frame)).string(), colorize(pred_m, {.far_m = protocol.cap_m}));
+    const Colormap colormap = c.colormap == "magma" ? Colormap::magma : Colormap::turbo;
+    options.on_prediction = [&, colormap](const EvalFrame& frame, const Tensor& pred_m) {
+      write_png((maps->path() / map_name(frame)).string(), colorize(pred_m, {.far_m = protocol.cap_m}, colormap));
     };
   }
   return evaluate(net, data, options);
