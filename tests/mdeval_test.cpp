@@ -157,6 +157,7 @@ TEST_F(MdevalTest, NanPredictionIsAnErrorUnlessAPeerIsReproduced) {
   EXPECT_FALSE(fs::exists(path("out.json")));
   EXPECT_FALSE(fs::exists(path("out.csv")));
   EXPECT_FALSE(fs::exists(path("maps")));
+  EXPECT_TRUE(refused(mdeval({"--flip-average"}), 70, {"room/rgb_0.png", "NaN"}));
   EXPECT_GT(json_of({"--compat", "bts"})["abs_rel"], 0.99);  // all min_m
 }
 

@@ -142,10 +142,33 @@ TEST_F(MdtrainTest, EveryShippedConfigParses) {
     std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
     ASSERT_NO_THROW(app.parse(words)) << config.path();
     ASSERT_NO_THROW(resolve(options)) << config.path();
-    EXPECT_EQ(options.metric_depth, config.path().filename().string().find("metricdepth") != std::string::npos) << config.path();
+    EXPECT_FALSE(eval_protocol(options).repair) << config.path() << ": a NaN prediction must not count as a depth";
+    EXPECT_EQ(options.metric_depth, config.path().filename().string().find("metricdepth") != std::string::npos)
+        << config.path();
     ++found;
   }
   EXPECT_GE(found, 10U);
+}
+
+/// The values of every option after parsing `words`.
+nlohmann::json parsed(Args words) {
+  CLI::App app;
+  TrainOptions options;
+  add_train_options(app, options);
+  std::reverse(words.begin(), words.end());
+  app.parse(words);
+  return to_json(resolved_options(app));
+}
+
+TEST_F(MdtrainTest, DefaultsAreThePapers) {
+  json defaults = parsed({});
+  json paper = parsed({"--config", test::source_dir() + "/tools/configs/nyu_lt_metricdepth_paper.toml"});
+  // What depends on the files at hand, what NYU's white border and official crop ask for, and the choice of the method.
+  for (const char* of_the_data : {"list", "eval-list", "dense", "border", "protocol", "flip-average", "metric-depth"}) {
+    defaults.erase(of_the_data);
+    paper.erase(of_the_data);
+  }
+  EXPECT_EQ(defaults, paper) << json::diff(defaults, paper);
 }
 
 TEST_F(MdtrainTest, RefusesWrongOptionsAndLeavesNothing) {

@@ -32,6 +32,7 @@ void add_options(CLI::App& app, EvalCommand& c) {
   app.add_option("--cap", c.cap_m, "largest depth that is scored, metres, instead of the protocol's")
       ->check(CLI::PositiveNumber);
   app.add_option("--compat", c.compat, "with the habits of a peer's evaluator: bts or newcrfs");
+  app.add_flag("--flip-average", c.flip_average, "average with the prediction of the mirrored frame, as NeWCRFs does");
   app.add_option("--json", c.json, "write the measures to this file");
   app.add_option("--csv", c.csv, "write the measures of each image to this file");
   app.add_option("--maps", c.maps, "write each prediction as a colour PNG into this folder");
@@ -46,6 +47,7 @@ Protocol protocol_of(const EvalCommand& c, DatasetKind kind) {
   if (c.cap_m > 0) protocol.cap_m = c.cap_m;
   if (protocol.cap_m <= protocol.min_m) fail(Exit::usage, "--cap: ", c.cap_m, " m is not above ", protocol.min_m, " m");
   if (!c.compat.empty()) apply_compat(protocol, c.compat);
+  protocol.flip_average |= c.flip_average;
   return protocol;
 }
 

@@ -114,7 +114,8 @@ void add_schedule_options(CLI::App& app, TrainOptions& o) {
 
 void add_evaluation_options(CLI::App& app, TrainOptions& o) {
   app.option_defaults()->group("evaluation");
-  app.add_option("--protocol", o.protocol, "plain, nyu_eigen or kitti_eigen_garg");
+  app.add_option("--protocol", o.protocol, "plain, nyu_eigen, kitti_eigen_garg or kitti_eigen");
+  add_switch(app, "flip-average", o.flip_average, "average with the prediction of the mirrored frame (NeWCRFs)");
   app.add_option("--compat", o.compat, "evaluate with the quirks of a peer: bts or newcrfs")
       ->check(CLI::IsMember({"", "bts", "newcrfs"}));
   app.add_option("--eval-every", o.eval_every, "epochs between evaluations; 0: only after the last step")
@@ -178,6 +179,7 @@ DatasetSpec dataset_spec(const TrainOptions& o, const std::string& list) {
 Protocol eval_protocol(const TrainOptions& o) {
   Protocol protocol = named_protocol(o.protocol, dataset_kind(o.dataset));
   if (!o.compat.empty()) apply_compat(protocol, o.compat);
+  protocol.flip_average |= o.flip_average;
   return protocol;
 }
 

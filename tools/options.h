@@ -43,6 +43,7 @@ struct TrainOptions {
   float weight_decay = 0.F;
   // Evaluation.
   std::string protocol = "plain", compat;
+  bool flip_average = false;
   int eval_every = 1;
 };
 
