@@ -5,7 +5,10 @@
 #include "tools/trainer.h"
 
 int main(int argc, char** argv) {
-  CLI::App app{"Trains a monocular depth network, with or without MetricDepth.", "mdtrain"};
+  CLI::App app{
+      "Trains a monocular depth network, with or without MetricDepth. Defaults are the paper's values for LT on NYU; "
+      "tools/configs has the whole recipes.",
+      "mdtrain"};
   app.set_version_flag("--version", MD_VERSION);
   md::TrainOptions options;
   md::add_train_options(app, options);

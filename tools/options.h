@@ -16,12 +16,17 @@
 
 namespace md {
 
+/// What the random numbers can tell apart, kept round (engine/rng.h: epochs below 2^20, steps below 2^40).
+inline constexpr int kMostEpochs = 1'000'000;
+inline constexpr i64 kMostSteps = 1'000'000'000'000;
+
+/// Unless said otherwise the values of the paper for LT on NYU (tools/configs/nyu_lt_metricdepth_paper.toml).
 struct TrainOptions {
   // Files.
   std::string dataset = "nyu", data, depth_root, list, eval_list, out;
   bool dense = false;
   // Samples.
-  AugmentSpec augment;
+  AugmentSpec augment = {.height = 480, .width = 640, .always_draw_crop = false};
   std::string border = "keep";
   std::vector<double> brightness = {augment.brightness_low, augment.brightness_high};
   // Network and loss.
@@ -35,9 +40,9 @@ struct TrainOptions {
   std::vector<double> margins = {3, 6, 8};
   // Schedule.
   std::uint64_t seed = 0;
-  int batch = 8, epochs = 50, loader_threads = 2;
+  int batch = 8, epochs = 20, loader_threads = 2;
   i64 max_steps = 0, checkpoint_every = 0;
-  std::string optimizer = "adamw", device = "auto";
+  std::string optimizer = "adam", device = "auto";
   AdamSpec adam;
   double lr = 1e-4, end_lr = 1e-5;
   float weight_decay = 0.F;
