@@ -1,3 +1,4 @@
+// A prediction's way to its measures: average, repair or refuse, clamp, paste, mask, score.
 #include "data/protocol.h"
 
 #include <algorithm>

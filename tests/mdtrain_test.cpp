@@ -184,6 +184,17 @@ TEST_F(MdtrainTest, RefusesWrongOptionsAndLeavesNothing) {
       {{"--margins", "3"}, 2, {"margin"}},
       {{"--ranges", "1-0.5", "--margins", "3"}, 2, {"1-0.5"}},
       {{"--brightness", "1.2", "0.8"}, 2, {"--brightness"}},
+      {{"--brightness", "0.8", "nan"}, 2, {"--brightness", "nan"}},
+      {{"--brightness", "0", "1"}, 2, {"--brightness", "0"}},
+      {{"--lr", "nan"}, 2, {"--lr", "nan"}},
+      {{"--end-lr", "inf"}, 2, {"--end-lr", "inf"}},
+      {{"--max-depth", "1e39"}, 2, {"--max-depth", "1e39"}},  // infinite as a float
+      {{"--adam-eps", "1e-60"}, 2, {"--adam-eps", "1e-60"}},  // 0 as a float
+      {{"--rotation", "nan"}, 2, {"--rotation", "nan"}},
+      {{"--variance-focus", "nan"}, 2, {"--variance-focus", "nan"}},
+      {{"--margins", "3", "6", "nan"}, 2, {"--margins", "nan"}},
+      {{"--max-steps", "1000000000001"}, 2, {"--max-steps"}},  // beyond the random numbers' addresses
+      {{"--max-steps", "2000002"}, 2, {"--max-steps", "1000000 epochs of 2"}},
       {{"--protocol", "eigen"}, 2, {"eigen"}},
       {{"--device", "cuda"}, 69, {}},
       {{"--eval-list", "absent.txt"}, 66, {"absent.txt"}},

@@ -1,3 +1,4 @@
+// Errors as one line, the option that was meant, numbers that are numbers, and a line that redraws itself.
 #include "tools/cli.h"
 
 #include <poll.h>
@@ -6,13 +7,15 @@
 
 #include <algorithm>
 #include <cctype>
-#include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <new>
 #include <vector>
+
+#include "tools/clock.h"
 
 namespace md {
 namespace {
@@ -101,12 +104,20 @@ int report(const CLI::App& app, Exit code, const std::string& what) {
   return int(code);
 }
 
+/// As a float: what a double holds may still be infinite or 0 in the network.
+CLI::Validator number_that(const std::string& name, const std::string& otherwise, bool (*holds)(float)) {
+  const auto check = [=](std::string& text) {
+    double value = 0;
+    const bool good = CLI::detail::lexical_cast(text, value) && std::isfinite(float(value)) && holds(float(value));
+    return good ? std::string() : text + " " + otherwise;
+  };
+  return {check, name, name};
+}
+
 bool reader_gone(int pipe) {
   pollfd state{pipe, POLLOUT, 0};
   return poll(&state, 1, 0) == 1 && (state.revents & POLLERR);
 }
-
-double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 }  // namespace
 
@@ -127,10 +138,14 @@ int run_main(CLI::App& app, int argc, char** argv, const std::function<Exit()>& 
   }
 }
 
-bool use_color(int fd) {
-  const char* const no_color = std::getenv("NO_COLOR");
-  const char* const term = std::getenv("TERM");
-  return isatty(fd) && !(no_color && *no_color) && !(term && std::string(term) == "dumb");
+CLI::Validator finite() {
+  return number_that("FINITE", "is no finite number", [](float) { return true; });
+}
+CLI::Validator positive() {
+  return number_that("POSITIVE", "is not a finite number above 0", [](float x) { return x > 0; });
+}
+CLI::Validator not_negative() {
+  return number_that("NOT NEGATIVE", "is not a finite number from 0", [](float x) { return x >= 0; });
 }
 
 ProgressLine::ProgressLine() : visible_(isatty(STDERR_FILENO)) {}

@@ -31,7 +31,9 @@ class ProgressLine {
   double last_s_ = 0;
 };
 
-/// False if NO_COLOR is set, TERM is "dumb" or the file descriptor is no terminal.
-bool use_color(int fd);
+/// Validators of numbers; CLI11's own let NaN pass, which is neither below nor above a bound.
+CLI::Validator finite();
+CLI::Validator positive();
+CLI::Validator not_negative();
 
 }  // namespace md

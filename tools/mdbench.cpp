@@ -202,7 +202,7 @@ int main(int argc, char** argv) {
   app.add_option("--pairs", o.pairs, "runs of each side; ratios are medians over them")
       ->capture_default_str()
       ->check(CLI::Range(1, 99));
-  app.add_option("--seconds", o.seconds, "least time of a run")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--seconds", o.seconds, "least time of a run")->capture_default_str()->check(md::positive());
   app.add_option("--child", o.child)->group("");
   return md::run_main(app, argc, argv, [&] { return md::bench(o); });
 }

@@ -30,7 +30,7 @@ void add_options(CLI::App& app, EvalCommand& c) {
   app.add_option("--list", c.list, "list file to evaluate on (as given, or else inside --data)")->required();
   app.add_option("--protocol", c.protocol, "plain, nyu_eigen, kitti_eigen_garg or kitti_eigen")->required();
   app.add_option("--cap", c.cap_m, "largest depth that is scored, metres, instead of the protocol's")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   app.add_option("--compat", c.compat, "with the habits of a peer's evaluator: bts or newcrfs");
   app.add_flag("--flip-average", c.flip_average, "average with the prediction of the mirrored frame, as NeWCRFs does");
   app.add_option("--json", c.json, "write the measures to this file");

@@ -1,3 +1,5 @@
+// One line of definition for each option; what the strings among them mean is said in resolve() and the functions
+// after.
 #include "tools/options.h"
 
 #include <filesystem>
@@ -61,33 +63,35 @@ void add_augmentation_options(CLI::App& app, TrainOptions& o) {
       ->check(CLI::IsMember({"keep", "crop", "zero-depth"}));
   add_switch(app, "kb-crop", o.augment.kb_crop, "first crop to KITTI's 352x1216");
   app.add_option("--rotation", o.augment.rotation_degree, "largest rotation, degrees; 0: none")
-      ->check(CLI::Range(0.0, 45.0));
+      ->check(finite() & CLI::Range(0.0, 45.0));
   add_switch(app, "always-draw-crop", o.augment.always_draw_crop,
              "draw the crop's place even where there is no choice (BTS)");
   add_switch(app, "flip", o.augment.flip, "mirror every other sample");
   add_switch(app, "photometric", o.augment.photometric, "jitter every other sample's colours");
-  app.add_option("--brightness", o.brightness, "lowest and highest brightness factor")->expected(2)->delimiter(',');
+  app.add_option("--brightness", o.brightness, "lowest and highest brightness factor")
+      ->expected(2)
+      ->delimiter(',')
+      ->check(positive());
 }
 
 void add_loss_options(CLI::App& app, TrainOptions& o) {
   app.option_defaults()->group("network and loss");
   app.add_option("--net", o.net, "the network")->check(CLI::IsMember(net_names()));
-  app.add_option("--max-depth", o.net_options.max_depth_m, "largest depth it can predict, metres")
-      ->check(CLI::PositiveNumber);
+  app.add_option("--max-depth", o.net_options.max_depth_m, "largest depth it can predict, metres")->check(positive());
   app.add_option("--valid-above", o.silog.min_depth_m, "ground truth counts above this depth, metres")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   app.add_option("--variance-focus", o.silog.variance_focus, "of the scale-invariant loss")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(finite() & CLI::Range(0.0, 1.0));
   add_switch(app, "metric-depth", o.metric_depth, "add the MetricDepth regulariser");
-  app.add_option("--metric-depth-weight", o.metric.weight)->check(CLI::NonNegativeNumber);
+  app.add_option("--metric-depth-weight", o.metric.weight)->check(not_negative());
   app.add_option("--reduction", o.reduction, "over the identified pairs: mean, or sum as in Eq. 13")
       ->check(CLI::IsMember({"mean", "sum"}));
   app.add_option("--n-within", o.metric.n_within, "samples from the same image")->check(CLI::Range(0, 1000));
   app.add_option("--n-across", o.metric.n_across, "samples from other images of the batch")->check(CLI::Range(0, 1000));
-  app.add_option("--positive-below", o.metric.positive_below_m, "r_p, metres")->check(CLI::NonNegativeNumber);
+  app.add_option("--positive-below", o.metric.positive_below_m, "r_p, metres")->check(not_negative());
   app.add_option("--ranges", o.ranges, "depth differences of negatives, metres: 0.5-1,1-1.5 (0.5-inf: uniform)")
       ->delimiter(',');
-  app.add_option("--margins", o.margins, "one margin for each range")->delimiter(',');
+  app.add_option("--margins", o.margins, "one margin for each range")->delimiter(',')->check(positive());
   app.add_option("--depth-cell", o.depth_cell, "ground truth at the features' size: nearest or first-valid")
       ->check(CLI::IsMember({"nearest", "first-valid"}));
 }
@@ -96,15 +100,14 @@ void add_schedule_options(CLI::App& app, TrainOptions& o) {
   app.option_defaults()->group("training");
   app.add_option("--seed", o.seed, "fixes weights, order, augmentation and MetricDepth's shifts");
   app.add_option("--batch", o.batch, "samples a step")->check(CLI::Range(1, 4096));
-  app.add_option("--epochs", o.epochs)->check(CLI::Range(1, 1000000));
+  app.add_option("--epochs", o.epochs)->check(CLI::Range(1, kMostEpochs));
   app.add_option("--max-steps", o.max_steps, "end (and end of the decay) after so many steps; 0: after --epochs")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(i64(0), kMostSteps));
   app.add_option("--optimizer", o.optimizer, "adamw or adam")->check(CLI::IsMember({"adamw", "adam"}));
-  app.add_option("--lr", o.lr, "learning rate of the first step")->check(CLI::PositiveNumber);
-  app.add_option("--end-lr", o.end_lr, "and towards the last: polynomial decay, power 0.9")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--adam-eps", o.adam.eps)->check(CLI::PositiveNumber);
-  app.add_option("--weight-decay", o.weight_decay)->check(CLI::NonNegativeNumber);
+  app.add_option("--lr", o.lr, "learning rate of the first step")->check(positive());
+  app.add_option("--end-lr", o.end_lr, "and towards the last: polynomial decay, power 0.9")->check(not_negative());
+  app.add_option("--adam-eps", o.adam.eps)->check(positive());
+  app.add_option("--weight-decay", o.weight_decay)->check(not_negative());
   app.add_option("--loader-threads", o.loader_threads, "threads that decode; no influence on the run")
       ->check(CLI::Range(1, 256));
   app.add_option("--device", o.device)->check(CLI::IsMember({"auto", "cpu", "cuda"}));
@@ -156,7 +159,7 @@ void resolve(TrainOptions& o) {
     if (value.empty()) fail(Exit::usage, flag, " is required");
   }
   o.augment.border = border(o.border);
-  if (o.brightness[0] <= 0 || o.brightness[0] > o.brightness[1])
+  if (o.brightness[0] > o.brightness[1])
     fail(Exit::usage, "--brightness: ", o.brightness[0], " to ", o.brightness[1], " is no range of factors");
   o.augment.brightness_low = o.brightness[0];
   o.augment.brightness_high = o.brightness[1];

@@ -1,3 +1,4 @@
+// The loop around TrainStep: when to log, evaluate, save and stop.
 #include "tools/trainer.h"
 
 #include <cmath>
@@ -8,8 +9,8 @@
 
 #include "tools/checkpoint.h"
 #include "tools/cli.h"
-#include "tools/evaluate.h"
 #include "tools/clock.h"
+#include "tools/evaluate.h"
 #include "tools/results.h"
 #include "tools/run_folder.h"
 #include "tools/train_step.h"
@@ -55,7 +56,7 @@ class Trainer {
         protocol_(eval_protocol(options)),
         loader_(data_, options.augment, loader_spec(options)),
         per_epoch_(loader_.steps_per_epoch()),
-        total_(options.max_steps > 0 ? options.max_steps : options.epochs * per_epoch_),
+        total_(total_steps(options, per_epoch_)),
         net_(make_net(options.net, options.net_options)),
         step_(options, *net_, total_) {
     if (!options.eval_list.empty()) {
@@ -87,6 +88,11 @@ class Trainer {
  private:
   static TrainLoaderSpec loader_spec(const TrainOptions& options) {
     return {.batch = options.batch, .threads = options.loader_threads, .seed = options.seed};
+  }
+  static i64 total_steps(const TrainOptions& options, i64 per_epoch) {
+    if (options.max_steps / per_epoch > kMostEpochs)
+      fail(Exit::usage, "--max-steps: ", options.max_steps, " are more than ", kMostEpochs, " epochs of ", per_epoch);
+    return options.max_steps > 0 ? options.max_steps : options.epochs * per_epoch;
   }
   i64 epochs_done() const { return done_ / per_epoch_; }
 
