@@ -148,28 +148,6 @@ class RowReader {
 
 }  // namespace
 
-AugmentSpec official_augmentation(const std::string& style, DatasetKind kind) {
-  const bool newcrfs = style == "newcrfs", nyu = kind == DatasetKind::nyu;
-  if (!newcrfs && style != "bts") fail(Exit::usage, "augmentation '", style, "': wanted is bts or newcrfs");
-  AugmentSpec spec;
-  spec.always_draw_crop = !newcrfs;
-  if (nyu && newcrfs) {
-    spec.height = 480;
-    spec.width = 640;
-    spec.border = NyuBorder::zero_depth;
-  }
-  if (!nyu) {
-    spec.height = 352;
-    spec.width = newcrfs ? 1120 : 704;
-    spec.border = NyuBorder::keep;
-    spec.kb_crop = true;
-    spec.rotation_degree = 1;
-    spec.brightness_low = 0.9;
-    spec.brightness_high = 1.1;
-  }
-  return spec;
-}
-
 void augment(const Sample& sample, const AugmentSpec& spec, Draws& draws, float* image, float* depth_m) {
   MD_CHECK(sample.has_depth(), "augment: ", sample.image_name, " has no ground truth");
   const EvalCrop box = box_of(sample, spec);

@@ -41,6 +41,7 @@ enum class NyuBorder : std::uint8_t {
   zero_depth,  // NeWCRFs at 480x640: the depth outside that box becomes 0
 };
 
+/// The defaults are those of BTS on NYU.
 struct AugmentSpec {
   int height = 416, width = 544;  // of the result
   NyuBorder border = NyuBorder::crop;
@@ -51,8 +52,6 @@ struct AugmentSpec {
   bool photometric = true;       // gamma, brightness, colour, p = 1/2
   double brightness_low = 0.75, brightness_high = 1.25;
 };
-/// `style`: "bts" or "newcrfs"; throws Exit::usage. The size is the style's default for that data set.
-AugmentSpec official_augmentation(const std::string& style, DatasetKind);
 
 /// Writes image [height,width,3] (ImageNet-normalised) and depth_m [height,width].
 /// Throws Exit::bad_data, naming the frame, where it is smaller than the crop.
