@@ -21,7 +21,8 @@ install_packages() {
   mapfile -t missing < <(missing_packages)
   ((${#missing[@]})) || return 0
   ((EUID)) && root=(sudo)
-  line="${root[*]} apt-get install -y --no-install-recommends ${missing[*]}"
+  line="${root[*]} apt-get update && ${root[*]} apt-get install -y --no-install-recommends ${missing[*]}"
+  line=${line//&&  /&& }
   echo "+ ${line# }"
   if [[ $1 == ask && -t 0 ]]; then
     read -r -p "Install these packages? [Y/n] " answer
