@@ -1,3 +1,5 @@
+// The result is read straight from the full frame, row by row: crop, rotation and flip only say where from, and the
+// colours of each sample are a table of 256 values a channel.
 #include "data/augment.h"
 
 #include <algorithm>

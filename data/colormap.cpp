@@ -1,3 +1,4 @@
+// The tables, thinned to 16 anchors.
 #include "data/colormap.h"
 
 #include <algorithm>

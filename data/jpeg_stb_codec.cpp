@@ -1,3 +1,4 @@
+// JPEG where libjpeg-turbo is not found at build time.
 #include <stb_image.h>
 
 #include "data/codecs.h"

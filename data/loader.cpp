@@ -1,3 +1,4 @@
+// Tickets of the prefetcher are steps (training) or frames (evaluation); everything random is keyed by them.
 #include "data/loader.h"
 
 #include <algorithm>

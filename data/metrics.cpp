@@ -1,3 +1,4 @@
+// One pass over the pixels of an image; sums in double whatever the arithmetic.
 #include "data/metrics.h"
 
 #include <algorithm>

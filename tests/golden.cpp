@@ -1,3 +1,4 @@
+// The formula of the weights, the comparison of digests, and the discovery of cases.
 #include "tests/golden.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The kit: draws, comparisons, and the gradient check with its verdict apart from its measurement.
 #include "tests/testing.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The same sizes and settings as in tools/peer_bench.py.
 #include "tools/bench_work.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// What of a run goes where in a safetensors file, and how a network is built from its config again.
 #include "tools/checkpoint.h"
 
 #include "engine/state.h"

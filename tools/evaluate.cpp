@@ -1,3 +1,4 @@
+// Frames of equal size go through the network together; each is then scored by itself.
 #include "tools/evaluate.h"
 
 #include <algorithm>

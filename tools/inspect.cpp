@@ -1,3 +1,4 @@
+// What the machine and the program offer, and what is wrong with a list, frame by frame.
 #include "tools/inspect.h"
 
 #include <omp.h>

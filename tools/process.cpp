@@ -1,3 +1,4 @@
+// posix_spawn, a pipe for stdout, and wait4 for the resources used.
 #include "tools/process.h"
 
 #include <fcntl.h>

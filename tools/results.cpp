@@ -1,3 +1,4 @@
+// Numbers with the digits that tell two floats apart; CSV by RFC 4180.
 #include "tools/results.h"
 
 #include <cstdio>

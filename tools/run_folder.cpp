@@ -1,3 +1,4 @@
+// The config is there before the first step, so that a run that died can be told apart and repeated.
 #include "tools/run_folder.h"
 
 #include "engine/check.h"

@@ -1,3 +1,4 @@
+// Names, numbers and formats as the real data sets have them; frames are rendered in parallel.
 #include "tools/synth_dataset.h"
 
 #include <atomic>

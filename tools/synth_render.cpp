@@ -1,3 +1,4 @@
+// One ray a pixel for depth, a few for colour; then what the sensor loses.
 #include "tools/synth_render.h"
 
 #include <algorithm>

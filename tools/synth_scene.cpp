@@ -1,3 +1,4 @@
+// Ray against plane, sphere and box, and the light that falls on what was hit.
 #include "tools/synth_scene.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Patterns by lattice cells; their colours differ by hue and brightness.
 #include "tools/synth_texture.h"
 
 #include <algorithm>

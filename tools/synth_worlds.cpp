@@ -1,3 +1,4 @@
+// Draws rooms and streets: sizes, furniture, cars, colours, and poses that see something.
 #include "tools/synth_worlds.h"
 
 #include <algorithm>
