@@ -2,15 +2,18 @@
 #include "engine/state.h"
 
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
@@ -206,11 +209,46 @@ Stored stored_as(DType dtype) {
   fail(Exit::numeric, "stored_as: no such dtype");
 }
 
-void write_tensor(DurableFile& file, const Tensor& tensor) {
-  if (tensor.dtype() != DType::i32) return file.write(tensor.raw(), tensor.bytes());
+/// sink(data, bytes): what the file holds of a tensor.
+template <class Sink>
+void put_tensor(const Tensor& tensor, Sink sink) {
+  if (tensor.dtype() != DType::i32) return sink(tensor.raw(), tensor.bytes());
   const std::int32_t* first = tensor.data<std::int32_t>();
   const std::vector<i64> widened(first, first + tensor.numel());
-  file.write(widened.data(), widened.size() * sizeof(i64));
+  sink(widened.data(), widened.size() * sizeof(i64));
+}
+
+/// SHA-256 (FIPS 180-4) of bytes that come in pieces.
+class Sha256 {
+ public:
+  Sha256() { check(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr)); }
+  void update(const void* data, std::size_t bytes) { check(EVP_DigestUpdate(context_.get(), data, bytes)); }
+  /// 64 hexadecimal digits.
+  std::string finish() {
+    std::array<unsigned char, 32> digest{};
+    check(EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr));
+    std::string hex;
+    for (const unsigned char byte : digest) {
+      hex += "0123456789abcdef"[byte >> 4];
+      hex += "0123456789abcdef"[byte & 15];
+    }
+    return hex;
+  }
+
+ private:
+  static void check(int ok) {
+    if (ok != 1) fail(Exit::numeric, "SHA-256: libcrypto refused");
+  }
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
+};
+
+void check_digest(const std::map<std::string, std::string>& metadata, std::string_view data, const std::string& name) {
+  const auto claimed = metadata.find("sha256");
+  if (claimed == metadata.end()) return;
+  Sha256 digest;
+  digest.update(data.data(), data.size());
+  if (digest.finish() != claimed->second)
+    fail(Exit::bad_data, name, ": damaged: the data do not have the SHA-256 that the file gives");
 }
 
 }  // namespace
@@ -246,6 +284,7 @@ SafeTensors SafeTensors::parse(std::string bytes, const std::string& name) {
     }
   }
   check_coverage(file.entries_, file.bytes_.size() - file.data_, name);
+  check_digest(file.metadata_, std::string_view(file.bytes_).substr(file.data_), name);
   return file;
 }
 
@@ -304,7 +343,8 @@ void write_safetensors(const std::string& path, const State& state,
   std::vector<std::pair<std::string, Tensor>> order(state.begin(), state.end());
   std::ranges::stable_sort(order, std::greater{}, [](const auto& e) { return stored_as(e.second.dtype()).element; });
   json header = json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
+  header["__metadata__"] = metadata;
+  Sha256 digest;
   std::size_t end = 0;
   for (const auto& [name, tensor] : order) {
     const Stored stored = stored_as(tensor.dtype());
@@ -313,14 +353,17 @@ void write_safetensors(const std::string& path, const State& state,
     const std::size_t begin = end;
     end += std::size_t(tensor.numel()) * stored.element;
     header[name] = {{"dtype", stored.dtype}, {"shape", dims}, {"data_offsets", {begin, end}}};
+    put_tensor(tensor, [&](const void* data, std::size_t bytes) { digest.update(data, bytes); });
   }
+  header["__metadata__"]["sha256"] = digest.finish();
   std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
   text.append((8 - text.size() % 8) % 8, ' ');  // the data begins aligned
   const std::uint64_t length = text.size();
   DurableFile file(path);
   file.write(&length, sizeof length);
   file.write(text.data(), text.size());
-  for (const auto& [name, tensor] : order) write_tensor(file, tensor);
+  for (const auto& [name, tensor] : order)
+    put_tensor(tensor, [&](const void* data, std::size_t bytes) { file.write(data, bytes); });
   file.commit();
 }
 

@@ -1,6 +1,7 @@
 // safetensors files: 8 bytes little-endian header length, JSON header, data. The reader makes every check of the
 // format (length, overlap, holes, dtype and shape against the byte range, duplicate names); the writer is crash-safe:
-// written beside, fsynced, renamed, folder fsynced.
+// written beside, fsynced, renamed, folder fsynced. It puts the SHA-256 of the data into __metadata__ as `sha256`; a
+// file that has one is refused where its data differ.
 #pragma once
 #include <cstddef>
 #include <map>

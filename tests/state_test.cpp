@@ -92,6 +92,20 @@ TEST_F(StateTest, EqualStatesGiveEqualFiles) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 2) << "a temporary file was left behind";
 }
 
+TEST_F(StateTest, CarriesTheSha256OfItsDataAndRefusesOthers) {
+  State abc;
+  abc["abc"] = Tensor::empty({3}, {}, DType::u8);
+  std::memcpy(abc["abc"].raw(), "abc", 3);
+  write_safetensors(path("s"), abc, {{"sha256", "another file's"}});
+  EXPECT_EQ(SafeTensors::read(path("s")).metadata().at("sha256"),  // FIPS 180-4's own example
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  std::string bytes = slurp(path("s"));
+  bytes.back() = char(bytes.back() ^ 1);
+  const Caught error = caught([&] { SafeTensors::parse(bytes, "flipped"); });
+  EXPECT_EQ(error.code, Exit::bad_data);
+  EXPECT_TRUE(error.what.starts_with("flipped: damaged: the data do not have the SHA-256")) << error.what;
+}
+
 TEST_F(StateTest, ReadsOtherDtypesAndUnalignedData) {
   // "u" pushes the doubles off their natural alignment.
   std::string bytes = image(

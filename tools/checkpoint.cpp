@@ -1,7 +1,10 @@
 // What of a run goes where in a safetensors file, and how a network is built from its config again.
 #include "tools/checkpoint.h"
 
-#include "engine/state.h"
+#include <filesystem>
+
+#include "git_version.h"
+#include "tools/output.h"
 
 namespace md {
 namespace {
@@ -9,6 +12,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kOptimizer = "optimizer.";
+constexpr std::uintmax_t kHeaderRoom = 1 << 20;
 
 json metadata_entry(const SafeTensors& file, const std::string& key) {
   const auto found = file.metadata().find(key);
@@ -16,12 +20,42 @@ json metadata_entry(const SafeTensors& file, const std::string& key) {
   return json::parse(found->second);
 }
 
+json to_json(const RunState& s) {
+  return {{"seed", s.seed},
+          {"step", s.step},
+          {"epoch", s.epoch},
+          {"steps_per_epoch", s.steps_per_epoch},
+          {"schedule_steps", s.schedule_steps},
+          {"evaluated", s.evaluated},
+          {"skipped", s.skipped},
+          {"lr_factor", s.lr_factor},
+          {"best", s.best}};
+}
+
 RunState run_state(const SafeTensors& file) {
-  return {.config = metadata_entry(file, "config"),
-          .step = metadata_entry(file, "step"),
-          .epoch = metadata_entry(file, "epoch"),
-          .seed = metadata_entry(file, "seed"),
-          .best = metadata_entry(file, "best")};
+  const json config = metadata_entry(file, "config"), run = metadata_entry(file, "run");
+  return {.config = config,
+          .seed = run.at("seed"),
+          .step = run.at("step"),
+          .epoch = run.at("epoch"),
+          .steps_per_epoch = run.at("steps_per_epoch"),
+          .schedule_steps = run.at("schedule_steps"),
+          .evaluated = run.at("evaluated"),
+          .skipped = run.at("skipped"),
+          .lr_factor = run.at("lr_factor"),
+          .best = run.at("best")};
+}
+
+/// `work`, whose errors then begin with the file.
+template <class Work>
+auto naming(const std::string& path, Work work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    fail(Exit::bad_data, path, ": ", error.what());
+  } catch (const json::exception& error) {
+    fail(Exit::bad_data, path, ": __metadata__: ", error.what());
+  }
 }
 
 }  // namespace
@@ -29,31 +63,41 @@ RunState run_state(const SafeTensors& file) {
 void save_checkpoint(const std::string& path, const Module& net, const Adam& optimizer, const RunState& run) {
   State state = net.state();
   for (auto& [name, tensor] : optimizer.state()) state[kOptimizer + name] = tensor;
+  std::uintmax_t bytes = kHeaderRoom;
+  for (const auto& [name, tensor] : state) bytes += tensor.bytes();
+  require_space(std::filesystem::path(path).parent_path(), bytes);
   write_safetensors(path, state,
                     {{"version", json(MD_VERSION).dump()},
+                     {"git", json(MD_GIT).dump()},
                      {"config", run.config.dump()},
-                     {"step", json(run.step).dump()},
-                     {"epoch", json(run.epoch).dump()},
-                     {"seed", json(run.seed).dump()},
-                     {"best", run.best.dump()}});
+                     {"run", to_json(run).dump()}});
+}
+
+Checkpoint::Checkpoint(const std::string& path)
+    : path_(path), file_(SafeTensors::read(path)), state_(naming(path, [&] { return run_state(file_); })) {}
+
+void Checkpoint::restore(Module& net) const {
+  naming(path_, [&] {
+    State state = file_.state();
+    std::erase_if(state, [](const auto& entry) { return entry.first.starts_with(kOptimizer); });
+    net.load(state);
+  });
+}
+
+void Checkpoint::restore(Adam& optimizer) const {
+  naming(path_, [&] { optimizer.load(file_.state(kOptimizer)); });
 }
 
 LoadedNet load_net(const std::string& path) {
-  const SafeTensors file = SafeTensors::read(path);
-  try {
-    LoadedNet loaded{.net = nullptr, .state = run_state(file)};
+  const Checkpoint checkpoint(path);
+  LoadedNet loaded{.net = nullptr, .state = checkpoint.state()};
+  loaded.net = naming(path, [&] {
     const json& config = loaded.state.config;
-    loaded.net = make_net(config.at("net"), {.max_depth_m = config.at("max-depth"), .seed = loaded.state.seed});
-    State state = file.state();
-    std::erase_if(state, [](const auto& entry) { return entry.first.starts_with(kOptimizer); });
-    loaded.net->load(state);
-    loaded.net->eval();
-    return loaded;
-  } catch (const Error& error) {
-    fail(Exit::bad_data, path, ": ", error.what());
-  } catch (const json::exception& error) {
-    fail(Exit::bad_data, path, ": __metadata__: ", error.what());
-  }
+    return make_net(config.at("net"), {.max_depth_m = config.at("max-depth"), .seed = loaded.state.seed});
+  });
+  checkpoint.restore(*loaded.net);
+  loaded.net->eval();
+  return loaded;
 }
 
 }  // namespace md

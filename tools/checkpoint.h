@@ -1,26 +1,46 @@
 // Checkpoints: one safetensors file with the network under PyTorch's names, the optimiser under `optimizer.`, and JSON
-// texts in __metadata__: `version`, `config` (the resolved options), `step` (updates done), `epoch`, `seed`, `best`
-// (the metrics of the best evaluation so far, or null). All randomness is keyed by (seed, step): there is no more
-// state.
+// texts in __metadata__: `version`, `git`, `config` (the resolved options) and `run` (RunState). All randomness is
+// keyed by (seed, step), and so is the loader's place: there is no more state.
 #pragma once
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "engine/optim.h"
+#include "engine/state.h"
 #include "nets/depth_net.h"
 
 namespace md {
 
 struct RunState {
   nlohmann::json config;
-  i64 step = 0, epoch = 0;
   std::uint64_t seed = 0;
-  nlohmann::json best;
+  i64 step = 0, epoch = 0;                      // done
+  i64 steps_per_epoch = 0, schedule_steps = 0;  // as long as the data and the learning rate's decay are
+  i64 evaluated = 0;                            // the last step after which an evaluation ran
+  i64 skipped = 0;                              // steps with a non-finite loss
+  double lr_factor = 1;                         // below 1 once the run went back
+  nlohmann::json best = nullptr;                // metrics of the best evaluation so far, or null
 };
 
-/// Crash-safe. Throws Exit::cannot_write.
+/// Crash-safe. Throws Exit::cannot_write, also where the file system has no room for it.
 void save_checkpoint(const std::string& path, const Module& net, const Adam& optimizer, const RunState&);
+
+/// A checkpoint to go on from.
+class Checkpoint {
+ public:
+  /// Throws Exit::missing_input, or Exit::bad_data naming the file.
+  explicit Checkpoint(const std::string& path);
+  const RunState& state() const { return state_; }
+  /// Strict, both. Throws Exit::bad_data naming the file.
+  void restore(Module& net) const;
+  void restore(Adam& optimizer) const;
+
+ private:
+  std::string path_;
+  SafeTensors file_;
+  RunState state_;
+};
 
 struct LoadedNet {
   std::unique_ptr<DepthNet> net;  // in evaluation mode

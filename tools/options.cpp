@@ -101,7 +101,8 @@ void add_schedule_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--seed", o.seed, "fixes weights, order, augmentation and MetricDepth's shifts");
   app.add_option("--batch", o.batch, "samples a step")->check(CLI::Range(1, 4096));
   app.add_option("--epochs", o.epochs)->check(CLI::Range(1, kMostEpochs));
-  app.add_option("--max-steps", o.max_steps, "end (and end of the decay) after so many steps; 0: after --epochs")
+  app.add_option("--max-steps", o.max_steps,
+                 "stop after so many steps; 0: after --epochs, as the decay does (or later, if this is more)")
       ->check(CLI::Range(i64(0), kMostSteps));
   app.add_option("--optimizer", o.optimizer, "adamw or adam")->check(CLI::IsMember({"adamw", "adam"}));
   app.add_option("--lr", o.lr, "learning rate of the first step")->check(positive());
@@ -113,6 +114,25 @@ void add_schedule_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--device", o.device)->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   app.add_option("--checkpoint-every", o.checkpoint_every, "steps between checkpoints; 0: once an epoch")
       ->check(CLI::NonNegativeNumber);
+  app.add_option("--keep", o.keep, "newest checkpoints to keep: last.safetensors, the others as step-*.safetensors")
+      ->check(CLI::Range(1, 1000));
+}
+
+/// --resume RUN stands for --out RUN and, unless flags say otherwise, RUN/config.toml.
+void add_resume_options(CLI::App& app, TrainOptions& o) {
+  const auto resume = [&app, &o](const std::string& run) {
+    const std::string config = cat(run, "/config.toml");
+    std::error_code ignored;
+    if (!std::filesystem::is_regular_file(config, ignored))
+      fail(Exit::missing_input, "--resume ", run, ": no config.toml in it: not a run");
+    if (app.get_config_ptr()->count() > 0) fail(Exit::usage, "--resume and --config exclude each other");
+    app.get_config_ptr()->default_str(config);
+    o.resume = o.out = run;
+  };
+  app.add_option_function<std::string>("--resume", resume, "the run to go on with, from its newest checkpoint")
+      ->trigger_on_parse()
+      ->configurable(false);
+  app.add_flag("--allow-changes", o.allow_changes, "go on although the config has changed")->configurable(false);
 }
 
 void add_evaluation_options(CLI::App& app, TrainOptions& o) {
@@ -144,12 +164,29 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.set_config("--config", "", "TOML file with any of the options below");
   app.add_option("--out", o.out, "the run: a folder that is empty or not there yet")->configurable(false);
+  add_resume_options(app, o);
   app.option_defaults()->always_capture_default();
   add_data_options(app, o);
   add_augmentation_options(app, o);
   add_loss_options(app, o);
   add_schedule_options(app, o);
   add_evaluation_options(app, o);
+}
+
+std::string config_changes(const nlohmann::json& before, const nlohmann::json& now) {
+  static const std::set<std::string> harmless = {"loader-threads", "checkpoint-every", "keep", "eval-every",
+                                                 "max-steps"};
+  const auto value = [](const nlohmann::json& config, const std::string& key) {
+    return config.contains(key) ? config[key].dump() : "(absent)";
+  };
+  nlohmann::json all = before;
+  all.update(now);
+  std::string changes;
+  for (const auto& [key, ignored] : all.items()) {
+    const std::string was = value(before, key), is = value(now, key);
+    if (was != is && !harmless.contains(key)) changes += cat(changes.empty() ? "" : ", ", key, " ", was, " -> ", is);
+  }
+  return changes;
 }
 
 void resolve(TrainOptions& o) {

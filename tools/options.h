@@ -24,6 +24,8 @@ inline constexpr i64 kMostSteps = 1'000'000'000'000;
 struct TrainOptions {
   // Files.
   std::string dataset = "nyu", data, depth_root, list, eval_list, out;
+  std::string resume;  // the run to go on with; `out` then too
+  bool allow_changes = false;
   bool dense = false;
   // Samples.
   AugmentSpec augment = {.height = 480, .width = 640, .always_draw_crop = false};
@@ -42,6 +44,7 @@ struct TrainOptions {
   std::uint64_t seed = 0;
   int batch = 8, epochs = 20, loader_threads = 2;
   i64 max_steps = 0, checkpoint_every = 0;
+  int keep = 1;
   std::string optimizer = "adam", device = "auto";
   AdamSpec adam;
   double lr = 1e-4, end_lr = 1e-5;
@@ -54,6 +57,10 @@ struct TrainOptions {
 
 /// Defines every option, and `--config`.
 void add_train_options(CLI::App&, TrainOptions&);
+
+/// "lr 0.0001 -> 0.001, batch 4 -> 8": how a run's config differs from the one it began with, apart from options that
+/// change none of its numbers; "" where it does not.
+std::string config_changes(const nlohmann::json& before, const nlohmann::json& now);
 
 /// What the raw strings mean; call after parsing. Throws Exit::usage naming the option, also where --data, --list or
 /// --out is missing.

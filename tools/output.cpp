@@ -42,6 +42,15 @@ void require_writable(const std::string& option, const fs::path& file) {
   try_folder(option, file, file.has_parent_path() ? file.parent_path() : fs::path("."));
 }
 
+void require_space(const fs::path& folder, std::uintmax_t bytes) {
+  constexpr std::uintmax_t mib = 1 << 20;
+  std::error_code unknown;
+  const fs::space_info space = fs::space(folder.empty() ? "." : folder, unknown);
+  if (!unknown && space.available < bytes)
+    fail(Exit::cannot_write, folder.string(), ": ", bytes / mib + 1, " MiB needed, ", space.available / mib,
+         " MiB free");
+}
+
 OutputFolder::OutputFolder(const std::string& option, const fs::path& path) : path_(path) {
   std::error_code error;
   for (fs::path p = fs::absolute(path, error).lexically_normal(); !p.empty() && !fs::exists(p, error);

@@ -1,6 +1,7 @@
 // Where results go: tried before the work that makes them, since a long run must not fail at its end, and never left
 // half-written. All throw Exit::cannot_write, naming the option and the place.
 #pragma once
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -9,6 +10,9 @@ namespace md {
 
 /// Throws unless a file can be made there; one that is there may be replaced, a folder or a device may not.
 void require_writable(const std::string& option, const std::filesystem::path& file);
+
+/// Throws unless the file system of `folder` has room for so many bytes more.
+void require_space(const std::filesystem::path& folder, std::uintmax_t bytes);
 
 /// A folder to write into. It and its parents are made where they are not there; those that are still empty in the end
 /// are removed again.

@@ -1,6 +1,16 @@
 // The config is there before the first step, so that a run that died can be told apart and repeated.
 #include "tools/run_folder.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
 #include "engine/check.h"
 #include "engine/state.h"
 
@@ -8,25 +18,133 @@ namespace md {
 
 namespace fs = std::filesystem;
 
-RunFolder::RunFolder(const std::string& path, const std::string& config_toml) : folder_("--out", path) {
+namespace {
+
+constexpr int kStepDigits = 9;
+
+std::string step_name(i64 step) {
+  const std::string digits = std::to_string(step);
+  return cat("step-", std::string(std::size_t(std::max<i64>(0, kStepDigits - i64(digits.size()))), '0'), digits,
+             ".safetensors");
+}
+
+/// The names in a folder that begin with `prefix`, last in the alphabet first.
+std::vector<fs::path> files_from_last(const fs::path& folder, const std::string& prefix) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    if (at->path().filename().string().starts_with(prefix)) found.push_back(at->path());
+  std::sort(found.rbegin(), found.rend());
+  return found;
+}
+
+/// What DurableFile and OutputFolder leave behind where the process was killed.
+void sweep(const fs::path& folder) {
+  std::error_code ignored;
+  for (const fs::path& file : files_from_last(folder, "")) {
+    const std::string name = file.filename().string();
+    if (name.find(".tmp.") != name.npos || name.starts_with(".partial-")) fs::remove_all(file, ignored);
+  }
+}
+
+/// The fresh folder's path, once it is known to be empty.
+const fs::path& require_empty(const fs::path& path) {
   std::error_code unreadable;
   if (!fs::is_empty(path, unreadable))
-    fail(Exit::cannot_write, "--out ", path, ": not empty; a run begins in a new folder");
+    fail(Exit::cannot_write, "--out ", path.string(), ": not empty; a run begins in a new folder (--resume continues)");
+  return path;
+}
+
+bool same_file(int fd, const fs::path& path) {
+  struct stat open_one {
+  }, named{};
+  return ::fstat(fd, &open_one) == 0 && ::stat(path.c_str(), &named) == 0 && open_one.st_ino == named.st_ino;
+}
+
+}  // namespace
+
+FolderLock::FolderLock(const fs::path& folder) : file_(folder / "lock") {
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  do {  // again where the holder removed the file between our open and our lock
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd_ < 0) fail(Exit::cannot_write, file_.string(), ": cannot write: ", std::strerror(errno));
+    if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+      std::array<char, 300> holder{};
+      const ssize_t got = ::pread(fd_, holder.data(), holder.size() - 1, 0);
+      ::close(fd_);
+      fail(Exit::cannot_write, folder.string(), ": in use by ", got > 0 ? holder.data() : "another process");
+    }
+  } while (!same_file(fd_, file_));
+  const std::string mine = cat("process ", ::getpid(), " on ", host.data());
+  if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, mine.data(), mine.size(), 0) != ssize_t(mine.size()))
+    fail(Exit::cannot_write, file_.string(), ": cannot write: ", std::strerror(errno));
+}
+
+FolderLock::~FolderLock() {
+  ::unlink(file_.c_str());
+  ::close(fd_);
+}
+
+RunFolder::RunFolder(const std::string& path, const std::string& config_toml, Begin begin)
+    : folder_("--out", path),
+      lock_(begin == Begin::anew ? require_empty(folder_.path()) : folder_.path()),
+      ran_(begin == Begin::resumed) {
+  if (begin == Begin::resumed) sweep(folder_.path());
   write_file_durably(file("config.toml"), config_toml);
-  metrics_.open(file("metrics.jsonl"), std::ios::app);
-  if (!metrics_) fail(Exit::cannot_write, file("metrics.jsonl"), ": cannot write");
+  open_metrics();
 }
 
 RunFolder::~RunFolder() {
-  if (logged_) return;
+  if (ran_) return;
   std::error_code ignored;
-  for (const char* name : {"metrics.jsonl", "config.toml"}) fs::remove(file(name), ignored);
+  for (const char* name : {"metrics.jsonl", "config.toml", "lock"}) fs::remove(file(name), ignored);
+}
+
+void RunFolder::open_metrics() {
+  metrics_.open(file("metrics.jsonl"), std::ios::app);
+  if (!metrics_) fail(Exit::cannot_write, file("metrics.jsonl"), ": cannot write");
 }
 
 void RunFolder::log(const nlohmann::ordered_json& line) {
   metrics_ << line.dump() << std::endl;
   if (!metrics_) fail(Exit::cannot_write, file("metrics.jsonl"), ": cannot write");
-  logged_ = true;
+  ran_ = true;
+}
+
+void RunFolder::rewind(i64 step) {
+  metrics_.close();
+  std::ifstream old(file("metrics.jsonl"));
+  std::string kept;
+  for (std::string line; std::getline(old, line);) {
+    const auto parsed = nlohmann::json::parse(line, nullptr, false);
+    if (parsed.is_object() && parsed.contains("step") && parsed["step"].is_number() && parsed["step"] <= step)
+      kept += line + "\n";
+  }
+  write_file_durably(file("metrics.jsonl"), kept);
+  open_metrics();
+}
+
+void RunFolder::keep_last(i64 step, int keep) const {
+  if (keep <= 1) return;
+  const std::string last = file("last.safetensors"), named = file(step_name(step));
+  std::error_code error;
+  fs::remove(named, error);
+  fs::create_hard_link(last, named, error);  // last is replaced by renaming: the link keeps what it is now
+  if (error) fs::copy_file(last, named, fs::copy_options::overwrite_existing, error);
+  if (error) fail(Exit::cannot_write, named, ": cannot write: ", error.message());
+  const std::vector<fs::path> kept = files_from_last(folder_.path(), "step-");
+  for (std::size_t i = std::size_t(keep); i < kept.size(); ++i) fs::remove(kept[i], error);
+}
+
+std::vector<std::string> checkpoints(const std::string& run) {
+  std::vector<std::string> found;
+  const fs::path last = fs::path(run) / "last.safetensors";
+  std::error_code ignored;
+  if (fs::exists(last, ignored)) found.push_back(last.string());
+  for (const fs::path& file : files_from_last(run, "step-")) found.push_back(file.string());
+  return found;
 }
 
 }  // namespace md

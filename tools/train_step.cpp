@@ -40,10 +40,10 @@ std::string TrainStep::bad_gradient() const {
   return bad == sums.end() ? "" : "gradient of " + parameters_[std::size_t(bad - sums.begin())].name;
 }
 
-StepLosses TrainStep::run(const Batch& batch, i64 step) {
+StepLosses TrainStep::run(const Batch& batch, i64 step, double lr_factor) {
   for (std::size_t i = 0; i < statistics_.size(); ++i) before_[i].copy_from(statistics_[i].tensor);
   StepLosses losses;
-  losses.lr = polynomial_lr(options_.lr, options_.end_lr, step, total_steps_);
+  losses.lr = lr_factor * polynomial_lr(options_.lr, options_.end_lr, step, total_steps_);
   const DepthMaps maps = net_.forward(batch.image, batch.focal_px);
   Tensor loss = silog(maps.depth_m, batch.depth_m, options_.silog);
   losses.silog = loss.item();

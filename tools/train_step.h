@@ -25,8 +25,9 @@ class TrainStep {
   /// `net` must outlive it; `total_steps` is where the learning rate ends.
   TrainStep(const TrainOptions&, DepthNet& net, i64 total_steps);
 
-  StepLosses run(const Batch&, i64 step);
-  const Adam& optimizer() const { return optimizer_; }
+  /// `lr_factor` times the schedule's learning rate.
+  StepLosses run(const Batch&, i64 step, double lr_factor = 1);
+  Adam& optimizer() { return optimizer_; }
 
  private:
   Tensor metric_depth_loss(const Batch&, const Tensor& features, i64 step, StepLosses&) const;

@@ -21,6 +21,7 @@ namespace {
 using json = nlohmann::ordered_json;  // files list keys as they are written here
 
 constexpr int kMostSkipsInARow = 10;
+constexpr double kSlowerAfterGoingBack = 0.5;  // of the learning rate
 
 volatile std::sig_atomic_t stop_signal = 0;
 
@@ -46,19 +47,37 @@ class StopOnSignal {
 /// JSON has no NaN.
 json number(double value) { return std::isfinite(value) ? json(value) : json(cat(value)); }
 
+/// Thrown out of an evaluation that a signal interrupts; the next run makes it again.
+struct Interrupted {};
+
+/// The newest checkpoint of the run that can be read; nothing where it was stopped before its first.
+std::optional<Checkpoint> newest_checkpoint(const std::string& run) {
+  std::optional<Error> unreadable;
+  for (const std::string& path : checkpoints(run)) {
+    try {
+      Checkpoint found(path);
+      if (unreadable) std::cerr << "mdtrain: " << unreadable->what() << "; going on from " << path << std::endl;
+      return found;
+    } catch (const Error& error) {
+      if (!unreadable) unreadable = error;
+    }
+  }
+  if (unreadable) throw Error(*unreadable);
+  return std::nullopt;
+}
+
 class Trainer {
  public:
   Trainer(const TrainOptions& options, const std::vector<ResolvedOption>& config)
       : options_(options),
-        config_(to_json(config)),
         device_(choose_device(options.device)),
         data_(dataset_spec(options, options.list)),
         protocol_(eval_protocol(options)),
-        loader_(data_, options.augment, loader_spec(options)),
-        per_epoch_(loader_.steps_per_epoch()),
-        total_(total_steps(options, per_epoch_)),
+        loader_(std::in_place, data_, options.augment, loader_spec(options, 0)),
+        state_(first_state(options, to_json(config), loader_->steps_per_epoch())),
+        end_(options.max_steps > 0 ? options.max_steps : state_.schedule_steps),
         net_(make_net(options.net, options.net_options)),
-        step_(options, *net_, total_) {
+        step_(options, *net_, state_.schedule_steps) {
     if (!options.eval_list.empty()) {
       DatasetSpec spec = dataset_spec(options, options.eval_list);
       spec.dense = false;  // only training lists name filled-in depth
@@ -66,35 +85,81 @@ class Trainer {
     }
     const std::string origin = cat("# mdtrain ", MD_VERSION, ", ", backend(device_).name(), ", JPEG by ",
                                    jpeg_decoder_name(), "\n# protocol ", describe(protocol_), "\n");
-    run_.emplace(options.out, origin + to_toml(config));
+    std::optional<Checkpoint> from;
+    if (!options.resume.empty()) {
+      from = newest_checkpoint(options.resume);
+      if (from) require_same_run(from->state());
+    }
+    run_.emplace(options.out, origin + to_toml(config),
+                 options.resume.empty() ? RunFolder::Begin::anew : RunFolder::Begin::resumed);
+    if (from) go_on_from(*from);
+    if (!options.resume.empty()) run_->rewind(state_.step);
     warn_about_data();
   }
 
   Exit run() {
     const StopOnSignal signals;
-    while (done_ < total_) {
+    if (state_.step > 0) after_step();  // a stopped run may still owe an evaluation
+    while (state_.step < end_ && stop_signal == 0) {
       one_step();
-      const bool epoch_ends = done_ % per_epoch_ == 0, last = done_ == total_;
-      if (stop_signal != 0) return stop();
-      if (last || (epoch_ends && options_.eval_every > 0 && epochs_done() % options_.eval_every == 0)) evaluate_now();
-      const i64 every = options_.checkpoint_every > 0 ? options_.checkpoint_every : per_epoch_;
-      if (last || done_ % every == 0) save("last.safetensors");
+      after_step();
     }
     progress_.clear();
+    if (stop_signal != 0) return stop();
     report();
     return Exit::ok;
   }
 
  private:
-  static TrainLoaderSpec loader_spec(const TrainOptions& options) {
-    return {.batch = options.batch, .threads = options.loader_threads, .seed = options.seed};
+  static TrainLoaderSpec loader_spec(const TrainOptions& options, i64 step) {
+    return {.batch = options.batch, .threads = options.loader_threads, .seed = options.seed, .first_step = step};
   }
-  static i64 total_steps(const TrainOptions& options, i64 per_epoch) {
-    if (options.max_steps / per_epoch > kMostEpochs)
-      fail(Exit::usage, "--max-steps: ", options.max_steps, " are more than ", kMostEpochs, " epochs of ", per_epoch);
-    return options.max_steps > 0 ? options.max_steps : options.epochs * per_epoch;
+
+  static RunState first_state(const TrainOptions& options, json config, i64 steps_per_epoch) {
+    if (options.max_steps / steps_per_epoch > kMostEpochs)
+      fail(Exit::usage, "--max-steps: ", options.max_steps, " are more than ", kMostEpochs, " epochs of ",
+           steps_per_epoch);
+    return {.config = std::move(config),
+            .seed = options.seed,
+            .steps_per_epoch = steps_per_epoch,
+            .schedule_steps = std::max(options.epochs * steps_per_epoch, options.max_steps)};
   }
-  i64 epochs_done() const { return done_ / per_epoch_; }
+
+  /// Throws Exit::usage unless the steps to come are those that the run would have made anyway.
+  void require_same_run(const RunState& before) const {
+    const auto with_lengths = [](const RunState& run) {
+      nlohmann::json all = run.config;
+      all["(steps an epoch)"] = run.steps_per_epoch;
+      all["(steps of the schedule)"] = run.schedule_steps;
+      return all;
+    };
+    const std::string changes = config_changes(with_lengths(before), with_lengths(state_));
+    if (!changes.empty() && !options_.allow_changes)
+      fail(Exit::usage, "--resume ", options_.resume, ": the run has another config: ", changes,
+           " (--allow-changes accepts it)");
+  }
+
+  void go_on_from(const Checkpoint& checkpoint) {
+    RunState state = checkpoint.state();
+    state.config = state_.config;
+    state.steps_per_epoch = state_.steps_per_epoch;
+    state.schedule_steps = state_.schedule_steps;
+    state_ = std::move(state);
+    checkpoint.restore(*net_);
+    checkpoint.restore(step_.optimizer());
+    loader_.emplace(data_, options_.augment, loader_spec(options_, state_.step));
+  }
+
+  /// Evaluates and saves where it is time to.
+  void after_step() {
+    const i64 step = state_.step, per_epoch = state_.steps_per_epoch;
+    const i64 every_epochs = options_.eval_every, save_every = options_.checkpoint_every;
+    const bool epoch_ends = step % per_epoch == 0, last = step == end_;
+    const bool evaluation_is_due = last || (epoch_ends && every_epochs > 0 && step / per_epoch % every_epochs == 0);
+    if (evaluation_is_due && state_.evaluated < step && stop_signal == 0) evaluate_now();
+    const bool saving_is_due = last || step % (save_every > 0 ? save_every : per_epoch) == 0;
+    if (saving_is_due && skipped_in_a_row_ == 0 && stop_signal == 0) save_last();
+  }
 
   void warn(const std::string& what) {
     progress_.clear();
@@ -107,15 +172,18 @@ class Trainer {
   }
 
   void one_step() {
-    const double waited = loader_.waited_s(), begin = now_s();
-    const Batch& batch = loader_.next();
-    const StepLosses losses = step_.run(batch, done_);
-    ++done_;
-    const double seconds = now_s() - begin, wait = loader_.waited_s() - waited;
+    const double waited = loader_->waited_s(), begin = now_s();
+    const Batch& batch = loader_->next();
+    const i64 epoch = batch.epoch;
+    const StepLosses losses = step_.run(batch, state_.step, state_.lr_factor);
+    ++state_.step;
+    ++ran_;
+    state_.epoch = state_.step / state_.steps_per_epoch;
+    const double seconds = now_s() - begin, wait = loader_->waited_s() - waited;
     train_s_ += seconds;
     wait_s_ += wait;
-    json line = {{"step", done_},
-                 {"epoch", batch.epoch},
+    json line = {{"step", state_.step},
+                 {"epoch", epoch},
                  {"loss", number(losses.total)},
                  {"silog", number(losses.silog)},
                  {"lr", losses.lr},
@@ -132,27 +200,43 @@ class Trainer {
     } else {
       skipped_in_a_row_ = 0;
     }
-    if (losses.across_left_out && done_ == 1) warn("MetricDepth: a batch of one image has no samples across images");
-    show_progress(batch, losses);
+    if (losses.across_left_out && ran_ == 1) warn("MetricDepth: a batch of one image has no samples across images");
+    show_progress(epoch, losses);
   }
 
   void note_skip(const Batch& batch, const StepLosses& losses) {
-    ++skipped_;
+    ++state_.skipped;
     ++skipped_in_a_row_;
     std::string files;
     for (const std::string& name : batch.names) files += " " + name;
-    warn(cat("step ", done_, ": ", losses.not_finite, " is not finite (loss ", losses.total,
+    warn(cat("step ", state_.step, ": ", losses.not_finite, " is not finite (loss ", losses.total,
              "), step skipped; files:", files));
-    if (skipped_in_a_row_ == kMostSkipsInARow)
-      fail(Exit::numeric, "step ", done_, ": ", losses.not_finite, " is not finite, the ", kMostSkipsInARow,
+    if (skipped_in_a_row_ < kMostSkipsInARow) return;
+    if (state_.lr_factor < 1 || checkpoints(options_.out).empty())
+      fail(Exit::numeric, "step ", state_.step, ": ", losses.not_finite, " is not finite, the ", kMostSkipsInARow,
            "th such step in a row; files:", files);
+    go_back();
   }
 
-  void show_progress(const Batch& batch, const StepLosses& losses) {
+  /// To the last checkpoint, which no skipped step precedes, and on from there with smaller updates; once in a run.
+  void go_back() {
+    const i64 reached = state_.step, skipped = state_.skipped;
+    go_on_from(Checkpoint(run_->file("last.safetensors")));
+    state_.skipped = skipped;
+    state_.lr_factor = kSlowerAfterGoingBack;
+    skipped_in_a_row_ = 0;
+    run_->rewind(state_.step);
+    run_->log({{"step", state_.step}, {"went_back_from", reached}, {"lr_factor", state_.lr_factor}});
+    save_last();
+    warn(cat(kMostSkipsInARow, " skipped steps in a row: back to step ", state_.step, ", with ", state_.lr_factor,
+             " of the learning rate"));
+  }
+
+  void show_progress(i64 epoch, const StepLosses& losses) {
     if (!progress_.visible()) return;
-    const double step_s = train_s_ / double(done_), left_s = step_s * double(total_ - done_);
+    const double step_s = train_s_ / double(ran_), left_s = step_s * double(end_ - state_.step);
     std::ostringstream line;
-    line << std::fixed << std::setprecision(1) << "epoch " << batch.epoch + 1 << "  step " << done_ << "/" << total_
+    line << std::fixed << std::setprecision(1) << "epoch " << epoch + 1 << "  step " << state_.step << "/" << end_
          << "  " << options_.batch / step_s << " img/s  ETA " << int(left_s) / 60 << ":" << std::setfill('0')
          << std::setw(2) << int(left_s) % 60 << std::setprecision(0) << "  data wait " << 100 * wait_s_ / train_s_
          << " %  loss " << std::setprecision(3) << losses.total;
@@ -166,50 +250,58 @@ class Trainer {
     EvaluateOptions how;
     how.protocol = protocol_;
     how.threads = options_.loader_threads;
-    how.on_progress = [&](i64 done, i64 all) { progress_.show(cat("step ", done_, ": evaluated ", done, "/", all)); };
-    last_ = evaluate(*net_, *eval_data_, how);
+    how.on_progress = [&](i64 done, i64 all) {
+      if (stop_signal != 0) throw Interrupted();
+      progress_.show(cat("step ", state_.step, ": evaluated ", done, "/", all));
+    };
+    try {
+      last_ = evaluate(*net_, *eval_data_, how);
+    } catch (const Interrupted&) {
+      return;
+    }
     const json record = to_json(*last_, protocol_);
-    run_->log({{"step", done_}, {"epoch", epochs_done()}, {"eval", record}, {"eval_s", now_s() - begin}});
-    if (best_.is_null() || last_->mean.abs_rel < best_["abs_rel"].get<double>()) {
-      best_ = record;
-      best_["step"] = done_;
-      save("best.safetensors");
+    run_->log({{"step", state_.step}, {"epoch", state_.epoch}, {"eval", record}, {"eval_s", now_s() - begin}});
+    state_.evaluated = state_.step;
+    if (state_.best.is_null() || last_->mean.abs_rel < state_.best["abs_rel"].get<double>()) {
+      state_.best = record;
+      state_.best["step"] = state_.step;
+      save_checkpoint(run_->file("best.safetensors"), *net_, step_.optimizer(), state_);
     }
   }
 
-  void save(const char* name) {
-    save_checkpoint(run_->file(name), *net_, step_.optimizer(),
-                    {.config = config_, .step = done_, .epoch = epochs_done(), .seed = options_.seed, .best = best_});
+  void save_last() {
+    save_checkpoint(run_->file("last.safetensors"), *net_, step_.optimizer(), state_);
+    run_->keep_last(state_.step, options_.keep);
   }
 
   Exit stop() {
-    save("last.safetensors");
-    warn(
-        cat("stopped by signal ", int(stop_signal), " after step ", done_, "; saved ", run_->file("last.safetensors")));
+    save_last();
+    warn(cat("stopped by signal ", int(stop_signal), " after step ", state_.step, "; saved ",
+             run_->file("last.safetensors")));
     return Exit::stopped;
   }
 
   void report() {
     if (last_) std::cout << metric_table(last_->mean, data_.spec().kind) << "protocol " << describe(protocol_) << "\n";
-    std::cout << done_ << " steps, " << std::fixed << std::setprecision(3) << train_s_ / double(done_)
-              << " s per step, " << skipped_ << " skipped; run in " << options_.out << std::endl;
+    std::cout << state_.step << " steps, ";
+    if (ran_ > 0) std::cout << std::fixed << std::setprecision(3) << train_s_ / double(ran_) << " s per step, ";
+    std::cout << state_.skipped << " skipped; run in " << options_.out << std::endl;
   }
 
   const TrainOptions& options_;
-  nlohmann::json config_;
   Device device_;
   Dataset data_;
   std::optional<Dataset> eval_data_;
   Protocol protocol_;
-  TrainLoader loader_;
-  i64 per_epoch_, total_, done_ = 0;
+  std::optional<TrainLoader> loader_;
+  RunState state_;
+  i64 end_, ran_ = 0;  // the step to stop after; the steps of this process
   std::unique_ptr<DepthNet> net_;
   TrainStep step_;
   std::optional<RunFolder> run_;
   ProgressLine progress_;
   std::optional<Evaluation> last_;
-  json best_;
-  int skipped_ = 0, skipped_in_a_row_ = 0;
+  int skipped_in_a_row_ = 0;
   double train_s_ = 0, wait_s_ = 0;
 };
 

@@ -5,8 +5,10 @@
 namespace md {
 
 /// Trains to the end and prints the last evaluation on stdout; options must be resolved (resolve()). The config goes
-/// into the run folder and into every checkpoint. SIGINT and SIGTERM finish the step, save and return Exit::stopped.
-/// Ten steps in a row whose loss or gradient is not finite throw Exit::numeric.
+/// into the run folder and into every checkpoint. With options.resume the run goes on as if it had never stopped.
+/// SIGINT and SIGTERM finish the step, save and return Exit::stopped; an evaluation that they interrupt is made after
+/// resuming. Ten steps in a row whose loss or gradient is not finite go back to the last checkpoint with half the
+/// learning rate, once; then they throw Exit::numeric.
 Exit train(const TrainOptions&, const std::vector<ResolvedOption>& config);
 
 }  // namespace md
