@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
   return md::run_main(app, argc, argv, [&] {
     if (doctor->parsed()) return md::doctor();
     if (check->parsed()) return md::check_data(options, list);
-    md::resolve(options);
+    md::resolve(app, options);
     return md::train(options, md::resolved_options(app));
   });
 }

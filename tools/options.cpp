@@ -125,7 +125,6 @@ void add_resume_options(CLI::App& app, TrainOptions& o) {
     std::error_code ignored;
     if (!std::filesystem::is_regular_file(config, ignored))
       fail(Exit::missing_input, "--resume ", run, ": no config.toml in it: not a run");
-    if (app.get_config_ptr()->count() > 0) fail(Exit::usage, "--resume and --config exclude each other");
     app.get_config_ptr()->default_str(config);
     o.resume = o.out = run;
   };
@@ -187,6 +186,12 @@ std::string config_changes(const nlohmann::json& before, const nlohmann::json& n
     if (was != is && !harmless.contains(key)) changes += cat(changes.empty() ? "" : ", ", key, " ", was, " -> ", is);
   }
   return changes;
+}
+
+void resolve(const CLI::App& app, TrainOptions& o) {
+  if (!o.resume.empty() && app.get_config_ptr()->as<std::string>() != o.resume + "/config.toml")
+    fail(Exit::usage, "--resume and --config exclude each other");
+  resolve(o);
 }
 
 void resolve(TrainOptions& o) {

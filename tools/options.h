@@ -65,6 +65,8 @@ std::string config_changes(const nlohmann::json& before, const nlohmann::json& n
 /// What the raw strings mean; call after parsing. Throws Exit::usage naming the option, also where --data, --list or
 /// --out is missing.
 void resolve(TrainOptions&);
+/// The same; also throws where both --resume and --config are given.
+void resolve(const CLI::App&, TrainOptions&);
 /// `list` as given or, where that does not exist, inside --data.
 DatasetSpec dataset_spec(const TrainOptions&, const std::string& list);
 Protocol eval_protocol(const TrainOptions&);
