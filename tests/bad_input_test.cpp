@@ -9,6 +9,7 @@
 #include "nets/depth_net.h"
 #include "tests/data_files.h"
 #include "tests/run_tool.h"
+#include "tools/checkpoint.h"
 
 namespace md::test {
 namespace {
@@ -52,8 +53,8 @@ class BadInput : public DataFolder {
   void write_checkpoint(const json& changed_config = {}) const {
     json config{{"net", "lt"}, {"max-depth", 10.0}, {"dataset", "nyu"}};
     config.update(changed_config.is_null() ? json::object() : changed_config);
-    write_safetensors(path("net.safetensors"), make_net("lt", {})->state(),
-                      {{"config", config.dump()}, {"step", "1"}, {"epoch", "0"}, {"seed", "0"}, {"best", "null"}});
+    const auto net = make_net("lt", {});
+    save_checkpoint(path("net.safetensors"), *net, Adam({{net->parameters(), 0.F}}, {}), {.config = config, .step = 1});
   }
 
   ToolRun run(const std::string& tool, const Words& args) const { return run_tool(tool, args, {.limit_s = kLimitS}); }

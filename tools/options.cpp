@@ -77,6 +77,8 @@ void add_augmentation_options(CLI::App& app, TrainOptions& o) {
 void add_loss_options(CLI::App& app, TrainOptions& o) {
   app.option_defaults()->group("network and loss");
   app.add_option("--net", o.net, "the network")->check(CLI::IsMember(net_names()));
+  app.add_option("--init", o.init, "safetensors file to begin with: a whole network, or whole parts as its encoder");
+  app.add_option("--init-partial", o.init_partial, "the same, but take what fits and list what stays random");
   app.add_option("--max-depth", o.net_options.max_depth_m, "largest depth it can predict, metres")->check(positive());
   app.add_option("--valid-above", o.silog.min_depth_m, "ground truth counts above this depth, metres")
       ->check(not_negative());
@@ -195,6 +197,7 @@ void resolve(const CLI::App& app, TrainOptions& o) {
 }
 
 void resolve(TrainOptions& o) {
+  if (!o.init.empty() && !o.init_partial.empty()) fail(Exit::usage, "--init and --init-partial exclude each other");
   const std::pair<const char*, const std::string&> required[] = {
       {"--data", o.data}, {"--list", o.list}, {"--out", o.out}};
   for (const auto& [flag, value] : required) {

@@ -34,6 +34,7 @@ struct TrainOptions {
   // Network and loss.
   std::string net = "lt";
   NetOptions net_options;
+  std::string init, init_partial;  // files to begin with
   SilogOptions silog;
   bool metric_depth = false;
   MetricDepthOptions metric;

@@ -11,6 +11,7 @@
 #include "tools/cli.h"
 #include "tools/clock.h"
 #include "tools/evaluate.h"
+#include "tools/init_weights.h"
 #include "tools/results.h"
 #include "tools/run_folder.h"
 #include "tools/train_step.h"
@@ -85,6 +86,9 @@ class Trainer {
     }
     const std::string origin = cat("# mdtrain ", MD_VERSION, ", ", backend(device_).name(), ", JPEG by ",
                                    jpeg_decoder_name(), "\n# protocol ", describe(protocol_), "\n");
+    if (!options.init.empty()) init_weights(*net_, options.init);
+    if (!options.init_partial.empty())
+      for (const std::string& note : init_weights_partially(*net_, options.init_partial)) warn(note);
     std::optional<Checkpoint> from;
     if (!options.resume.empty()) {
       from = newest_checkpoint(options.resume);
