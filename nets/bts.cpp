@@ -1,3 +1,4 @@
+// BTS's decoder level by level, coarse to fine, each with the depth that its guidance planes give.
 #include "nets/bts.h"
 
 #include <algorithm>

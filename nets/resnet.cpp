@@ -1,3 +1,4 @@
+// ResNet's bottlenecks and stages, and the maps that a decoder reads on the way.
 #include "nets/resnet.h"
 
 namespace md {
