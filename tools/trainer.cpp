@@ -86,13 +86,12 @@ class Trainer {
     }
     const std::string origin = cat("# mdtrain ", MD_VERSION, ", ", backend(device_).name(), ", JPEG by ",
                                    jpeg_decoder_name(), "\n# protocol ", describe(protocol_), "\n");
-    if (!options.init.empty()) init_weights(*net_, options.init);
-    if (!options.init_partial.empty())
-      for (const std::string& note : init_weights_partially(*net_, options.init_partial)) warn(note);
     std::optional<Checkpoint> from;
-    if (!options.resume.empty()) {
-      from = newest_checkpoint(options.resume);
-      if (from) require_same_run(from->state());
+    if (!options.resume.empty()) from = newest_checkpoint(options.resume);
+    if (from) {
+      require_same_run(from->state());
+    } else {
+      init();
     }
     run_.emplace(options.out, origin + to_toml(config),
                  options.resume.empty() ? RunFolder::Begin::anew : RunFolder::Begin::resumed);
@@ -115,6 +114,12 @@ class Trainer {
   }
 
  private:
+  void init() {
+    if (!options_.init.empty()) init_weights(*net_, options_.init);
+    if (options_.init_partial.empty()) return;
+    for (const std::string& note : init_weights_partially(*net_, options_.init_partial)) warn(note);
+  }
+
   static TrainLoaderSpec loader_spec(const TrainOptions& options, i64 step) {
     return {.batch = options.batch, .threads = options.loader_threads, .seed = options.seed, .first_step = step};
   }
