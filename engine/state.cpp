@@ -32,24 +32,64 @@ constexpr std::size_t kMaxHeader = 100'000'000;  // the format's own limit
 const std::map<std::string, std::size_t> kDtypeBytes = {{"F32", 4}, {"F64", 8}, {"BF16", 2}, {"I64", 8},
                                                         {"I32", 4}, {"U16", 2}, {"U8", 1},   {"BOOL", 1}};
 
-/// The header as JSON. nlohmann-json keeps the last of two equal keys and stops at a NUL byte; the format allows
-/// neither.
+/// Text from a file, fit for a message of one line.
+std::string shown(std::string_view text) {
+  constexpr std::size_t most = 200;
+  std::string line(text.substr(0, most));
+  std::ranges::replace_if(
+      line, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  return text.size() > most ? line + "..." : line;
+}
+
+/// What the format forbids and json::parse lets pass: it keeps the last of two equal keys and nests as deep as memory
+/// allows. (Its own callback could check both, but scans all earlier keys at the end of every object.)
+class HeaderRules : public nlohmann::json_sax<json> {
+ public:
+  explicit HeaderRules(const std::string& name) : name_(name) {}
+
+  bool start_object(std::size_t) override { return open(); }
+  bool start_array(std::size_t) override { return open(); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(string_t& key) override {
+    if (!keys_.back().insert(key).second)
+      fail(Exit::bad_data, name_, ": duplicate name '", shown(key), "' in the safetensors header");
+    return true;
+  }
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
+    fail(Exit::bad_data, name_, ": safetensors header: ", shown(error.what()));
+  }
+
+ private:
+  bool open() {
+    constexpr std::size_t deepest = 3;  // header, entry, list
+    if (keys_.size() == deepest) fail(Exit::bad_data, name_, ": the safetensors header is nested too deeply");
+    keys_.emplace_back();
+    return true;
+  }
+  bool close() {
+    keys_.pop_back();
+    return true;
+  }
+
+  const std::string& name_;
+  std::vector<std::set<std::string>> keys_;  // of the objects and lists that are open
+};
+
 json parse_header(std::string_view text, const std::string& name) {
   if (text.empty() || text[0] != '{') fail(Exit::bad_data, name, ": the safetensors header does not begin with '{'");
-  if (text.find('\0') != text.npos) fail(Exit::bad_data, name, ": NUL byte in the safetensors header");
-  std::vector<std::set<std::string>> open_objects;
-  const auto refuse_duplicates = [&](int, json::parse_event_t event, json& parsed) {
-    if (event == json::parse_event_t::object_start) open_objects.emplace_back();
-    if (event == json::parse_event_t::object_end) open_objects.pop_back();
-    if (event == json::parse_event_t::key && !open_objects.back().insert(parsed.get<std::string>()).second)
-      fail(Exit::bad_data, name, ": duplicate name '", parsed.get<std::string>(), "' in the safetensors header");
-    return true;
-  };
-  try {
-    return json::parse(text, refuse_duplicates);
-  } catch (const json::exception& error) {
-    fail(Exit::bad_data, name, ": safetensors header: ", error.what());
-  }
+  if (text.find('\0') != text.npos)  // where json::parse would stop
+    fail(Exit::bad_data, name, ": NUL byte in the safetensors header");
+  HeaderRules rules(name);
+  json::sax_parse(text, &rules);
+  return json::parse(text);
 }
 
 /// A JSON array of non-negative integers that fit i64.
@@ -59,7 +99,7 @@ std::vector<i64> parse_integers(const json& list, const std::string& what) {
   for (const json& item : list) {
     constexpr auto most = std::uint64_t(std::numeric_limits<i64>::max());
     if (!item.is_number_unsigned() || item.get<std::uint64_t>() > most)
-      fail(Exit::bad_data, what, " has ", item.dump(), " where a size is expected");
+      fail(Exit::bad_data, what, " has ", shown(item.dump()), " where a size is expected");
     numbers.push_back(i64(item.get<std::uint64_t>()));
   }
   return numbers;
@@ -79,7 +119,7 @@ SafeTensors::Entry parse_entry(const json& info, const std::string& what) {
     fail(Exit::bad_data, what, " needs dtype, shape and data_offsets, and nothing else");
   const json& dtype = info["dtype"];
   const auto known = dtype.is_string() ? kDtypeBytes.find(dtype.get<std::string>()) : kDtypeBytes.end();
-  if (known == kDtypeBytes.end()) fail(Exit::bad_data, what, ": unknown dtype ", dtype.dump());
+  if (known == kDtypeBytes.end()) fail(Exit::bad_data, what, ": unknown dtype ", shown(dtype.dump()));
   const std::vector<i64> dims = parse_integers(info["shape"], what + ": shape");
   if (dims.size() > 8) fail(Exit::bad_data, what, ": shape has ", dims.size(), " dimensions, at most 8 are supported");
   const std::vector<i64> range = parse_integers(info["data_offsets"], what + ": data_offsets");
@@ -111,7 +151,7 @@ std::map<std::string, std::string> parse_metadata(const json& object, const std:
   if (!object.is_object()) fail(Exit::bad_data, name, ": __metadata__ is not an object");
   std::map<std::string, std::string> metadata;
   for (const auto& [key, value] : object.items()) {
-    if (!value.is_string()) fail(Exit::bad_data, name, ": __metadata__ '", key, "' is not a string");
+    if (!value.is_string()) fail(Exit::bad_data, name, ": __metadata__ '", shown(key), "' is not a string");
     metadata[key] = value.get<std::string>();
   }
   return metadata;
@@ -280,6 +320,8 @@ SafeTensors SafeTensors::parse(std::string bytes, const std::string& name) {
     if (key == "__metadata__") {
       file.metadata_ = parse_metadata(value, name);
     } else {
+      if (shown(key) != key)
+        fail(Exit::bad_data, name, ": tensor name '", shown(key), "' is too long or has control characters");
       file.entries_.emplace(key, parse_entry(value, cat(name, ": '", key, "'")));
     }
   }
