@@ -1,0 +1,40 @@
+// Small safetensors files to begin fuzzing from: every dtype, every kind of entry, and headers that are nearly right.
+#pragma once
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace md::test {
+
+inline std::string safetensors_image(const std::string& header, const std::string& data = "") {
+  const std::uint64_t length = header.size();
+  std::string bytes(sizeof length, '\0');
+  std::memcpy(bytes.data(), &length, sizeof length);
+  return bytes + header + data;
+}
+
+inline std::vector<std::string> safetensors_seeds() {
+  std::vector<std::string> seeds = {
+      safetensors_image("{}"),
+      safetensors_image(R"({"__metadata__":{"format":"pt","step":"7"}}   )"),
+      safetensors_image(
+          R"({"__metadata__":{"sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},)"
+          R"("abc":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}})",
+          "abc"),
+      safetensors_image(R"({"none":{"dtype":"F32","shape":[0,3],"data_offsets":[0,0]}})"),
+      safetensors_image(R"({"a.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},)"
+                        R"("a.n":{"dtype":"I64","shape":[],"data_offsets":[8,16]}})",
+                        "01234567\1\0\0\0\0\0\0\0"),
+      safetensors_image(R"({"\u0078\n":{"dtype":"U8","shape":[-1,1e3],"data_offsets":[4,0,{}]},"x":null,"x":[true]})"),
+  };
+  const std::vector<std::pair<std::string, std::size_t>> dtypes = {{"F32", 4}, {"F64", 8}, {"BF16", 2}, {"I64", 8},
+                                                                   {"I32", 4}, {"U16", 2}, {"U8", 1},   {"BOOL", 1}};
+  for (const auto& [dtype, bytes] : dtypes)
+    seeds.push_back(safetensors_image(
+        "{\"x\":{\"dtype\":\"" + dtype + "\",\"shape\":[2],\"data_offsets\":[0," + std::to_string(2 * bytes) + "]}}",
+        std::string(2 * bytes, '\x7f')));
+  return seeds;
+}
+
+}  // namespace md::test
