@@ -148,7 +148,7 @@ def fit(state, wanted, layout, report):
         elif tensor is not None:
             report.misfit("misshapen", name, f"{tensor.dtype} {list(tensor.shape)}, wants {dtype} {list(shape)}")
         elif matches(name[len(layout.ours):], layout.absent):
-            report.note("absent", name, "(keeps its initialisation)")
+            report.note("absent", name, "(keeps its initialisation: mdtrain --init-partial)")
         else:
             report.misfit("missing", name, f"{dtype} {list(shape)}")
     for name, tensor in state.items():
