@@ -281,6 +281,7 @@ TEST_F(MdtrainTest, ANonFiniteGradientSkipsTheStepToo) {
 }
 
 TEST_F(MdtrainTest, ShowsProgressOnATerminal) {
+  if (test::Terminal().theirs() < 0) GTEST_SKIP() << "no pseudo-terminals (/dev/pts) here";
   const ToolRun run = run_tool("mdtrain", args("shown"), {.terminal = true});
   ASSERT_EQ(run.code, 0) << run.err;
   // Redrawn in place, at most ten times a second, and erased in the end.

@@ -49,7 +49,7 @@ class Terminal {
     if (grantpt(ours_) == 0 && unlockpt(ours_) == 0) theirs_ = open(ptsname(ours_), O_RDWR | O_NOCTTY);
     ioctl(theirs_, TIOCSWINSZ, &size);
   }
-  int theirs() const { return theirs_; }
+  int theirs() const { return theirs_; }  // negative where the system has no pseudo-terminals
   /// What was shown on it; the child has ended, and showed less than a terminal's buffer holds (4 KiB).
   std::string read_and_close() {
     std::string text;
