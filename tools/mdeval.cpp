@@ -1,4 +1,5 @@
-// mdeval: the nine measures of a checkpoint on a list of frames, under a named protocol.
+// mdeval: the nine measures of a checkpoint on a list of frames, under a named protocol. mdeval predict: depth for
+// images (tools/predict.h).
 #include <iomanip>
 #include <iostream>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "tools/clock.h"
 #include "tools/options.h"
 #include "tools/output.h"
+#include "tools/predict.h"
 #include "tools/results.h"
 
 namespace md {
@@ -126,7 +128,15 @@ Exit evaluate_checkpoint(const EvalCommand& c) {
 }  // namespace md
 
 int main(int argc, char** argv) {
-  CLI::App app{"Measures a checkpoint on a list of frames, under a named protocol.", "mdeval"};
+  if (argc > 1 && std::string(argv[1]) == "predict") {
+    CLI::App app{"Writes the depth that a checkpoint predicts for images.", "mdeval predict"};
+    md::PredictCommand command;
+    md::add_predict_options(app, command);
+    return md::run_main(app, argc - 1, argv + 1, [&] { return md::predict(command); });
+  }
+  CLI::App app{
+      "Measures a checkpoint on a list of frames, under a named protocol. `mdeval predict --help`: depth for images.",
+      "mdeval"};
   md::EvalCommand command;
   md::add_options(app, command);
   return md::run_main(app, argc, argv, [&] { return md::evaluate_checkpoint(command); });
