@@ -60,7 +60,7 @@ std::vector<std::string> curve(const fs::path& run) {
   std::ifstream file(run / "metrics.jsonl");
   for (std::string line; std::getline(file, line);) {
     json parsed = json::parse(line);
-    for (const char* clock : {"step_s", "wait_s", "eval_s"}) parsed.erase(clock);
+    for (const char* clock : {"step_s", "wait_s", "eval_s", "time"}) parsed.erase(clock);
     found.push_back(parsed.dump());
   }
   return found;

@@ -9,10 +9,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
 #include "engine/check.h"
 #include "engine/state.h"
+#include "tools/event_file.h"
 
 namespace md {
 
@@ -21,6 +23,12 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kStepDigits = 9;
+constexpr const char* kMetrics = "metrics.jsonl";
+constexpr const char* kEvents = "events.out.tfevents.mdtrain";  // TensorBoard knows them by "tfevents"
+
+double unix_time_s() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
 
 std::string step_name(i64 step) {
   const std::string digits = std::to_string(step);
@@ -93,37 +101,47 @@ RunFolder::RunFolder(const std::string& path, const std::string& config_toml, Be
       ran_(begin == Begin::resumed) {
   if (begin == Begin::resumed) sweep(folder_.path());
   write_file_durably(file("config.toml"), config_toml);
-  open_metrics();
+  open_logs();
 }
 
 RunFolder::~RunFolder() {
   if (ran_) return;
   std::error_code ignored;
-  for (const char* name : {"metrics.jsonl", "config.toml", "lock"}) fs::remove(file(name), ignored);
+  for (const char* name : {kMetrics, kEvents, "config.toml", "lock"}) fs::remove(file(name), ignored);
 }
 
-void RunFolder::open_metrics() {
-  metrics_.open(file("metrics.jsonl"), std::ios::app);
-  if (!metrics_) fail(Exit::cannot_write, file("metrics.jsonl"), ": cannot write");
+void RunFolder::open_logs() {
+  metrics_.open(file(kMetrics), std::ios::app);
+  if (!metrics_) fail(Exit::cannot_write, file(kMetrics), ": cannot write");
+  events_.open(file(kEvents), std::ios::app | std::ios::binary);
+  if (!events_) fail(Exit::cannot_write, file(kEvents), ": cannot write");
+  if (events_.tellp() == 0) events_ << first_event_record(unix_time_s()) << std::flush;
 }
 
-void RunFolder::log(const nlohmann::ordered_json& line) {
+void RunFolder::log(nlohmann::ordered_json line) {
+  line["time"] = unix_time_s();
   metrics_ << line.dump() << std::endl;
-  if (!metrics_) fail(Exit::cannot_write, file("metrics.jsonl"), ": cannot write");
+  if (!metrics_) fail(Exit::cannot_write, file(kMetrics), ": cannot write");
+  events_ << event_record(line) << std::flush;
+  if (!events_) fail(Exit::cannot_write, file(kEvents), ": cannot write");
   ran_ = true;
 }
 
 void RunFolder::rewind(i64 step) {
   metrics_.close();
-  std::ifstream old(file("metrics.jsonl"));
-  std::string kept;
+  events_.close();
+  std::ifstream old(file(kMetrics));
+  std::string kept, events = first_event_record(unix_time_s());
   for (std::string line; std::getline(old, line);) {
-    const auto parsed = nlohmann::json::parse(line, nullptr, false);
-    if (parsed.is_object() && parsed.contains("step") && parsed["step"].is_number() && parsed["step"] <= step)
-      kept += line + "\n";
+    const auto parsed = nlohmann::ordered_json::parse(line, nullptr, false);
+    const bool whole = parsed.is_object() && parsed.contains("time") && parsed.contains("step");
+    if (!whole || !parsed["step"].is_number() || parsed["step"] > step) continue;
+    kept += line + "\n";
+    events += event_record(parsed);
   }
-  write_file_durably(file("metrics.jsonl"), kept);
-  open_metrics();
+  write_file_durably(file(kMetrics), kept);
+  write_file_durably(file(kEvents), events);
+  open_logs();
 }
 
 void RunFolder::keep_last(i64 step, int keep) const {

@@ -1,6 +1,7 @@
 // The folder of a training run: config.toml (what gives the same run again), metrics.jsonl (one JSON object a line: a
-// step, a skipped step or an evaluation), last.safetensors and best.safetensors, and with --keep step-*.safetensors.
-// One process at a time: `lock` holds its number and host, and a lock of the kernel's (flock) that dies with it.
+// step, a skipped step or an evaluation), the same as an event file for TensorBoard, last.safetensors and
+// best.safetensors, and with --keep step-*.safetensors. One process at a time: `lock` holds its number and host, and a
+// lock of the kernel's (flock) that dies with it.
 #pragma once
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -36,8 +37,8 @@ class RunFolder {
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
 
-  /// Appends a line to metrics.jsonl, at once. Throws Exit::cannot_write.
-  void log(const nlohmann::ordered_json& line);
+  /// Appends a line, with the time, to metrics.jsonl and to the event file, at once. Throws Exit::cannot_write.
+  void log(nlohmann::ordered_json line);
   /// Forgets the lines of later steps than `step`, and one that was cut off: the run goes on from there.
   void rewind(i64 step);
   /// Keeps last.safetensors also under its step's name, until `keep` later ones have come.
@@ -45,11 +46,11 @@ class RunFolder {
   std::string file(const std::string& name) const { return (folder_.path() / name).string(); }
 
  private:
-  void open_metrics();
+  void open_logs();
 
   OutputFolder folder_;
   FolderLock lock_;
-  std::ofstream metrics_;
+  std::ofstream metrics_, events_;
   bool ran_;
 };
 
