@@ -93,7 +93,9 @@ LoadedNet load_net(const std::string& path) {
   LoadedNet loaded{.net = nullptr, .state = checkpoint.state()};
   loaded.net = naming(path, [&] {
     const json& config = loaded.state.config;
-    return make_net(config.at("net"), {.max_depth_m = config.at("max-depth"), .seed = loaded.state.seed});
+    return make_net(config.at("net"), {.max_depth_m = config.at("max-depth"),
+                                       .seed = loaded.state.seed,
+                                       .focal_scaling = config.value("focal-scaling", false)});
   });
   checkpoint.restore(*loaded.net);
   loaded.net->eval();

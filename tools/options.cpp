@@ -80,6 +80,11 @@ void add_loss_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--init", o.init, "safetensors file to begin with: a whole network, or whole parts as its encoder");
   app.add_option("--init-partial", o.init_partial, "the same, but take what fits and list what stays random");
   app.add_option("--max-depth", o.net_options.max_depth_m, "largest depth it can predict, metres")->check(positive());
+  add_switch(app, "focal-scaling", o.net_options.focal_scaling, "depth times focal / 715.0873 (BTS on KITTI)");
+  app.add_option("--freeze", o.freeze,
+                 "what of a ResNet does not learn: none; stem: it and all .bn; first-block, first-blocks: layer1 too")
+      ->check(CLI::IsMember({"none", "stem", "first-block", "first-blocks"}));
+  add_switch(app, "freeze-statistics", o.freeze_statistics, "train on the batch norms' running statistics");
   app.add_option("--valid-above", o.silog.min_depth_m, "ground truth counts above this depth, metres")
       ->check(not_negative());
   app.add_option("--variance-focus", o.silog.variance_focus, "of the scale-invariant loss")
@@ -111,6 +116,8 @@ void add_schedule_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--end-lr", o.end_lr, "and towards the last: polynomial decay, power 0.9")->check(not_negative());
   app.add_option("--adam-eps", o.adam.eps)->check(positive());
   app.add_option("--weight-decay", o.weight_decay)->check(not_negative());
+  app.add_option("--decay-on", o.decay_on, "what the weight decay is for: all, or encoder")
+      ->check(CLI::IsMember({"all", "encoder"}));
   app.add_option("--loader-threads", o.loader_threads, "threads that decode; no influence on the run")
       ->check(CLI::Range(1, 256));
   app.add_option("--device", o.device)->check(CLI::IsMember({"auto", "cpu", "cuda"}));
@@ -233,6 +240,12 @@ Protocol eval_protocol(const TrainOptions& o) {
 
 DepthCell depth_cell(const TrainOptions& o) {
   return o.depth_cell == "first-valid" ? DepthCell::first_valid : DepthCell::nearest;
+}
+
+Freeze freeze_rule(const TrainOptions& o) {
+  if (o.freeze == "first-blocks") return Freeze::first_blocks;
+  if (o.freeze == "first-block") return Freeze::first_block;
+  return o.freeze == "stem" ? Freeze::stem : Freeze::none;
 }
 
 Device choose_device(const std::string& name) {

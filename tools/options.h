@@ -12,7 +12,7 @@
 #include "engine/optim.h"
 #include "losses/metric_depth.h"
 #include "losses/silog.h"
-#include "nets/depth_net.h"
+#include "nets/bts.h"
 
 namespace md {
 
@@ -35,6 +35,8 @@ struct TrainOptions {
   std::string net = "lt";
   NetOptions net_options;
   std::string init, init_partial;  // files to begin with
+  std::string freeze = "none";
+  bool freeze_statistics = false;
   SilogOptions silog;
   bool metric_depth = false;
   MetricDepthOptions metric;
@@ -50,6 +52,7 @@ struct TrainOptions {
   AdamSpec adam;
   double lr = 1e-4, end_lr = 1e-5;
   float weight_decay = 0.F;
+  std::string decay_on = "all";
   // Evaluation.
   std::string protocol = "plain", compat;
   bool flip_average = false;
@@ -72,6 +75,7 @@ void resolve(const CLI::App&, TrainOptions&);
 DatasetSpec dataset_spec(const TrainOptions&, const std::string& list);
 Protocol eval_protocol(const TrainOptions&);
 DepthCell depth_cell(const TrainOptions&);
+Freeze freeze_rule(const TrainOptions&);
 
 /// "auto", "cpu" or "cuda"; throws Exit::no_device where the device asked for is not there.
 Device choose_device(const std::string& name);

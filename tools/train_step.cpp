@@ -5,15 +5,29 @@
 #include <cmath>
 
 #include "engine/backend.h"
-#include "layers/ops.h"
+#include "layers/modules.h"
 
 namespace md {
+
+namespace {
+
+/// What learns, after freezing the rest; weight decay may be for the encoder alone.
+std::vector<Adam::Group> learning(const TrainOptions& options, const Module& net) {
+  freeze_encoder(net, freeze_rule(options));
+  Adam::Group encoder{{}, options.weight_decay}, others{{}, options.decay_on == "all" ? options.weight_decay : 0.F};
+  for (const Module::Entry& p : net.parameters()) {
+    if (p.tensor.requires_grad()) (p.name.starts_with("encoder.") ? encoder : others).params.push_back(p);
+  }
+  return {encoder, others};
+}
+
+}  // namespace
 
 TrainStep::TrainStep(const TrainOptions& options, DepthNet& net, i64 total_steps)
     : options_(options),
       net_(net),
       total_steps_(total_steps),
-      optimizer_({{net.parameters(), options.weight_decay}}, options.adam),
+      optimizer_(learning(options, net), options.adam),
       parameters_(net.parameters()),
       sums_(Tensor::zeros({i64(parameters_.size())}, parameters_.front().tensor.device())),
       statistics_(net.buffers()) {
@@ -42,6 +56,8 @@ std::string TrainStep::bad_gradient() const {
 
 StepLosses TrainStep::run(const Batch& batch, i64 step, double lr_factor) {
   for (std::size_t i = 0; i < statistics_.size(); ++i) before_[i].copy_from(statistics_[i].tensor);
+  net_.train();
+  if (options_.freeze_statistics) freeze_statistics(net_);
   StepLosses losses;
   losses.lr = lr_factor * polynomial_lr(options_.lr, options_.end_lr, step, total_steps_);
   const DepthMaps maps = net_.forward(batch.image, batch.focal_px);

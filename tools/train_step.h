@@ -22,7 +22,7 @@ struct StepLosses {
 
 class TrainStep {
  public:
-  /// `net` must outlive it; `total_steps` is where the learning rate ends.
+  /// Freezes what the options say. `net` must outlive it; `total_steps` is where the learning rate ends.
   TrainStep(const TrainOptions&, DepthNet& net, i64 total_steps);
 
   /// `lr_factor` times the schedule's learning rate.
