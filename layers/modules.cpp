@@ -14,12 +14,6 @@ Tensor uniform(Rng& rng, const Shape& shape, double bound) {
   return Tensor::from_host(values, shape);
 }
 
-Tensor normal(Rng& rng, const Shape& shape, double deviation) {
-  std::vector<float> values(shape.numel());
-  for (float& value : values) value = static_cast<float>(deviation * rng.normal());
-  return Tensor::from_host(values, shape);
-}
-
 Tensor drawn(Rng& rng, const Shape& shape, Init init, i64 fan_in, i64 fan_out) {
   switch (init) {
     case Init::torch_default:
@@ -27,9 +21,11 @@ Tensor drawn(Rng& rng, const Shape& shape, Init init, i64 fan_in, i64 fan_out) {
     case Init::xavier_uniform:
       return uniform(rng, shape, std::sqrt(6 / static_cast<double>(fan_in + fan_out)));
     case Init::kaiming_normal:
-      return normal(rng, shape, std::sqrt(2 / static_cast<double>(fan_out)));
+      return draw_normal(rng, shape, std::sqrt(2 / static_cast<double>(fan_out)));
+    case Init::normal_02:
+      return draw_normal(rng, shape, 0.02);
   }
-  fail(Exit::numeric, "Conv2d: no such initialisation");
+  fail(Exit::numeric, "Init: no such initialisation");
 }
 
 struct Increment {
@@ -38,6 +34,12 @@ struct Increment {
 };
 
 }  // namespace
+
+Tensor draw_normal(Rng& rng, const Shape& shape, double deviation) {
+  std::vector<float> values(shape.numel());
+  for (float& value : values) value = static_cast<float>(deviation * rng.normal());
+  return Tensor::from_host(values, shape);
+}
 
 Conv2d::Conv2d(Rng& rng, i64 in, i64 out, int kernel, ConvOptions options)
     : spec_{options.stride, options.pad, options.dilation, options.groups, options.act} {
@@ -92,5 +94,26 @@ Tensor SqueezeExcite::forward(const Tensor& x) const {
   const Tensor squeezed = relu(fc1_.forward(adaptive_avg_pool(x, 1, 1)));
   return multiply_channels(x, hardsigmoid(fc2_.forward(squeezed)));
 }
+
+Linear::Linear(Rng& rng, i64 in, i64 out, LinearOptions options)
+    : weight_(param("weight", drawn(rng, {out, in}, options.init, in, out))) {
+  if (!options.bias) return;
+  const bool zero = options.init == Init::normal_02;
+  bias_ = param("bias", zero ? Tensor::zeros({out}) : drawn(rng, {out}, options.init, in, out));
+}
+
+Tensor Linear::forward(const Tensor& x) const { return linear(x, weight_, bias_); }
+
+LayerNorm::LayerNorm(i64 channels)
+    : weight_(param("weight", Tensor::full({channels}, 1))), bias_(param("bias", Tensor::zeros({channels}))) {}
+
+Tensor LayerNorm::forward(const Tensor& x) const { return layer_norm(x, weight_, bias_); }
+
+GroupNorm::GroupNorm(i64 channels, i64 groups)
+    : groups_(groups),
+      weight_(param("weight", Tensor::full({channels}, 1))),
+      bias_(param("bias", Tensor::zeros({channels}))) {}
+
+Tensor GroupNorm::forward(const Tensor& x) const { return group_norm(x, groups_, weight_, bias_); }
 
 }  // namespace md

@@ -13,7 +13,11 @@ enum class Init : std::uint8_t {
   torch_default,   // uniform in +-1/sqrt(fan_in), which is what kaiming_uniform_(a=sqrt(5)) comes to
   xavier_uniform,  // xavier_uniform_: uniform in +-sqrt(6 / (fan_in + fan_out))
   kaiming_normal,  // kaiming_normal_(mode="fan_out", nonlinearity="relu"): normal, deviation sqrt(2 / fan_out)
+  normal_02,       // timm's trunc_normal_(std=0.02): its cut at +-2 is 100 deviations away. Biases start at 0
 };
+
+/// Normal with mean 0.
+Tensor draw_normal(Rng& rng, const Shape&, double deviation);
 
 struct ConvOptions {
   PerAxis stride = 1, pad = 0, dilation = 1;
@@ -84,6 +88,43 @@ class SqueezeExcite : public Module {
 
  private:
   Conv2d &fc1_, &fc2_;
+};
+
+struct LinearOptions {
+  bool bias = true;
+  Init init = Init::torch_default;  // or normal_02
+};
+
+/// torch.nn.Linear: "weight" [O,I] and, unless turned off, "bias" [O]. Over the last axis of any shape.
+class Linear : public Module {
+ public:
+  Linear(Rng& rng, i64 in, i64 out, LinearOptions options = {});
+  Tensor forward(const Tensor& x) const;
+  const Tensor& bias() const { return bias_; }
+
+ private:
+  Tensor weight_, bias_;
+};
+
+/// torch.nn.LayerNorm over the last axis: "weight" 1, "bias" 0, eps 1e-5.
+class LayerNorm : public Module {
+ public:
+  explicit LayerNorm(i64 channels);
+  Tensor forward(const Tensor& x) const;
+
+ private:
+  Tensor weight_, bias_;
+};
+
+/// torch.nn.GroupNorm: "weight" 1, "bias" 0, eps 1e-5.
+class GroupNorm : public Module {
+ public:
+  GroupNorm(i64 channels, i64 groups);
+  Tensor forward(const Tensor& x) const;
+
+ private:
+  i64 groups_;
+  Tensor weight_, bias_;
 };
 
 }  // namespace md

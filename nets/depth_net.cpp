@@ -6,6 +6,7 @@
 #include "layers/ops.h"
 #include "nets/bts.h"
 #include "nets/lt.h"
+#include "nets/newcrfs.h"
 
 namespace md {
 namespace {
@@ -27,9 +28,20 @@ std::unique_ptr<DepthNet> make_bts(const NetOptions& options) {
   return std::make_unique<Bts>(options, kResNetLayers);
 }
 
+template <NewCrfs::Size kSize>
+std::unique_ptr<DepthNet> make_newcrfs(const NetOptions& options) {
+  return std::make_unique<NewCrfs>(options, kSize);
+}
+
 /// Every network by the name that configurations use.
 const std::map<std::string, std::unique_ptr<DepthNet> (*)(const NetOptions&)> kNets = {
-    {"bts", make_bts<50>}, {"bts_resnet101", make_bts<101>}, {"lt", make<Lt>}};
+    {"bts", make_bts<50>},
+    {"bts_resnet101", make_bts<101>},
+    {"lt", make<Lt>},
+    {"newcrfs_tiny07", make_newcrfs<NewCrfs::Size::tiny07>},
+    {"newcrfs_base07", make_newcrfs<NewCrfs::Size::base07>},
+    {"newcrfs_large07", make_newcrfs<NewCrfs::Size::large07>},
+};
 
 }  // namespace
 

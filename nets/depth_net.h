@@ -13,8 +13,11 @@ namespace md {
 
 struct NetOptions {
   float max_depth_m = 10.F;    // the prediction is in (0, max_depth_m)
-  std::uint64_t seed = 0;      // of the initial weights
+  std::uint64_t seed = 0;      // of the initial weights, and of what training draws
   bool focal_scaling = false;  // BTS on KITTI: depth times focal_px / 715.0873
+  // NeWCRFs.
+  double drop_path_rate = 0.3;          // of Swin's last block, in training
+  bool checkpoint_activations = false;  // keep only what is between blocks; their insides are computed again
 };
 
 struct DepthMaps {
@@ -28,9 +31,16 @@ class DepthNet : public Module {
   /// Throws Exit::bad_data for another shape or size.
   DepthMaps forward(const Tensor& image, const Tensor& focal_px = {}) const;
 
+  /// What a training forward draws (blocks dropped) is a function of the seed and of this number.
+  void set_step(i64 step) { step_ = step; }
+
+ protected:
+  i64 step() const { return step_; }
+
  private:
   /// The network itself. REQUIRES: H and W are multiples of 32.
   virtual DepthMaps forward_aligned(const Tensor& image, const Tensor& focal_px) const = 0;
+  i64 step_ = 0;
 };
 
 /// A network with fresh weights; throws Exit::usage for an unknown name and lists the known ones.

@@ -109,9 +109,13 @@ Tensor formula_entry(const std::string& salt, const std::string& name, const Sha
   return Tensor::from_host(values, shape);
 }
 
+bool is_structural(const std::string& name) { return ends_with(name, "relative_position_index"); }
+
 void load_formula(Module& module, const std::string& salt, double weight_gain) {
   State state = module.state();
-  for (auto& [name, tensor] : state) tensor = formula_entry(salt, name, tensor.shape(), weight_gain);
+  for (auto& [name, tensor] : state) {
+    if (!is_structural(name)) tensor = formula_entry(salt, name, tensor.shape(), weight_gain);
+  }
   module.load(state);
 }
 

@@ -26,7 +26,9 @@ inline double centred(std::uint64_t hash, std::uint64_t index) { return 2 * unit
 
 /// The formula's value for a state_dict entry, in PyTorch's shape.
 Tensor formula_entry(const std::string& salt, const std::string& name, const Shape&, double weight_gain);
-/// Fills every entry of a module.
+/// A buffer that follows from the architecture; the formula leaves it alone.
+bool is_structural(const std::string& name);
+/// Fills every other entry of a module.
 void load_formula(Module&, const std::string& salt, double weight_gain);
 
 /// Maps [N,C,H,W] <-> [N,H,W,C]; other ranks stay.
@@ -82,6 +84,11 @@ Handlers layer_handlers();
 Handlers network_handlers();
 Handlers optim_handlers();
 Handlers data_handlers();
+
+// golden_newcrfs.cpp, for the tables of golden_layers.cpp and golden_networks.cpp.
+std::map<std::string, Handler> newcrfs_layers();
+/// Every inner map of NeWCRFs tiny07 that its goldens have, by the golden's name; tokens as [B,L,C].
+std::map<std::string, Tensor> newcrfs_features(const State&, const Tensor& image);
 
 /// within, across, ranges, margins, r_p and reduction, as the MetricDepth goldens have them.
 struct MetricDepthSetting {

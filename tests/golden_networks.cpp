@@ -178,6 +178,7 @@ Adam make_optimizer(const std::string& recipe, const Module& module) {
     }
     return Adam({encoder, decoder}, {.eps = 1e-3});
   }
+  if (recipe == "newcrf") return Adam({{module.parameters(), 0.F}}, {.eps = 1e-8, .decoupled_decay = false});
   fail(Exit::bad_data, "golden: unknown optimizer '", recipe, "'");
 }
 
@@ -317,6 +318,23 @@ void lt_case(const Case& golden, Report& report) {
   check_network(golden, {*net, [&](const Tensor& image) { return lt_features(*net, image); }, loss}, report);
 }
 
+void newcrfs_case(const Case& golden, Report& report) {
+  const Json& kwargs = golden.meta.at("kwargs");
+  const auto net = make_net("newcrfs_" + kwargs.at("version").get<std::string>(),
+                            {.max_depth_m = kwargs.at("max_depth"), .drop_path_rate = 0});
+  const Tensor target_m = target_depth_m(golden);
+  const auto features = [&](const Tensor& image) {
+    auto maps = newcrfs_features(net->state(), image);
+    maps["depth"] = net->forward(image).depth_m;
+    return maps;
+  };
+  const auto loss = [&](const Tensor& image, Tensor& depth_m) {
+    depth_m = net->forward(image).depth_m;
+    return silog(depth_m, target_m, silog_options(golden));
+  };
+  check_network(golden, {*net, features, loss}, report);
+}
+
 /// float32(t(salt + "loss.<feature>", i)) in the place of our element i.
 Tensor loss_weights(const std::string& salt, const std::string& feature, const Tensor& map) {
   const Shape nchw{map.dim(0), map.dim(3), map.dim(1), map.dim(2)};
@@ -408,6 +426,10 @@ void check_manifest(const Module& module, const Json& manifest, Report& report) 
   if (count != manifest.at("total_parameters").get<i64>()) report.wrong(count, " parameters");
 }
 
+Handler manifest_case(const std::string& net) {
+  return [net](const Case& c, Report& r) { check_manifest(*make_net(net, {}), c.meta, r); };
+}
+
 }  // namespace
 
 Handlers network_handlers() {
@@ -417,20 +439,23 @@ Handlers network_handlers() {
       {"mobilenet", mobilenet_case},
       {"resnet", resnet_case},
       {"bts", bts_case},
-      {"manifest bts_resnet50", [](const Case& c, Report& r) { check_manifest(*make_net("bts", {}), c.meta, r); }},
+      {"manifest bts_resnet50", manifest_case("bts")},
       {"manifest resnet50_features",
        [](const Case& c, Report& r) {
          Rng unused(0, Purpose::init);
          check_manifest(ResNet(unused), c.meta, r);
        }},
-      {"manifest lt", [](const Case& c, Report& r) { check_manifest(*make_net("lt", {}), c.meta, r); }},
+      {"newcrf", newcrfs_case},
+      {"manifest lt", manifest_case("lt")},
+      {"manifest newcrfs_tiny07", manifest_case("newcrfs_tiny07")},
+      {"manifest newcrfs_base07", manifest_case("newcrfs_base07")},
+      {"manifest newcrfs_large07", manifest_case("newcrfs_large07")},
       {"manifest mobilenet_v3_large_features",
        [](const Case& c, Report& r) {
          Rng unused(0, Purpose::init);
          check_manifest(MobileNetV3Large(unused), c.meta, r);
        }},
   };
-  h.pending = {"newcrf", "manifest newcrfs_tiny07", "manifest newcrfs_base07", "manifest newcrfs_large07"};
   return h;
 }
 

@@ -60,6 +60,7 @@ StepLosses TrainStep::run(const Batch& batch, i64 step, double lr_factor) {
   if (options_.freeze_statistics) freeze_statistics(net_);
   StepLosses losses;
   losses.lr = lr_factor * polynomial_lr(options_.lr, options_.end_lr, step, total_steps_);
+  net_.set_step(step);
   const DepthMaps maps = net_.forward(batch.image, batch.focal_px);
   Tensor loss = silog(maps.depth_m, batch.depth_m, options_.silog);
   losses.silog = loss.item();

@@ -1,0 +1,64 @@
+// Swin Transformer (Liu et al. 2021) as NeWCRFs uses it: window 7, no absolute positions, a norm for each stage's
+// output. Parameter names and initialisation as in the official code's SwinTransformer.
+#pragma once
+#include <array>
+
+#include "nets/window_block.h"
+
+namespace md {
+
+/// Images to tokens: "proj", a 4x4 convolution of stride 4 after padding by zeros, and "norm". [N,H,W,3] ->
+/// [N,ceil(H/4),ceil(W/4),C].
+class PatchEmbed : public Module {
+ public:
+  PatchEmbed(Rng& rng, i64 dim);
+  Tensor forward(const Tensor& image) const;
+
+ private:
+  Conv2d& proj_;
+  LayerNorm& norm_;
+};
+
+/// Each 2x2 tokens to one of twice the width: "norm" of 4C, "reduction" 4C -> 2C without bias.
+class PatchMerging : public Module {
+ public:
+  PatchMerging(Rng& rng, i64 dim);
+  Tensor forward(const Tensor& x) const;
+
+ private:
+  LayerNorm& norm_;
+  Linear& reduction_;
+};
+
+struct SwinOptions {
+  i64 dim = 96;  // of the first stage; each of the others has twice that of the one before
+  std::array<int, 4> depths = {2, 2, 6, 2}, heads = {3, 6, 12, 24};
+  double drop_path_rate = 0.3;  // of the last block; from 0 on, linearly
+  std::uint64_t seed = 0;       // of the blocks dropped
+  bool recompute = false;       // as WindowLayer's
+};
+
+/// "blocks.N" and, except in the last stage, "downsample".
+class SwinStage : public WindowLayer {
+ public:
+  SwinStage(Rng& rng, const WindowLayer::Options& options, bool last);
+  Tensor downsample(const Tensor& x) const { return downsample_->forward(x); }
+
+ private:
+  PatchMerging* downsample_ = nullptr;
+};
+
+class Swin : public Module {
+ public:
+  Swin(Rng& rng, const SwinOptions& options);
+
+  /// The normalised output of each stage, at H/4, H/8, H/16 and H/32. What goes on to the next stage is not normalised.
+  std::vector<Tensor> forward(const Tensor& image, i64 step) const;
+
+ private:
+  PatchEmbed* patch_embed_;
+  std::vector<const SwinStage*> stages_;
+  std::vector<const LayerNorm*> norms_;
+};
+
+}  // namespace md

@@ -1,0 +1,76 @@
+// The transformer block that Swin and the neural window CRFs share: attention inside windows of 7x7, then a perceptron
+// for each token, each behind a layer norm and beside a shortcut.
+#pragma once
+#include "layers/modules.h"
+
+namespace md {
+
+struct WindowBlockOptions {
+  i64 dim = 0;
+  int heads = 1;
+  int shift = 0;                    // kWindow / 2 in every other block, also where the map is smaller than a window
+  bool own_values = true;           // Swin: values are made of the tokens, as queries and keys are; CRF: they are given
+  Init init = Init::torch_default;  // of the linear layers
+  // Stochastic depth of both branches, in training; draws are keyed by (seed, block, step).
+  double drop_rate = 0;
+  std::uint64_t seed = 0;
+  int index = 0;  // of the block in the network
+};
+
+/// timm's Mlp: "fc1" C -> 4C, GELU, "fc2" 4C -> C.
+class Mlp : public Module {
+ public:
+  Mlp(Rng& rng, i64 dim, Init init);
+  Tensor forward(const Tensor& x) const;
+
+ private:
+  Linear &fc1_, &fc2_;
+};
+
+/// "qkv" (or "qk"), "proj", "relative_position_bias_table" [169,heads] and the buffer "relative_position_index"
+/// [49,49], which says what the kernel knows: the table's row for each two tokens of a window.
+class WindowAttention : public Module {
+ public:
+  WindowAttention(Rng& rng, const WindowBlockOptions& options);
+  /// x [N,H,W,C], not yet padded; v the same, or empty if the values are x's own.
+  Tensor forward(const Tensor& x, const Tensor& v) const;
+
+ private:
+  WindowSpec spec_;
+  Tensor bias_table_;
+  Linear &qkv_, &proj_;
+};
+
+/// SwinTransformerBlock and CRFBlock: "norm1", "attn", "norm2", "mlp".
+class WindowBlock : public Module {
+ public:
+  WindowBlock(Rng& rng, const WindowBlockOptions& options);
+  Tensor forward(const Tensor& x, const Tensor& v, i64 step) const;
+
+ private:
+  Tensor branch(const Tensor& y, i64 step, int which) const;
+  WindowBlockOptions options_;
+  LayerNorm& norm1_;
+  WindowAttention& attn_;
+  LayerNorm& norm2_;
+  Mlp& mlp_;
+};
+
+/// The blocks of a stage, "blocks.0", "blocks.1", ..., every other one shifted.
+class WindowLayer : public Module {
+ public:
+  struct Options {
+    WindowBlockOptions block;             // of the first; the others count `index` up
+    std::vector<double> drop_rates = {};  // one for each block
+    bool recompute = false;               // keep only what is between blocks, and run each again in the backward
+  };
+  WindowLayer(Rng& rng, const Options& options);
+  /// All blocks have the same v.
+  Tensor forward(const Tensor& x, const Tensor& v, i64 step) const;
+
+ private:
+  std::vector<const WindowBlock*> blocks_;
+  bool recompute_;
+};
+
+}  // namespace md
