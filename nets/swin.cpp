@@ -30,15 +30,21 @@ SwinStage::SwinStage(Rng& rng, const WindowLayer::Options& options, bool last) :
   if (!last) downsample_ = &child<PatchMerging>("downsample", rng, options.block.dim);
 }
 
+std::vector<double> drop_path_rates(double last, int blocks) {
+  std::vector<double> rates;
+  for (int i = 0; i < blocks; ++i) rates.push_back(blocks > 1 ? last * i / (blocks - 1) : 0);
+  return rates;
+}
+
 Swin::Swin(Rng& rng, const SwinOptions& options) : patch_embed_(&child<PatchEmbed>("patch_embed", rng, options.dim)) {
-  const int blocks = std::accumulate(options.depths.begin(), options.depths.end(), 0);
+  const auto rates =
+      drop_path_rates(options.drop_path_rate, std::accumulate(options.depths.begin(), options.depths.end(), 0));
   WindowLayer::Options stage{.block = {.dim = options.dim, .init = Init::normal_02, .seed = options.seed},
                              .recompute = options.recompute};
   for (std::size_t i = 0; i < options.depths.size(); ++i) {
+    const auto first = rates.begin() + stage.block.index;
     stage.block.heads = options.heads[i];
-    stage.drop_rates.clear();
-    for (int b = 0; b < options.depths[i]; ++b)
-      stage.drop_rates.push_back(options.drop_path_rate * (stage.block.index + b) / (blocks - 1));
+    stage.drop_rates.assign(first, first + options.depths[i]);
     stages_.push_back(&child<SwinStage>(cat("layers.", i), rng, stage, i + 1 == options.depths.size()));
     norms_.push_back(&child<LayerNorm>(cat("norm", i), stage.block.dim));
     stage.block.index += options.depths[i];

@@ -38,6 +38,9 @@ struct SwinOptions {
   bool recompute = false;       // as WindowLayer's
 };
 
+/// Rates of stochastic depth from 0 for the first block to `last` for the last, in equal steps.
+std::vector<double> drop_path_rates(double last, int blocks);
+
 /// "blocks.N" and, except in the last stage, "downsample".
 class SwinStage : public WindowLayer {
  public:
