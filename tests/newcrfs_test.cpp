@@ -60,7 +60,7 @@ TEST(PyramidPoolingTest, AllFourBranchesHaveGroupNormAndOnlyTheBottleneckBatchNo
 TEST(PyramidPoolingTest, GroupsArePairsOfChannels) {
   Rng rng = fresh();
   const PyramidPooling head(rng, 8);
-  const Tensor level = head.level(random_tensor({1, 5, 7, 8}, 1), 0);
+  const Tensor level = head.level(random_tensor({1, 5, 7, 8}, 1, -1e4F, 1e4F), 0);  // far above the norm's eps
   ASSERT_EQ(level.shape(), (Shape{1, 1, 1, 512}));
   const std::vector<float> values = level.to_host();  // of each pair one is +1, and the other, -1, meets the ReLU
   for (std::size_t c = 0; c < values.size(); c += 2) EXPECT_NEAR(values[c] + values[c + 1], 1.F, 1e-2F);
@@ -240,7 +240,8 @@ void expect_deviation(const std::string& name, const Tensor& t, Start start) {
   const double n = double(t.numel()), kurtosis = start.uniform ? 1.8 : 3;
   EXPECT_NEAR(sum / n, 0, 5 * start.deviation / std::sqrt(n)) << name;
   EXPECT_NEAR(std::sqrt(squares / n) / start.deviation, 1, 5 * std::sqrt((kurtosis - 1) / (4 * n))) << name;
-  if (start.uniform) EXPECT_LE(largest, start.deviation * std::sqrt(3.)) << name;
+  if (!start.uniform) return;
+  EXPECT_LE(largest, start.deviation * std::sqrt(3.)) << name;
 }
 
 TEST(NewCrfsTest, EveryWeightStartsWithTheOfficialDeviation) {
@@ -266,7 +267,7 @@ TEST(NewCrfsTest, BiasesAndNormsStartAsTheOfficialOnes) {
       const float bound = float(std::sqrt(double(w.dim(0)) / double(w.numel())));
       EXPECT_GE(*low, -bound) << name;
       EXPECT_LE(*high, bound) << name;
-      if (values.size() > 50) EXPECT_GT(*high - *low, bound) << name;
+      EXPECT_TRUE(values.size() < 50 || *high - *low > bound) << name;
     }
   }
 }

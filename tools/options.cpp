@@ -85,6 +85,10 @@ void add_loss_options(CLI::App& app, TrainOptions& o) {
                  "what of a ResNet does not learn: none; stem: it and all .bn; first-block, first-blocks: layer1 too")
       ->check(CLI::IsMember({"none", "stem", "first-block", "first-blocks"}));
   add_switch(app, "freeze-statistics", o.freeze_statistics, "train on the batch norms' running statistics");
+  app.add_option("--drop-path", o.net_options.drop_path_rate, "stochastic depth of Swin's last block (NeWCRFs)")
+      ->check(finite() & CLI::Range(0.0, 0.99));
+  add_switch(app, "checkpoint-activations", o.net_options.checkpoint_activations,
+             "keep less of a forward pass and compute it again for the backward (NeWCRFs)");
   app.add_option("--valid-above", o.silog.min_depth_m, "ground truth counts above this depth, metres")
       ->check(not_negative());
   app.add_option("--variance-focus", o.silog.variance_focus, "of the scale-invariant loss")
