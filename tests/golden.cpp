@@ -14,12 +14,17 @@ namespace {
 
 bool ends_with(const std::string& text, const std::string& tail) { return text.ends_with(tail); }
 
-double formula_value(const std::string& name, int rank, double bound, double t) {
-  if (ends_with(name, "running_mean")) return 0.1 * t;
-  if (ends_with(name, "running_var")) return 1 + 0.2 * t;
-  if (ends_with(name, "relative_position_bias_table")) return 0.5 * t;
-  if (ends_with(name, "bias")) return 0.05 * t;
-  return rank == 1 ? 1 + 0.1 * t : bound * t;
+/// Values are offset + factor * t.
+struct FormulaRule {
+  double offset, factor;
+};
+
+FormulaRule formula_rule(const std::string& name, int rank, double bound) {
+  if (ends_with(name, "running_mean")) return {0, 0.1};
+  if (ends_with(name, "running_var")) return {1, 0.2};
+  if (ends_with(name, "relative_position_bias_table")) return {0, 0.5};
+  if (ends_with(name, "bias")) return {0, 0.05};
+  return rank == 1 ? FormulaRule{1, 0.1} : FormulaRule{0, bound};
 }
 
 double norm(const std::vector<double>& x) {
@@ -102,10 +107,8 @@ Tensor formula_entry(const std::string& salt, const std::string& name, const Sha
   if (ends_with(name, "num_batches_tracked")) return Tensor::zeros(shape, {}, DType::i32);
   const std::uint64_t h = hash(salt + name);
   const double fan_in = shape.rank() > 1 ? double(shape.numel() / shape[0]) : 1;
-  const double bound = weight_gain * std::sqrt(3.0 / fan_in);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = float(formula_value(name, shape.rank(), bound, centred(h, i)));
-  }
+  const FormulaRule rule = formula_rule(name, shape.rank(), weight_gain * std::sqrt(3.0 / fan_in));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = float(rule.offset + rule.factor * centred(h, i));
   return Tensor::from_host(values, shape);
 }
 
