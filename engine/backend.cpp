@@ -11,7 +11,29 @@ std::ostream& operator<<(std::ostream& out, const PerAxis& p) {
 Backend& cpu_backend();  // engine/cpu
 #ifdef MD_WITH_CUDA
 Backend& cuda_backend(int index);  // engine/cuda
+namespace cuda {
+std::vector<std::string> device_names();
+}
 #endif
+
+namespace {
+
+class SameTensors final : public InputQueue {
+ public:
+  std::vector<Tensor> push(std::span<const Tensor> host) override { return {host.begin(), host.end()}; }
+};
+
+}  // namespace
+
+std::unique_ptr<InputQueue> Backend::input_queue() { return std::make_unique<SameTensors>(); }
+
+std::vector<std::string> cuda_device_names() {
+#ifdef MD_WITH_CUDA
+  return cuda::device_names();
+#else
+  return {};
+#endif
+}
 
 Backend& backend(Device device) {
   if (device.kind == Device::cpu) return cpu_backend();

@@ -3,7 +3,10 @@
 // output; backends trust. Everything else is a functor under launch() (engine/launch.h).
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "engine/tensor.h"
 
@@ -75,6 +78,15 @@ struct PoolStats {
   i64 bytes_in_use = 0, bytes_peak = 0, bytes_reserved = 0;
 };
 
+/// Brings input batches to a device while it still computes on the one before.
+class InputQueue {
+ public:
+  virtual ~InputQueue() = default;
+  /// Copies of tensors on the CPU; shapes and dtypes may differ from call to call. `host` may be overwritten as soon as
+  /// this returns; the copies hold until the next call but one.
+  virtual std::vector<Tensor> push(std::span<const Tensor> host) = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -89,6 +101,7 @@ class Backend {
   virtual void to_device(void* device, const void* host, std::size_t bytes) = 0;
   virtual void to_host(void* host, const void* device, std::size_t bytes) = 0;  // waits
   virtual void add_into(const Tensor& sum, const Tensor& x) = 0;                // sum += x, f32
+  virtual std::unique_ptr<InputQueue> input_queue();  // unless overridden: the tensors themselves, nothing is copied
 
   /// Library primitives (or plans) created so far: constant in a steady-state training step.
   virtual i64 primitives_created() const = 0;
@@ -138,7 +151,10 @@ class Backend {
                             const Tensor& result, const Tensor& gradient) = 0;
 };
 
-/// The backend of a device; throws (Exit::no_device) when this program was built without it.
+/// The backend of a device; throws (Exit::no_device) when this program was built without it or there is none.
 Backend& backend(Device);
+
+/// Names of the GPUs that this process can use, by index; empty where there is no driver or no CUDA in this program.
+std::vector<std::string> cuda_device_names();
 
 }  // namespace md

@@ -3,9 +3,13 @@
 // contiguous axis (channels), so that the CPU loop vectorises and a CUDA warp reads neighbouring addresses. One source,
 // both devices. REQUIRES: calls are independent: no two of them write the same address. Backward kernels gather.
 #pragma once
+#include <algorithm>
+
 #include "engine/tensor.h"
 
-#ifdef __CUDACC__
+#if defined(__CUDACC__) || defined(MD_CUDA_EMULATED)
+#define MD_DEVICE_CODE
+#include "engine/cuda/portable.h"
 #define MD_HD __host__ __device__
 #else
 #define MD_HD
@@ -16,32 +20,38 @@
 
 namespace md {
 
-#ifdef __CUDACC__
+#ifdef MD_DEVICE_CODE
 namespace cuda {
-void* current_stream();  // engine/cuda; cudaStream_t
-void check_launch();     // throws md::Error when the last launch failed
 
+/// `rows` rows of `inner` calls from row `first` on. Their product is below 2^31: a GPU divides 32 bits much faster.
 template <class F>
-__global__ void run(i64 outer, i64 inner, F f) {
-  const i64 n = outer * inner;
-  for (i64 i = blockIdx.x * i64(blockDim.x) + threadIdx.x; i < n; i += i64(gridDim.x) * blockDim.x) {
-    f(i / inner, i % inner);
+__global__ void run(i64 first, unsigned rows, unsigned inner, F f) {
+  for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < rows * inner; i += gridDim.x * blockDim.x) {
+    f(first + i / inner, i % inner);
   }
 }
+
+template <class F>
+void launch(i64 outer, i64 inner, const F& f) {
+  constexpr i64 kMost = (i64{1} << 31) - 1, kThreads = 256, kMostBlocks = 65536;
+  MD_CHECK(inner <= kMost, "launch: rows of ", inner, " elements");
+  const i64 rows_at_once = kMost / inner;
+  for (i64 first = 0; first < outer; first += rows_at_once) {
+    const i64 rows = std::min(rows_at_once, outer - first);
+    const i64 blocks = std::min((rows * inner + kThreads - 1) / kThreads, kMostBlocks);
+    launch_kernel(run<F>, unsigned(blocks), unsigned(kThreads), 0, runtime().compute, first, unsigned(rows),
+                  unsigned(inner), f);
+  }
+}
+
 }  // namespace cuda
 #endif
 
 template <class F>
 void launch(Device device, i64 outer, i64 inner, const F& f) {
   if (outer <= 0 || inner <= 0) return;
-#ifdef __CUDACC__
-  if (device.kind == Device::cuda) {
-    const i64 blocks = (outer * inner + 255) / 256;
-    cuda::run<<<unsigned(blocks < 65535 ? blocks : 65535), 256, 0, cudaStream_t(cuda::current_stream())>>>(outer, inner,
-                                                                                                           f);
-    cuda::check_launch();
-    return;
-  }
+#ifdef MD_DEVICE_CODE
+  if (device.kind == Device::cuda) return cuda::launch(outer, inner, f);
 #else
   MD_CHECK(device.kind == Device::cpu, "launch: this program was built without CUDA");
 #endif

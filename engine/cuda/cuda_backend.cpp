@@ -1,7 +1,5 @@
 // The CUDA backend's place: layers and losses already compile and link against it, so that none is rewritten when
 // cuDNN and cuBLAS come. Every call throws Exit::no_device; --device cpu is what works.
-#include <cuda_runtime.h>
-
 #include "engine/backend.h"
 
 namespace md {
@@ -77,14 +75,4 @@ Backend& cuda_backend(int index) {
   return backend;
 }
 
-namespace cuda {
-
-void* current_stream() { not_yet("launch"); }
-
-void check_launch() {
-  const cudaError_t status = cudaGetLastError();
-  if (status != cudaSuccess) fail(Exit::no_device, "device cuda: launch: ", cudaGetErrorString(status));
-}
-
-}  // namespace cuda
 }  // namespace md

@@ -1,0 +1,52 @@
+// The CUDA backend, file by file what engine/cpu is: cuDNN for convolutions, own kernels for the rest, all on one
+// stream. Every sum runs in an order that the shape alone fixes, without atomics: results are the same bits on every
+// run. Device memory comes from a pool over stream-ordered allocations, so a block freed on the host may be handed out
+// while the GPU still works on it: the stream keeps the order.
+#pragma once
+#include "engine/backend.h"
+#include "engine/pool.h"
+
+namespace md {
+
+class ConvPlans;  // engine/cuda/conv_cudnn.h, beside it the only files that see cuDNN
+
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(int index);  // throws Exit::no_device
+  ~CudaBackend() override;
+  const char* name() const override { return name_.c_str(); }
+
+  void* alloc(std::size_t bytes) override { return pool_.alloc(bytes); }
+  void free(void* block, std::size_t bytes) override { pool_.free(block, bytes); }
+  PoolStats pool_stats() const override { return pool_.stats(); }
+  void fill(const Tensor& y, float value) override;
+  void copy(void* to, const void* from, std::size_t bytes) override;
+  void to_device(void* device, const void* host, std::size_t bytes) override;
+  void to_host(void* host, const void* device, std::size_t bytes) override;
+  void add_into(const Tensor& sum, const Tensor& x) override;
+  std::unique_ptr<InputQueue> input_queue() override;
+  i64 primitives_created() const override;
+
+  void conv2d(const Conv2dSpec&, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) override;
+  void conv2d_dx(const Conv2dSpec&, const Tensor& dz, const Tensor& w, const Tensor& dx) override;
+  void conv2d_dw(const Conv2dSpec&, const Tensor& dz, const Tensor& x, const Tensor& dw, const Tensor& dbias) override;
+
+  void batch_norm_statistics(const BatchNormSpec&, const Tensor& x, const Tensor& mean, const Tensor& rstd,
+                             const Tensor& unbiased_variance) override;
+  void batch_norm(const BatchNormSpec&, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
+                  const Tensor& rstd, const Tensor& y) override;
+  void batch_norm_backward(const BatchNormSpec&, bool batch_statistics, const Tensor& dy, const Tensor& x,
+                           const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& rstd,
+                           const Tensor& dx, const Tensor& dweight, const Tensor& dbias) override;
+
+  void reduce_sum(const Tensor& x, const Tensor& factor, i64 outer, i64 axis, i64 inner, const Tensor& y) override;
+  void metric_depth(const MetricDepthPairs&, const Tensor& features, const Tensor& depth_m, const Tensor& result,
+                    const Tensor& gradient) override;
+
+ private:
+  std::string name_;
+  Pool pool_;
+  std::unique_ptr<ConvPlans> convolutions_;
+};
+
+}  // namespace md

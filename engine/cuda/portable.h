@@ -1,0 +1,40 @@
+// What a file with kernels includes: the same source is compiled by nvcc for a GPU and by g++ for the emulated grid of
+// the tests. Instead of <<<>>> it says launch_kernel(kernel, grid, block, shared_bytes, stream, args...), and
+// MD_DYNAMIC_SHARED(T, name) instead of extern __shared__. For the emulation, MD_CUDA_EMULATED is the name of a header
+// (in quotes) that brings threadIdx, __syncthreads, __shfl_*_sync and so on, and in md::cuda
+//   cudaError_t emulate(dim3 grid, dim3 block, std::size_t shared_bytes, const std::function<void()>& thread);
+//   void* emulated_shared();  // dynamic shared memory of the running block
+#pragma once
+#ifdef MD_CUDA_EMULATED
+#include <cuda_runtime_api.h>
+
+#include MD_CUDA_EMULATED
+#define MD_DYNAMIC_SHARED(T, name) T* const name = static_cast<T*>(::md::cuda::emulated_shared())
+#else
+#include <cuda_runtime.h>
+#define MD_DYNAMIC_SHARED(T, name)                                   \
+  extern __shared__ __align__(16) unsigned char md_dynamic_shared[]; \
+  T* const name = reinterpret_cast<T*>(md_dynamic_shared)
+#endif
+
+#include "engine/cuda/runtime.h"
+
+namespace md::cuda {
+
+template <class... Parameters, class... Arguments>
+void launch_kernel(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
+                   const Arguments&... arguments) {
+#ifdef MD_CUDA_EMULATED
+  static_cast<void>(stream);
+  MD_CUDA(emulate(grid, block, shared_bytes, [&] { kernel(static_cast<Parameters>(arguments)...); }));
+#else
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = stream;
+  MD_CUDA(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...));
+#endif
+}
+
+}  // namespace md::cuda

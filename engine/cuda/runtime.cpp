@@ -1,0 +1,83 @@
+#include "engine/cuda/runtime.h"
+
+namespace md::cuda {
+namespace {
+
+std::string version(int v) { return cat(v / 1000, ".", v % 1000 / 10); }
+
+/// Why cudaGetDeviceCount failed, in the user's terms.
+[[noreturn]] void fail_without_device(cudaError_t status) {
+  int driver = 0, built = 0;
+  if (status == cudaErrorInsufficientDriver || status == cudaErrorStubLibrary) {
+    cudaDriverGetVersion(&driver);
+    cudaRuntimeGetVersion(&built);
+    if (driver == 0) fail(Exit::no_device, "device cuda: no NVIDIA driver is installed; --device cpu works without");
+    fail(Exit::no_device, "device cuda: the NVIDIA driver is too old: it supports CUDA ", version(driver),
+         ", this program wants ", version(built));
+  }
+  fail(Exit::no_device, "device cuda: ", cudaGetErrorString(status), "; --device cpu works without a GPU");
+}
+
+}  // namespace
+
+void check(cudaError_t status, const char* call, const char* file, int line) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // the runtime would report it once more
+  fail(Exit::no_device, "device cuda: ", call, ": ", cudaGetErrorString(status), " (", file, ":", line, ")");
+}
+
+std::vector<std::string> device_names() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) != cudaSuccess) {
+    cudaGetLastError();
+    return {};
+  }
+  std::vector<std::string> names;
+  for (int i = 0; i < count; ++i) {
+    cudaDeviceProp properties{};
+    MD_CUDA(cudaGetDeviceProperties(&properties, i));
+    names.emplace_back(properties.name);
+  }
+  return names;
+}
+
+Runtime::Runtime(int device_index) : index(device_index) {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess) fail_without_device(status);
+  if (index < 0 || index >= count) fail(Exit::no_device, "device cuda:", index, ": there are ", count, " GPUs");
+  MD_CUDA(cudaSetDevice(index));
+  cudaDeviceProp properties{};
+  MD_CUDA(cudaGetDeviceProperties(&properties, index));
+  name = properties.name;
+  MD_CUDA(cudaStreamCreateWithFlags(&compute, cudaStreamNonBlocking));
+  MD_CUDA(cudaStreamCreateWithFlags(&copies, cudaStreamNonBlocking));
+}
+
+/// Never destroyed: tensors in static storage may outlive any order of destruction.
+const Runtime& runtime(int index) {
+  static const Runtime* the = nullptr;
+  if (!the) {
+    MD_CHECK(index >= 0, "cuda::runtime: no GPU was chosen yet");
+    the = new Runtime(index);
+  }
+  if (index >= 0 && index != the->index)
+    fail(Exit::no_device, "device cuda:", index, ": this process computes on cuda:", the->index, " already");
+  return *the;
+}
+
+Event::Event() { MD_CUDA(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming)); }
+Event::~Event() { cudaEventDestroy(event_); }
+void Event::record(cudaStream_t stream) { MD_CUDA(cudaEventRecord(event_, stream)); }
+void Event::hold_back(cudaStream_t stream) const { MD_CUDA(cudaStreamWaitEvent(stream, event_, 0)); }
+void Event::wait() const {
+  const cudaError_t status = cudaEventQuery(event_);
+  if (status == cudaErrorNotReady) {
+    cudaGetLastError();
+    MD_CUDA(cudaEventSynchronize(event_));
+  } else {
+    MD_CUDA(status);
+  }
+}
+
+}  // namespace md::cuda
