@@ -18,6 +18,8 @@ std::vector<std::string> device_names();
 
 namespace {
 
+bool tf32 = false;
+
 class SameTensors final : public InputQueue {
  public:
   std::vector<Tensor> push(std::span<const Tensor> host) override { return {host.begin(), host.end()}; }
@@ -26,6 +28,9 @@ class SameTensors final : public InputQueue {
 }  // namespace
 
 std::unique_ptr<InputQueue> Backend::input_queue() { return std::make_unique<SameTensors>(); }
+
+void allow_tf32(bool on) { tf32 = on; }
+bool tf32_allowed() { return tf32; }
 
 std::vector<std::string> cuda_device_names() {
 #ifdef MD_WITH_CUDA

@@ -2,6 +2,7 @@
 // (oneDNN, OpenMP) and once in engine/cuda (cuDNN, cuBLAS). Callers have checked every shape and allocated every
 // output; backends trust. Everything else is a functor under launch() (engine/launch.h).
 #pragma once
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -17,14 +18,14 @@ enum class Act : std::uint8_t { none, relu, hardswish, leaky_relu };
 struct Activation {
   Act kind = Act::none;
   float slope = 0.f;  // of leaky_relu
-  bool operator==(const Activation&) const = default;
+  auto operator<=>(const Activation&) const = default;
 };
 
 /// A number along H and one along W; a single one stands for both, as in PyTorch.
 struct PerAxis {
   PerAxis(int both) : h(both), w(both) {}
   PerAxis(int along_h, int along_w) : h(along_h), w(along_w) {}
-  bool operator==(const PerAxis&) const = default;
+  auto operator<=>(const PerAxis&) const = default;
   int h, w;
 };
 std::ostream& operator<<(std::ostream&, const PerAxis&);  // "2", or "2x1"
@@ -34,6 +35,7 @@ struct Conv2dSpec {
   PerAxis stride = 1, pad = 0, dilation = 1;
   int groups = 1;
   Activation act = {};  // applied to the output: none or leaky_relu
+  auto operator<=>(const Conv2dSpec&) const = default;
 };
 
 struct BatchNormSpec {
@@ -153,6 +155,11 @@ class Backend {
 
 /// The backend of a device; throws (Exit::no_device) when this program was built without it or there is none.
 Backend& backend(Device);
+
+/// Whether GPUs may round f32 factors to TF32 in convolutions and GEMMs: three digits instead of seven, several times
+/// faster. Off until allowed, for the whole process.
+void allow_tf32(bool);
+bool tf32_allowed();
 
 /// Names of the GPUs that this process can use, by index; empty where there is no driver or no CUDA in this program.
 std::vector<std::string> cuda_device_names();
