@@ -1,0 +1,124 @@
+// A plan costs milliseconds to seconds, so plans are cached; running one asks the pool for its workspace and nothing of
+// the host but a list of addresses.
+#include "engine/cuda/conv_cudnn.h"
+
+#include <map>
+
+#include "engine/cuda/conv_kernels.h"
+#include "engine/cuda/conv_plan.h"
+#include "engine/cuda/runtime.h"
+
+namespace md {
+namespace {
+
+using cuda::ConvPass;
+using cuda::ConvPlan;
+using cuda::ConvProblem;
+using cuda::Descriptor;
+
+bool is_depthwise(const Tensor& w) { return w.shape().rank() == 3; }
+
+/// cuDNN's context, on the stream that all computing runs on.
+class Handle {
+ public:
+  Handle() {
+    cudnnHandle_t it = nullptr;
+    MD_CUDNN(cudnnCreate(&it));
+    it_.reset(it);
+    MD_CUDNN(cudnnSetStream(it, cuda::runtime().compute));
+  }
+  cudnnHandle_t get() const { return it_.get(); }
+
+ private:
+  struct Destroy {
+    void operator()(cudnnHandle_t it) const { cudnnDestroy(it); }
+  };
+  std::unique_ptr<cudnnContext, Destroy> it_;
+};
+
+/// What the kernels may assume of every address: the pool's blocks are aligned, ranges of axis 0 need not be.
+i64 alignment(std::initializer_list<const Tensor*> tensors) {
+  std::uintptr_t bits = 16;
+  for (const Tensor* t : tensors) bits |= *t ? reinterpret_cast<std::uintptr_t>(t->raw()) : 0;
+  return static_cast<i64>(bits & (~bits + 1));  // the lowest bit that is set
+}
+
+class CudnnConvPlans final : public ConvPlans {
+ public:
+  void forward(const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) override {
+    const Tensor weight = cudnn_layout(w);
+    ConvProblem p = problem(ConvPass::forward, s, x, w, y);
+    p.bias = bool(bias);
+    p.alignment = alignment({&x, &weight, &y, &bias});
+    const ConvPlan& plan = find(p);
+    execute(plan, x, weight, y, plan.adds_bias ? bias : Tensor());
+    const Tensor left_bias = plan.adds_bias ? Tensor() : bias;
+    const Activation left_act = plan.activates ? Activation{} : s.act;
+    if (left_bias || left_act.kind != Act::none) cuda::add_bias_and_activate(y, left_bias, left_act);
+  }
+
+  void data_gradient(const Conv2dSpec& s, const Tensor& dz, const Tensor& w, const Tensor& dx) override {
+    const Tensor weight = cudnn_layout(w);
+    ConvProblem p = problem(ConvPass::data_gradient, s, dx, w, dz);
+    p.alignment = alignment({&dx, &weight, &dz});
+    execute(find(p), dx, weight, dz, {});
+  }
+
+  void weight_gradient(const Conv2dSpec& s, const Tensor& dz, const Tensor& x, const Tensor& dw) override {
+    const Tensor gradient = is_depthwise(dw) ? Tensor::empty(dw.shape(), dw.device(), dw.dtype()) : dw;
+    ConvProblem p = problem(ConvPass::weight_gradient, s, x, dw, dz);
+    p.alignment = alignment({&x, &gradient, &dz});
+    execute(find(p), x, gradient, dz, {});
+    if (is_depthwise(dw)) cuda::transpose(gradient, dw.dim(2), dw.dim(0) * dw.dim(1), dw);
+  }
+
+  i64 created() const override { return static_cast<i64>(plans_.size()); }
+
+ private:
+  static ConvProblem problem(ConvPass pass, const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& y) {
+    ConvProblem p = cuda::describe_conv(pass, s, x.shape(), w.shape(), y.shape(), x.dtype());
+    p.tf32 = tf32_allowed() && p.dtype == DType::f32;
+    return p;
+  }
+
+  /// A few thousand numbers at most: cheaper to redo than to keep in step with the weight.
+  static Tensor cudnn_layout(const Tensor& w) {
+    if (!is_depthwise(w)) return w;
+    Tensor to = Tensor::empty(w.shape(), w.device(), w.dtype());
+    cuda::transpose(w, w.dim(0) * w.dim(1), w.dim(2), to);
+    return to;
+  }
+
+  const ConvPlan& find(const ConvProblem& p) {
+    const auto found = plans_.find(p);
+    return found != plans_.end() ? found->second : plans_.emplace(p, plan_conv(p, device_)).first->second;
+  }
+
+  /// The workspace may go back to the pool at once: whoever gets it next is behind this on the stream.
+  void execute(const ConvPlan& plan, const Tensor& x, const Tensor& w, const Tensor& y, const Tensor& bias) {
+    std::vector<i64> ids{cuda::tensor_id::x, cuda::tensor_id::w, cuda::tensor_id::y};
+    std::vector<void*> addresses{x.raw(), w.raw(), y.raw()};
+    if (bias) {
+      ids.push_back(cuda::tensor_id::bias);
+      addresses.push_back(bias.raw());
+    }
+    const i64 bytes = static_cast<i64>(plan.workspace_bytes);
+    const Tensor workspace = bytes > 0 ? Tensor::empty({bytes}, x.device(), DType::u8) : Tensor();
+    Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
+    pack.set_list(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, ids)
+        .set_list(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, addresses)
+        .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, workspace ? workspace.raw() : nullptr)
+        .finalize();
+    MD_CUDNN(cudnnBackendExecute(handle_.get(), plan.plan.raw(), pack.raw()));
+  }
+
+  Handle handle_;
+  Descriptor device_ = cuda::device_properties(cuda::runtime().index);
+  std::map<ConvProblem, ConvPlan> plans_;
+};
+
+}  // namespace
+
+std::unique_ptr<ConvPlans> make_conv_plans() { return std::make_unique<CudnnConvPlans>(); }
+
+}  // namespace md
