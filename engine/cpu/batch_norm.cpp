@@ -8,40 +8,10 @@
 
 #include "engine/cpu/channel_sums.h"
 #include "engine/cpu/cpu_backend.h"
-#include "engine/curves.h"
+#include "engine/fused_activation.h"
 
 namespace md {
 namespace {
-
-template <Act kAct>
-inline float activate(float z) {
-  if constexpr (kAct == Act::relu) return Relu::value(z);
-  if constexpr (kAct == Act::hardswish) return Hardswish::value(z);
-  return z;
-}
-
-/// dz from dy.
-template <Act kAct>
-inline float activation_gradient(float z, float dy) {
-  if constexpr (kAct == Act::relu) return dy * Relu::slope(z);
-  if constexpr (kAct == Act::hardswish) return dy * Hardswish::slope(z);
-  return dy;
-}
-
-/// Calls fn.operator()<Act>() for the activation of the spec.
-template <class Fn>
-void with_activation(const BatchNormSpec& spec, const Fn& fn) {
-  switch (spec.act.kind) {
-    case Act::none:
-      return fn.template operator()<Act::none>();
-    case Act::relu:
-      return fn.template operator()<Act::relu>();
-    case Act::hardswish:
-      return fn.template operator()<Act::hardswish>();
-    default:
-      fail(Exit::numeric, "batch_norm: no fused leaky_relu");
-  }
-}
 
 /// Mean and sum of squared deviations of one chunk, per channel. scratch [2*width].
 void chunk_moments(const RowWalk& w, i64 chunk, const float* x, float* scratch, float* mean, float* m2) {

@@ -1,0 +1,38 @@
+// The activations that batch norm takes along, on both devices.
+#pragma once
+#include "engine/backend.h"
+#include "engine/curves.h"
+
+namespace md {
+
+template <Act kAct>
+constexpr float activate(float z) {
+  if constexpr (kAct == Act::relu) return Relu::value(z);
+  if constexpr (kAct == Act::hardswish) return Hardswish::value(z);
+  return z;
+}
+
+/// dz from dy.
+template <Act kAct>
+constexpr float activation_gradient(float z, float dy) {
+  if constexpr (kAct == Act::relu) return dy * Relu::slope(z);
+  if constexpr (kAct == Act::hardswish) return dy * Hardswish::slope(z);
+  return dy;
+}
+
+/// Calls fn.operator()<Act>() for the activation of the spec.
+template <class Fn>
+void with_activation(const BatchNormSpec& spec, const Fn& fn) {
+  switch (spec.act.kind) {
+    case Act::none:
+      return fn.template operator()<Act::none>();
+    case Act::relu:
+      return fn.template operator()<Act::relu>();
+    case Act::hardswish:
+      return fn.template operator()<Act::hardswish>();
+    default:
+      fail(Exit::numeric, "batch_norm: no fused leaky_relu");
+  }
+}
+
+}  // namespace md
