@@ -6,8 +6,8 @@
 
 namespace md {
 
-Pool::Pool(std::function<void*(std::size_t)> take, std::function<void(void*, std::size_t)> give)
-    : take_(std::move(take)), give_(std::move(give)) {}
+Pool::Pool(std::function<void*(std::size_t)> take, std::function<void(void*, std::size_t)> give, Exit when_full)
+    : take_(std::move(take)), give_(std::move(give)), when_full_(when_full) {}
 
 Pool::~Pool() { release(); }
 
@@ -45,7 +45,7 @@ void* Pool::take_block(std::size_t size) {
     block = take_(size);
   }
   if (!block) {
-    fail(Exit::numeric, "out of memory: ", size >> 20, " MiB wanted with ", stats_.bytes_in_use >> 20,
+    fail(when_full_, "out of memory: ", size >> 20, " MiB wanted with ", stats_.bytes_in_use >> 20,
          " MiB in use; a smaller --batch or image size needs less");
   }
   stats_.bytes_reserved += static_cast<i64>(size);
@@ -66,10 +66,13 @@ void Pool::release() {
 
 void Pool::release_locked() {
   for (auto& [size, its] : classes_) {
-    for (void* block : its.free) give_(block, size);
-    stats_.bytes_reserved -= static_cast<i64>(size * its.free.size());
-    its.blocks -= its.free.size();
-    its.free.clear();
+    while (!its.free.empty()) {
+      void* const block = its.free.back();
+      its.free.pop_back();  // first: `give` may throw
+      --its.blocks;
+      stats_.bytes_reserved -= static_cast<i64>(size);
+      give_(block, size);
+    }
   }
 }
 
