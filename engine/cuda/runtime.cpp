@@ -18,41 +18,46 @@ std::string version(int v) { return cat(v / 1000, ".", v % 1000 / 10); }
   fail(Exit::no_device, "device cuda: ", cudaGetErrorString(status), "; --device cpu works without a GPU");
 }
 
+/// Makes the GPU the one of this process, if it is usable.
+int selected(int index) {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess) fail_without_device(status);
+  if (index < 0 || index >= count)
+    fail(Exit::no_device, "device cuda:", index, ": this machine's GPUs are cuda:0 to cuda:", count - 1);
+  MD_CUDA(cudaSetDevice(index));
+  return index;
+}
+
+std::string device_name(int index) {
+  cudaDeviceProp properties{};
+  MD_CUDA(cudaGetDeviceProperties(&properties, index));
+  return properties.name;
+}
+
 }  // namespace
 
 void check(cudaError_t status, const char* call, const char* file, int line) {
   if (status == cudaSuccess) return;
-  cudaGetLastError();  // the runtime would report it once more
+  cudaGetLastError();  // said: the runtime would report it once more
   fail(Exit::no_device, "device cuda: ", call, ": ", cudaGetErrorString(status), " (", file, ":", line, ")");
 }
 
 std::vector<std::string> device_names() {
   int count = 0;
   if (cudaGetDeviceCount(&count) != cudaSuccess) {
-    cudaGetLastError();
+    cudaGetLastError();  // said: the runtime would report it once more
     return {};
   }
   std::vector<std::string> names;
-  for (int i = 0; i < count; ++i) {
-    cudaDeviceProp properties{};
-    MD_CUDA(cudaGetDeviceProperties(&properties, i));
-    names.emplace_back(properties.name);
-  }
+  for (int i = 0; i < count; ++i) names.push_back(device_name(i));
   return names;
 }
 
-Runtime::Runtime(int device_index) : index(device_index) {
-  int count = 0;
-  const cudaError_t status = cudaGetDeviceCount(&count);
-  if (status != cudaSuccess) fail_without_device(status);
-  if (index < 0 || index >= count) fail(Exit::no_device, "device cuda:", index, ": there are ", count, " GPUs");
-  MD_CUDA(cudaSetDevice(index));
-  cudaDeviceProp properties{};
-  MD_CUDA(cudaGetDeviceProperties(&properties, index));
-  name = properties.name;
-  MD_CUDA(cudaStreamCreateWithFlags(&compute, cudaStreamNonBlocking));
-  MD_CUDA(cudaStreamCreateWithFlags(&copies, cudaStreamNonBlocking));
-}
+Stream::Stream() { MD_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
+Stream::~Stream() { cudaStreamDestroy(stream_); }
+
+Runtime::Runtime(int index_wanted) : index(selected(index_wanted)), name(device_name(index)) {}
 
 /// Never destroyed: tensors in static storage may outlive any order of destruction.
 const Runtime& runtime(int index) {

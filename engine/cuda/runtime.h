@@ -18,11 +18,24 @@ void check(cudaError_t status, const char* call, const char* file, int line);
 /// Names of the GPUs that this process can use, by index; empty where the driver is missing or too old.
 std::vector<std::string> device_names();
 
+/// A stream that does not wait for the default one.
+class Stream {
+ public:
+  Stream();
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  operator cudaStream_t() const { return stream_; }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
 struct Runtime {
-  explicit Runtime(int device_index);  // throws with the reason why there is no such GPU
+  explicit Runtime(int index_wanted);  // throws with the reason why there is no such GPU
   int index;
   std::string name;
-  cudaStream_t compute = nullptr, copies = nullptr;
+  Stream compute, copies;
 };
 
 /// The process's GPU. The first call decides which; another index throws, and so does -1 ("whichever it is") before.

@@ -1,0 +1,94 @@
+// Memory of the CUDA backend: blocks from the driver's stream-ordered allocator, fills, copies and sums on the compute
+// stream.
+#include "engine/cuda/conv_cudnn.h"
+#include "engine/cuda/cuda_backend.h"
+#include "engine/launch.h"
+
+namespace md {
+namespace {
+
+void* take(std::size_t bytes) {
+  void* block = nullptr;
+  const cudaError_t status = cudaMallocAsync(&block, bytes, cuda::runtime().compute);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // the pool says it
+    return nullptr;
+  }
+  MD_CUDA(status);
+  return block;
+}
+
+void give(void* block, std::size_t) { MD_CUDA(cudaFreeAsync(block, cuda::runtime().compute)); }
+
+constexpr i64 kRow = 1024;  // elements a launch row: these kernels see memory, no axes
+i64 rows_of(i64 count) { return (count + kRow - 1) / kRow; }
+
+template <class T>
+struct Fill {
+  T* y;
+  i64 count;
+  T value;
+  MD_HD void operator()(i64 row, i64 column) const {
+    if (row * kRow + column < count) y[row * kRow + column] = value;
+  }
+};
+
+struct Add {
+  float* sum;
+  const float* x;
+  i64 count;
+  MD_HD void operator()(i64 row, i64 column) const {
+    if (row * kRow + column < count) sum[row * kRow + column] += x[row * kRow + column];
+  }
+};
+
+template <class T>
+void fill_as(const Tensor& y, float value) {
+  launch(y.device(), rows_of(y.numel()), kRow, Fill<T>{y.data<T>(), y.numel(), static_cast<T>(value)});
+}
+
+}  // namespace
+
+CudaBackend::CudaBackend(int index)
+    : name_(cat("cuda:", index, " ", cuda::runtime(index).name)),
+      pool_(take, give, Exit::no_device),
+      convolutions_(make_conv_plans()) {}
+CudaBackend::~CudaBackend() = default;
+
+/// Never destroyed: tensors in static storage may outlive any order of destruction.
+Backend& cuda_backend(int index) {
+  static auto* const it = new CudaBackend(index);
+  cuda::runtime(index);  // throws for another GPU than the first
+  return *it;
+}
+
+void CudaBackend::fill(const Tensor& y, float value) {
+  if (value == 0.F || y.dtype() == DType::u8) {
+    MD_CUDA(cudaMemsetAsync(y.raw(), static_cast<int>(value), y.bytes(), cuda::runtime().compute));
+  } else if (y.dtype() == DType::f32) {
+    fill_as<float>(y, value);
+  } else {
+    MD_CHECK(y.dtype() == DType::i32, "fill: ", name_of(y.dtype()), " with ", value);
+    fill_as<std::int32_t>(y, value);
+  }
+}
+
+void CudaBackend::copy(void* to, const void* from, std::size_t bytes) {
+  MD_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cuda::runtime().compute));
+}
+
+/// Pageable memory has been read when the call returns: the driver stages it.
+void CudaBackend::to_device(void* device, const void* host, std::size_t bytes) {
+  MD_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, cuda::runtime().compute));
+}
+
+void CudaBackend::to_host(void* host, const void* device, std::size_t bytes) {
+  MD_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, cuda::runtime().compute));
+  MD_CUDA(cudaStreamSynchronize(cuda::runtime().compute));
+}
+
+void CudaBackend::add_into(const Tensor& sum, const Tensor& x) {
+  launch(sum.device(), rows_of(sum.numel()), kRow, Add{sum.data(), x.data(), sum.numel()});
+}
+
+}  // namespace md
