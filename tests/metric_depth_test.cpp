@@ -133,25 +133,31 @@ TEST(MetricDepth, EqualsTheEquationsForAnyChannelsSizeAndSparsity) {
 }
 
 TEST(MetricDepth, UniformStrategySumAndWeight) {
-  Case c = random_case({2, 6, 9, 4}, 0.8, 12);
-  c.options.ranges = {{0.5F, kInfinity, 4.F}};
-  c.options.reduction = MetricDepthOptions::Reduction::sum;
-  c.options.weight = 0.25F;
-  expect_as_defined(c);
+  for_each_device([](Device device) {
+    Case c = random_case({2, 6, 9, 4}, 0.8, 12, device);
+    c.options.ranges = {{0.5F, kInfinity, 4.F}};
+    c.options.reduction = MetricDepthOptions::Reduction::sum;
+    c.options.weight = 0.25F;
+    expect_as_defined(c);
+  });
 }
 
 TEST(MetricDepth, TheLastOfOverlappingRangesWins) {
-  Case c = random_case({2, 6, 9, 4}, 1., 13);
-  c.options.positive_below_m = 0.6F;
-  c.options.ranges = {{0.5F, 2.F, 3.F}, {1.F, 3.F, 6.F}};
-  expect_as_defined(c);
+  for_each_device([](Device device) {
+    Case c = random_case({2, 6, 9, 4}, 1., 13, device);
+    c.options.positive_below_m = 0.6F;
+    c.options.ranges = {{0.5F, 2.F, 3.F}, {1.F, 3.F, 6.F}};
+    expect_as_defined(c);
+  });
 }
 
 TEST(MetricDepth, ManyShiftsAndShiftsBeyondTheMap) {
-  Case c = random_case({2, 5, 7, 4}, 1., 14);
-  c.shifts.clear();
-  for (int n = 0; n < 40; ++n) c.shifts.push_back({n, 3 * n, 40 - n});  // 80 neighbours: more than one 32-bit word
-  expect_as_defined(c);
+  for_each_device([](Device device) {
+    Case c = random_case({2, 5, 7, 4}, 1., 14, device);
+    c.shifts.clear();
+    for (int n = 0; n < 200; ++n) c.shifts.push_back({n, 3 * n, 40 - n});  // more than a launch on a GPU takes
+    expect_as_defined(c);
+  });
 }
 
 /// A case for central differences: the mean, so that rounding of the loss (6e-8) over the step stays small, and a step
