@@ -1,6 +1,7 @@
-// Adam and AdamW as one kernel over each parameter.
+// Adam and AdamW: one kernel over each parameter on a CPU, over many at once on a GPU.
 #include "engine/optim.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/launch.h"
@@ -10,32 +11,77 @@ namespace {
 
 constexpr i64 kRow = 1024;  // elements a launch row: parameters have no axis of their own here
 
-// Kingma & Ba 2015, Algorithm 1, with decoupled decay after Loshchilov & Hutter 2019, Algorithm 2, in the order of
-// torch.optim: p *= 1 - lr*decay;  m += (1 - b1)(g - m);  v = b2 v + (1 - b2) g^2;
-// p -= lr/(1 - b1^t) * m / (sqrt(v)/sqrt(1 - b2^t) + eps).
-struct Update {
+/// One parameter tensor and what belongs to it.
+struct Slice {
   float *param, *exp_avg, *exp_avg_sq;
   const float* grad;
   i64 count;
   float keep;        // 1 - lr*decay, or 1
   float grad_decay;  // decay added to the gradient (torch.optim.Adam), or 0
-  float beta2, one_less_beta1, one_less_beta2;
   float step_size;   // lr / (1 - b1^t)
   float root_scale;  // 1 / sqrt(1 - b2^t)
-  float eps;
+};
 
-  MD_HD void operator()(i64 row, i64 column) const {
-    const i64 i = row * kRow + column;
-    if (i >= count) return;
-    const float p = param[i] * keep;
-    const float g = grad[i] + grad_decay * p;
-    const float m = exp_avg[i] + one_less_beta1 * (g - exp_avg[i]);
-    const float v = beta2 * exp_avg_sq[i] + one_less_beta2 * g * g;
-    exp_avg[i] = m;
-    exp_avg_sq[i] = v;
-    param[i] = p - step_size * (m / (sqrtf(v) * root_scale + eps));
+// Kingma & Ba 2015, Algorithm 1, with decoupled decay after Loshchilov & Hutter 2019, Algorithm 2, in the order of
+// torch.optim: p *= 1 - lr*decay;  m += (1 - b1)(g - m);  v = b2 v + (1 - b2) g^2;
+// p -= lr/(1 - b1^t) * m / (sqrt(v)/sqrt(1 - b2^t) + eps).
+struct Rule {
+  float beta2, one_less_beta1, one_less_beta2, eps;
+
+  MD_HD void apply(const Slice& s, i64 i) const {
+    if (i >= s.count) return;
+    const float p = s.param[i] * s.keep;
+    const float g = s.grad[i] + s.grad_decay * p;
+    const float m = s.exp_avg[i] + one_less_beta1 * (g - s.exp_avg[i]);
+    const float v = beta2 * s.exp_avg_sq[i] + one_less_beta2 * g * g;
+    s.exp_avg[i] = m;
+    s.exp_avg_sq[i] = v;
+    s.param[i] = p - s.step_size * (m / (sqrtf(v) * s.root_scale + eps));
   }
 };
+
+struct UpdateOne {
+  Rule rule;
+  Slice slice;
+  MD_HD void operator()(i64 row, i64 column) const { rule.apply(slice, row * kRow + column); }
+};
+
+/// Many tensors in one launch, for a GPU, where a launch for each small one would cost more than its update.
+struct UpdateMany {
+  static constexpr int kMost = 64;  // kernel parameters end at 4 KB
+  Rule rule;
+  int count;
+  int first_row[kMost];  // where each slice begins among the rows of the launch
+  Slice slices[kMost];
+  MD_HD void operator()(i64 row, i64 column) const {
+    int k = 0;
+    for (int half = kMost / 2; half > 0; half /= 2) {
+      if (k + half < count && row >= first_row[k + half]) k += half;
+    }
+    rule.apply(slices[k], (row - first_row[k]) * kRow + column);
+  }
+};
+
+i64 rows_of(const Slice& slice) { return (slice.count + kRow - 1) / kRow; }
+
+void update(Device device, const Rule& rule, const std::vector<Slice>& slices) {
+  if (device.kind == Device::cpu) {
+    for (const Slice& slice : slices) launch(device, rows_of(slice), kRow, UpdateOne{rule, slice});
+    return;
+  }
+  for (std::size_t begin = 0; begin < slices.size(); begin += UpdateMany::kMost) {
+    UpdateMany many{};
+    many.rule = rule;
+    many.count = int(std::min<std::size_t>(UpdateMany::kMost, slices.size() - begin));
+    int rows = 0;
+    for (int k = 0; k < many.count; ++k) {
+      many.first_row[k] = rows;
+      many.slices[k] = slices[begin + std::size_t(k)];
+      rows += int(rows_of(many.slices[k]));
+    }
+    launch(device, rows, kRow, many);
+  }
+}
 
 }  // namespace
 
@@ -50,30 +96,27 @@ Adam::Adam(std::vector<Group> groups, AdamSpec spec) : spec_(spec) {
 }
 
 void Adam::step(double lr) {
+  const Rule rule{.beta2 = float(spec_.beta2),
+                  .one_less_beta1 = float(1 - spec_.beta1),
+                  .one_less_beta2 = float(1 - spec_.beta2),
+                  .eps = float(spec_.eps)};
+  std::vector<Slice> slices;
   for (const Slot& slot : slots_) {
-    if (slot.param.tensor.grad()) update(slot, lr);
+    const Tensor &p = slot.param.tensor, grad = p.grad();
+    if (!grad) continue;
+    const double t = double(*slot.step.data() += 1.F);
+    slices.push_back({.param = p.data(),
+                      .exp_avg = slot.exp_avg.data(),
+                      .exp_avg_sq = slot.exp_avg_sq.data(),
+                      .grad = grad.data(),
+                      .count = p.numel(),
+                      .keep = spec_.decoupled_decay ? float(1 - lr * double(slot.weight_decay)) : 1.F,
+                      .grad_decay = spec_.decoupled_decay ? 0.F : slot.weight_decay,
+                      .step_size = float(lr / (1 - std::pow(spec_.beta1, t))),
+                      .root_scale = float(1 / std::sqrt(1 - std::pow(spec_.beta2, t)))});
+    p.bump_version();
   }
-}
-
-void Adam::update(const Slot& slot, double lr) const {
-  const Tensor &p = slot.param.tensor, grad = p.grad();
-  const double t = double(*slot.step.data() += 1.F);
-  Update update{};
-  update.param = p.data();
-  update.exp_avg = slot.exp_avg.data();
-  update.exp_avg_sq = slot.exp_avg_sq.data();
-  update.grad = grad.data();
-  update.count = p.numel();
-  update.keep = spec_.decoupled_decay ? float(1 - lr * double(slot.weight_decay)) : 1.F;
-  update.grad_decay = spec_.decoupled_decay ? 0.F : slot.weight_decay;
-  update.beta2 = float(spec_.beta2);
-  update.one_less_beta1 = float(1 - spec_.beta1);
-  update.one_less_beta2 = float(1 - spec_.beta2);
-  update.step_size = float(lr / (1 - std::pow(spec_.beta1, t)));
-  update.root_scale = float(1 / std::sqrt(1 - std::pow(spec_.beta2, t)));
-  update.eps = float(spec_.eps);
-  launch(p.device(), (p.numel() + kRow - 1) / kRow, kRow, update);
-  p.bump_version();
+  if (!slices.empty()) update(slots_.front().param.tensor.device(), rule, slices);
 }
 
 void Adam::zero_grad() {

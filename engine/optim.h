@@ -36,7 +36,6 @@ class Adam {
     Tensor exp_avg, exp_avg_sq;
     Tensor step;  // updates so far, on the CPU
   };
-  void update(const Slot&, double lr) const;
   std::vector<Module::Entry> entries() const;  // the state under its names
 
   std::vector<Slot> slots_;
