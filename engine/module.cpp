@@ -101,6 +101,12 @@ void Module::load(const State& state) {
   load_entries(entries, state, "model");
 }
 
+void Module::to(Device device) const {
+  for (const auto& list : {parameters(), buffers()}) {
+    for (const Entry& entry : list) entry.tensor.move_to(device);
+  }
+}
+
 void Module::train(bool on) {
   training_ = on;
   for (const auto& child : children_) child.second->train(on);

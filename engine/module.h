@@ -41,6 +41,7 @@ class Module {
   std::vector<Entry> buffers() const;     // running statistics
   State state() const;                    // copies of both
   void load(const State&);                // strict; raises versions
+  void to(Device) const;                  // moves both, in place: handles elsewhere follow
 
   virtual void train(bool on = true);  // batch norm uses batch statistics; never touches requires_grad
   void eval() { train(false); }

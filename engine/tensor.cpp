@@ -149,6 +149,18 @@ Tensor Tensor::to(Device device) const {
   return t;
 }
 
+void Tensor::move_to(Device device) const {
+  if (device == this->device()) return;
+  MD_CHECK(!impl_->meta || !impl_->meta->node, "move_to: ", shape(), " was made by an op");
+  const Tensor there = detach().to(device);
+  impl_->storage = there.impl_->storage;
+  impl_->offset = there.impl_->offset;
+  if (impl_->meta) {
+    impl_->meta->device = device;
+    impl_->meta->grad = {};
+  }
+}
+
 Tensor Tensor::clone() const {
   Tensor t = empty(shape(), device(), dtype());
   backend(device()).copy(t.raw(), raw(), bytes());

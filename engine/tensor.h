@@ -76,7 +76,8 @@ class Tensor {
   std::vector<float> to_host() const;  // f32 only
   float item() const;                  // the one element of a scalar; waits for the device
   Tensor to(Device) const;
-  Tensor clone() const;                        // a copy with its own memory, off the tape
+  void move_to(Device) const;  // in place: every handle of this tensor follows. For leaves; drops the gradient
+  Tensor clone() const;        // a copy with its own memory, off the tape
   void copy_from(const Tensor& source) const;  // same shape and dtype; raises the version
 
   // Views. They share storage; `reshape` and `rows` are recorded on the tape.
