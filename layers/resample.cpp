@@ -2,6 +2,10 @@
 #include "layers/resample.h"
 
 #include <algorithm>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <tuple>
 
 #include "engine/autograd.h"
 #include "engine/backend.h"
@@ -72,6 +76,19 @@ class Matrix {
   Tensor begin_, index_, weight_;
 };
 
+/// Matrices live on: on a GPU, sending one would make the host wait in every step.
+std::shared_ptr<const Matrix> matrix(const Taps& taps, Device device) {
+  constexpr std::size_t kMost = 256;  // sizes of a whole evaluation with changing images; a few KB each
+  using Key = std::tuple<int, int, i64, std::vector<int>, std::vector<int>, std::vector<float>>;
+  static std::mutex mutex;
+  static std::map<Key, std::shared_ptr<const Matrix>> made;
+  const std::lock_guard lock(mutex);
+  if (made.size() >= kMost) made.clear();
+  auto& it = made[Key(device.kind, device.index, taps.from, taps.begin, taps.index, taps.weight)];
+  if (!it) it = std::make_shared<const Matrix>(taps, device);
+  return it;
+}
+
 Taps transposed(const Taps& taps) {
   Taps out;
   out.from = taps.to();
@@ -89,7 +106,8 @@ Taps transposed(const Taps& taps) {
 // Image by image, so that the map between the two passes stays in the cache. The pass that shrinks goes first.
 Tensor apply(const Taps& row_taps, const Taps& column_taps, const Tensor& x) {
   const Device device = x.device();
-  const Matrix rows(row_taps, device), columns(column_taps, device);
+  const auto row_matrix = matrix(row_taps, device), column_matrix = matrix(column_taps, device);
+  const Matrix &rows = *row_matrix, &columns = *column_matrix;
   const i64 images = x.dim(0), channels = x.dim(3);
   const Tensor y = Tensor::empty({images, rows.to(), columns.to(), channels}, device);
   const bool rows_first = rows.to() < rows.from();
