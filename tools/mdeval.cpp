@@ -41,7 +41,7 @@ void add_options(CLI::App& app, EvalCommand& c) {
   app.add_option("--colormap", c.colormap, "of the maps: turbo or magma")->check(CLI::IsMember({"turbo", "magma"}));
   app.add_option("--batch", c.batch, "frames of equal size at once")->check(CLI::Range(1, 4096));
   app.add_option("--loader-threads", c.loader_threads, "threads that decode")->check(CLI::Range(1, 256));
-  app.add_option("--device", c.device, "auto or cpu")->check(CLI::IsMember({"auto", "cpu"}));
+  add_device_option(app, c.device);
 }
 
 Protocol protocol_of(const EvalCommand& c, DatasetKind kind) {
@@ -102,7 +102,9 @@ DatasetKind trained_on(const LoadedNet& loaded, const std::string& checkpoint) {
 }
 
 Exit evaluate_checkpoint(const EvalCommand& c) {
+  const Device device = choose_device(c.device);
   const LoadedNet loaded = load_net(c.checkpoint);
+  loaded.net->to(device);
   const DatasetKind kind = trained_on(loaded, c.checkpoint);
   const Protocol protocol = protocol_of(c, kind);
   TrainOptions where;

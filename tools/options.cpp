@@ -124,7 +124,7 @@ void add_schedule_options(CLI::App& app, TrainOptions& o) {
       ->check(CLI::IsMember({"all", "encoder"}));
   app.add_option("--loader-threads", o.loader_threads, "threads that decode; no influence on the run")
       ->check(CLI::Range(1, 256));
-  app.add_option("--device", o.device)->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  add_device_option(app, o.device);
   app.add_option("--checkpoint-every", o.checkpoint_every, "steps between checkpoints; 0: once an epoch")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--keep", o.keep, "newest checkpoints to keep: last.safetensors, the others as step-*.safetensors")
@@ -252,16 +252,20 @@ Freeze freeze_rule(const TrainOptions& o) {
   return o.freeze == "stem" ? Freeze::stem : Freeze::none;
 }
 
+std::string is_device_name(const std::string& name) {
+  static const std::regex known("auto|cpu|cuda(:[0-9]{1,3})?");
+  return std::regex_match(name, known) ? "" : cat("'", name, "' is not auto, cpu, cuda or cuda:N");
+}
+
+CLI::Option* add_device_option(CLI::App& app, std::string& name) {
+  return app.add_option("--device", name, "cpu, cuda, cuda:N or auto: a GPU if there is one")->check(is_device_name);
+}
+
 Device choose_device(const std::string& name) {
-  if (name == "cpu") return {};
-  const Device gpu{Device::cuda};
-  try {
-    Tensor::zeros({1}, gpu);  // a backend that is there may still have no device
-    return gpu;
-  } catch (const Error&) {
-    if (name == "cuda") throw;
-    return {};
-  }
+  if (name == "cpu" || (name == "auto" && cuda_device_names().empty())) return {};
+  const Device gpu{Device::cuda, name.starts_with("cuda:") ? std::stoi(name.substr(5)) : 0};
+  backend(gpu);  // throws if it cannot be used
+  return gpu;
 }
 
 std::vector<ResolvedOption> resolved_options(const CLI::App& app) {

@@ -77,7 +77,11 @@ Protocol eval_protocol(const TrainOptions&);
 DepthCell depth_cell(const TrainOptions&);
 Freeze freeze_rule(const TrainOptions&);
 
-/// "auto", "cpu" or "cuda"; throws Exit::no_device where the device asked for is not there.
+/// Empty for "auto", "cpu", "cuda" and "cuda:N", else what is wrong: a validator of CLI11.
+std::string is_device_name(const std::string& name);
+CLI::Option* add_device_option(CLI::App&, std::string& name);
+/// "auto" takes the first GPU, or the CPU where there is none; throws Exit::no_device where the GPU asked for, or the
+/// one found, cannot be used.
 Device choose_device(const std::string& name);
 
 /// Every option of the app with the value it ended up with, in order of definition.
