@@ -2,7 +2,7 @@
 // the tests. Instead of <<<>>> it says launch_kernel(kernel, grid, block, shared_bytes, stream, args...), and
 // MD_DYNAMIC_SHARED(T, name) instead of extern __shared__. For the emulation, MD_CUDA_EMULATED is the name of a header
 // (in quotes) that brings threadIdx, __syncthreads, __shfl_*_sync and so on, and in md::cuda
-//   cudaError_t emulate(dim3 grid, dim3 block, std::size_t shared_bytes, const std::function<void()>& thread);
+//   cudaError_t emulate(cudaStream_t, dim3 grid, dim3 block, std::size_t shared_bytes, std::function<void()> thread);
 //   void* emulated_shared();  // dynamic shared memory of the running block
 #pragma once
 #ifdef MD_CUDA_EMULATED
@@ -25,8 +25,9 @@ template <class... Parameters, class... Arguments>
 void launch_kernel(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
                    const Arguments&... arguments) {
 #ifdef MD_CUDA_EMULATED
-  static_cast<void>(stream);
-  MD_CUDA(emulate(grid, block, shared_bytes, [&] { kernel(static_cast<Parameters>(arguments)...); }));
+  // Copies of the arguments: the host may be far ahead when the grid runs.
+  MD_CUDA(emulate(stream, grid, block, shared_bytes,
+                  [kernel, ... copies = static_cast<Parameters>(arguments)] { kernel(copies...); }));
 #else
   cudaLaunchConfig_t config{};
   config.gridDim = grid;

@@ -1,0 +1,46 @@
+// What tests see of the doubles: functions of the CUDA runtime and of cuDNN that tests link instead of the real ones.
+// They serve one GPU (gpu.h); cuDNN's descriptors stay real, so that cuDNN itself validates them.
+#pragma once
+#include <driver_types.h>
+
+#include <map>
+#include <string>
+
+#include "engine/tensor.h"
+
+namespace md::doubles {
+
+/// How often each call was made.
+const std::map<std::string, i64>& calls();
+i64 all_calls();
+/// How often the host waited for the GPU, or may have had to (a copy to or from memory that is not pinned).
+i64 host_waits();
+
+/// The call after the next n fails, once. -1: none will.
+void fail_call(i64 n);
+/// The name of the call that failed; empty while it is still to come.
+const std::string& failed_call();
+
+/// What exists.
+struct Live {
+  i64 blocks = 0, pinned = 0, streams = 0, events = 0, handles = 0, descriptors = 0;
+  bool operator==(const Live&) const = default;
+};
+Live live();
+std::ostream& operator<<(std::ostream&, const Live&);
+
+/// How much device memory there is.
+void limit_memory(std::size_t bytes);
+constexpr std::size_t kNoLimit = std::size_t{1} << 40;
+
+/// The stream works at once instead of as late as it may.
+void hurry(cudaStream_t, bool on);
+
+// For the doubles themselves.
+/// Counts the call; true if it is the one to fail.
+bool fails(const char* call);
+void count_host_wait();
+/// What failed, for cuDNN's and CUDA's own error texts.
+Live& counted();
+
+}  // namespace md::doubles

@@ -1,0 +1,309 @@
+// The CUDA runtime on the GPU of gpu.h. Stricter than the real one: no default stream, no unknown address.
+#include <cuda_runtime_api.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "tests/cuda/doubles.h"
+#include "tests/cuda/gpu.h"
+
+struct CUevent_st {
+  std::shared_ptr<md::doubles::Stream> stream;  // null: never recorded
+  md::i64 position = 0;
+  bool passed() const { return !stream || stream->passed(position); }
+};
+
+namespace md::doubles {
+namespace {
+
+struct Counters {
+  std::map<std::string, i64> calls;
+  i64 all = 0, waits = 0, fail_at = -1;
+  std::string failed;
+};
+Counters& counters() {
+  static Counters it;
+  return it;
+}
+
+std::set<cudaStream_t>& streams() {
+  static std::set<cudaStream_t> it;
+  return it;
+}
+std::set<cudaEvent_t>& events() {
+  static std::set<cudaEvent_t> it;
+  return it;
+}
+std::map<const void*, std::size_t>& pinned() {
+  static std::map<const void*, std::size_t> it;
+  return it;
+}
+
+bool known(cudaStream_t stream) { return streams().contains(stream); }
+bool known(cudaEvent_t event) { return events().contains(event); }
+
+bool is_pinned(const void* address, std::size_t bytes) {
+  auto next = pinned().upper_bound(address);
+  if (next == pinned().begin()) return false;
+  --next;
+  const auto* const from = static_cast<const std::byte*>(address);
+  return from + bytes <= static_cast<const std::byte*>(next->first) + next->second;
+}
+
+cudaError_t wait_for(Stream& stream, i64 position) {
+  count_host_wait();
+  return stream.run(position);
+}
+
+/// The driver reads memory that is not pinned before the call returns.
+cudaError_t copy_in(void* to, const void* from, std::size_t bytes, Stream& stream) {
+  if (!memory().holds(to, bytes) || memory().contains(from)) return cudaErrorInvalidValue;
+  if (is_pinned(from, bytes)) {
+    stream.push([=] { return std::memcpy(to, from, bytes), cudaSuccess; });
+    return cudaSuccess;
+  }
+  const auto* const begin = static_cast<const std::byte*>(from);
+  stream.push([to, staged = std::vector<std::byte>(begin, begin + bytes)] {
+    return std::memcpy(to, staged.data(), staged.size()), cudaSuccess;
+  });
+  count_host_wait();
+  return cudaSuccess;
+}
+
+cudaError_t copy_out(void* to, const void* from, std::size_t bytes, Stream& stream) {
+  if (!memory().holds(from, bytes) || memory().contains(to)) return cudaErrorInvalidValue;
+  stream.push([=] { return std::memcpy(to, from, bytes), cudaSuccess; });
+  return is_pinned(to, bytes) ? cudaSuccess : wait_for(stream, stream.queued());
+}
+
+cudaError_t copy_inside(void* to, const void* from, std::size_t bytes, Stream& stream) {
+  if (!memory().holds(to, bytes) || !memory().holds(from, bytes)) return cudaErrorInvalidValue;
+  stream.push([=] { return std::memmove(to, from, bytes), cudaSuccess; });
+  return cudaSuccess;
+}
+
+}  // namespace
+
+const std::map<std::string, i64>& calls() { return counters().calls; }
+i64 all_calls() { return counters().all; }
+i64 host_waits() { return counters().waits; }
+void count_host_wait() { ++counters().waits; }
+
+void fail_call(i64 n) {
+  counters().fail_at = n < 0 ? -1 : counters().all + n;
+  counters().failed.clear();
+}
+const std::string& failed_call() { return counters().failed; }
+
+bool fails(const char* call) {
+  Counters& c = counters();
+  ++c.calls[call];
+  if (c.all++ != c.fail_at) return false;
+  c.failed = call;
+  return true;
+}
+
+Live& counted() {
+  static Live it;
+  return it;
+}
+Live live() {
+  Live now = counted();
+  now.blocks = memory().blocks();
+  now.pinned = static_cast<i64>(pinned().size());
+  now.streams = static_cast<i64>(streams().size());
+  now.events = static_cast<i64>(events().size());
+  return now;
+}
+std::ostream& operator<<(std::ostream& out, const Live& l) {
+  return out << l.blocks << " blocks, " << l.pinned << " pinned, " << l.streams << " streams, " << l.events
+             << " events, " << l.handles << " handles, " << l.descriptors << " descriptors";
+}
+
+void limit_memory(std::size_t bytes) { memory().limit(bytes); }
+void hurry(cudaStream_t stream, bool on) { stream->work->hurry(on); }
+
+}  // namespace md::doubles
+
+using namespace md::doubles;  // NOLINT: the functions below are C
+
+// Of every double: fails if it is its turn, or if the condition does not hold.
+#define MD_DOUBLE(name)                        \
+  do {                                         \
+    if (fails(#name)) return cudaErrorUnknown; \
+  } while (false)
+#define MD_DOUBLE_WANTS(condition, error) \
+  do {                                    \
+    if (!(condition)) return error;       \
+  } while (false)
+
+extern "C" {
+
+const char* cudaGetErrorString(cudaError_t error) {
+  static std::string text;
+  switch (error) {
+    case cudaErrorUnknown:
+      return "unknown error";
+    case cudaErrorInvalidValue:
+      return "invalid argument";
+    case cudaErrorMemoryAllocation:
+      return "out of memory";
+    case cudaErrorInvalidResourceHandle:
+      return "invalid resource handle";
+    case cudaErrorInvalidConfiguration:
+      return "invalid configuration argument";
+    case cudaErrorNotReady:
+      return "device not ready";
+    case cudaErrorLaunchFailure:
+    case cudaErrorIllegalAddress:
+      text = trouble();
+      return text.c_str();
+    default:
+      return "an error that the doubles do not know";
+  }
+}
+cudaError_t cudaGetLastError() { return cudaSuccess; }
+
+cudaError_t cudaDriverGetVersion(int* version) { return *version = CUDART_VERSION, cudaSuccess; }
+cudaError_t cudaRuntimeGetVersion(int* version) { return *version = CUDART_VERSION, cudaSuccess; }
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  MD_DOUBLE(cudaGetDeviceCount);
+  *count = 1;
+  return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int index) {
+  MD_DOUBLE(cudaSetDevice);
+  return index == 0 ? cudaSuccess : cudaErrorInvalidDevice;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
+  MD_DOUBLE(cudaGetDeviceProperties);
+  MD_DOUBLE_WANTS(index == 0, cudaErrorInvalidDevice);
+  *properties = {};
+  std::strcpy(properties->name, "double of a GPU");
+  properties->multiProcessorCount = 108;
+  properties->totalGlobalMem = std::size_t{4} << 30;
+  properties->major = 8;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+  MD_DOUBLE(cudaStreamCreateWithFlags);
+  MD_DOUBLE_WANTS(flags == cudaStreamNonBlocking, cudaErrorInvalidValue);
+  *stream = *streams().insert(new CUstream_st).first;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  MD_DOUBLE_WANTS(known(stream), cudaErrorInvalidResourceHandle);
+  const cudaError_t status = stream->work->run();
+  streams().erase(stream);
+  delete stream;
+  return status;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  MD_DOUBLE(cudaStreamSynchronize);
+  MD_DOUBLE_WANTS(known(stream), cudaErrorInvalidResourceHandle);
+  return wait_for(*stream->work, stream->work->queued());
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  MD_DOUBLE(cudaStreamWaitEvent);
+  MD_DOUBLE_WANTS(known(stream) && known(event), cudaErrorInvalidResourceHandle);
+  stream->work->push([at = *event] { return at.stream ? at.stream->run(at.position) : cudaSuccess; });
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
+  MD_DOUBLE(cudaEventCreateWithFlags);
+  MD_DOUBLE_WANTS(flags == cudaEventDisableTiming, cudaErrorInvalidValue);
+  *event = *events().insert(new CUevent_st).first;
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  MD_DOUBLE_WANTS(known(event), cudaErrorInvalidResourceHandle);
+  events().erase(event);
+  delete event;
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  MD_DOUBLE(cudaEventRecord);
+  MD_DOUBLE_WANTS(known(stream) && known(event), cudaErrorInvalidResourceHandle);
+  *event = {stream->work, stream->work->queued()};
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  MD_DOUBLE(cudaEventQuery);
+  MD_DOUBLE_WANTS(known(event), cudaErrorInvalidResourceHandle);
+  return event->passed() ? cudaSuccess : cudaErrorNotReady;
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  MD_DOUBLE(cudaEventSynchronize);
+  MD_DOUBLE_WANTS(known(event), cudaErrorInvalidResourceHandle);
+  return event->stream ? wait_for(*event->stream, event->position) : cudaSuccess;
+}
+
+cudaError_t cudaMallocAsync(void** block, std::size_t bytes, cudaStream_t stream) {
+  MD_DOUBLE(cudaMallocAsync);
+  MD_DOUBLE_WANTS(known(stream), cudaErrorInvalidResourceHandle);
+  *block = memory().take(bytes);
+  return *block ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaFreeAsync(void* block, cudaStream_t stream) {
+  MD_DOUBLE(cudaFreeAsync);
+  MD_DOUBLE_WANTS(known(stream), cudaErrorInvalidResourceHandle);
+  MD_DOUBLE_WANTS(memory().holds(block, 0), cudaErrorInvalidValue);
+  stream->work->push([block] { return memory().give(block) ? cudaSuccess : cudaErrorInvalidValue; });
+  return cudaSuccess;
+}
+
+cudaError_t cudaMallocHost(void** block, std::size_t bytes) {
+  MD_DOUBLE(cudaMallocHost);
+  *block = std::malloc(bytes);
+  pinned()[*block] = bytes;
+  return cudaSuccess;
+}
+
+cudaError_t cudaFreeHost(void* block) {
+  MD_DOUBLE_WANTS(block, cudaSuccess);
+  MD_DOUBLE_WANTS(pinned().erase(block) == 1, cudaErrorInvalidValue);
+  std::free(block);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void* block, int value, std::size_t bytes, cudaStream_t stream) {
+  MD_DOUBLE(cudaMemsetAsync);
+  MD_DOUBLE_WANTS(known(stream), cudaErrorInvalidResourceHandle);
+  MD_DOUBLE_WANTS(memory().holds(block, bytes), cudaErrorInvalidValue);
+  stream->work->push([=] { return std::memset(block, value, bytes), cudaSuccess; });
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  MD_DOUBLE(cudaMemcpyAsync);
+  MD_DOUBLE_WANTS(known(stream), cudaErrorInvalidResourceHandle);
+  switch (kind) {
+    case cudaMemcpyHostToDevice:
+      return copy_in(to, from, bytes, *stream->work);
+    case cudaMemcpyDeviceToHost:
+      return copy_out(to, from, bytes, *stream->work);
+    case cudaMemcpyDeviceToDevice:
+      return copy_inside(to, from, bytes, *stream->work);
+    default:
+      return cudaErrorInvalidValue;
+  }
+}
+
+}  // extern "C"
