@@ -1,0 +1,184 @@
+#include "tests/cuda/graph.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <nlohmann/json.hpp>
+
+namespace md::doubles {
+namespace {
+
+using Json = nlohmann::json;
+
+DType dtype_of(const std::string& name) {
+  if (name == "CUDNN_DATA_FLOAT") return DType::f32;
+  MD_CHECK(name == "CUDNN_DATA_BFLOAT16", "plan: ", name);
+  return DType::bf16;
+}
+
+/// "CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR" -> "CONVOLUTION_FORWARD"
+std::string between(const std::string& text, const std::string& begin, const std::string& end) {
+  MD_CHECK(text.starts_with(begin) && text.ends_with(end), "plan: ", text);
+  return text.substr(begin.size(), text.size() - begin.size() - end.size());
+}
+
+GraphNode node_of(const Json& json) {
+  GraphNode node;
+  node.operation = between(json.at("operation"), "CUDNN_BACKEND_OPERATION_", "_DESCRIPTOR");
+  MD_CHECK(json.at("mathPrec") == "CUDNN_DATA_FLOAT", "plan: computes in ", json.at("mathPrec"));
+  for (const char* factor : {"alpha", "alpha1", "alpha2"}) MD_CHECK(json.value(factor, 1.0) == 1.0, "plan: ", factor);
+  MD_CHECK(json.value("beta", 0.0) == 0.0, "plan: beta");
+  for (const char* role : {"X", "W", "Y", "dX", "dW", "dY", "B"}) {
+    if (json.contains(role)) node.tensors[role] = json[role];
+  }
+  if (node.operation == "POINTWISE") {
+    node.operation = between(json.at("pointwiseMode"), "CUDNN_POINTWISE_", "");
+    node.slope = json.value("reluLowerClipSlope", 0.0);
+  } else {
+    MD_CHECK(json.at("mode") == "CUDNN_CROSS_CORRELATION", "plan: ", json.at("mode"));
+    node.pad = json.at("pad").get<std::vector<i64>>();
+    node.stride = json.at("stride").get<std::vector<i64>>();
+    node.dilation = json.at("dilation").get<std::vector<i64>>();
+  }
+  return node;
+}
+
+i64 count(const GraphTensor& t) { return t.dims[0] * t.dims[1] * t.dims[2] * t.dims[3]; }
+
+float read(const void* at, DType dtype, i64 index) {
+  if (dtype == DType::f32) return static_cast<const float*>(at)[index];
+  return std::bit_cast<float>(std::uint32_t{static_cast<const std::uint16_t*>(at)[index]} << 16U);
+}
+
+void write(void* at, DType dtype, i64 index, float value) {
+  if (dtype == DType::f32) {
+    static_cast<float*>(at)[index] = value;
+    return;
+  }
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t nearest_even = bits + 0x7FFFU + (bits >> 16U & 1U);
+  static_cast<std::uint16_t*>(at)[index] = static_cast<std::uint16_t>(nearest_even >> 16U);
+}
+
+/// Calls visit(place in Numbers, place in memory) for every element.
+template <class Visit>
+void for_each_element(const GraphTensor& t, const Visit& visit) {
+  i64 place = 0;
+  for (i64 n = 0; n < t.dims[0]; ++n) {
+    for (i64 h = 0; h < t.dims[2]; ++h) {
+      for (i64 w = 0; w < t.dims[3]; ++w) {
+        for (i64 c = 0; c < t.dims[1]; ++c, ++place) {
+          visit(std::size_t(place), n * t.strides[0] + c * t.strides[1] + h * t.strides[2] + w * t.strides[3]);
+        }
+      }
+    }
+  }
+}
+
+/// Calls visit(x, w, y) with the places of the three numbers of every product in a convolution.
+template <class Visit>
+void for_each_product(const GraphNode& node, const GraphTensor& x, const GraphTensor& w, const GraphTensor& y,
+                      const Visit& visit) {
+  const i64 N = x.dims[0], C = x.dims[1], H = x.dims[2], W = x.dims[3];
+  const i64 O = w.dims[0], I = w.dims[1], kh = w.dims[2], kw = w.dims[3], OH = y.dims[2], OW = y.dims[3];
+  const i64 outputs = O / (C / I);  // of a group
+  MD_CHECK(C % I == 0 && O % (C / I) == 0, "plan: ", C, " channels in, ", O, " out, ", I, " each");
+  for (i64 place = 0; place < N * OH * OW; ++place) {
+    const i64 n = place / (OH * OW), oy = place / OW % OH, ox = place % OW;
+    for (i64 tap = 0; tap < kh * kw; ++tap) {
+      const i64 iy = oy * node.stride[0] - node.pad[0] + tap / kw * node.dilation[0];
+      const i64 ix = ox * node.stride[1] - node.pad[1] + tap % kw * node.dilation[1];
+      if (iy < 0 || iy >= H || ix < 0 || ix >= W) continue;
+      const i64 pixel = ((n * H + iy) * W + ix) * C;
+      for (i64 o = 0; o < O; ++o) {
+        for (i64 i = 0; i < I; ++i) {
+          visit(std::size_t(pixel + o / outputs * I + i), std::size_t((o * kh * kw + tap) * I + i),
+                std::size_t(place * O + o));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+i64 GraphTensor::extent_bytes() const {
+  i64 last = 0;
+  for (std::size_t d = 0; d < dims.size(); ++d) last += (dims[d] - 1) * strides[d];
+  return (last + 1) * static_cast<i64>(size_of(dtype));
+}
+
+const std::string& GraphNode::output() const {
+  if (operation == "CONVOLUTION_BACKWARD_DATA") return tensors.at("dX");
+  return tensors.at(operation == "CONVOLUTION_BACKWARD_FILTER" ? "dW" : "Y");
+}
+
+Graph::Graph(const std::string& plan_json) {
+  const Json graph = Json::parse(plan_json).at("operationGraph");
+  for (const Json& t : graph.at("tensors")) {
+    GraphTensor& tensor = tensors_[t.at("name")];
+    tensor.dtype = dtype_of(t.at("dataType"));
+    tensor.dims = t.at("dim").get<std::vector<i64>>();
+    tensor.strides = t.at("stride").get<std::vector<i64>>();
+    tensor.alignment = t.at("ptrAlignment");
+    tensor.in_memory = !t.at("isVirtual").get<bool>();
+    MD_CHECK(tensor.dims.size() == 4 && !t.at("isByValue").get<bool>(), "plan: a tensor that is no map");
+  }
+  for (const Json& node : graph.at("nodes")) nodes_.push_back(node_of(node));
+}
+
+bool Graph::writes(const std::string& tensor) const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [&](const GraphNode& n) { return n.output() == tensor; });
+}
+
+void Graph::convolve(const GraphNode& node, std::map<std::string, Numbers>& numbers) const {
+  const auto tensor = [&](const char* role, const char* gradient) {
+    const auto found = node.tensors.find(role);
+    return found != node.tensors.end() ? found->second : node.tensors.at(gradient);
+  };
+  const std::string x_name = tensor("X", "dX"), w_name = tensor("W", "dW"), y_name = tensor("Y", "dY");
+  Numbers &x = numbers.at(x_name), &w = numbers.at(w_name), &y = numbers.at(y_name);
+  const auto each = [&](const auto& visit) {
+    for_each_product(node, tensors_.at(x_name), tensors_.at(w_name), tensors_.at(y_name), visit);
+  };
+  if (node.operation == "CONVOLUTION_FORWARD") {
+    each([&](std::size_t i, std::size_t k, std::size_t o) { y[o] += x[i] * w[k]; });
+  } else if (node.operation == "CONVOLUTION_BACKWARD_DATA") {
+    each([&](std::size_t i, std::size_t k, std::size_t o) { x[i] += y[o] * w[k]; });
+  } else {
+    MD_CHECK(node.operation == "CONVOLUTION_BACKWARD_FILTER", "plan: ", node.operation);
+    each([&](std::size_t i, std::size_t k, std::size_t o) { w[k] += x[i] * y[o]; });
+  }
+}
+
+void Graph::compute(const std::map<std::string, void*>& addresses) const {
+  std::map<std::string, Numbers> numbers;
+  for (const auto& [name, tensor] : tensors_) {
+    Numbers& v = numbers[name];
+    v.resize(std::size_t(count(tensor)));
+    if (writes(name)) continue;
+    for_each_element(tensor, [&, from = addresses.at(name), type = tensor.dtype](std::size_t i, i64 at) {
+      v[i] = double(read(from, type, at));
+    });
+  }
+  for (const GraphNode& node : nodes_) {
+    const auto of = [&](const char* role) -> Numbers& { return numbers.at(node.tensors.at(role)); };
+    if (node.operation == "ADD") {
+      const Numbers &x = of("X"), &b = of("B");  // B: a number for each channel
+      for (std::size_t i = 0; i < x.size(); ++i) of("Y")[i] = x[i] + b[i % b.size()];
+    } else if (node.operation == "RELU_FWD") {
+      const Numbers& x = of("X");
+      for (std::size_t i = 0; i < x.size(); ++i) of("Y")[i] = x[i] > 0 ? x[i] : node.slope * x[i];
+    } else {
+      convolve(node, numbers);
+    }
+  }
+  for (const auto& [name, address] : addresses) {
+    if (!writes(name)) continue;
+    for_each_element(tensors_.at(name), [&, to = address, type = tensors_.at(name).dtype](std::size_t i, i64 at) {
+      write(to, type, at, float(numbers.at(name)[i]));
+    });
+  }
+}
+
+}  // namespace md::doubles
