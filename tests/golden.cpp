@@ -197,4 +197,9 @@ Path goldens_dir() {
   return given != nullptr ? Path(given) : Path(test::source_dir()) / "tests" / "goldens";
 }
 
+Device device() {
+  const char* given = std::getenv("MD_DEVICE");
+  return {given != nullptr && std::string(given) == "cuda" ? Device::cuda : Device::cpu};
+}
+
 }  // namespace md::golden

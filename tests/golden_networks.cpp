@@ -49,7 +49,7 @@ struct Subject {
 void check_features(const Case& golden, const Json& run, const Subject& net, Report& report) {
   const NoGrad off;
   net.module.eval();
-  const Tensor image = from_nchw(golden.file.tensor("input.image")).rows(0, golden.meta.at("eval_batch"));
+  const Tensor image = from_nchw(golden.file.tensor("input.image")).rows(0, golden.meta.at("eval_batch")).to(device());
   std::map<std::string, Tensor> maps = net.features(image);
   const auto check = [&](const std::string& name, const Json& digest, const std::string& label,
                          const std::string& full) {
@@ -127,7 +127,7 @@ void check_gradients(const Case& golden, const Json& run, const std::string& pre
 void check_eval_mode_gradients(const Case& golden, const Json& run, const Subject& net, Report& report) {
   net.module.eval();
   Tensor depth_m;
-  const Tensor loss = net.loss(from_nchw(golden.file.tensor("input.image")), depth_m);
+  const Tensor loss = net.loss(from_nchw(golden.file.tensor("input.image")).to(device()), depth_m);
   report.compare("eval-mode loss", double(loss.item()), run.at("loss"), kForward);
   loss.backward();
   check_gradients(golden, run, "evalmode", {kGradientWorst, kGradientMedian, kGradientWorst}, net.module, report);
@@ -215,7 +215,7 @@ void check_training(const Case& golden, const Json& run, const Tensor& image, co
 /// moves the worst gradient norm by 6.925e-3; we are 6.922e-3 off when it falls the other way here. So the image may be
 /// a few roundings off: a wrong backward fails for each of these images, bad luck does not.
 void check_training_despite_kinks(const Case& golden, const Json& run, const Subject& net, Report& report) {
-  const Tensor image = from_nchw(golden.file.tensor("input.image"));
+  const Tensor image = from_nchw(golden.file.tensor("input.image")).to(device());
   Report first;
   for (const int ulps : {0, 1, -1, 2, -2}) {
     Report attempt;
@@ -232,6 +232,7 @@ void check_training_despite_kinks(const Case& golden, const Json& run, const Sub
 
 void check_network(const Case& golden, const Subject& net, Report& report) {
   const Json run = golden.json().at("f64");
+  net.module.to(device());
   load_formula(net.module, golden.meta.at("salt"), golden.meta.at("weight_gain"));
   check_features(golden, run, net, report);
   check_eval_mode_gradients(golden, run.at("evalmode_grad"), net, report);
@@ -259,6 +260,7 @@ std::map<std::string, Tensor> lt_features(const DepthNet& net, const Tensor& ima
                                                 {"up1.", &up1},         {"up2.", &up2},
                                                 {"up3.", &up3},         {"predict.", &predict}};
   for (const auto& [prefix, part] : parts) {
+    part->to(device());
     part->load(below(state, prefix));
     part->eval();
   }
@@ -288,7 +290,7 @@ Json from_note(std::string note, const std::string& key) {
 
 /// [N,H,W]
 Tensor target_depth_m(const Case& golden) {
-  const Tensor target = from_nchw(golden.file.tensor("target.depth"));
+  const Tensor target = from_nchw(golden.file.tensor("target.depth")).to(device());
   return target.reshape({target.dim(0), target.dim(1), target.dim(2)});
 }
 
@@ -341,13 +343,13 @@ Tensor loss_weights(const std::string& salt, const std::string& feature, const T
   std::vector<float> t(std::size_t(map.numel()));
   const std::uint64_t h = hash(salt + "loss." + feature);
   for (std::size_t i = 0; i < t.size(); ++i) t[i] = float(centred(h, i));
-  return from_nchw(Tensor::from_host(t, nchw));
+  return from_nchw(Tensor::from_host(t, nchw)).to(device());
 }
 
 /// The loss of a bare encoder: the sum over some features of mean(feature * weights).
 Tensor encoder_loss(const std::string& salt, const std::map<std::string, Tensor>& maps,
                     const std::vector<std::string>& names) {
-  Tensor total = Tensor::zeros({});
+  Tensor total = Tensor::zeros({}, device());
   for (const std::string& name : names) {
     total = add(total, mean(multiply(maps.at(name), loss_weights(salt, name, maps.at(name)))));
   }
@@ -374,7 +376,7 @@ void bts_case(const Case& golden, Report& report) {
   const Tensor target_m = target_depth_m(golden);
   const auto focal = golden.meta.at("focal").get<std::vector<float>>();
   const auto focal_px = [&](const Tensor& image) {
-    return Tensor::from_host(std::span(focal).first(std::size_t(image.dim(0))), {image.dim(0)});
+    return Tensor::from_host(std::span(focal).first(std::size_t(image.dim(0))), {image.dim(0)}, device());
   };
   const auto features = [&](const Tensor& image) {
     std::map<std::string, Tensor> maps;

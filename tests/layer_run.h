@@ -16,7 +16,7 @@ class LayerRun {
 
   /// A tensor without gradient, in our layout.
   Tensor constant(const std::string& name, Layout layout) const {
-    return from_torch(golden_.file.tensor(name), layout);
+    return from_torch(golden_.file.tensor(name), layout).to(device());
   }
   /// A leaf; its gradient is on file as "grad_<name>".
   Tensor leaf(const std::string& name, Layout layout) {
@@ -42,6 +42,7 @@ class LayerRun {
       if (!is_structural(name)) tensor = stored_or_formula(name, tensor.shape());
     }
     module.load(state);
+    module.to(device());
     for (const Module::Entry& p : module.parameters()) leaves_["grad_param." + p.name] = {p.tensor, p.layout};
     for (const Module::Entry& b : module.buffers()) buffers_["after." + b.name] = b.tensor;
   }
