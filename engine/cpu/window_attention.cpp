@@ -12,16 +12,15 @@
 #include "engine/cpu/cpu_backend.h"
 #include "engine/cpu/per_thread.h"
 #include "engine/cpu/vec.h"
+#include "engine/windows.h"
 
 namespace md {
 namespace {
 
-constexpr i64 kTokens = kWindow * kWindow;                       // of a window
+constexpr i64 kTokens = kWindowTokens;
 constexpr i64 kKeys = (kTokens + kLanes - 1) / kLanes * kLanes;  // a row of scores, in whole registers
-constexpr i64 kDistances = 2 * kWindow - 1;                      // along one axis
 constexpr i64 kWindowsInChunk = 16;
-constexpr float kNoKey = -1e30F;   // score of the columns that only fill a register
-constexpr float kMasked = -100.F;  // added between tokens that the shift made neighbours; the published value
+constexpr float kNoKey = -1e30F;  // score of the columns that only fill a register
 
 /// Memory for vectors, aligned for them.
 class Buffer {
@@ -37,52 +36,17 @@ class Buffer {
 // ---- Which tokens a window has ----
 
 struct Place {
-  i64 token[kTokens];   // index into [N*H*W], or -1 beyond the edge
-  float region[kKeys];  // tokens see each other only inside one region
-  bool masked = false;  // more than one region
-};
-
-/// The windows of a map that is padded to whole windows and rolled up and left by `shift`.
-class Windows {
- public:
-  Windows(const Shape& map, i64 shift)
-      : H_(map[1]),
-        W_(map[2]),
-        rows_((H_ + kWindow - 1) / kWindow),
-        columns_((W_ + kWindow - 1) / kWindow),
-        shift_(shift),
-        count_(map[0] * rows_ * columns_) {}
-
-  i64 count() const { return count_; }
-
-  Place place(i64 window) const {
-    const i64 image = window / (rows_ * columns_), top = window / columns_ % rows_ * kWindow,
-              left = window % columns_ * kWindow;
-    Place p{};
+  Place(const Windows& windows, i64 window) {
     for (i64 t = 0; t < kTokens; ++t) {
-      const i64 row = top + t / kWindow, column = left + t % kWindow;
-      const i64 y = (row + shift_) % (rows_ * kWindow), x = (column + shift_) % (columns_ * kWindow);
-      p.token[t] = y < H_ && x < W_ ? (image * H_ + y) * W_ + x : -1;
-      p.region[t] = float(3 * part(row, rows_) + part(column, columns_));
-      p.masked = p.masked || p.region[t] != p.region[0];
+      token[t] = windows.token(window, t);
+      region[t] = float(windows.region(window, t));
+      masked = masked || region[t] != region[0];
     }
-    return p;
   }
-
- private:
-  /// Along one axis of the rolled map: the whole windows; the last one's own tokens; those that the roll brought there.
-  i64 part(i64 at, i64 windows) const {
-    const i64 side = windows * kWindow;
-    return shift_ == 0 || at < side - kWindow ? 0 : at < side - shift_ ? 1 : 2;
-  }
-  i64 H_, W_, rows_, columns_, shift_, count_;
+  i64 token[kTokens];        // index into [N*H*W], or -1 beyond the edge
+  float region[kKeys] = {};  // tokens see each other only inside one region
+  bool masked = false;       // more than one region
 };
-
-/// Row of the bias table for two tokens of a window.
-i64 distance(i64 query, i64 key) {
-  const i64 down = query / kWindow - key / kWindow, right = query % kWindow - key % kWindow;
-  return (down + kWindow - 1) * kDistances + right + kWindow - 1;
-}
 
 /// The table spread over the pairs of tokens, [heads,49,kKeys].
 Buffer spread_bias(const Tensor& table, i64 heads) {
@@ -90,7 +54,7 @@ Buffer spread_bias(const Tensor& table, i64 heads) {
   float* to = bias.data();
   for (i64 h = 0; h < heads; ++h) {
     for (i64 q = 0; q < kTokens; ++q) {
-      for (i64 k = 0; k < kKeys; ++k) *to++ = k < kTokens ? table.data()[distance(q, k) * heads + h] : kNoKey;
+      for (i64 k = 0; k < kKeys; ++k) *to++ = k < kTokens ? table.data()[distance_row(q, k) * heads + h] : kNoKey;
     }
   }
   return bias;
@@ -193,7 +157,7 @@ void softmax_row(float* row, const float* bias, const Place& place, float region
   Vec s[kRegisters], largest = broadcast(kNoKey), sum{};
   for (int j = 0; j < kRegisters; ++j) {
     s[j] = load(row + j * kLanes) + load(bias + j * kLanes);
-    if (place.masked) s[j] += load(place.region + j * kLanes) != region ? broadcast(kMasked) : Vec{};
+    if (place.masked) s[j] += load(place.region + j * kLanes) != region ? broadcast(kMaskedScore) : Vec{};
     largest = larger(largest, s[j]);
   }
   const Vec top = broadcast(max_of_lanes(largest));
@@ -290,7 +254,7 @@ class WindowSums {
     for (i64 h = 0; h < problem_.heads; ++h) {
       for (i64 q = 0; q < kTokens; ++q) {
         for (i64 k = 0; k < kTokens; ++k)
-          sums[std::size_t(distance(q, k) * problem_.heads + h)] += over_chunks(h, q * kKeys + k);
+          sums[std::size_t(distance_row(q, k) * problem_.heads + h)] += over_chunks(h, q * kKeys + k);
       }
     }
     std::copy(sums.begin(), sums.end(), dtable.data());
@@ -336,7 +300,7 @@ void CpuBackend::window_attention(const WindowSpec& spec, const WindowTensors& i
     Buffer& out = outputs.mine();
 #pragma omp for schedule(static)
     for (i64 window = 0; window < problem.windows.count(); ++window) {
-      const Place place = problem.windows.place(window);
+      const Place place(problem.windows, window);
       for (i64 h = 0; h < problem.heads; ++h) {
         head.compute(problem, place, h, bias.data());
         multiply({head.p.data(), kKeys, 1}, kTokens, head.v.data(), problem.width, problem.width, out.data(),
@@ -366,7 +330,7 @@ void CpuBackend::window_attention_backward(const WindowSpec& spec, const WindowT
       for (i64 h = 0; h < problem.heads; ++h) {
         const i64 end = std::min((chunk + 1) * kWindowsInChunk, problem.windows.count());
         for (i64 window = chunk * kWindowsInChunk; window < end; ++window) {
-          const Place place = problem.windows.place(window);
+          const Place place(problem.windows, window);
           head.compute(problem, place, h, bias.data());
           g.compute(problem, place, h, dy_part, head);
           scatter(problem, g.dq.data(), place, h, dqkv, row, 0);
