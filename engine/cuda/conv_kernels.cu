@@ -31,7 +31,7 @@ void transpose(const Tensor& from, i64 rows, i64 columns, const Tensor& to) {
 }
 
 void add_bias_and_activate(const Tensor& y, const Tensor& bias, const Activation& act) {
-  const i64 channels = y.dim(3);
+  const i64 channels = y.dim(-1);
   const float slope = act.kind == Act::leaky_relu ? act.slope : 1.F;
   md::launch(y.device(), y.numel() / channels, channels,
              AddBiasAndActivate{y.data(), bias ? bias.data() : nullptr, channels, slope});
