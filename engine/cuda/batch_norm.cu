@@ -16,9 +16,9 @@ using cuda::Place;
 __global__ void chunk_moments(Columns g, const float* x, float* partial) {
   const Place at(g);
   float sum = 0.F, m2 = 0.F;
-  at.for_rows(g, [&](i64 offset) { sum += x[offset]; });
+  at.for_rows(g, [&](i64 offset, i64) { sum += x[offset]; });
   const float mean = cuda::add_side_by_side(g, at, sum) / static_cast<float>(at.end - at.begin);
-  at.for_rows(g, [&](i64 offset) {
+  at.for_rows(g, [&](i64 offset, i64) {
     const float d = x[offset] - mean;
     m2 += d * d;
   });
@@ -65,7 +65,7 @@ __global__ void normalise(Columns g, Affine affine, const float* x, float* y) {
   const Place at(g);
   if (!at.active) return;
   const float a = affine.slope(at.column), b = affine.offset(at.column);
-  at.for_rows(g, [&](i64 offset) { y[offset] = activate<kAct>(x[offset] * a + b); });
+  at.for_rows(g, [&](i64 offset, i64) { y[offset] = activate<kAct>(x[offset] * a + b); });
 }
 
 /// Sums of dz and of dz * (x - mean).
@@ -77,7 +77,7 @@ struct GradientTerms {
   struct OfColumn {
     float a, b, mean;
     const float *dy, *x;
-    __device__ void operator()(i64 at, float (&sums)[2]) const {
+    __device__ void operator()(i64 at, i64, float (&sums)[2]) const {
       const float v = x[at], dz = activation_gradient<kAct>(v * a + b, dy[at]);
       sums[0] += dz;
       sums[1] += dz * (v - mean);
@@ -118,7 +118,7 @@ __global__ void input_gradient(Columns g, Affine affine, Coefficients k, const f
   if (!at.active) return;
   const float a = affine.slope(at.column), b = affine.offset(at.column);
   const float k_dz = k.dz[at.column], k_x = k.x[at.column], k_1 = k.one[at.column];
-  at.for_rows(g, [&](i64 offset) {
+  at.for_rows(g, [&](i64 offset, i64) {
     const float v = x[offset], dz = activation_gradient<kAct>(v * a + b, dy[offset]);
     dx[offset] = k_dz * dz + (k_x * v + k_1);
   });

@@ -43,11 +43,11 @@ struct Place {
         begin(blockIdx.y * g.chunk),
         end(begin + g.chunk < g.R ? begin + g.chunk : g.R) {}
 
-  /// Calls body(offset in x [outer,R,C]) for this thread's elements of the chunk.
+  /// Calls body(offset in x [outer,R,C], row) for this thread's elements of the chunk.
   template <class Body>
   __device__ void for_rows(const Columns& g, const Body& body) const {
     if (!active) return;
-    for (i64 r = begin + row; r < end; r += g.side) body((outer * g.R + r) * g.C + column);
+    for (i64 r = begin + row; r < end; r += g.side) body((outer * g.R + r) * g.C + column, r);
   }
 
   i64 outer, column;
@@ -71,14 +71,14 @@ __device__ inline float add_side_by_side(const Columns& g, const Place& at, floa
   return held[threadIdx.x % g.width];
 }
 
-/// partial [outer,chunks,kSums,C]: sums over each chunk of what `terms.of(column)(offset, sums)` adds.
+/// partial [outer,chunks,kSums,C]: sums over each chunk of what `terms.of(column)(offset, row, sums)` adds.
 template <int kSums, class Terms>
 __global__ void sum_chunks(Columns g, Terms terms, float* partial) {
   const Place at(g);
   float sums[kSums] = {};
   if (at.active) {
     const auto term = terms.of(at.column);
-    at.for_rows(g, [&](i64 offset) { term(offset, sums); });
+    at.for_rows(g, [&](i64 offset, i64 row) { term(offset, row, sums); });
   }
   for (int s = 0; s < kSums; ++s) {
     const float sum = add_side_by_side(g, at, sums[s]);

@@ -1,7 +1,7 @@
-// The CUDA backend, file by file what engine/cpu is: cuDNN for convolutions, own kernels for the rest, all on one
-// stream. Every sum runs in an order that the shape alone fixes, without atomics: results are the same bits on every
-// run. Device memory comes from a pool over stream-ordered allocations, so a block freed on the host may be handed out
-// while the GPU still works on it: the stream keeps the order.
+// The CUDA backend, file by file what engine/cpu is: cuDNN for convolutions, cuBLAS for matrix products, own kernels
+// for the rest, all on one stream. Every sum runs in an order that the shape alone fixes, without atomics: results are
+// the same bits on every run. Device memory comes from a pool over stream-ordered allocations, so a block freed on the
+// host may be handed out while the GPU still works on it: the stream keeps the order.
 #pragma once
 #include "engine/backend.h"
 #include "engine/pool.h"
@@ -38,6 +38,17 @@ class CudaBackend final : public Backend {
   void batch_norm_backward(const BatchNormSpec&, bool batch_statistics, const Tensor& dy, const Tensor& x,
                            const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& rstd,
                            const Tensor& dx, const Tensor& dweight, const Tensor& dbias) override;
+
+  void gemm(const GemmSpec&, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) override;
+
+  void layer_norm(float eps, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y,
+                  const Tensor& mean, const Tensor& rstd) override;
+  void layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                           const Tensor& rstd, const Tensor& dx, const Tensor& dweight, const Tensor& dbias) override;
+
+  void window_attention(const WindowSpec&, const WindowTensors&, const Tensor& y) override;
+  void window_attention_backward(const WindowSpec&, const WindowTensors& inputs, const Tensor& dy,
+                                 const WindowTensors& gradients) override;
 
   void reduce_sum(const Tensor& x, const Tensor& factor, i64 outer, i64 axis, i64 inner, const Tensor& y) override;
   void metric_depth(const MetricDepthPairs&, const Tensor& features, const Tensor& depth_m, const Tensor& result,

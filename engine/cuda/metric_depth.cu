@@ -6,13 +6,15 @@
 #include <algorithm>
 
 #include "engine/cuda/cuda_backend.h"
-#include "engine/cuda/portable.h"
+#include "engine/cuda/warp.h"
 
 namespace md {
 namespace {
 
-constexpr int kWarp = 32, kWarps = 8;  // lanes, warps of a block
-constexpr unsigned kAllLanes = 0xFFFFFFFF;
+using cuda::kAllLanes;
+using cuda::kWarp;
+
+constexpr int kWarps = 8;  // of a block
 constexpr i64 kMostBlocks = 4096;
 constexpr std::size_t kMostShifts = 128, kMostRanges = 32;  // of a launch: kernel parameters end at 4 KB
 constexpr std::size_t kMostNeighbours = 2 * kMostShifts;
@@ -65,8 +67,7 @@ __device__ float distance(const Map& map, int p, int q, int lane) {
     const float d = f[c] - g[c];
     sum += d * d;
   }
-  for (int apart = kWarp / 2; apart > 0; apart /= 2) sum += __shfl_xor_sync(kAllLanes, sum, apart);
-  return sqrtf(sum);
+  return sqrtf(cuda::sum_of_warp(sum));
 }
 
 /// l for a positive, max(0, margin - l) in a range. d l / d f_p = (f_p - f_q) / l, taken as 0 at l = 0.

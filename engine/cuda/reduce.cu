@@ -11,13 +11,13 @@ using cuda::Columns;
 struct Plain {
   const float* x;
   __device__ const Plain& of(i64) const { return *this; }
-  __device__ void operator()(i64 at, float (&sums)[1]) const { sums[0] += x[at]; }
+  __device__ void operator()(i64 at, i64, float (&sums)[1]) const { sums[0] += x[at]; }
 };
 
 struct Weighted {
   const float *x, *factor;
   __device__ const Weighted& of(i64) const { return *this; }
-  __device__ void operator()(i64 at, float (&sums)[1]) const { sums[0] += x[at] * factor[at]; }
+  __device__ void operator()(i64 at, i64, float (&sums)[1]) const { sums[0] += x[at] * factor[at]; }
 };
 
 __global__ void add_partial(Columns g, const float* partial, float* y) {
