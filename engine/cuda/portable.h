@@ -29,6 +29,9 @@ void launch_kernel(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::si
   MD_CUDA(emulate(stream, grid, block, shared_bytes,
                   [kernel, ... copies = static_cast<Parameters>(arguments)] { kernel(copies...); }));
 #else
+  constexpr std::size_t kWithoutAsking = 48 * 1024;  // bytes
+  if (shared_bytes > kWithoutAsking)
+    MD_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared_bytes)));
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;
