@@ -73,8 +73,8 @@ Tensor BatchNorm2d::forward(const Tensor& x) const {
   return batch_norm(x, weight_, bias_, {running_mean_, running_var_, momentum_, training()}, spec_);
 }
 
-void freeze_statistics(Module& module) {
-  module.apply([](Module& part) {
+void freeze_statistics(Module& net) {
+  net.apply([](Module& part) {
     if (dynamic_cast<BatchNorm2d*>(&part) != nullptr) part.eval();
   });
 }
