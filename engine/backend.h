@@ -84,8 +84,9 @@ struct PoolStats {
 class InputQueue {
  public:
   virtual ~InputQueue() = default;
-  /// Copies of tensors on the CPU; shapes and dtypes may differ from call to call. `host` may be overwritten as soon as
-  /// this returns; the copies hold until the next call but one.
+  /// Copies of tensors on the CPU; shapes and dtypes may differ from call to call. The copies hold until the next call
+  /// but one, and for all work on the device that was asked for before the next call. A GPU's are read from `host` when
+  /// this returns; a CPU's are the tensors themselves.
   virtual std::vector<Tensor> push(std::span<const Tensor> host) = 0;
 };
 
@@ -103,7 +104,7 @@ class Backend {
   virtual void to_device(void* device, const void* host, std::size_t bytes) = 0;
   virtual void to_host(void* host, const void* device, std::size_t bytes) = 0;  // waits
   virtual void add_into(const Tensor& sum, const Tensor& x) = 0;                // sum += x, f32
-  virtual std::unique_ptr<InputQueue> input_queue();  // unless overridden: the tensors themselves, nothing is copied
+  virtual std::unique_ptr<InputQueue> input_queue();                            // unless overridden, a CPU's
 
   /// Library primitives (or plans) created so far: constant in a steady-state training step.
   virtual i64 primitives_created() const = 0;

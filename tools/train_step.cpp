@@ -1,7 +1,6 @@
 // A skipped step puts back the one thing that the forward pass changes: the running statistics.
 #include "tools/train_step.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "engine/backend.h"
@@ -29,60 +28,71 @@ TrainStep::TrainStep(const TrainOptions& options, DepthNet& net, i64 total_steps
       total_steps_(total_steps),
       optimizer_(learning(options, net), options.adam),
       parameters_(net.parameters()),
-      sums_(Tensor::zeros({i64(parameters_.size())}, parameters_.front().tensor.device())),
+      summary_(Tensor::empty({i64(kLosses + parameters_.size())}, parameters_.front().tensor.device())),
       statistics_(net.buffers()) {
   for (const Module::Entry& entry : statistics_) before_.push_back(entry.tensor.clone());
 }
 
-Tensor TrainStep::metric_depth_loss(const Batch& batch, const Tensor& features, i64 step, StepLosses& losses) const {
+Tensor TrainStep::metric_depth_loss(const Batch& batch, const Tensor& features, i64 step) {
   const i64 n = features.dim(0), h = features.dim(1), w = features.dim(2);
   const MetricDepthShifts shifts = draw_shifts(options_.metric, options_.seed, step, n, h, w);
-  losses.across_left_out = shifts.across_left_out;
+  losses_.across_left_out = shifts.across_left_out;
   const Tensor depth_m = depth_to_feature_size(batch.depth_m, h, w, depth_cell(options_));
   return metric_depth(features, depth_m, shifts.list, options_.metric);
 }
 
-// A NaN or an infinity survives every sum, and all the sums come to the host in one copy.
-std::string TrainStep::bad_gradient() const {
-  Backend& device = backend(sums_.device());
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const Tensor gradient = parameters_[i].tensor.grad();
-    if (gradient) device.reduce_sum(gradient, {}, 1, gradient.numel(), 1, sums_.rows(i64(i), i64(i) + 1));
+// A NaN or an infinity survives every sum, so a number a parameter tells; all of them come to the host in one copy.
+void TrainStep::summarise(std::initializer_list<Tensor> losses) {
+  Backend& device = backend(summary_.device());
+  device.fill(summary_, 0.F);
+  i64 at = 0;
+  for (const Tensor& loss : losses) {
+    if (loss) device.copy(summary_.data() + at, loss.data(), sizeof(float));
+    ++at;
   }
-  const std::vector<float> sums = sums_.to_host();
-  const auto bad = std::find_if(sums.begin(), sums.end(), [](float sum) { return !std::isfinite(sum); });
-  return bad == sums.end() ? "" : "gradient of " + parameters_[std::size_t(bad - sums.begin())].name;
+  for (const Module::Entry& parameter : parameters_) {
+    const Tensor gradient = parameter.tensor.grad();
+    if (gradient) device.reduce_sum(gradient, {}, 1, gradient.numel(), 1, summary_.rows(at, at + 1));
+    ++at;
+  }
 }
 
-StepLosses TrainStep::run(const Batch& batch, i64 step, double lr_factor) {
+std::string TrainStep::not_finite(const std::vector<float>& summary) const {
+  if (!std::isfinite(summary[0])) return "loss";
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (!std::isfinite(summary[kLosses + i])) return "gradient of " + parameters_[i].name;
+  }
+  return "";
+}
+
+void TrainStep::begin(const Batch& batch, i64 step, double lr_factor) {
   for (std::size_t i = 0; i < statistics_.size(); ++i) before_[i].copy_from(statistics_[i].tensor);
   net_.train();
   if (options_.freeze_statistics) freeze_statistics(net_);
-  StepLosses losses;
-  losses.lr = lr_factor * polynomial_lr(options_.lr, options_.end_lr, step, total_steps_);
+  losses_ = {};
+  losses_.lr = lr_factor * polynomial_lr(options_.lr, options_.end_lr, step, total_steps_);
   net_.set_step(step);
   const DepthMaps maps = net_.forward(batch.image, batch.focal_px);
-  Tensor loss = silog(maps.depth_m, batch.depth_m, options_.silog);
-  losses.silog = loss.item();
-  if (options_.metric_depth) {
-    const Tensor regulariser = metric_depth_loss(batch, maps.features, step, losses);
-    losses.metric_depth = regulariser.item();
-    loss = add(loss, regulariser);
-  }
-  losses.total = loss.item();
-  if (std::isfinite(losses.total)) {
-    optimizer_.zero_grad();
-    loss.backward();
-    losses.not_finite = bad_gradient();
-  } else {
-    losses.not_finite = "loss";
-  }
-  if (losses.skipped()) {
+  const Tensor silog_loss = silog(maps.depth_m, batch.depth_m, options_.silog);
+  const Tensor regulariser = options_.metric_depth ? metric_depth_loss(batch, maps.features, step) : Tensor();
+  const Tensor loss = regulariser ? add(silog_loss, regulariser) : silog_loss;
+  optimizer_.zero_grad();
+  loss.backward();
+  summarise({loss, silog_loss, regulariser});
+}
+
+StepLosses TrainStep::finish() {
+  const std::vector<float> summary = summary_.to_host();
+  losses_.total = double(summary[0]);
+  losses_.silog = double(summary[1]);
+  losses_.metric_depth = double(summary[2]);
+  losses_.not_finite = not_finite(summary);
+  if (losses_.skipped()) {
     for (std::size_t i = 0; i < statistics_.size(); ++i) statistics_[i].tensor.copy_from(before_[i]);
   } else {
-    optimizer_.step(losses.lr);
+    optimizer_.step(losses_.lr);
   }
-  return losses;
+  return losses_;
 }
 
 }  // namespace md

@@ -25,21 +25,26 @@ class TrainStep {
   /// Freezes what the options say. `net` must outlive it; `total_steps` is where the learning rate ends.
   TrainStep(const TrainOptions&, DepthNet& net, i64 total_steps);
 
+  /// Forward and backward. A GPU gets the work and is not waited for, so there is time to fetch the next batch.
   /// `lr_factor` times the schedule's learning rate.
-  StepLosses run(const Batch&, i64 step, double lr_factor = 1);
+  void begin(const Batch&, i64 step, double lr_factor = 1);
+  /// Waits for the losses, then updates.
+  StepLosses finish();
   Adam& optimizer() { return optimizer_; }
 
  private:
-  Tensor metric_depth_loss(const Batch&, const Tensor& features, i64 step, StepLosses&) const;
-  /// "gradient of NAME" of the first parameter whose gradient has a NaN or an infinity; empty if none has.
-  std::string bad_gradient() const;
+  Tensor metric_depth_loss(const Batch&, const Tensor& features, i64 step);
+  void summarise(std::initializer_list<Tensor> losses);
+  std::string not_finite(const std::vector<float>& summary) const;  // as in StepLosses
 
   const TrainOptions& options_;
   DepthNet& net_;
   i64 total_steps_;
   Adam optimizer_;
   std::vector<Module::Entry> parameters_;
-  Tensor sums_;                            // of each parameter's gradient, one element each
+  static constexpr std::size_t kLosses = 3;
+  Tensor summary_;     // on the device: total, silog and MetricDepth loss, then the sum of each parameter's gradient
+  StepLosses losses_;  // of the step under way
   std::vector<Module::Entry> statistics_;  // the net's buffers ...
   std::vector<Tensor> before_;             // ... and room for their values before the step
 };

@@ -1,11 +1,13 @@
 // The loop around TrainStep: when to log, evaluate, save and stop.
 #include "tools/trainer.h"
 
+#include <array>
 #include <cmath>
 #include <csignal>
 #include <iomanip>
 #include <iostream>
 #include <optional>
+#include <utility>
 
 #include "tools/checkpoint.h"
 #include "tools/cli.h"
@@ -77,8 +79,9 @@ class Trainer {
         loader_(std::in_place, data_, options.augment, loader_spec(options, 0)),
         state_(first_state(options, to_json(config), loader_->steps_per_epoch())),
         end_(options.max_steps > 0 ? options.max_steps : state_.schedule_steps),
-        net_(make_net(options.net, options.net_options)),
-        step_(options, *net_, state_.schedule_steps) {
+        net_(make_net_on(device_, options)),
+        step_(options, *net_, state_.schedule_steps),
+        inputs_(backend(device_).input_queue()) {
     if (!options.eval_list.empty()) {
       DatasetSpec spec = dataset_spec(options, options.eval_list);
       spec.dense = false;  // only training lists name filled-in depth
@@ -97,6 +100,7 @@ class Trainer {
                  options.resume.empty() ? RunFolder::Begin::anew : RunFolder::Begin::resumed);
     if (from) go_on_from(*from);
     if (!options.resume.empty()) run_->rewind(state_.step);
+    if (device_.kind == Device::cuda) warn(cat("computing on ", backend(device_).name()));
     warn_about_data();
   }
 
@@ -122,6 +126,12 @@ class Trainer {
 
   static TrainLoaderSpec loader_spec(const TrainOptions& options, i64 step) {
     return {.batch = options.batch, .threads = options.loader_threads, .seed = options.seed, .first_step = step};
+  }
+
+  static std::unique_ptr<DepthNet> make_net_on(Device device, const TrainOptions& options) {
+    auto net = make_net(options.net, options.net_options);
+    net->to(device);
+    return net;
   }
 
   static RunState first_state(const TrainOptions& options, json config, i64 steps_per_epoch) {
@@ -157,6 +167,17 @@ class Trainer {
     checkpoint.restore(*net_);
     checkpoint.restore(step_.optimizer());
     loader_.emplace(data_, options_.augment, loader_spec(options_, state_.step));
+    coming_.reset();
+  }
+
+  /// The next batch, on the device: copied there beside the step that it still computes.
+  Batch next_batch() {
+    Batch batch = loader_->next();
+    const std::vector<Tensor> here = inputs_->push(std::array{batch.image, batch.depth_m, batch.focal_px});
+    batch.image = here[0];
+    batch.depth_m = here[1];
+    batch.focal_px = here[2];
+    return batch;
   }
 
   /// Evaluates and saves where it is time to.
@@ -182,9 +203,11 @@ class Trainer {
 
   void one_step() {
     const double waited = loader_->waited_s(), begin = now_s();
-    const Batch& batch = loader_->next();
+    const Batch batch = coming_ ? *std::exchange(coming_, std::nullopt) : next_batch();
     const i64 epoch = batch.epoch;
-    const StepLosses losses = step_.run(batch, state_.step, state_.lr_factor);
+    step_.begin(batch, state_.step, state_.lr_factor);
+    if (state_.step + 1 < end_) coming_ = next_batch();
+    const StepLosses losses = step_.finish();
     ++state_.step;
     ++ran_;
     state_.epoch = state_.step / state_.steps_per_epoch;
@@ -307,6 +330,8 @@ class Trainer {
   i64 end_, ran_ = 0;  // the step to stop after; the steps of this process
   std::unique_ptr<DepthNet> net_;
   TrainStep step_;
+  std::unique_ptr<InputQueue> inputs_;
+  std::optional<Batch> coming_;  // fetched while the step before is computed
   std::optional<RunFolder> run_;
   ProgressLine progress_;
   std::optional<Evaluation> last_;
