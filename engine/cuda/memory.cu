@@ -14,7 +14,7 @@ void* take(std::size_t bytes) {
     cudaGetLastError();  // the pool says it
     return nullptr;
   }
-  MD_CUDA(status);
+  cuda::check(status, "cudaMallocAsync(&block, bytes, stream)", __FILE__, __LINE__);
   return block;
 }
 

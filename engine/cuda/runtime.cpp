@@ -15,7 +15,8 @@ std::string version(int v) { return cat(v / 1000, ".", v % 1000 / 10); }
     fail(Exit::no_device, "device cuda: the NVIDIA driver is too old: it supports CUDA ", version(driver),
          ", this program wants ", version(built));
   }
-  fail(Exit::no_device, "device cuda: ", cudaGetErrorString(status), "; --device cpu works without a GPU");
+  fail(Exit::no_device, "device cuda: cudaGetDeviceCount: ", cudaGetErrorString(status),
+       "; --device cpu works without a GPU");
 }
 
 /// Makes the GPU the one of this process, if it is usable.
@@ -81,7 +82,7 @@ void Event::wait() const {
     cudaGetLastError();
     MD_CUDA(cudaEventSynchronize(event_));
   } else {
-    MD_CUDA(status);
+    check(status, "cudaEventQuery(event_)", __FILE__, __LINE__);
   }
 }
 
