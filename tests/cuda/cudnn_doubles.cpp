@@ -1,6 +1,8 @@
 // cuDNN without a GPU (linked with --wrap): descriptors and plans are cuDNN's own, its context is a double, and what a
 // plan executes is its operation graph, by definition. Execution is checked more strictly than cuDNN does it.
+#include <cuda_runtime_api.h>
 #include <cudnn.h>
+#include <dlfcn.h>
 
 #include <algorithm>
 #include <cstring>
@@ -159,6 +161,12 @@ void Execution::run() const {
   graph->compute(addresses);
 }
 
+/// cuDNN opens and closes NVRTC, 100 MB, for every fused graph that it looks at; held open, that costs nothing.
+void keep_nvrtc() {
+  static const void* const held = dlopen(cat("libnvrtc.so.", CUDART_VERSION / 1000).c_str(), RTLD_LAZY);
+  static_cast<void>(held);
+}
+
 /// Properties of the GPU that the double stands for: those of an A100, under the names that cuDNN asks for.
 constexpr std::string_view kDeviceJson =
     R"({"deviceVer":800,"cudaDeviceId":0,"driverVer":13000,"multiProcessorCount":108,)"
@@ -213,6 +221,7 @@ cudnnStatus_t __wrap_cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
 
 cudnnStatus_t __wrap_cudnnBackendCreateDescriptor(cudnnBackendDescriptorType_t type, cudnnBackendDescriptor_t* d) {
   MD_DOUBLE(cudnnBackendCreateDescriptor);
+  keep_nvrtc();
   const cudnnStatus_t status = __real_cudnnBackendCreateDescriptor(type, d);
   if (status != CUDNN_STATUS_SUCCESS) return status;
   ++counted().descriptors;

@@ -55,7 +55,7 @@ bool is_pinned(const void* address, std::size_t bytes) {
 }
 
 cudaError_t wait_for(Stream& stream, i64 position) {
-  count_host_wait();
+  if (!stream.passed(position)) count_host_wait();
   return stream.run(position);
 }
 
@@ -258,6 +258,7 @@ cudaError_t cudaMallocAsync(void** block, std::size_t bytes, cudaStream_t stream
   MD_DOUBLE(cudaMallocAsync);
   MD_DOUBLE_WANTS(known(stream), cudaErrorInvalidResourceHandle);
   *block = memory().take(bytes);
+  if (!*block && stream->work->run() == cudaSuccess) *block = memory().take(bytes);  // what the stream has freed by now
   return *block ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 

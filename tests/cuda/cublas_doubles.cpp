@@ -1,0 +1,95 @@
+// cuBLAS on the GPU of gpu.h: its context, and the product by definition.
+#include <cublas_v2.h>
+
+#include <set>
+
+#include "tests/cuda/doubles.h"
+#include "tests/cuda/gpu.h"
+
+struct cublasContext {
+  std::shared_ptr<md::doubles::Stream> stream;
+};
+
+namespace md::doubles {
+namespace {
+
+std::set<cublasHandle_t>& handles() {
+  static std::set<cublasHandle_t> it;
+  return it;
+}
+
+/// A matrix as BLAS sees it: stored by columns, `stride` apart.
+struct Matrix {
+  const float* at;
+  i64 stride;
+  bool transposed;
+  double operator()(i64 row, i64 column) const {
+    return double(transposed ? at[column + row * stride] : at[row + column * stride]);
+  }
+  /// Whether its rows fit their stride, and all of it is device memory.
+  bool valid(i64 rows, i64 columns) const {
+    if (transposed) std::swap(rows, columns);
+    return stride >= rows && memory().holds(at, sizeof(float) * std::size_t(rows + (columns - 1) * stride));
+  }
+};
+
+void multiply(i64 m, i64 n, i64 k, const Matrix& a, const Matrix& b, float* c, i64 ldc) {
+  for (i64 column = 0; column < n; ++column) {
+    for (i64 row = 0; row < m; ++row) {
+      double sum = 0;
+      for (i64 i = 0; i < k; ++i) sum += a(row, i) * b(i, column);
+      c[row + column * ldc] = float(sum);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace md::doubles
+
+using namespace md::doubles;  // NOLINT: the functions below are C
+
+extern "C" {
+
+const char* cublasGetStatusString(cublasStatus_t status) {
+  return status == CUBLAS_STATUS_INTERNAL_ERROR ? "made to fail" : "refused by the double";
+}
+
+cublasStatus_t cublasCreate_v2(cublasHandle_t* handle) {
+  if (fails("cublasCreate")) return CUBLAS_STATUS_INTERNAL_ERROR;
+  *handle = *handles().insert(new cublasContext).first;
+  ++counted().handles;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
+  if (handles().erase(handle) == 0) return CUBLAS_STATUS_INVALID_VALUE;
+  delete handle;
+  --counted().handles;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream) {
+  if (fails("cublasSetStream")) return CUBLAS_STATUS_INTERNAL_ERROR;
+  if (!handles().contains(handle) || !stream) return CUBLAS_STATUS_INVALID_VALUE;
+  handle->stream = stream->work;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t) {
+  if (fails("cublasSetMathMode")) return CUBLAS_STATUS_INTERNAL_ERROR;
+  return handles().contains(handle) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+}
+
+cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m, int n,
+                              int k, const float* alpha, const float* a, int lda, const float* b, int ldb,
+                              const float* beta, float* c, int ldc) {
+  if (fails("cublasSgemm")) return CUBLAS_STATUS_INTERNAL_ERROR;
+  if (!handles().contains(handle) || !handle->stream) return CUBLAS_STATUS_INVALID_VALUE;
+  const Matrix left{a, lda, op_a == CUBLAS_OP_T}, right{b, ldb, op_b == CUBLAS_OP_T}, product{c, ldc, false};
+  const bool valid = left.valid(m, k) && right.valid(k, n) && product.valid(m, n) && c != a && c != b;
+  if (!valid || *alpha != 1.F || *beta != 0.F) return CUBLAS_STATUS_INVALID_VALUE;
+  handle->stream->push([=] { return multiply(m, n, k, left, right, c, ldc), cudaSuccess; });
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+}  // extern "C"

@@ -1,0 +1,147 @@
+// The doubles refuse what a GPU would refuse, or would silently compute wrong.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <functional>
+
+#include "engine/cuda/conv_plan.h"
+#include "engine/cuda/runtime.h"
+#include "engine/launch.h"
+#include "tests/cuda/doubles.h"
+#include "tests/testing.h"
+
+namespace md {
+namespace {
+
+const Device kGpu{Device::cuda};
+
+cudaStream_t compute() { return cuda::runtime(0).compute; }
+cudaStream_t copies() { return cuda::runtime(0).copies; }
+
+struct CudnnHandle {
+  CudnnHandle() {
+    MD_CUDNN(cudnnCreate(&it));
+    MD_CUDNN(cudnnSetStream(it, compute()));
+  }
+  ~CudnnHandle() { cudnnDestroy(it); }
+  cudnnHandle_t it = nullptr;
+};
+
+/// A forward convolution [1,4,5,8] * [8,3,3,8] of cuDNN's, and what its execution is given.
+struct Execution {
+  Tensor x = test::random_tensor({1, 4, 5, 8}, 1, -1, 1, kGpu), w = test::random_tensor({8, 3, 3, 8}, 2, -1, 1, kGpu),
+         y = Tensor::empty({1, 4, 5, 8}, kGpu);
+  cuda::ConvPlan plan = cuda::plan_conv(
+      cuda::describe_conv(cuda::ConvPass::forward, {.pad = 1}, x.shape(), w.shape(), y.shape(), DType::f32),
+      cuda::device_properties(0));
+  Tensor workspace = Tensor::empty({i64(plan.workspace_bytes) + 1}, kGpu, DType::u8);
+  std::vector<i64> ids{cuda::tensor_id::x, cuda::tensor_id::w, cuda::tensor_id::y};
+  std::vector<void*> addresses{x.raw(), w.raw(), y.raw()};
+  bool finalised = true;
+
+  /// Empty, or what the double says.
+  std::string run() const {
+    const CudnnHandle handle;
+    cuda::Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
+    pack.set_list(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, ids)
+        .set_list(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, addresses)
+        .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, workspace.raw());
+    if (finalised) pack.finalize();
+    try {
+      MD_CUDNN(cudnnBackendExecute(handle.it, plan.plan.raw(), pack.raw()));
+      return "";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  }
+};
+
+void expect_refusal(const char* why, const std::function<void(Execution&)>& spoil) {
+  Execution execution;
+  spoil(execution);
+  const std::string said = execution.run();
+  EXPECT_NE(said.find(why), std::string::npos) << "said: " << said;
+}
+
+TEST(CudnnDouble, ExecutesWhatItIsGiven) {
+  const Execution execution;
+  EXPECT_EQ(execution.run(), "");
+  for (const float v : execution.y.to_host()) EXPECT_TRUE(std::isfinite(v));
+}
+
+TEST(CudnnDouble, RefusesWhatDoesNotFitThePlan) {
+  expect_refusal("not finalised", [](Execution& e) { e.finalised = false; });
+  expect_refusal("no address", [](Execution& e) { e.ids.back() = 77; });
+  expect_refusal("addresses for", [](Execution& e) {
+    e.ids.push_back(77);
+    e.addresses.push_back(e.workspace.raw());
+  });
+  expect_refusal("not aligned", [](Execution& e) { e.addresses[0] = static_cast<char*>(e.addresses[0]) + 4; });
+  expect_refusal("overlaps", [](Execution& e) { e.addresses[2] = e.addresses[0]; });
+  alignas(16) static std::array<float, 160> on_the_host{};
+  expect_refusal("not device memory", [](Execution& e) { e.addresses[0] = on_the_host.data(); });
+  expect_refusal("not device memory", [](Execution& e) {
+    static Tensor small;  // in a block that ends too early
+    small = Tensor::empty({64}, kGpu);
+    e.addresses[0] = small.raw();
+  });
+}
+
+TEST(RuntimeDouble, WorksWhenSomebodyWaits) {
+  Tensor y = Tensor::full({8}, 1.F, kGpu);
+  std::array<float, 8> host{};
+  MD_CUDA(cudaStreamSynchronize(compute()));
+  const i64 waits = doubles::host_waits();
+  void* pinned = nullptr;
+  MD_CUDA(cudaMallocHost(&pinned, sizeof(host)));
+  MD_CUDA(cudaMemsetAsync(y.raw(), 0, sizeof(host), compute()));
+  MD_CUDA(cudaMemcpyAsync(pinned, y.raw(), sizeof(host), cudaMemcpyDeviceToHost, compute()));
+  static_cast<float*>(pinned)[3] = 5.F;
+  EXPECT_EQ(static_cast<float*>(pinned)[3], 5.F) << "nobody has waited for the copy";
+  EXPECT_EQ(doubles::host_waits(), waits);
+  MD_CUDA(cudaStreamSynchronize(compute()));
+  EXPECT_EQ(static_cast<float*>(pinned)[3], 0.F);
+  EXPECT_EQ(doubles::host_waits(), waits + 1);
+  MD_CUDA(cudaFreeHost(pinned));
+}
+
+// What an input queue without events would do, on a GPU that is slow in the one or the other stream.
+TEST(RuntimeDouble, ShowsCopiesThatNobodyOrdered) {
+  const Tensor batch = Tensor::full({4}, 1.F, kGpu), seen = Tensor::empty({4}, kGpu);
+  MD_CUDA(cudaStreamSynchronize(compute()));
+  void* pinned = nullptr;
+  MD_CUDA(cudaMallocHost(&pinned, batch.bytes()));
+  std::fill_n(static_cast<float*>(pinned), 4, 2.F);
+  const auto race = [&](bool ordered) {
+    cuda::Event copied;
+    MD_CUDA(cudaMemcpyAsync(batch.raw(), pinned, batch.bytes(), cudaMemcpyHostToDevice, copies()));
+    copied.record(copies());
+    if (ordered) copied.hold_back(compute());
+    seen.copy_from(batch);
+    return seen.to_host()[0];
+  };
+  EXPECT_EQ(race(false), 1.F) << "the compute stream was first";
+  EXPECT_EQ(race(true), 2.F);
+  doubles::hurry(copies(), true);
+  seen.copy_from(batch);
+  std::fill_n(static_cast<float*>(pinned), 4, 3.F);
+  MD_CUDA(cudaMemcpyAsync(batch.raw(), pinned, batch.bytes(), cudaMemcpyHostToDevice, copies()));
+  EXPECT_EQ(seen.to_host()[0], 3.F) << "the copy stream was first";
+  doubles::hurry(copies(), false);
+  MD_CUDA(cudaFreeHost(pinned));
+}
+
+TEST(RuntimeDouble, RefusesAddressesAndStreamsThatItDoesNotKnow) {
+  std::array<float, 4> host{};
+  const Tensor x = Tensor::zeros({4}, kGpu);
+  EXPECT_EQ(cudaMemsetAsync(host.data(), 0, 16, compute()), cudaErrorInvalidValue);
+  EXPECT_EQ(cudaMemcpyAsync(x.raw(), host.data(), 1 << 20, cudaMemcpyHostToDevice, compute()), cudaErrorInvalidValue);
+  EXPECT_EQ(cudaMemcpyAsync(host.data(), host.data(), 16, cudaMemcpyDeviceToHost, compute()), cudaErrorInvalidValue);
+  EXPECT_EQ(cudaMemcpyAsync(x.raw(), x.raw(), 16, cudaMemcpyHostToDevice, compute()), cudaErrorInvalidValue);
+  EXPECT_EQ(cudaMemsetAsync(x.raw(), 0, 16, nullptr), cudaErrorInvalidResourceHandle) << "the default stream";
+  EXPECT_EQ(cudaFreeAsync(host.data(), compute()), cudaErrorInvalidValue);
+}
+
+}  // namespace
+}  // namespace md

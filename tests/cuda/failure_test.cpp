@@ -1,0 +1,113 @@
+// Every call of CUDA and cuDNN that a program makes fails once: each time the program ends in one md::Error with the
+// call's text, nothing leaks, and the next attempt works.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <iostream>
+
+#include "engine/backend.h"
+#include "engine/optim.h"
+#include "layers/modules.h"
+#include "layers/ops.h"
+#include "losses/metric_depth.h"
+#include "tests/cuda/doubles.h"
+#include "tests/testing.h"
+
+namespace md {
+namespace {
+
+const Device kGpu{Device::cuda};
+
+/// From the choice of the device to the number that training waits for, with everything that CUDA backends have.
+float program(i64 rows, i64 columns) {
+  const auto queue = backend(kGpu).input_queue();
+  Rng rng(1, Purpose::test);
+  const Conv2d conv(rng, 3, 4, 3, {.pad = 1, .act = {Act::leaky_relu, 0.2F}});
+  const BatchNorm2d norm(4);
+  conv.to(kGpu);
+  norm.to(kGpu);
+  std::vector<Module::Entry> parameters = conv.parameters();
+  for (const auto& p : norm.parameters()) parameters.push_back(p);
+  Adam adam({{parameters}}, {});
+  const std::array host{test::random_tensor({2, rows, columns, 3}, 1),
+                        test::random_tensor({2, rows, columns}, 2, 0.1F, 4.F)};
+  const std::vector<Tensor> batch = queue->push(host);
+  const Tensor features = norm.forward(conv.forward(batch[0]));
+  const MetricDepthOptions options;
+  const auto shifts = draw_shifts(options, 1, 0, 2, rows, columns);
+  const Tensor loss = metric_depth(features, batch[1], shifts.list, options);
+  loss.backward();
+  adam.step(0.1);
+  return loss.item();
+}
+
+/// What the process may keep: the runtime, the context, plans, and the pool's blocks.
+void expect_no_leak(const doubles::Live& before) {
+  const doubles::Live now = doubles::live();
+  EXPECT_EQ(now.pinned, 0) << now;
+  EXPECT_EQ(now.events, 0) << now;
+  EXPECT_LE(now.streams, 2) << now;
+  EXPECT_LE(now.handles, 1) << now;
+  if (before.handles == 0) return;  // the backend does not exist yet
+  constexpr i64 kDevice = 1;
+  EXPECT_EQ(now.descriptors, kDevice + backend(kGpu).primitives_created()) << now;
+  EXPECT_EQ(backend(kGpu).pool_stats().bytes_in_use, 0) << now;
+}
+
+/// Small maps, no two of the same size, so that every one needs new plans.
+float next_program() {
+  static i64 n = 0;
+  ++n;
+  return program(3 + n % 24, 3 + n / 24);
+}
+
+/// Lets call n of the program fail, for every n.
+std::map<std::string, int> fail_every_call() {
+  std::map<std::string, int> failed;
+  for (i64 n = 0;;) {
+    const doubles::Live before = doubles::live();
+    doubles::fail_call(n);
+    std::string said;
+    try {
+      next_program();
+    } catch (const Error& error) {
+      said = error.what();
+      EXPECT_EQ(error.code(), Exit::no_device) << said;
+    }
+    const std::string call = doubles::failed_call();
+    doubles::fail_call(-1);
+    expect_no_leak(before);
+    EXPECT_EQ(call.empty(), said.empty()) << call << " failed; said: " << said;
+    EXPECT_NE(said.find(call), std::string::npos) << call << " failed; said: " << said;
+    EXPECT_EQ(said.find('\n'), std::string::npos) << said;
+    if (call.empty() || ::testing::Test::HasFailure()) return failed;
+    ++failed[call];
+    const bool grown = doubles::live().streams + doubles::live().handles > before.streams + before.handles;
+    n = grown ? 0 : n + 1;  // what exists now is not called for again
+  }
+}
+
+TEST(CudaFailures, EveryCallThatFailsIsAnError) {
+  const std::map<std::string, int> failed = fail_every_call();
+  for (const auto& [call, times] : failed) std::cout << call << " failed " << times << " times\n";
+  for (const auto& [call, times] : doubles::calls()) EXPECT_TRUE(failed.contains(call)) << call << " never failed";
+  EXPECT_TRUE(std::isfinite(next_program()));
+}
+
+TEST(CudaFailures, FullMemoryNamesTheBatch) {
+  doubles::limit_memory(std::size_t{32} << 10);  // its features are larger
+  try {
+    program(300, 5);
+    ADD_FAILURE() << "there was room";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Exit::no_device);
+    EXPECT_NE(std::string(error.what()).find("smaller --batch"), std::string::npos) << error.what();
+  }
+  EXPECT_TRUE(std::isfinite(program(4, 30))) << "the pool gives back what it cached";
+  doubles::limit_memory(doubles::kNoLimit);
+  EXPECT_TRUE(std::isfinite(program(300, 5)));
+}
+
+}  // namespace
+}  // namespace md
