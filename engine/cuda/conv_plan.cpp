@@ -11,7 +11,8 @@ using Dims = std::array<i64, 4>;
 /// Bytes. Engines that want more are passed over.
 constexpr std::size_t kMostWorkspace = std::size_t{512} << 20;
 
-/// How much of bias and activation the graph takes along: cuDNN has no exact f32 engine with leaky_relu.
+/// How much of bias and activation the graph takes along. Engines that take leaky_relu are compiled at run time, which
+/// wants a driver.
 struct Fusion {
   bool bias, act;
 };
