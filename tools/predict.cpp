@@ -66,11 +66,11 @@ std::vector<fs::path> resolve_inputs(const std::vector<std::string>& inputs) {
 }
 
 /// Metres [h,w] on the CPU.
-Tensor predict_image(const DepthNet& net, const RgbImage& image, double focal_px) {
+Tensor predict_image(const DepthNet& net, const RgbImage& image, double focal_px, Device device) {
   const Tensor input = Tensor::empty({1, image.height, image.width, 3});
   normalise(image, input.data());
-  const Tensor focal = focal_px > 0 ? Tensor::from_host(std::vector<float>{float(focal_px)}, {1}) : Tensor();
-  return net.forward(input, focal).depth_m.reshape({image.height, image.width});
+  const Tensor focal = focal_px > 0 ? Tensor::from_host(std::vector<float>{float(focal_px)}, {1}, device) : Tensor();
+  return net.forward(input.to(device), focal).depth_m.to(Device{}).reshape({image.height, image.width});
 }
 
 void require_finite(const Tensor& depth_m) {
@@ -163,13 +163,16 @@ void add_predict_options(CLI::App& app, PredictCommand& c) {
   app.add_option("--center", c.center_px, "principal point x,y, pixels; default: the middle")
       ->expected(2)
       ->delimiter(',');
+  add_device_option(app, c.device);
 }
 
 Exit predict(const PredictCommand& c) {
   if (c.ply && c.focal_px <= 0) fail(Exit::usage, "--ply needs --focal");
   if (c.range_m.size() == 2 && c.range_m[0] >= c.range_m[1])
     fail(Exit::usage, "--range: ", c.range_m[0], " to ", c.range_m[1], " m is no range");
+  const Device device = choose_device(c.device);
   const LoadedNet loaded = load_net(c.checkpoint);
+  loaded.net->to(device);
   const double max_depth_m = loaded.state.config.at("max-depth");
   const std::vector<fs::path> files = resolve_inputs(c.inputs);
   const OutputFolder out("--out", c.out);
@@ -179,7 +182,7 @@ Exit predict(const PredictCommand& c) {
     progress.show(cat("predicting ", i + 1, "/", files.size(), "  ", files[i].string()));
     const RgbImage image = read_rgb(files[i].string());
     try {
-      const Tensor depth_m = predict_image(*loaded.net, image, c.focal_px);
+      const Tensor depth_m = predict_image(*loaded.net, image, c.focal_px, device);
       require_finite(depth_m);
       write_all(c, (out.path() / files[i].stem()).string(), image, depth_m, max_depth_m);
     } catch (const Error& error) {
