@@ -39,8 +39,7 @@ void hurry(cudaStream_t, bool on);
 // For the doubles themselves.
 /// Counts the call; true if it is the one to fail.
 bool fails(const char* call);
-void count_host_wait();
-/// What failed, for cuDNN's and CUDA's own error texts.
+/// Handles and descriptors, which other files make.
 Live& counted();
 
 }  // namespace md::doubles
