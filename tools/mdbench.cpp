@@ -97,6 +97,16 @@ Run run_peer(const Options& o, const std::string& name) {
               std::to_string(o.threads), "--seconds", std::to_string(o.seconds)});
 }
 
+/// The wheels for CPUs alone are a tenth of the size of PyPI's, but their index is not reachable everywhere.
+bool install_pytorch(const std::string& python) {
+  const std::vector<std::string> from_pypi{python, "-m", "pip", "install", "-q", "torch==2.13.0", "numpy"};
+  std::vector<std::string> for_cpu = from_pypi;
+  for_cpu.insert(for_cpu.end(), {"--index-url", "https://download.pytorch.org/whl/cpu"});
+  if (run_process(for_cpu).exit_code == 0) return true;
+  std::cerr << "mdbench: no PyTorch from download.pytorch.org; trying PyPI\n";
+  return run_process(from_pypi).exit_code == 0;
+}
+
 /// Makes the virtual environment unless it is there and its PyTorch loads.
 void prepare_peer(const std::string& venv) {
   const std::string python = venv + "/bin/python";
@@ -105,16 +115,16 @@ void prepare_peer(const std::string& venv) {
   };
   if (works()) return;
   std::cerr << "mdbench: installing PyTorch into " << venv << "\n";
-  for (const std::vector<std::string>& command : {std::vector<std::string>{"python3", "-m", "venv", venv},
-                                                  {python, "-m", "pip", "install", "-q", "torch==2.13.0", "numpy"}}) {
-    if (run_process(command).exit_code != 0)
-      fail(Exit::missing_input, "--venv ", venv, ": cannot install PyTorch there");
-  }
+  if (run_process({"python3", "-m", "venv", venv}).exit_code != 0)
+    fail(Exit::missing_input, "--venv ", venv,
+         ": python3 cannot make it; Debian and Ubuntu want the package python3-venv");
+  if (!install_pytorch(python)) fail(Exit::missing_input, "--venv ", venv, ": cannot install PyTorch there");
   if (!works()) fail(Exit::missing_input, "--venv ", venv, ": PyTorch does not load");
 }
 
 Json compare(const Options& o, const std::string& name) {
   std::vector<double> ours_s, peer_s, ratios, ours_mb, peer_mb;
+  std::string peer_way;
   for (int pair = 0; pair < o.pairs; ++pair) {
     const Run ours = run_ours(o, name);
     ours_s.push_back(ours.report.at("seconds"));
@@ -123,12 +133,16 @@ Json compare(const Options& o, const std::string& name) {
     const Run peer = run_peer(o, name);
     peer_s.push_back(peer.report.at("seconds"));
     peer_mb.push_back(peer.peak_mb);
+    peer_way = peer.report.at("way");
     ratios.push_back(ours_s.back() / peer_s.back());
   }
   Json report{{"ours_s", median(ours_s)}, {"ours_peak_mb", median(ours_mb)}};
   if (o.peer) {
-    report.update(
-        {{"peer_s", median(peer_s)}, {"peer_peak_mb", median(peer_mb)}, {"ratio", median(ratios)}, {"ratios", ratios}});
+    report.update({{"peer_s", median(peer_s)},
+                   {"peer_peak_mb", median(peer_mb)},
+                   {"peer_way", peer_way},
+                   {"ratio", median(ratios)},
+                   {"ratios", ratios}});
   }
   return report;
 }
@@ -138,7 +152,8 @@ void print(const std::string& name, const Json& r) {
   if (r.contains("ratio")) {
     const std::vector<double> ratios = r["ratios"];
     const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
-    std::cout << text("   PyTorch %10.2f ms %8.0f MB", 1e3 * r["peer_s"].get<double>(), r["peer_peak_mb"])
+    std::cout << padded("   PyTorch (" + r["peer_way"].get<std::string>() + ")", 26)
+              << text("%10.2f ms %8.0f MB", 1e3 * r["peer_s"].get<double>(), r["peer_peak_mb"])
               << text("   ours/PyTorch %.3f (%.3f to %.3f)", r["ratio"], *low, *high);
   }
   std::cout << std::endl;

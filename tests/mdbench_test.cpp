@@ -1,0 +1,65 @@
+// mdbench as a user runs it, with a python3 that only pretends: how the peer is installed, and what is reported of it.
+#include <nlohmann/json.hpp>
+
+#include "tests/data_files.h"
+#include "tests/run_tool.h"
+
+namespace md {
+namespace {
+
+using nlohmann::json;
+
+/// A `python3` before all others on the PATH, for as long as the test lives.
+class MdbenchTest : public test::DataFolder {
+ protected:
+  MdbenchTest() : path_before_(std::getenv("PATH")) {
+    setenv("PATH", (folder_.string() + "/bin:" + path_before_).c_str(), 1);
+  }
+  ~MdbenchTest() override { setenv("PATH", path_before_.c_str(), 1); }
+
+  void script(const std::string& name, const std::string& body) const {
+    write(name, "#!/bin/sh\n" + body);
+    std::filesystem::permissions(path(name), std::filesystem::perms::owner_all);
+  }
+  test::ToolRun mdbench() const {
+    return test::run_tool("mdbench", {"--peer", "--only", "metric_depth_sparse", "--pairs", "1", "--seconds", "0.01",
+                                      "--venv", path("venv"), "--json", path("out.json")});
+  }
+
+ private:
+  std::string path_before_;
+};
+
+TEST_F(MdbenchTest, NamesThePackageThatMakesEnvironments) {
+  script("bin/python3", "exit 1\n");
+  const test::ToolRun run = mdbench();
+  EXPECT_EQ(run.code, 66) << run.err;
+  EXPECT_NE(run.err.find("python3-venv"), run.err.npos) << run.err;
+}
+
+TEST_F(MdbenchTest, FallsBackToPypiAndNamesThePeersWay) {
+  // The environment's python: PyTorch loads once it is installed, and can be installed from PyPI only.
+  script("made",
+         "case \"$*\" in\n"
+         "  *--index-url*) exit 1 ;;\n"
+         "  *'pip install'*) touch " +
+             path("installed") +
+             " ;;\n"
+             "  *'import torch'*) test -e " +
+             path("installed") +
+             " ;;\n"
+             "  *peer_bench.py*) echo '{\"seconds\": 3.0, \"way\": \"by hand\"}' ;;\n"
+             "esac\n");
+  script("bin/python3",
+         "mkdir -p " + path("venv/bin") + " && cp " + path("made") + " " + path("venv/bin/python") + "\n");
+  const test::ToolRun run = mdbench();
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.err.find("trying PyPI"), run.err.npos) << run.err;
+  EXPECT_NE(run.out.find("PyTorch (by hand)"), run.out.npos) << run.out;
+  const json report = json::parse(bytes_of(path("out.json")))["metric_depth_sparse"];
+  EXPECT_EQ(report["peer_way"], "by hand");
+  EXPECT_EQ(report["ratio"], report["ours_s"].get<double>() / 3.0);
+}
+
+}  // namespace
+}  // namespace md
