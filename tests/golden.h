@@ -52,10 +52,13 @@ class Report {
   void compare(const std::string& what, const std::vector<double>& got, const Json& digest, const std::string& salt,
                const std::string& label, double tolerance, bool elements);
   void add(const Report& other) { text_ += other.text_; }
-  const std::string& text() const { return text_; }
+  /// Worth saying beside "pass".
+  void note(const std::string& note) { note_ = " " + note; }
+  const std::string& text() const { return text_; }  // empty: nothing is wrong
+  const std::string& note() const { return note_; }
 
  private:
-  std::string text_;
+  std::string text_, note_;
 };
 
 struct Case {

@@ -3,10 +3,10 @@
 // Tolerances are those that the files' documentation suggests for float32.
 #include <algorithm>
 #include <cmath>
-#include <iostream>
 
 #include "engine/autograd.h"
 #include "engine/optim.h"
+#include "layers/ops.h"
 #include "losses/silog.h"
 #include "nets/bts.h"
 #include "nets/depth_net.h"
@@ -21,20 +21,28 @@ namespace {
 constexpr double kForward = 1e-5;  // features, depth, statistics, loss in evaluation mode
 constexpr double kTrainDepth = 1e-4;
 constexpr double kGradientWorst = 5e-3;
-constexpr double kGradientMedian = 1e-4;  // in evaluation mode; batch statistics amplify rounding
+constexpr double kGradientMedian = 1e-4;  // in evaluation mode; of LT, ours is 4e-5 off and PyTorch's float32 too
 
 /// Of training mode. In ResNet and BTS many batch norms and ReLUs one after the other amplify rounding: theirs are four
-/// to forty times what PyTorch's own float32 misses its float64 by (in brackets).
+/// to forty times what PyTorch's own float32 misses its float64 by (in brackets). In LT the median norm is 7e-7 off
+/// where no sign at a kink differs, and 1.4e-3 with one such sign; updates are 8e-4 off at worst (PyTorch's float32:
+/// 5e-4).
 struct TrainTolerances {
   double loss = 1e-4;                // before the first update
   double later_loss = 1e-3;          // after updates: Adam's first step is near lr * sign(g), whatever |g|
   double gradient = kGradientWorst;  // norms and projections
+  double median = 1e-5;              // of the norms' errors
   double elements = kGradientWorst;  // of gradients on file as a whole
-  double update = 1e-2;              // of params_after - params; PyTorch's float32 reaches 5e-4
+  double update = 1e-2;              // of params_after - params
 };
-constexpr TrainTolerances kResNetTolerances = {.loss = 1e-3, .gradient = 2e-2, .elements = 5e-2};  // [2e-4, 5e-3, 2e-2]
-constexpr TrainTolerances kBtsTolerances = {
-    .later_loss = 2e-2, .gradient = 2e-2, .elements = 5e-2, .update = 1e-1};  // [5e-4, 5e-3, 2e-2, 2e-2]
+constexpr TrainTolerances kLtTolerances = {.update = 2e-3};
+constexpr TrainTolerances kResNetTolerances = {
+    .loss = 1e-3, .gradient = 2e-2, .median = 5e-3, .elements = 5e-2};  // [2e-4, 5e-3, 7e-4, 2e-2]
+constexpr TrainTolerances kBtsTolerances = {.later_loss = 2e-2,
+                                            .gradient = 2e-2,
+                                            .median = 2e-3,
+                                            .elements = 5e-2,
+                                            .update = 1e-1};  // [5e-4, 5e-3, 2e-4, 2e-2, 2e-2]
 
 /// What a network must offer to be held against its golden. The weights are the runner's business.
 struct Subject {
@@ -162,7 +170,8 @@ void check_update(const Case& golden, const std::string& name, const Tensor& aft
     start += from[i] * centred(h, i);
   }
   const double n = double(from.size()), want = digest.at("proj").get<double>() - start / n;
-  const double slack = 4 * tolerance * std::sqrt(squares) / n;  // as in Report::compare
+  // Seven standard deviations of an error vector of `tolerance` times the update's norm, as in Report::compare.
+  const double slack = 4 * tolerance * std::sqrt(squares) / n;
   if (!(std::fabs(moved / n - want) <= slack)) {
     report.wrong("update of ", name, ": projection ", moved / n, ", expected ", want, " within ", slack);
   }
@@ -182,7 +191,14 @@ Adam make_optimizer(const std::string& recipe, const Module& module) {
   fail(Exit::bad_data, "golden: unknown optimizer '", recipe, "'");
 }
 
-void check_training(const Case& golden, const Json& run, const Tensor& image, const Subject& net, Report& report) {
+/// A training run, in two reports: what rounding alone can move (the first loss, depth, statistics), and what also
+/// hangs on signs at kinks (gradients and all that follows from them).
+struct TrainingReport {
+  Report forward, gradients;
+};
+
+TrainingReport check_training(const Case& golden, const Json& run, const Tensor& image, const Subject& net) {
+  TrainingReport report;
   const TrainTolerances& t = net.tolerances;
   load_formula(net.module, golden.meta.at("salt"), golden.meta.at("weight_gain"));
   net.module.train();
@@ -193,19 +209,23 @@ void check_training(const Case& golden, const Json& run, const Tensor& image, co
   for (std::size_t k = 0; k < losses.size(); ++k) {
     Tensor depth_m;
     const Tensor loss = net.loss(image, depth_m);
-    report.compare(cat("train loss ", k), double(loss.item()), losses[k], k == 0 ? t.loss : t.later_loss);
+    Report& of_loss = k == 0 ? report.forward : report.gradients;
+    of_loss.compare(cat("train loss ", k), double(loss.item()), losses[k], k == 0 ? t.loss : t.later_loss);
     loss.backward();
     if (adam) adam->step(lrs.at(k));
     if (k > 0) {
       gradients_of(net.module);  // clears them
       continue;
     }
-    if (depth_m) report.compare("train depth", flat_nchw(depth_m), golden.want("train.depth"), kTrainDepth);
-    check_statistics(golden, run.at("bn_after_step0"), net.module, report);
-    check_gradients(golden, run, "train", {t.gradient, t.gradient, t.elements}, net.module, report);
+    if (depth_m) report.forward.compare("train depth", flat_nchw(depth_m), golden.want("train.depth"), kTrainDepth);
+    check_statistics(golden, run.at("bn_after_step0"), net.module, report.forward);
+    check_gradients(golden, run, "train", {t.gradient, t.median, t.elements}, net.module, report.gradients);
   }
   const State state = net.module.state();
-  for (const auto& [name, digest] : after.items()) check_update(golden, name, state.at(name), digest, t.update, report);
+  for (const auto& [name, digest] : after.items()) {
+    check_update(golden, name, state.at(name), digest, t.update, report.gradients);
+  }
+  return report;
 }
 
 /// In training, batch norm over a dozen samples amplifies rounding to about 1e-5, and a pre-activation that lies nearer
@@ -213,21 +233,18 @@ void check_training(const Case& golden, const Json& run, const Tensor& image, co
 /// gradient behind it by about 1/sqrt(n), which can be more than the tolerance (PyTorch's float32 has the same luck):
 /// in lt_nyu_64x96 one value of up3.conv2 lies 6.2e-6 from zero, and turning that one sign in PyTorch's float64 run
 /// moves the worst gradient norm by 6.925e-3; we are 6.922e-3 off when it falls the other way here. So the image may be
-/// a few roundings off: a wrong backward fails for each of these images, bad luck does not.
+/// a few roundings off for the gradients and what follows from them: a wrong backward fails for each of these images,
+/// bad luck does not. The forward pass must match with the image as it is.
 void check_training_despite_kinks(const Case& golden, const Json& run, const Subject& net, Report& report) {
   const Tensor image = from_nchw(golden.file.tensor("input.image")).to(device());
-  Report first;
-  for (const int ulps : {0, 1, -1, 2, -2}) {
-    Report attempt;
-    check_training(golden, run, scale(image, 1 + float(ulps) * 0x1p-23F), net, attempt);
-    if (attempt.text().empty()) {
-      if (ulps != 0)
-        std::cerr << golden.name << ": a sign at a kink, matched with the image off by " << ulps << " ulp\n";
-      return;
-    }
-    if (ulps == 0) first = attempt;
+  const TrainingReport exact = check_training(golden, run, image, net);
+  report.add(exact.forward);
+  if (exact.gradients.text().empty()) return;
+  for (const int ulps : {1, -1, 2, -2}) {
+    const Tensor off = scale(image, 1 + float(ulps) * 0x1p-23F);
+    if (check_training(golden, run, off, net).gradients.text().empty()) return report.note(cat("(", ulps, " ulp)"));
   }
-  report.add(first);
+  report.add(exact.gradients);
 }
 
 void check_network(const Case& golden, const Subject& net, Report& report) {
@@ -296,6 +313,18 @@ Tensor target_depth_m(const Case& golden) {
 
 SilogOptions silog_options(const Case& golden) { return {golden.meta.at("dataset") == "nyu" ? 0.1F : 1.F, 0.85F}; }
 
+/// The file ends with the map before the sigmoid; the depth in evaluation mode is that map's, scaled and at full size.
+void check_lt_depth(const Case& golden, DepthNet& net, Report& report) {
+  const NoGrad off;
+  load_formula(net, golden.meta.at("salt"), golden.meta.at("weight_gain"));
+  net.eval();
+  const Tensor image = from_nchw(golden.file.tensor("input.image")).rows(0, golden.meta.at("eval_batch"));
+  const Tensor logits = from_nchw(golden.file.tensor("eval.feat.predict.f64"));
+  const Tensor want =
+      scale(upsample_bilinear(sigmoid(logits), image.dim(1), image.dim(2)), golden.meta.at("max_depth"));
+  report.compare("eval depth", flat_nchw(net.forward(image).depth_m), flat_nchw(want), kForward);
+}
+
 void lt_case(const Case& golden, Report& report) {
   const float max_depth_m = golden.meta.at("max_depth");
   const auto net = make_net("lt", {.max_depth_m = max_depth_m});
@@ -317,7 +346,9 @@ void lt_case(const Case& golden, Report& report) {
         depth_to_feature_size(target_m, maps.features.dim(1), maps.features.dim(2), DepthCell::nearest);
     return add(data, metric_depth(maps.features, small, setting.shifts, setting.options));
   };
-  check_network(golden, {*net, [&](const Tensor& image) { return lt_features(*net, image); }, loss}, report);
+  check_network(golden, {*net, [&](const Tensor& image) { return lt_features(*net, image); }, loss, kLtTolerances},
+                report);
+  check_lt_depth(golden, *net, report);
 }
 
 void newcrfs_case(const Case& golden, Report& report) {

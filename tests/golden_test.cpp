@@ -1,5 +1,6 @@
-// Holds the engine against every file under tests/goldens, or MD_GOLDENS=DIR. One line a case on stdout: "pass NAME",
-// "FAIL NAME" or "pending NAME" (known, but part of a later network). An unknown op fails.
+// Holds the engine against every file under tests/goldens, or MD_GOLDENS=DIR. One line a case on stdout: "pass NAME"
+// ("pass NAME (1 ulp)": gradients matched with the image a rounding off, golden_networks.cpp), "FAIL NAME" or "pending
+// NAME" (known, but part of a later network). An unknown op fails.
 #include "tests/golden.h"
 
 #include <gtest/gtest.h>
@@ -19,25 +20,34 @@ const std::vector<Case>& all_cases() {
   return cases;
 }
 
-/// What is wrong with a case; empty if nothing. Throws Pending.
-std::string verdict(const Case& golden, const Handlers& handlers) {
-  if (golden.kind == "broken") return cat("  cannot be read: ", golden.op, "\n");
-  if (handlers.pending.contains(golden.op)) throw Pending{};
-  const auto handler = handlers.ready.find(golden.op);
-  if (handler == handlers.ready.end()) return cat("  unknown ", golden.kind, " '", golden.op, "'\n");
+/// Throws Pending.
+Report judge(const Case& golden, const Handlers& handlers) {
   Report report;
-  try {
-    handler->second(golden, report);
-  } catch (const std::exception& error) {
-    report.wrong(error.what());
+  const auto handler = handlers.ready.find(golden.op);
+  if (golden.kind == "broken") {
+    report.wrong("cannot be read: ", golden.op);
+  } else if (handlers.pending.contains(golden.op)) {
+    throw Pending{};
+  } else if (handler == handlers.ready.end()) {
+    report.wrong("unknown ", golden.kind, " '", golden.op, "'");
+  } else {
+    try {
+      handler->second(golden, report);
+    } catch (const std::exception& error) {
+      report.wrong(error.what());
+    }
   }
-  return report.text();
+  return report;
 }
+
+/// What is wrong with a case; empty if nothing.
+std::string verdict(const Case& golden, const Handlers& handlers) { return judge(golden, handlers).text(); }
 
 void run_case(const Case& golden, const Handlers& handlers) {
   try {
-    const std::string wrong = verdict(golden, handlers);
-    std::cout << (wrong.empty() ? "pass " : "FAIL ") << golden.name << '\n';
+    const Report report = judge(golden, handlers);
+    const std::string& wrong = report.text();
+    std::cout << (wrong.empty() ? "pass " : "FAIL ") << golden.name << report.note() << '\n';
     if (!wrong.empty()) ADD_FAILURE() << golden.name << ":\n" << wrong;
   } catch (const Pending&) {
     std::cout << "pending " << golden.name << '\n';
