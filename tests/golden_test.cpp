@@ -7,8 +7,10 @@
 
 #include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <regex>
 
 #include "tests/testing.h"
 
@@ -40,6 +42,12 @@ Report judge(const Case& golden, const Handlers& handlers) {
   return report;
 }
 
+/// By name; env MD_GOLDEN_CASES is a regular expression that leaves others out.
+bool is_wanted(const Case& golden) {
+  const char* const given = std::getenv("MD_GOLDEN_CASES");
+  return given == nullptr || std::regex_search(golden.name, std::regex(given));
+}
+
 /// What is wrong with a case; empty if nothing.
 std::string verdict(const Case& golden, const Handlers& handlers) { return judge(golden, handlers).text(); }
 
@@ -56,7 +64,7 @@ void run_case(const Case& golden, const Handlers& handlers) {
 
 void run_kind(const std::string& kind, const Handlers& handlers) {
   for (const Case& golden : all_cases()) {
-    if (golden.kind == kind) run_case(golden, handlers);
+    if (golden.kind == kind && is_wanted(golden)) run_case(golden, handlers);
   }
 }
 
