@@ -318,8 +318,8 @@ void check_lt_depth(const Case& golden, DepthNet& net, Report& report) {
   const NoGrad off;
   load_formula(net, golden.meta.at("salt"), golden.meta.at("weight_gain"));
   net.eval();
-  const Tensor image = from_nchw(golden.file.tensor("input.image")).rows(0, golden.meta.at("eval_batch"));
-  const Tensor logits = from_nchw(golden.file.tensor("eval.feat.predict.f64"));
+  const Tensor image = from_nchw(golden.file.tensor("input.image")).rows(0, golden.meta.at("eval_batch")).to(device());
+  const Tensor logits = from_nchw(golden.file.tensor("eval.feat.predict.f64")).to(device());
   const Tensor want =
       scale(upsample_bilinear(sigmoid(logits), image.dim(1), image.dim(2)), golden.meta.at("max_depth"));
   report.compare("eval depth", flat_nchw(net.forward(image).depth_m), flat_nchw(want), kForward);
