@@ -155,7 +155,7 @@ Bts::Maps Bts::run(const Tensor& image, const Tensor& focal_px, const Watch& wat
   const Tensor f4 = seen("decoder.conv3", conv3_.forward(concat({up3, skips[1], coarse})));
 
   maps.depth_4x4_scaled = guidance(reduc4x4_, f4, 4);
-  const Tensor up2 = seen("decoder.bn2", bn2_.forward(upconv2_.forward(f4)));
+  const Tensor up2 = seen("decoder.bn2", bn2_.forward(seen("decoder.upconv2", upconv2_.forward(f4))));
   const Tensor finer = upsample_nearest(maps.depth_4x4_scaled, 0.5);
   const Tensor f2 = seen("decoder.conv2", conv2_.forward(concat({up2, skips[0], finer})));
 
