@@ -23,6 +23,7 @@ struct EvalCommand {
   bool flip_average = false;
   float cap_m = 0;
   int batch = 1, loader_threads = 2;
+  bool tf32 = false;
 };
 
 void add_options(CLI::App& app, EvalCommand& c) {
@@ -41,7 +42,7 @@ void add_options(CLI::App& app, EvalCommand& c) {
   app.add_option("--colormap", c.colormap, "of the maps: turbo or magma")->check(CLI::IsMember({"turbo", "magma"}));
   app.add_option("--batch", c.batch, "frames of equal size at once")->check(CLI::Range(1, 4096));
   app.add_option("--loader-threads", c.loader_threads, "threads that decode")->check(CLI::Range(1, 256));
-  add_device_option(app, c.device);
+  add_device_options(app, c.device, c.tf32);
 }
 
 Protocol protocol_of(const EvalCommand& c, DatasetKind kind) {
@@ -102,6 +103,7 @@ DatasetKind trained_on(const LoadedNet& loaded, const std::string& checkpoint) {
 }
 
 Exit evaluate_checkpoint(const EvalCommand& c) {
+  allow_tf32(c.tf32);
   const Device device = choose_device(c.device);
   const LoadedNet loaded = load_net(c.checkpoint);
   loaded.net->to(device);

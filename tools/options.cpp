@@ -124,7 +124,7 @@ void add_schedule_options(CLI::App& app, TrainOptions& o) {
       ->check(CLI::IsMember({"all", "encoder"}));
   app.add_option("--loader-threads", o.loader_threads, "threads that decode; no influence on the run")
       ->check(CLI::Range(1, 256));
-  add_device_option(app, o.device);
+  add_device_options(app, o.device, o.tf32);
   app.add_option("--checkpoint-every", o.checkpoint_every, "steps between checkpoints; 0: once an epoch")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--keep", o.keep, "newest checkpoints to keep: last.safetensors, the others as step-*.safetensors")
@@ -257,8 +257,9 @@ std::string is_device_name(const std::string& name) {
   return std::regex_match(name, known) ? "" : cat("'", name, "' is not auto, cpu, cuda or cuda:N");
 }
 
-CLI::Option* add_device_option(CLI::App& app, std::string& name) {
-  return app.add_option("--device", name, "cpu, cuda, cuda:N or auto: a GPU if there is one")->check(is_device_name);
+void add_device_options(CLI::App& app, std::string& name, bool& tf32) {
+  app.add_option("--device", name, "cpu, cuda, cuda:N or auto: a GPU if there is one")->check(is_device_name);
+  add_switch(app, "tf32", tf32, "GPUs may round factors to TF32: several times faster, three digits instead of seven");
 }
 
 Device choose_device(const std::string& name) {

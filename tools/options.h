@@ -46,6 +46,7 @@ struct TrainOptions {
   // Schedule.
   std::uint64_t seed = 0;
   int batch = 8, epochs = 20, loader_threads = 2;
+  bool tf32 = false;
   i64 max_steps = 0, checkpoint_every = 0;
   int keep = 1;
   std::string optimizer = "adam", device = "auto";
@@ -79,7 +80,8 @@ Freeze freeze_rule(const TrainOptions&);
 
 /// Empty for "auto", "cpu", "cuda" and "cuda:N", else what is wrong: a validator of CLI11.
 std::string is_device_name(const std::string& name);
-CLI::Option* add_device_option(CLI::App&, std::string& name);
+/// --device and --tf32.
+void add_device_options(CLI::App&, std::string& name, bool& tf32);
 /// "auto" takes the first GPU, or the CPU where there is none; throws Exit::no_device where the GPU asked for, or the
 /// one found, cannot be used.
 Device choose_device(const std::string& name);

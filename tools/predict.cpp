@@ -163,13 +163,14 @@ void add_predict_options(CLI::App& app, PredictCommand& c) {
   app.add_option("--center", c.center_px, "principal point x,y, pixels; default: the middle")
       ->expected(2)
       ->delimiter(',');
-  add_device_option(app, c.device);
+  add_device_options(app, c.device, c.tf32);
 }
 
 Exit predict(const PredictCommand& c) {
   if (c.ply && c.focal_px <= 0) fail(Exit::usage, "--ply needs --focal");
   if (c.range_m.size() == 2 && c.range_m[0] >= c.range_m[1])
     fail(Exit::usage, "--range: ", c.range_m[0], " to ", c.range_m[1], " m is no range");
+  allow_tf32(c.tf32);
   const Device device = choose_device(c.device);
   const LoadedNet loaded = load_net(c.checkpoint);
   loaded.net->to(device);

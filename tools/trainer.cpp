@@ -342,6 +342,7 @@ class Trainer {
 }  // namespace
 
 Exit train(const TrainOptions& options, const std::vector<ResolvedOption>& config) {
+  allow_tf32(options.tf32);
   return Trainer(options, config).run();
 }
 
