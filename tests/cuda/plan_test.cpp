@@ -111,7 +111,7 @@ class ConvolutionPlans : public testing::TestWithParam<Target> {
 
 TEST_P(ConvolutionPlans, ExistForEveryConvolutionOfTheTrainingSteps) {
   std::cout << GetParam() << ", cuDNN " << cudnnGetVersion()
-            << "\nstep              pass   plans  + bias  + leaky_relu  most MiB  for\n";
+            << "\nstep                        pass   plans  + bias  + leaky_relu  most MiB  for\n";
   for (const StepSize& size : training_sizes()) {
     Line lines[3];
     for (const ConvProblem& recorded : test::convolutions_of(size.net, size.batch, size.height, size.width)) {
@@ -126,7 +126,7 @@ TEST_P(ConvolutionPlans, ExistForEveryConvolutionOfTheTrainingSteps) {
     }
     const char* const passes[] = {"y", "dx", "dw"};
     for (int pass = 0; pass < 3; ++pass) {
-      std::cout << std::left << std::setw(18) << size.str() << std::setw(6) << passes[pass] << std::right
+      std::cout << std::left << std::setw(28) << size.str() << std::setw(6) << passes[pass] << std::right
                 << lines[pass];
       EXPECT_GT(lines[pass].plans, 0) << size.str();
     }
