@@ -37,6 +37,12 @@ TEST_F(MdbenchTest, NamesThePackageThatMakesEnvironments) {
   EXPECT_NE(run.err.find("python3-venv"), run.err.npos) << run.err;
 }
 
+TEST_F(MdbenchTest, RefusesAFolderOfOfficialCodeThatIsNotThere) {
+  const test::ToolRun run = test::run_tool("mdbench", {"--peer", "--bts-folder", path("nowhere")});
+  EXPECT_EQ(run.code, 66) << run.err;
+  EXPECT_EQ(run.err, "mdbench: error: --bts-folder " + path("nowhere") + ": no such folder\n");
+}
+
 TEST_F(MdbenchTest, FallsBackToPypiAndNamesThePeersWay) {
   // The environment's python: PyTorch loads once it is installed, and can be installed from PyPI only.
   script("made",

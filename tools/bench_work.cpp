@@ -4,11 +4,12 @@
 #include <algorithm>
 #include <memory>
 
+#include "engine/autograd.h"
 #include "engine/optim.h"
 #include "engine/rng.h"
 #include "losses/metric_depth.h"
 #include "losses/silog.h"
-#include "nets/depth_net.h"
+#include "nets/bts.h"
 #include "tools/clock.h"
 
 namespace md {
@@ -25,15 +26,46 @@ Tensor random(const Shape& shape, std::uint64_t seed, double low, double high, d
   return Tensor::from_host(x, shape);
 }
 
-std::function<void()> lt_train() {
-  const std::shared_ptr<DepthNet> net = make_net("lt", {});
-  const auto optimizer =
-      std::make_shared<Adam>(std::vector<Adam::Group>{{net->parameters(), 1e-2F}}, AdamSpec{.eps = 1e-6});
-  const Tensor image = random({4, 416, 544, 3}, 1, -2, 2), target_m = random({4, 416, 544}, 2, 0, 10);
+std::function<void()> train_step(const std::shared_ptr<DepthNet>& net, const std::vector<Adam::Group>& groups,
+                                 const AdamSpec& spec, const Shape& images) {
+  const auto optimizer = std::make_shared<Adam>(groups, spec);
+  const Tensor image = random(images, 1, -2, 2), target_m = random({images[0], images[1], images[2]}, 2, 0, 10);
   return [=] {
     optimizer->zero_grad();
     silog(net->forward(image).depth_m, target_m, {}).backward();
     optimizer->step(1e-4);
+  };
+}
+
+std::function<void()> lt_train() {
+  const std::shared_ptr<DepthNet> net = make_net("lt", {});
+  return train_step(net, {{net->parameters(), 1e-2F}}, {.eps = 1e-6}, {4, 416, 544, 3});
+}
+
+/// With the freezing, the decay and the eps of the official recipe.
+std::function<void()> bts_train() {
+  const std::shared_ptr<DepthNet> net = make_net("bts", {});
+  freeze_encoder(*net, Freeze::stem);
+  Adam::Group encoder{{}, 1e-2F}, decoder{{}, 0.F};
+  for (const Module::Entry& p : net->parameters()) {
+    if (p.tensor.requires_grad()) (p.name.starts_with("encoder.") ? encoder : decoder).params.push_back(p);
+  }
+  return train_step(net, {encoder, decoder}, {.eps = 1e-3}, {2, 416, 544, 3});
+}
+
+/// With the plain Adam of the official recipe.
+std::function<void()> newcrfs_train() {
+  const std::shared_ptr<DepthNet> net = make_net("newcrfs_tiny07", {});
+  return train_step(net, {{net->parameters(), 0.F}}, {.decoupled_decay = false}, {1, 480, 640, 3});
+}
+
+std::function<void()> newcrfs_infer() {
+  const std::shared_ptr<DepthNet> net = make_net("newcrfs_large07", {});
+  net->eval();
+  const Tensor image = random({1, 480, 640, 3}, 1, -2, 2);
+  return [=] {
+    const NoGrad off;
+    net->forward(image);
   };
 }
 
@@ -77,6 +109,9 @@ const std::vector<Benchmark>& benchmarks() {
   static const std::vector<MetricDepthPairs::Range> kitti = {{1.F, 5.F, 2.F}, {5.F, 10.F, 3.F}, {10.F, 15.F, 3.5F}};
   static const std::vector<Benchmark> all = {
       {"lt_train", "LT training step, 4x416x544, f32", lt_train},
+      {"bts_train", "BTS training step, 2x416x544, f32", bts_train, "bts"},
+      {"newcrfs_train", "NeWCRFs tiny07 training step, 1x480x640, f32", newcrfs_train, "newcrfs"},
+      {"newcrfs_infer", "NeWCRFs large07 inference, 1x480x640, f32", newcrfs_infer, "newcrfs"},
       {"metric_depth", "MetricDepth and its gradient, 4x208x272x32, uniform depth",
        [] {
          return metric_depth_step({{4, 208, 272, 32}, 10, 1, MetricDepthOptions().ranges});

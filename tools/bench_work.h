@@ -13,6 +13,7 @@ double median_s(double at_least_s, const std::function<void()>& work, const std:
 struct Benchmark {
   std::string name, what;
   std::function<std::function<void()>()> prepare;  // makes the inputs, returns the work
+  std::string official = {};  // whose code the peer runs ("bts", "newcrfs"); empty: tools/peer_bench.py has all of it
 };
 const std::vector<Benchmark>& benchmarks();
 

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "data/file_status.h"
@@ -28,6 +29,7 @@ struct Options {
   std::string json, venv = MD_SOURCE_DIR "/build/peer-venv";
   int threads = 2, pairs = 3;
   double seconds = 2;
+  std::map<std::string, std::string> official = {{"bts", ""}, {"newcrfs", ""}};  // --NAME-folder
   std::string child;  // the one benchmark to run in this process
 };
 
@@ -64,12 +66,16 @@ Json ops_report() {
   return {{"peak_gflops", peaks.flops / 1e9}, {"peak_gbytes", peaks.bytes / 1e9}, {"rows", rows}};
 }
 
+const Benchmark& find(const std::string& name) {
+  for (const Benchmark& b : benchmarks()) {
+    if (b.name == name) return b;
+  }
+  fail(Exit::usage, "--child: no benchmark '", name, "'");
+}
+
 Json child_report(const Options& options) {
   if (options.child == kOps) return ops_report();
-  for (const Benchmark& b : benchmarks()) {
-    if (b.name == options.child) return {{"seconds", median_s(options.seconds, b.prepare())}};
-  }
-  fail(Exit::usage, "--child: no benchmark '", options.child, "'");
+  return {{"seconds", median_s(options.seconds, find(options.child).prepare())}};
 }
 
 // --- In the parent ---------------------------------------------------------------------------------------------------
@@ -92,14 +98,26 @@ Run run_ours(const Options& o, const std::string& name) {
   return run({"/proc/self/exe", "--child", name, "--seconds", std::to_string(o.seconds)});
 }
 
-Run run_peer(const Options& o, const std::string& name) {
-  return run({o.venv + "/bin/python", MD_SOURCE_DIR "/tools/peer_bench.py", name, "--threads",
-              std::to_string(o.threads), "--seconds", std::to_string(o.seconds)});
+bool has_peer(const Options& o, const Benchmark& b) {
+  return o.peer && (b.official.empty() || !o.official.at(b.official).empty());
+}
+
+Run run_peer(const Options& o, const Benchmark& b) {
+  std::vector<std::string> command{o.venv + "/bin/python",
+                                   MD_SOURCE_DIR "/tools/peer_bench.py",
+                                   b.name,
+                                   "--threads",
+                                   std::to_string(o.threads),
+                                   "--seconds",
+                                   std::to_string(o.seconds)};
+  if (!b.official.empty()) command.insert(command.end(), {"--official", o.official.at(b.official)});
+  return run(command);
 }
 
 /// The wheels for CPUs alone are a tenth of the size of PyPI's, but their index is not reachable everywhere.
 bool install_pytorch(const std::string& python) {
-  const std::vector<std::string> from_pypi{python, "-m", "pip", "install", "-q", "torch==2.13.0", "numpy"};
+  const std::vector<std::string> from_pypi{python, "-m", "pip", "install", "-q", "torch==2.13.0", "torchvision==0.28.0",
+                                           "numpy"};
   std::vector<std::string> for_cpu = from_pypi;
   for_cpu.insert(for_cpu.end(), {"--index-url", "https://download.pytorch.org/whl/cpu"});
   if (run_process(for_cpu).exit_code == 0) return true;
@@ -111,7 +129,8 @@ bool install_pytorch(const std::string& python) {
 void prepare_peer(const std::string& venv) {
   const std::string python = venv + "/bin/python";
   const auto works = [&] {
-    return std::filesystem::exists(status_of(python)) && run_process({python, "-c", "import torch"}).exit_code == 0;
+    return std::filesystem::exists(status_of(python)) &&
+           run_process({python, "-c", "import torch, torchvision"}).exit_code == 0;
   };
   if (works()) return;
   std::cerr << "mdbench: installing PyTorch into " << venv << "\n";
@@ -122,22 +141,22 @@ void prepare_peer(const std::string& venv) {
   if (!works()) fail(Exit::missing_input, "--venv ", venv, ": PyTorch does not load");
 }
 
-Json compare(const Options& o, const std::string& name) {
+Json compare(const Options& o, const Benchmark& b) {
   std::vector<double> ours_s, peer_s, ratios, ours_mb, peer_mb;
   std::string peer_way;
   for (int pair = 0; pair < o.pairs; ++pair) {
-    const Run ours = run_ours(o, name);
+    const Run ours = run_ours(o, b.name);
     ours_s.push_back(ours.report.at("seconds"));
     ours_mb.push_back(ours.peak_mb);
-    if (!o.peer) continue;
-    const Run peer = run_peer(o, name);
+    if (!has_peer(o, b)) continue;
+    const Run peer = run_peer(o, b);
     peer_s.push_back(peer.report.at("seconds"));
     peer_mb.push_back(peer.peak_mb);
     peer_way = peer.report.at("way");
     ratios.push_back(ours_s.back() / peer_s.back());
   }
   Json report{{"ours_s", median(ours_s)}, {"ours_peak_mb", median(ours_mb)}};
-  if (o.peer) {
+  if (has_peer(o, b)) {
     report.update({{"peer_s", median(peer_s)},
                    {"peer_peak_mb", median(peer_mb)},
                    {"peer_way", peer_way},
@@ -171,17 +190,27 @@ void print_ops(const Json& r) {
   std::cout << std::flush;
 }
 
+std::vector<std::string> known() {
+  std::vector<std::string> names;
+  for (const Benchmark& b : benchmarks()) names.push_back(b.name);
+  names.emplace_back(kOps);
+  return names;
+}
+
+/// " lt_train metric_depth ..."
+std::string names_of_all() {
+  std::string list;
+  for (const std::string& name : known()) list += " " + name;
+  return list;
+}
+
 std::vector<std::string> chosen(const Options& o) {
-  std::vector<std::string> known;
-  for (const Benchmark& b : benchmarks()) known.push_back(b.name);
-  known.emplace_back(kOps);
+  const std::vector<std::string> all = known();
   for (const std::string& name : o.only) {
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    std::string list;
-    for (const std::string& k : known) list += " " + k;
-    fail(Exit::usage, "--only: no benchmark '", name, "' (there are", list, ")");
+    if (std::find(all.begin(), all.end(), name) == all.end())
+      fail(Exit::usage, "--only: no benchmark '", name, "' (there are", names_of_all(), ")");
   }
-  return o.only.empty() ? known : o.only;
+  return o.only.empty() ? all : o.only;
 }
 
 Exit bench(const Options& o) {
@@ -191,11 +220,15 @@ Exit bench(const Options& o) {
   }
   const std::vector<std::string> names = chosen(o);
   if (!o.json.empty()) require_writable("--json", o.json);
+  for (const auto& [whose, folder] : o.official) {
+    if (!folder.empty() && !std::filesystem::is_directory(status_of(folder)))
+      fail(Exit::missing_input, "--", whose, "-folder ", folder, ": no such folder");
+  }
   if (o.peer) prepare_peer(o.venv);
   setenv("OMP_NUM_THREADS", std::to_string(o.threads).c_str(), 1);
   Json all{{"threads", o.threads}};
   for (const std::string& name : names) {
-    all[name] = name == kOps ? run_ours(o, name).report : compare(o, name);
+    all[name] = name == kOps ? run_ours(o, name).report : compare(o, find(name));
     name == kOps ? print_ops(all[name]) : print(name, all[name]);
   }
   if (!o.json.empty()) write_file_durably(o.json, all.dump(2) + "\n");
@@ -209,10 +242,12 @@ int main(int argc, char** argv) {
   md::Options o;
   CLI::App app("Times the engine and, with --peer, PyTorch on the same work.", "mdbench");
   app.add_flag("--peer", o.peer, "compare with PyTorch, in alternating runs");
-  app.add_option("--only", o.only, "benchmarks to run: lt_train, metric_depth, metric_depth_sparse, ops")
-      ->delimiter(',');
+  app.add_option("--only", o.only, "benchmarks to run:" + md::names_of_all())->delimiter(',');
   app.add_option("--json", o.json, "write the figures to this file as well");
   app.add_option("--venv", o.venv, "virtual environment of --peer; made if it is not there")->capture_default_str();
+  app.add_option("--bts-folder", o.official["bts"], "a checkout of github.com/cleinc/bts: the peer of bts_train");
+  app.add_option("--newcrfs-folder", o.official["newcrfs"],
+                 "a checkout of github.com/aliyun/NeWCRFs: the peer of newcrfs_train and newcrfs_infer");
   app.add_option("--threads", o.threads, "of both sides")->capture_default_str()->check(CLI::Range(1, 1024));
   app.add_option("--pairs", o.pairs, "runs of each side; ratios are medians over them")
       ->capture_default_str()

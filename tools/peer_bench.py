@@ -1,7 +1,8 @@
-"""The peer of mdbench: the same work in PyTorch, in its best mode on a CPU (channels_last). Where it can be written in more
-ways than one, each is timed and the fastest reported, by name. Prints one JSON line.
+"""The peer of mdbench: the same work in PyTorch, in its best mode on a CPU. Where it can be done in more ways than one,
+each is timed and the fastest reported, by name. Prints one JSON line.
 
     python peer_bench.py lt_train|metric_depth|metric_depth_sparse [--threads N] [--seconds S]
+    python peer_bench.py bts_train|newcrfs_train|newcrfs_infer --official FOLDER [--threads N] [--seconds S]
 """
 import argparse
 import json
@@ -12,6 +13,8 @@ import time
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+import peer_official
 
 NYU = [(0.5, 1.0, 3.0), (1.0, 1.5, 6.0), (1.5, 2.0, 8.0)]  # low and high in metres, margin
 KITTI = [(1.0, 5.0, 2.0), (5.0, 10.0, 3.0), (10.0, 15.0, 3.5)]
@@ -173,9 +176,12 @@ def median_s(step, at_least_s):
 
 
 WORK = {  # each returns its ways by name
-    "lt_train": lt_train,
-    "metric_depth": lambda: metric_depth_step(4, 208, 272, 32, 10.0, 1.0, NYU),
-    "metric_depth_sparse": lambda: metric_depth_step(4, 176, 352, 32, 80.0, 0.05, KITTI),
+    "lt_train": lambda official: lt_train(),
+    "bts_train": lambda official: peer_official.bts_train(official, silog),
+    "newcrfs_train": lambda official: peer_official.newcrfs_train(official, silog),
+    "newcrfs_infer": peer_official.newcrfs_infer,
+    "metric_depth": lambda official: metric_depth_step(4, 208, 272, 32, 10.0, 1.0, NYU),
+    "metric_depth_sparse": lambda official: metric_depth_step(4, 176, 352, 32, 80.0, 0.05, KITTI),
 }
 
 
@@ -184,11 +190,12 @@ def main():
     parser.add_argument("work", choices=WORK)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=2.0, help="repeat each way for at least this long")
+    parser.add_argument("--official", metavar="FOLDER", help="a checkout of the official code of BTS or NeWCRFs")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     random.seed(0)
-    seconds, way = min((median_s(step, args.seconds), name) for name, step in WORK[args.work]().items())
+    seconds, way = min((median_s(step, args.seconds), name) for name, step in WORK[args.work](args.official).items())
     print(json.dumps({"seconds": seconds, "way": way}))
 
 
