@@ -1,32 +1,9 @@
 // An exception cannot leave an OpenMP region: it ends the process. So nothing in one may allocate.
-#include <omp.h>
-
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "layers/ops.h"
 #include "losses/metric_depth.h"
 #include "losses/silog.h"
+#include "tests/count_allocations.h"
 #include "tests/testing.h"
-
-namespace {
-std::atomic<int> allocations_in_parallel{0};
-}
-void* operator new(std::size_t bytes) {
-  if (omp_in_parallel() != 0) ++allocations_in_parallel;
-  if (void* block = std::malloc(bytes)) return block;
-  throw std::bad_alloc();
-}
-void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  if (omp_in_parallel() != 0) ++allocations_in_parallel;
-  if (void* block = std::aligned_alloc(std::size_t(alignment), bytes)) return block;
-  throw std::bad_alloc();
-}
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
 
 namespace md::test {
 namespace {

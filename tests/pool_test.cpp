@@ -3,22 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <thread>
 
-namespace {
-std::atomic<int> heap_calls{0};
-}
-void* operator new(std::size_t bytes) {
-  ++heap_calls;
-  if (void* block = std::malloc(bytes)) return block;
-  throw std::bad_alloc();
-}
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+#include "tests/count_allocations.h"
 
 namespace md {
 namespace {
@@ -78,9 +66,9 @@ TEST(Pool, FreeNeverAllocates) {  // it is noexcept: a failed allocation would e
   std::vector<void*> blocks(100);
   for (int round = 0; round < 2; ++round) {
     for (void*& block : blocks) block = pool.alloc(1000);
-    const int before = heap_calls;
+    const int before = test::allocations;
     for (void* block : blocks) pool.free(block, 1000);
-    EXPECT_EQ(heap_calls, before);
+    EXPECT_EQ(test::allocations, before);
     pool.release();
   }
 }
