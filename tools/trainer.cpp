@@ -316,7 +316,11 @@ class Trainer {
   void report() {
     if (last_) std::cout << metric_table(last_->mean, data_.spec().kind) << "protocol " << describe(protocol_) << "\n";
     std::cout << state_.step << " steps, ";
-    if (ran_ > 0) std::cout << std::fixed << std::setprecision(3) << train_s_ / double(ran_) << " s per step, ";
+    if (ran_ > 0) {
+      const double at_most_gb = double(backend(device_).pool_stats().bytes_peak) / 1e9;
+      std::cout << std::fixed << std::setprecision(3) << train_s_ / double(ran_) << " s per step, "
+                << std::setprecision(2) << at_most_gb << " GB of tensors at most, ";
+    }
     std::cout << state_.skipped << " skipped; run in " << options_.out << std::endl;
   }
 
