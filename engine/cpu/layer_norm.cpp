@@ -3,6 +3,7 @@
 //   y  = xhat * weight + bias,  xhat = (x - mean) * rstd,  rstd = 1 / sqrt(biased variance + eps)
 //   g  = dy * weight;  dx = rstd * (g - mean(g) - xhat * mean(g * xhat))
 //   dweight = sum over rows of dy * xhat;  dbias = sum over rows of dy
+#include <algorithm>
 #include <cmath>
 
 #include "engine/cpu/cpu_backend.h"
@@ -18,18 +19,25 @@ struct RowChunks {
   i64 R, size, count;
 };
 
-float mean_of(const float* x, i64 C) {
-  float sum = 0.F;
+struct Moments {
+  float mean, rstd;
+};
+
+/// The mean in two steps, the second about the first, and the variance about the first: exact also for rows far from
+/// zero.
+Moments moments_of(const float* x, i64 C, float eps) {
+  float sum = 0.F, off_sum = 0.F, squares = 0.F;
 #pragma omp simd reduction(+ : sum)
   for (i64 c = 0; c < C; ++c) sum += x[c];
-  return sum / float(C);
-}
-
-float rstd_of(const float* x, i64 C, float mean, float eps) {
-  float squares = 0.F;
-#pragma omp simd reduction(+ : squares)
-  for (i64 c = 0; c < C; ++c) squares += (x[c] - mean) * (x[c] - mean);
-  return 1.F / std::sqrt(squares / float(C) + eps);
+  const float about = sum / float(C);
+#pragma omp simd reduction(+ : off_sum, squares)
+  for (i64 c = 0; c < C; ++c) {
+    const float off = x[c] - about;
+    off_sum += off;
+    squares += off * off;
+  }
+  const float off = off_sum / float(C);
+  return {about + off, 1.F / std::sqrt(std::max(0.F, squares / float(C) - off * off) + eps)};
 }
 
 struct Sums {
@@ -64,7 +72,7 @@ void CpuBackend::layer_norm(float eps, const Tensor& x, const Tensor& weight, co
 #pragma omp parallel for schedule(static) if (R * C > 16384)
   for (i64 r = 0; r < R; ++r) {
     const float* row = px + r * C;
-    const float mu = mean_of(row, C), scale = rstd_of(row, C, mu, eps);
+    const auto [mu, scale] = moments_of(row, C, eps);
     float* out = py + r * C;
 #pragma omp simd
     for (i64 c = 0; c < C; ++c) out[c] = (row[c] - mu) * scale * pw[c] + pb[c];
