@@ -120,8 +120,8 @@ struct Storage {
   /// made from, by layout and first element (rows of one tensor may be weights of their own). They live and die with
   /// the storage.
   struct Derived {
-    std::uint64_t version;
-    std::shared_ptr<Storage> copy;
+    std::uint64_t version = ~0ULL;  // it was last made from
+    std::shared_ptr<Storage> copy;  // null where none is kept
   };
   std::map<std::pair<std::uint64_t, const void*>, Derived> derived;
 };

@@ -122,17 +122,18 @@ class DnnlConvPrimitives final : public ConvPrimitives {
     library_.stream.wait();
   }
 
-  /// The weight in the library's layout, redone when the weight has changed; null where ours serves as it is.
+  /// The weight in the library's layout; null where ours serves as it is. The copy is kept from the second use of the
+  /// same version on: evaluation makes it once, and training, which uses each version once, holds none.
   std::shared_ptr<Storage> library_weights(const Primitive& p, const Tensor& w) {
     if (!p.reorder) return nullptr;
     const std::lock_guard lock(mutex_);
     Storage::Derived& derived = w.storage().derived[{p.w_layout, w.raw()}];
-    if (!derived.copy || derived.version != w.version()) {
-      if (!derived.copy) derived.copy = std::make_shared<Storage>(Device{}, p.w.get_size());
-      reorder(p, at(p.w_plain, w.raw()), at(p.w, derived.copy->data));
-      derived.version = w.version();
-    }
-    return derived.copy;
+    const bool seen = derived.version == w.version();
+    if (seen && derived.copy) return derived.copy;
+    const auto copy = std::make_shared<Storage>(Device{}, p.w.get_size());
+    reorder(p, at(p.w_plain, w.raw()), at(p.w, copy->data));
+    derived = {w.version(), seen ? copy : nullptr};
+    return copy;
   }
 
   const Primitive& find(const Key& key) {
