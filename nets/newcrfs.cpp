@@ -56,11 +56,12 @@ CrfLevel::CrfLevel(Rng& rng, const Options& options)
       proj_v_(options.values == options.dim
                   ? nullptr
                   : &child<Conv2d>("proj_v", rng, options.values, options.dim, 3, same_size(3))),
-      crf_layer_(child<WindowLayer>(
-          "crf_layer", rng,
-          WindowLayer::Options{.block = {.dim = options.dim, .heads = options.heads, .own_values = false},
-                               .drop_rates = {0, 0},
-                               .recompute = options.recompute})),
+      crf_layer_(child<WindowLayer>("crf_layer", rng,
+                                    WindowLayer::Options{.block = {.dim = options.dim,
+                                                                   .heads = options.heads,
+                                                                   .own_values = false,
+                                                                   .recompute = options.recompute},
+                                                         .drop_rates = {0, 0}})),
       norm_crf_(child<LayerNorm>("norm_crf", options.dim)) {}
 
 Tensor CrfLevel::forward(const Tensor& x, const Tensor& v) const {

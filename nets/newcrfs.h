@@ -34,7 +34,7 @@ class CrfLevel : public Module {
   struct Options {
     i64 input, values, dim;
     int heads;
-    bool recompute = false;  // as WindowLayer's
+    bool recompute = false;  // as WindowBlock's
   };
   CrfLevel(Rng& rng, const Options& options);
   Tensor forward(const Tensor& x, const Tensor& v) const;

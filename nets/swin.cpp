@@ -39,8 +39,8 @@ std::vector<double> drop_path_rates(double last, int blocks) {
 Swin::Swin(Rng& rng, const SwinOptions& options) : patch_embed_(&child<PatchEmbed>("patch_embed", rng, options.dim)) {
   const auto rates =
       drop_path_rates(options.drop_path_rate, std::accumulate(options.depths.begin(), options.depths.end(), 0));
-  WindowLayer::Options stage{.block = {.dim = options.dim, .init = Init::normal_02, .seed = options.seed},
-                             .recompute = options.recompute};
+  WindowLayer::Options stage{
+      .block = {.dim = options.dim, .init = Init::normal_02, .seed = options.seed, .recompute = options.recompute}};
   for (std::size_t i = 0; i < options.depths.size(); ++i) {
     const auto first = rates.begin() + stage.block.index;
     stage.block.heads = options.heads[i];

@@ -35,7 +35,7 @@ struct SwinOptions {
   std::array<int, 4> depths = {2, 2, 6, 2}, heads = {3, 6, 12, 24};
   double drop_path_rate = 0.3;  // of the last block; from 0 on, linearly
   std::uint64_t seed = 0;       // of the blocks dropped
-  bool recompute = false;       // as WindowLayer's
+  bool recompute = false;       // as WindowBlock's
 };
 
 /// Rates of stochastic depth from 0 for the first block to `last` for the last, in equal steps.

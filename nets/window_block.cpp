@@ -1,7 +1,5 @@
 #include "nets/window_block.h"
 
-#include "engine/recompute.h"
-
 namespace md {
 namespace {
 
@@ -51,19 +49,28 @@ WindowBlock::WindowBlock(Rng& rng, const WindowBlockOptions& options)
       mlp_(child<Mlp>("mlp", rng, options.dim, options.init)) {}
 
 Tensor WindowBlock::forward(const Tensor& x, const Tensor& v, i64 step) const {
-  const Tensor y = add(x, branch(attn_.forward(norm1_.forward(x), v), step, 0));
-  return add(y, branch(mlp_.forward(norm2_.forward(y)), step, 1));
+  const auto attend = [this, step](const std::vector<Tensor>& in) {
+    return add(in[0], dropped(attn_.forward(norm1_.forward(in[0]), in[1]), step, 0));
+  };
+  const auto mix = [this, step](const std::vector<Tensor>& in) {
+    return add(in[0], dropped(mlp_.forward(norm2_.forward(in[0])), step, 1));
+  };
+  return run(mix, {run(attend, {x, v})});
+}
+
+Tensor WindowBlock::run(Segment branch, const std::vector<Tensor>& inputs) const {
+  return options_.recompute ? recompute(std::move(branch), inputs) : branch(inputs);
 }
 
 /// The two branches of a block are dropped independently.
-Tensor WindowBlock::branch(const Tensor& y, i64 step, int which) const {
+Tensor WindowBlock::dropped(const Tensor& y, i64 step, int which) const {
   if (!training() || options_.drop_rate == 0) return y;
   const auto stream = static_cast<std::uint64_t>(2 * options_.index + which);
   const Rng rng(options_.seed, Purpose::drop_path, stream, static_cast<std::uint64_t>(step));
   return stochastic_depth(y, options_.drop_rate, rng);
 }
 
-WindowLayer::WindowLayer(Rng& rng, const Options& options) : recompute_(options.recompute) {
+WindowLayer::WindowLayer(Rng& rng, const Options& options) {
   WindowBlockOptions block = options.block;
   for (const double rate : options.drop_rates) {
     block.shift = blocks_.size() % 2 == 0 ? 0 : kWindow / 2;
@@ -75,10 +82,7 @@ WindowLayer::WindowLayer(Rng& rng, const Options& options) : recompute_(options.
 
 Tensor WindowLayer::forward(const Tensor& x, const Tensor& v, i64 step) const {
   Tensor y = x;
-  for (const WindowBlock* block : blocks_) {
-    const auto run = [block, step](const std::vector<Tensor>& in) { return block->forward(in[0], in[1], step); };
-    y = recompute_ ? recompute(run, {y, v}) : run({y, v});
-  }
+  for (const WindowBlock* block : blocks_) y = block->forward(y, v, step);
   return y;
 }
 

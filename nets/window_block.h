@@ -1,6 +1,7 @@
 // The transformer block that Swin and the neural window CRFs share: attention inside windows of 7x7, then a perceptron
 // for each token, each behind a layer norm and beside a shortcut.
 #pragma once
+#include "engine/recompute.h"
 #include "layers/modules.h"
 
 namespace md {
@@ -14,7 +15,8 @@ struct WindowBlockOptions {
   // Stochastic depth of both branches, in training; draws are keyed by (seed, block, step).
   double drop_rate = 0;
   std::uint64_t seed = 0;
-  int index = 0;  // of the block in the network
+  int index = 0;           // of the block in the network
+  bool recompute = false;  // keep only the inputs of the two branches, and run each again in the backward
 };
 
 /// timm's Mlp: "fc1" C -> 4C, GELU, "fc2" 4C -> C.
@@ -48,7 +50,8 @@ class WindowBlock : public Module {
   Tensor forward(const Tensor& x, const Tensor& v, i64 step) const;
 
  private:
-  Tensor branch(const Tensor& y, i64 step, int which) const;
+  Tensor run(Segment branch, const std::vector<Tensor>& inputs) const;
+  Tensor dropped(const Tensor& y, i64 step, int which) const;
   WindowBlockOptions options_;
   LayerNorm& norm1_;
   WindowAttention& attn_;
@@ -62,7 +65,6 @@ class WindowLayer : public Module {
   struct Options {
     WindowBlockOptions block;             // of the first; the others count `index` up
     std::vector<double> drop_rates = {};  // one for each block
-    bool recompute = false;               // keep only what is between blocks, and run each again in the backward
   };
   WindowLayer(Rng& rng, const Options& options);
   /// All blocks have the same v.
@@ -70,7 +72,6 @@ class WindowLayer : public Module {
 
  private:
   std::vector<const WindowBlock*> blocks_;
-  bool recompute_;
 };
 
 }  // namespace md

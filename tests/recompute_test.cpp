@@ -44,9 +44,8 @@ TEST(Recompute, RunsOnceWhereNothingIsRecorded) {
 
 WindowLayer six_blocks(bool recompute) {
   Rng rng(1, Purpose::init);
-  return WindowLayer(rng, {.block = {.dim = 32, .heads = 4, .seed = 3},
-                           .drop_rates = {0, 0.1, 0.2, 0.3, 0.4, 0.5},
-                           .recompute = recompute});
+  return WindowLayer(rng, {.block = {.dim = 32, .heads = 4, .seed = 3, .recompute = recompute},
+                           .drop_rates = {0, 0.1, 0.2, 0.3, 0.4, 0.5}});
 }
 
 /// Gradients of the input and of every parameter after one training pass, in which blocks are dropped.
