@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -200,9 +200,9 @@ TEST_F(StateTest, ReadsManyTensorsInBoundedTime) {
   std::string header = "{";
   for (int i = 0; i < 100'000; ++i)
     header += cat(i ? "," : "", '"', i, R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]})");
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   EXPECT_EQ(SafeTensors::parse(image(header + "}"), "many").entries().size(), 100'000U);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));  // 1 s; quadratic: minutes
+  EXPECT_LT(double(std::clock() - start) / CLOCKS_PER_SEC, 60);  // 1 s, 10 under ThreadSanitizer; quadratic: minutes
 }
 
 TEST_F(StateTest, KeepsNotANumber) {
