@@ -87,24 +87,22 @@ std::vector<Module::Entry> Module::buffers() const {
   return out;
 }
 
+std::vector<Module::Entry> Module::entries() const {
+  std::vector<Entry> both = parameters();
+  for (Entry& entry : buffers()) both.push_back(std::move(entry));
+  return both;
+}
+
 State Module::state() const {
   State state;
-  for (const auto& list : {parameters(), buffers()}) {
-    for (const Entry& entry : list) state[entry.name] = to_torch(entry.tensor, entry.layout);
-  }
+  for (const Entry& entry : entries()) state[entry.name] = to_torch(entry.tensor, entry.layout);
   return state;
 }
 
-void Module::load(const State& state) {
-  std::vector<Entry> entries = parameters();
-  for (Entry& entry : buffers()) entries.push_back(std::move(entry));
-  load_entries(entries, state, "model");
-}
+void Module::load(const State& state) { load_entries(entries(), state, "model"); }
 
 void Module::to(Device device) const {
-  for (const auto& list : {parameters(), buffers()}) {
-    for (const Entry& entry : list) entry.tensor.move_to(device);
-  }
+  for (const Entry& entry : entries()) entry.tensor.move_to(device);
 }
 
 void Module::train(bool on) {
@@ -115,6 +113,15 @@ void Module::train(bool on) {
 void Module::apply(const std::function<void(Module&)>& visit) {
   visit(*this);
   for (const auto& child : children_) child.second->apply(visit);
+}
+
+State state_of(const std::vector<Module::Entry>& entries) {
+  State state;
+  for (const Module::Entry& entry : entries) {
+    const bool same = entry.layout == Layout::same;
+    state[entry.name] = same ? entry.tensor.detach().to(Device{}) : to_torch(entry.tensor, entry.layout);
+  }
+  return state;
 }
 
 void load_entries(const std::vector<Module::Entry>& entries, const State& state, const std::string& what) {

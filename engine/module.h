@@ -39,6 +39,7 @@ class Module {
 
   std::vector<Entry> parameters() const;  // registration order, depth first
   std::vector<Entry> buffers() const;     // running statistics
+  std::vector<Entry> entries() const;     // both
   State state() const;                    // copies of both
   void load(const State&);                // strict; raises versions
   void to(Device) const;                  // moves both, in place: handles elsewhere follow
@@ -65,6 +66,10 @@ class Module {
   std::vector<std::pair<std::string, std::unique_ptr<Module>>> children_;
   bool training_ = true;
 };
+
+/// The entries under PyTorch's names and in its layout, on the CPU, to be written at once: those that are so already
+/// are not copied, but share their memory.
+State state_of(const std::vector<Module::Entry>& entries);
 
 /// Copies `state` (PyTorch's names and layout) into the entries, all or nothing: throws Exit::bad_data with every
 /// missing, extra and mis-shaped name. `what` stands for the owner in the message.

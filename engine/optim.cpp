@@ -123,11 +123,7 @@ void Adam::zero_grad() {
   for (const Slot& slot : slots_) slot.param.tensor.zero_grad();
 }
 
-State Adam::state() const {
-  State state;
-  for (const Module::Entry& entry : entries()) state[entry.name] = to_torch(entry.tensor, entry.layout);
-  return state;
-}
+State Adam::state() const { return state_of(entries()); }
 
 void Adam::load(const State& state) {
   for (const auto& [name, tensor] : state) {

@@ -25,7 +25,7 @@ class Adam {
   void step(double lr);
   void zero_grad();
 
-  /// "exp_avg.<param>", "exp_avg_sq.<param>" and "step.<param>" (f32 [], as PyTorch's), in PyTorch's layout.
+  /// "exp_avg.<param>", "exp_avg_sq.<param>" and "step.<param>" (f32 [], as PyTorch's), as state_of gives them.
   State state() const;
   void load(const State&);
 

@@ -77,6 +77,15 @@ TEST(ModuleTest, StateIsACopy) {
   EXPECT_EQ(tree.bias.data()[0], 0);
 }
 
+TEST(ModuleTest, StateToBeWrittenCopiesOnlyWhereTheLayoutDiffers) {
+  const Tree tree;
+  const State state = state_of(tree.entries()), copies = tree.state();
+  EXPECT_EQ(state.at("bias").raw(), tree.bias.raw());
+  EXPECT_NE(state.at("left.conv").raw(), tree.left.conv.raw());
+  ASSERT_EQ(state.size(), copies.size());
+  for (const auto& [name, tensor] : copies) EXPECT_EQ(state.at(name).to_host(), tensor.to_host()) << name;
+}
+
 TEST(ModuleTest, LoadListsEverythingThatDoesNotFitAndChangesNothing) {
   Tree tree;
   State state = tree.state();

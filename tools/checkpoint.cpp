@@ -61,7 +61,7 @@ auto naming(const std::string& path, Work work) {
 }  // namespace
 
 void save_checkpoint(const std::string& path, const Module& net, const Adam& optimizer, const RunState& run) {
-  State state = net.state();
+  State state = state_of(net.entries());
   for (auto& [name, tensor] : optimizer.state()) state[kOptimizer + name] = tensor;
   std::uintmax_t bytes = kHeaderRoom;
   for (const auto& [name, tensor] : state) bytes += tensor.bytes();
