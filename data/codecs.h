@@ -1,6 +1,6 @@
 // PNG (libpng's row interface) and JPEG (libjpeg-turbo, stb_image) from and to memory. Internal to data/: callers use
-// image_io.h. PNG: checksums of all chunks are strict, both sides are limited to max_image_side, and the file must
-// reach its IEND. `name` stands for the file in messages; decoders throw Exit::bad_data, encoders Exit::cannot_write.
+// image_io.h. PNG: checksums of all chunks are strict, and the file must reach its IEND. `name` stands for the file in
+// messages; decoders throw Exit::bad_data, encoders Exit::cannot_write.
 #pragma once
 #include <span>
 #include <string>
@@ -11,6 +11,12 @@ namespace md {
 
 using Bytes = std::span<const unsigned char>;
 
+inline constexpr int max_jpeg_scans = 500;  // progressive files have about ten
+
+/// Within max_image_side and max_image_pixels; otherwise the reason is written. Does not throw: codecs call it between
+/// setjmp and longjmp.
+bool is_readable_size(unsigned width, unsigned height, std::span<char> reason);
+
 /// 8-bit RGB only; otherwise the message says what the file is.
 RgbImage decode_png_rgb(Bytes, const std::string& name);
 /// 16-bit grey only.
@@ -19,7 +25,8 @@ std::string encode_png(const RgbImage&, const std::string& name);
 std::string encode_png(const DepthImage&, const std::string& name);
 
 #ifdef MD_WITH_LIBJPEG
-/// Any warning of the library (truncation, corrupt data) is an error.
+/// Any warning of the library (truncation, corrupt data) is an error, and so are hundreds of scans, which cost a few
+/// bytes each and a pass over the whole image.
 RgbImage decode_jpeg_turbo(Bytes, const std::string& name);
 std::string encode_jpeg_turbo(const RgbImage&, int quality, const std::string& name);
 #endif

@@ -1,7 +1,7 @@
-// A list file over a data root: the NYU Depth V2 and KITTI readers. NYU depth is value/1000 m, KITTI value/256 m.
-// KITTI frames are found in both directory conventions, DATE/DRIVE/... (raw) and DRIVE/... (ground truth), whichever
-// the list has, and below train/ and val/, into which the annotated ground truth unpacks. A frame without ground truth
-// (`None`) is an entry like any other, with has_depth false.
+// A list file over a data root: the readers of NYU Depth V2 (value/1000 m), KITTI (value/256 m) and of a user's own
+// frames (value/depth_scale m). Files are found where the downloads unpack: NYU's also below sync/ and the official
+// splits' train/ and test/, KITTI's as data/kitti.h says. A frame without ground truth (`None`) is an entry like any
+// other, with has_depth false.
 #pragma once
 #include <string>
 #include <vector>
@@ -12,17 +12,17 @@
 
 namespace md {
 
-enum class DatasetKind : std::uint8_t { nyu, kitti };
-/// "nyu" or "kitti"; throws Exit::usage.
+enum class DatasetKind : std::uint8_t { nyu, kitti, plain };
+/// "nyu", "kitti" or "plain"; throws Exit::usage.
 DatasetKind dataset_kind(const std::string& name);
-/// Units of a 16-bit depth file per metre: 1000 or 256.
+/// Units of a 16-bit depth file per metre: 1000, 256, or for `plain` the commonest, 1000.
 float depth_units_per_m(DatasetKind);
 
 /// One frame in full size.
 struct Sample {
   RgbImage image;                      // [H,W,3]
   std::vector<float> depth_m;          // [H,W], 0 = no measurement; empty without ground truth
-  double focal_px = 0;                 // the list's, or the data set's usual one
+  double focal_px = 0;                 // the list's, KITTI's calibration's, or the data set's usual one
   std::string image_name, depth_name;  // as in the list; depth_name empty without ground truth
   bool has_depth() const { return !depth_m.empty(); }
 };
@@ -33,11 +33,15 @@ struct DatasetSpec {
   std::string root = {};        // folder of the images
   std::string depth_root = {};  // folder of the ground truth; empty: root
   bool dense = false;           // take the third column's depth (NeWCRFs' dense NYU list)
+  bool velodyne_raw = false;    // take raw LiDAR sweeps instead of KITTI's annotated ground truth
+  float depth_scale = 0;        // units of a depth file per metre; 0: depth_units_per_m(kind)
+  float units_per_m() const { return depth_scale > 0 ? depth_scale : depth_units_per_m(kind); }
 };
 
 class Dataset {
  public:
-  /// Reads the list. Throws what read_list throws, and Exit::missing_input if a root is not a folder.
+  /// Reads the list, and KITTI's calibration files where it has no focal lengths. Throws what read_list throws,
+  /// Exit::missing_input if a root is not a folder, and Exit::bad_data if the list has not the depth that is asked for.
   explicit Dataset(DatasetSpec);
 
   const DatasetSpec& spec() const { return spec_; }
@@ -46,6 +50,10 @@ class Dataset {
   /// Entries with ground truth, in list order: what can be trained on.
   const std::vector<i64>& with_depth() const { return with_depth_; }
 
+  /// The files of a frame. Throw as resolve_inside does; depth_file wants a frame with ground truth.
+  std::string image_file(i64 index) const;
+  std::string depth_file(i64 index) const;
+
   /// Decodes a frame; any thread. Throws, naming the file: Exit::missing_input, or Exit::bad_data when it is damaged or
   /// image and depth differ in size.
   Sample load(i64 index) const;
@@ -53,6 +61,9 @@ class Dataset {
   Sample load_training(i64 index) const;
 
  private:
+  void choose_depth(ListEntry&) const;
+  const ListEntry& entry(i64 index) const;
+
   DatasetSpec spec_;
   std::vector<ListEntry> entries_;
   std::vector<i64> with_depth_;

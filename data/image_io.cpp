@@ -2,6 +2,7 @@
 #include "data/image_io.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
@@ -13,7 +14,7 @@
 namespace md {
 namespace {
 
-constexpr std::uintmax_t max_file_bytes = 1U << 30;
+constexpr std::uintmax_t max_file_bytes = 1U << 27;  // more than max_image_pixels take, uncompressed
 
 std::vector<unsigned char> read_file(const std::string& path) {
   const std::filesystem::file_status status = status_of(path);
@@ -45,6 +46,18 @@ void check_writable(const std::string& path, const Image& image, std::size_t sam
 }
 
 }  // namespace
+
+bool is_readable_size(unsigned width, unsigned height, std::span<char> reason) {
+  if (width > max_image_side || height > max_image_side) {
+    std::snprintf(reason.data(), reason.size(), "%ux%u pixels are more than %d a side", width, height, max_image_side);
+    return false;
+  }
+  if (width * height > max_image_pixels) {  // below 2^28
+    std::snprintf(reason.data(), reason.size(), "%ux%u pixels are more than %d", width, height, max_image_pixels);
+    return false;
+  }
+  return true;
+}
 
 const char* jpeg_decoder_name() {
 #ifdef MD_WITH_LIBJPEG

@@ -1,5 +1,6 @@
 // Images on disk. Colour: 8-bit JPEG (grey becomes RGB) or 8-bit RGB PNG. Depth: 16-bit grey PNG and nothing else.
-// The readers refuse what is damaged instead of guessing: PNG checksums are strict, a JPEG warning is an error.
+// The readers refuse what is damaged instead of guessing: PNG checksums are strict, a JPEG warning is an error. What a
+// header claims is checked before memory is taken for it: no file makes a reader use more than about 400 MB.
 // Errors name the file: Exit::missing_input (not there), bad_data (damaged, another format), cannot_write.
 #pragma once
 #include <cstdint>
@@ -20,6 +21,7 @@ struct DepthImage {
 };
 
 inline constexpr int max_image_side = 16384;
+inline constexpr int max_image_pixels = 1 << 25;  // 8192x4096
 
 RgbImage read_rgb(const std::string& path);
 DepthImage read_depth(const std::string& path);

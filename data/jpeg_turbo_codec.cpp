@@ -17,8 +17,10 @@ namespace {
 
 struct Trap {
   jpeg_error_mgr manager;
+  jpeg_progress_mgr progress{};
   std::jmp_buf back;
   char text[JMSG_LENGTH_MAX];
+  bool damaged = true;  // else it is sound, but not for us
 };
 
 [[noreturn]] void jump_back(j_common_ptr codec) {
@@ -31,10 +33,18 @@ void on_message(j_common_ptr codec, int level) {
   if (level < 0) jump_back(codec);  // a warning: the data is corrupt or ends early
 }
 
+void on_progress(j_common_ptr codec) {
+  if (reinterpret_cast<j_decompress_ptr>(codec)->input_scan_number <= max_jpeg_scans) return;
+  Trap& trap = *reinterpret_cast<Trap*>(codec->err);
+  std::snprintf(trap.text, sizeof trap.text, "more than %d scans", max_jpeg_scans);
+  std::longjmp(trap.back, 1);
+}
+
 jpeg_error_mgr* arm(Trap& trap) {
   jpeg_std_error(&trap.manager);
   trap.manager.error_exit = jump_back;
   trap.manager.emit_message = on_message;
+  trap.progress.progress_monitor = on_progress;
   return &trap.manager;
 }
 
@@ -42,13 +52,11 @@ jpeg_error_mgr* arm(Trap& trap) {
 bool decode(Bytes bytes, jpeg_decompress_struct& codec, Trap& trap, RgbImage& image) {
   if (setjmp(trap.back)) return false;
   jpeg_create_decompress(&codec);
+  codec.progress = &trap.progress;
   jpeg_mem_src(&codec, bytes.data(), static_cast<unsigned long>(bytes.size()));
   jpeg_read_header(&codec, TRUE);
-  if (codec.image_width > max_image_side || codec.image_height > max_image_side) {
-    std::snprintf(trap.text, sizeof trap.text, "%ux%u pixels are more than %d a side", codec.image_width,
-                  codec.image_height, max_image_side);
-    return false;
-  }
+  trap.damaged = is_readable_size(codec.image_width, codec.image_height, trap.text);
+  if (!trap.damaged) return false;
   codec.out_color_space = JCS_RGB;
   jpeg_start_decompress(&codec);
   image.height = int(codec.output_height);
@@ -91,7 +99,8 @@ RgbImage decode_jpeg_turbo(Bytes bytes, const std::string& name) {
   RgbImage image;
   const bool ok = decode(bytes, codec, trap, image);
   jpeg_destroy_decompress(&codec);
-  if (!ok) fail(Exit::bad_data, name, ": damaged JPEG (", trap.text, ")");
+  if (!ok && trap.damaged) fail(Exit::bad_data, name, ": damaged JPEG (", trap.text, ")");
+  if (!ok) fail(Exit::bad_data, name, ": ", trap.text);
   return image;
 }
 

@@ -36,19 +36,40 @@ std::optional<double> number(std::string_view text) {
   return value;
 }
 
-/// One line of a list; `place` is "file:line".
+/// How many bytes the UTF-8 character at the beginning of `text` has; 0: it is none (RFC 3629, table in section 4).
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  const unsigned first = byte(0), second = byte(1);
+  if ((first >= 0x80 && first < 0xC2) || first > 0xF4) return 0;
+  const std::size_t length = 1U + (first >= 0x80) + (first >= 0xE0) + (first >= 0xF0);
+  for (std::size_t i = 1; i < length; ++i) {
+    if (byte(i) >> 6 != 2) return 0;
+  }
+  const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
+  const bool no_character = (first == 0xED && second > 0x9F) || (first == 0xF4 && second > 0x8F);
+  return overlong || no_character ? 0 : length;
+}
+
+/// One line of the list `name`.
 class LineParser {
  public:
-  LineParser(std::string_view line, std::string place) : columns_(split(line)), place_(std::move(place)) {
-    for (const char c : line) {
-      if (static_cast<unsigned char>(c) < ' ' && c != '\t' && c != '\r') fail_here("control character in the line");
+  LineParser(std::string_view line, const std::string& name, int number) : name_(name), number_(number) {
+    if (line.size() > max_list_line_bytes) fail_here(cat(line.size(), " bytes in one line"));
+    for (std::size_t i = 0, length = 0; i < line.size(); i += length) {
+      const auto c = static_cast<unsigned char>(line[i]);
+      if ((c < ' ' && c != '\t' && c != '\r') || c == 0x7F) fail_here("control character in the line");
+      length = utf8_length(line.substr(i));
+      if (length == 0) fail_here("a name that is not UTF-8");  // no log or table could hold it
     }
+    if (!line.starts_with('#')) columns_ = split(line);
   }
   bool blank() const { return columns_.empty(); }
 
   ListEntry entry() const {
     if (columns_.size() > 3) fail_here(cat(columns_.size(), " columns; wanted are IMAGE DEPTH FOCAL"));
     ListEntry entry;
+    entry.line = number_;
+    entry.columns = int(columns_.size());
     entry.image = path(columns_[0]);
     if (columns_.size() > 1 && columns_[1] != "None") entry.depth = path(columns_[1]);
     if (columns_.size() > 2) third_column(entry);
@@ -56,7 +77,7 @@ class LineParser {
   }
 
  private:
-  [[noreturn]] void fail_here(const std::string& why) const { fail(Exit::bad_data, place_, ": ", why); }
+  [[noreturn]] void fail_here(const std::string& why) const { fail(Exit::bad_data, name_, ":", number_, ": ", why); }
 
   /// Relative to the root whatever it begins with, and inside it.
   std::string path(std::string_view column) const {
@@ -82,7 +103,8 @@ class LineParser {
   }
 
   Columns columns_;
-  std::string place_;
+  const std::string& name_;
+  int number_;
 };
 
 }  // namespace
@@ -93,10 +115,10 @@ std::vector<ListEntry> parse_list(const std::string& text, const std::string& na
   std::vector<ListEntry> entries;
   for (int line = 1; !rest.empty(); ++line) {
     const auto end = std::min(rest.find('\n'), rest.size());
-    const LineParser parser(rest.substr(0, end), cat(name, ":", line));
+    const LineParser parser(rest.substr(0, end), name, line);
     if (!parser.blank()) {
+      if (entries.size() == max_list_frames) fail(Exit::bad_data, name, ": more than ", max_list_frames, " frames");
       entries.push_back(parser.entry());
-      entries.back().line = line;
     }
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
@@ -108,6 +130,9 @@ std::vector<ListEntry> read_list(const std::string& path) {
   const std::filesystem::file_status there = status_of(path);
   if (!std::filesystem::exists(there)) fail(Exit::missing_input, path, ": no such list");
   if (!std::filesystem::is_regular_file(there)) fail(Exit::bad_data, path, ": not a file");
+  std::error_code error;
+  const std::uintmax_t bytes = std::filesystem::file_size(path, error);
+  if (!error && bytes > max_list_bytes) fail(Exit::bad_data, path, ": ", bytes, " bytes are too many for a list");
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(Exit::missing_input, path, ": cannot be read");
   return parse_list(std::string(std::istreambuf_iterator<char>(file), {}), path);

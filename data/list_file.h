@@ -2,7 +2,8 @@
 //   IMAGE DEPTH FOCAL   |   IMAGE None FOCAL (no ground truth)   |   IMAGE DEPTH DENSE_DEPTH   |   IMAGE DEPTH   |
 //   IMAGE
 // Paths are relative to the data root; a leading '/' (all BTS training lists) does not change that. CRLF, a byte-order
-// mark, blank lines and a missing final newline are accepted; anything else is an error that names file and line.
+// mark, blank lines, lines that begin with '#' and a missing final newline are accepted; anything else is an error that
+// names file and line.
 #pragma once
 #include <string>
 #include <vector>
@@ -14,10 +15,13 @@ struct ListEntry {
   std::string depth;        // empty: no ground truth
   std::string dense_depth;  // third column of NeWCRFs' dense NYU list
   double focal_px = 0;      // 0: the list has none
-  int line = 0;             // 1-based
+  int columns = 0;
+  int line = 0;  // 1-based
 };
 
-/// Throws Exit::missing_input (no such list), bad_data (empty, malformed, or a path that leaves the root).
+inline constexpr std::size_t max_list_bytes = 1 << 26, max_list_line_bytes = 1 << 14, max_list_frames = 1'000'000;
+
+/// Throws Exit::missing_input (no such list), bad_data (empty, malformed, too long, or a path that leaves the root).
 std::vector<ListEntry> read_list(const std::string& path);
 /// The same from memory; `name` stands for the file in messages.
 std::vector<ListEntry> parse_list(const std::string& text, const std::string& name);

@@ -85,8 +85,9 @@ bool decode(Codec& codec, Format want, std::size_t samples_a_pixel, Image& image
   codec.info = png ? png_create_info_struct(png) : nullptr;
   if (!codec.info) return out_of_memory(codec);
   png_set_read_fn(png, &codec, on_read);
-  png_set_user_limits(png, max_image_side, max_image_side);
-  png_set_chunk_malloc_max(png, 8'000'000);
+  png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // ours below say what is wrong
+  // What is not about pixels is passed over, not unpacked: text chunks expand a thousandfold.
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
   png_read_info(png, codec.info);
   const Format got{png_get_bit_depth(png, codec.info), png_get_color_type(png, codec.info)};
@@ -95,11 +96,13 @@ bool decode(Codec& codec, Format want, std::size_t samples_a_pixel, Image& image
                   name_of_colour(got.colour), want.bit_depth, name_of_colour(want.colour));
     return false;
   }
+  const png_uint_32 width = png_get_image_width(png, codec.info), height = png_get_image_height(png, codec.info);
+  if (!is_readable_size(width, height, codec.text)) return false;
   if (want.bit_depth == 16) png_set_swap(png);  // PNG is big-endian
   const int passes = png_set_interlace_handling(png);
   png_read_update_info(png, codec.info);
-  image.height = int(png_get_image_height(png, codec.info));
-  image.width = int(png_get_image_width(png, codec.info));
+  image.height = int(height);
+  image.width = int(width);
   const std::size_t row = std::size_t(image.width) * samples_a_pixel;
   image.pixels.resize(row * std::size_t(image.height));
   for (int pass = 0; pass < passes; ++pass) {

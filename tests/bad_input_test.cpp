@@ -101,12 +101,15 @@ class BadDataTest : public BadInput, public testing::WithParamInterface<BadData>
  protected:
   /// A list that can be read is checked to its end: the verdict is on the list, and the counts are a result.
   void expect_check_names(const BadData& bad) const {
-    const ToolRun got = run("mdtrain", {"check-data", path("list.txt"), "--data", path("data")});
+    const Words args{"check-data", path("list.txt"), "--data", path("data"), "--bad", path("bad.tsv")};
+    const ToolRun got = run("mdtrain", args);
     if (got.out.empty()) {
       EXPECT_TRUE(refused(got, bad.code, {bad.names}));
     } else {
       EXPECT_TRUE(one_line(got, 65, {"list.txt:", bad.names}));
-      EXPECT_EQ(got.out, "2 frames: 1 good (0 of them without ground truth), 1 bad\n");
+      EXPECT_EQ(got.out.find("2 frames: 1 good (0 of them without ground truth), 1 bad\n"), 0U) << got.out;
+      EXPECT_NE(bytes_of(path("bad.tsv")).find("list.txt:"), std::string::npos);
+      remove("bad.tsv");
     }
   }
 };
@@ -124,9 +127,22 @@ const BadData kLists[] = {
     {"NegativeFocal", [](auto& in) { in.write_list("room/1.png room/1_depth.png -5"); }, 65, "list.txt:2: focal"},
     {"Binary", [](auto& in) { in.write_list("room/1.png\x01\x02"); }, 65, "list.txt:2: control character"},
     {"AnImage", [](auto& in) { in.write("list.txt", in.bytes_of(in.path("data/room/1.png"))); }, 65,
-     "list.txt:2: control character"},
+     "list.txt:1: a name that is not UTF-8"},
     {"PathLeavesTheRoot", [](auto& in) { in.write_list("room/../../secret.png None 1"); }, 65,
      "list.txt:2: path 'room/../../secret.png' leaves the data root"},
+    {"FiveColumns", [](auto& in) { in.write_list("room/1.png room/1_depth.png 5 room/2.png room/2_depth.png"); }, 65,
+     "list.txt:2: 5 columns; wanted are IMAGE DEPTH FOCAL"},
+    {"NotUtf8",
+     [](auto& in) {
+       in.write_list(
+           "k\xFC"
+           "che/1.png");
+     },
+     65, "list.txt:2: a name that is not UTF-8"},
+    {"LongLine", [](auto& in) { in.write_list(std::string(10'000'000, 'a')); }, 65,
+     "list.txt:2: 10000000 bytes in one line"},
+    {"Terabyte", [](auto& in) { fs::resize_file(in.path("list.txt"), 1ULL << 40); }, 65,
+     "list.txt: 1099511627776 bytes are too many for a list"},
     {"NoRoot", [](auto& in) { in.remove("data"); }, 66, "/data: no such folder"},
 };
 

@@ -85,6 +85,82 @@ TEST_F(DatasetTest, KittiGroundTruthIsFoundAsItUnpacks) {
   }
 }
 
+/// A line per frame is all that the published validation list has.
+TEST_F(DatasetTest, KittiOfficialSplits) {
+  const std::string val = "depth_selection/val_selection_cropped/",
+                    test = "depth_selection/test_depth_prediction_anonymous/";
+  const std::string drive = "2011_09_26_drive_0005_sync_", frame = "_0000000068_image_03.png";
+  put("k/" + val + "image/" + drive + "image" + frame, test_image(4, 6));
+  put("k/" + val + "groundtruth_depth/" + drive + "groundtruth_depth" + frame, test_depth(4, 6, 1));
+  put("k/" + val + "velodyne_raw/" + drive + "velodyne_raw" + frame, test_depth(4, 6, 2));
+  put("k/" + test + "image/0000000000.png", test_image(4, 6));
+  write("k/" + test + "intrinsics/0000000000.txt", "707.0493 0.0 604.0814 0.0 707.0493 180.5066 0.0 0.0 1.0\n");
+  std::filesystem::create_directories(path("elsewhere"));
+  const std::string list = val + "image/" + drive + "image" + frame + "\n" + test + "image/0000000000.png";
+  DatasetSpec spec{DatasetKind::kitti, write("list.txt", list), path("k"), path("elsewhere")};
+  const Dataset data(spec);
+  EXPECT_EQ(data.with_depth(), std::vector<i64>{0});
+  EXPECT_EQ(data.load(0).depth_m[1], float(test_depth(4, 6, 1).pixels[1]) / 256.F);
+  EXPECT_EQ(data.load(0).focal_px, 721.5377);  // without a calibration file, KITTI's commonest
+  EXPECT_EQ(data.load(1).focal_px, 707.0493);
+  spec.velodyne_raw = true;
+  EXPECT_EQ(Dataset(spec).load(0).depth_m[1], float(test_depth(4, 6, 2).pixels[1]) / 256.F);
+}
+
+TEST_F(DatasetTest, KittiVelodyneRawIsBesideTheGroundTruth) {
+  const std::string drive = "2011_09_26_drive_0001_sync/proj_depth/";
+  put("a.png", test_image(4, 6));
+  put("gt/train/" + drive + "groundtruth/image_02/5.png", test_depth(4, 6, 1));
+  put("gt/train/" + drive + "velodyne_raw/image_02/5.png", test_depth(4, 6, 2));
+  const std::string list = write("list.txt", "a.png " + drive + "groundtruth/image_02/5.png 721\na.png None 721\n");
+  DatasetSpec spec{DatasetKind::kitti, list, path(""), path("gt")};
+  EXPECT_EQ(Dataset(spec).load(0).depth_m[1], float(test_depth(4, 6, 1).pixels[1]) / 256.F);
+  spec.velodyne_raw = true;
+  EXPECT_EQ(Dataset(spec).load(0).depth_m[1], float(test_depth(4, 6, 2).pixels[1]) / 256.F);
+  EXPECT_EQ(Dataset(spec).with_depth(), std::vector<i64>{0});
+  spec.list = write("other.txt", "a.png d.png 721\n");
+  EXPECT_TRUE(fails([&] { Dataset{spec}; }, Exit::bad_data, "other.txt:1: no raw LiDAR sweep is known for d.png"));
+}
+
+TEST_F(DatasetTest, KittiFocalLengthIsInTheCalibrationOfItsDay) {
+  const std::string day = "2011_09_28", drive = day + "_drive_0002_sync/";
+  const std::string calibration =
+      "calib_time: 09-Jan-2012\nP_rect_02: 7.070493e+02 0.0 6.0e+02\nP_rect_03: 7.5e+02 0.0\n";
+  write(day + "/calib_cam_to_cam.txt", calibration);
+  const auto focal_px = [&](const std::string& line) { return open(DatasetKind::kitti, line).entries()[0].focal_px; };
+  EXPECT_EQ(focal_px(day + "/" + drive + "image_02/data/5.png"), 707.0493);
+  EXPECT_EQ(focal_px(drive + "image_02/data/5.png d.png dense.png"), 707.0493);
+  EXPECT_EQ(focal_px(drive + "image_03/data/5.png None"), 750);
+  EXPECT_EQ(focal_px(drive + "image_02/data/5.png d.png 721.5377"), 721.5377);  // the list's word counts
+  EXPECT_EQ(focal_px("2011_09_29_drive_0004_sync/image_02/data/5.png"), 0);
+  write(day + "/calib_cam_to_cam.txt", "P_rect_02: many\n");
+  EXPECT_TRUE(fails([&] { focal_px(drive + "image_02/data/5.png"); }, Exit::bad_data,
+                    day + "/calib_cam_to_cam.txt: no focal length after P_rect_02:"));
+  EXPECT_TRUE(
+      fails([&] { focal_px(drive + "image_03/data/5.png"); }, Exit::bad_data, "no focal length after P_rect_03:"));
+}
+
+TEST_F(DatasetTest, NyuIsFoundWhereItUnpacks) {
+  put("sync/kitchen_0001/rgb_1.png", test_image(4, 6, 1));
+  put("official_splits/test/kitchen/rgb_2.png", test_image(4, 6, 2));
+  put("train/kitchen/rgb_3.png", test_image(4, 6, 3));
+  const Dataset data = open(DatasetKind::nyu, "/kitchen_0001/rgb_1.png\nkitchen/rgb_2.png\nkitchen/rgb_3.png\n");
+  for (const int i : {0, 1, 2}) EXPECT_EQ(data.load(i).image.pixels, test_image(4, 6, i + 1).pixels) << i;
+  EXPECT_EQ(data.image_file(0), std::filesystem::canonical(path("sync/kitchen_0001/rgb_1.png")));
+}
+
+TEST_F(DatasetTest, OnesOwnFramesHaveTheirOwnScale) {
+  put("a.png", test_image(4, 6));
+  put("d.png", test_depth(4, 6));
+  DatasetSpec spec{
+      .kind = DatasetKind::plain, .list = write("list.txt", "a.png d.png\na.png d.png 525\n"), .root = path("")};
+  spec.depth_scale = 5000;
+  const Dataset data(spec);
+  EXPECT_EQ(data.load(0).depth_m[1], float(test_depth(4, 6).pixels[1]) / 5000.F);
+  EXPECT_EQ(data.load(0).focal_px, 715.0873);
+  EXPECT_EQ(data.load(1).focal_px, 525);
+}
+
 TEST_F(DatasetTest, AFolderThatCannotBeLookedAtIsNamed) {
   std::filesystem::create_symlink("loop", path("loop"));
   put("a.png", test_image(4, 6));
@@ -154,7 +230,8 @@ TEST_F(DatasetTest, WrongRootsAndNames) {
       Exit::missing_input, "no.txt: no such list"));
   EXPECT_EQ(dataset_kind("nyu"), DatasetKind::nyu);
   EXPECT_EQ(dataset_kind("kitti"), DatasetKind::kitti);
-  EXPECT_TRUE(fails([&] { dataset_kind("sun"); }, Exit::usage, "dataset 'sun': wanted is nyu or kitti"));
+  EXPECT_EQ(dataset_kind("plain"), DatasetKind::plain);
+  EXPECT_TRUE(fails([&] { dataset_kind("sun"); }, Exit::usage, "dataset 'sun': wanted is nyu, kitti or plain"));
 }
 
 }  // namespace

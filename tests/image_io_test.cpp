@@ -2,6 +2,9 @@
 // weeks: one silently wrong file would poison every result.
 #include "data/image_io.h"
 
+#include <sys/resource.h>
+#include <zlib.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -133,22 +136,107 @@ TEST_F(ImageIoTest, OtherFilesAreRefusedByName) {
   EXPECT_TRUE(fails([&] { read_depth(write("a.png", "P5 1 1")); }, Exit::bad_data, "this is no PNG file"));
 }
 
-// A header that asks for terabytes must cost nothing. The checksum of the header is made right again.
-TEST_F(ImageIoTest, HugeImagesAreRefused) {
-  std::string bytes = encode_png(test_depth(2, 2), "d.png");
-  const std::size_t header = bytes.find("IHDR");
-  const auto put = [&](std::size_t at, std::uint32_t value) {
-    for (int i = 0; i < 4; ++i) bytes[at + std::size_t(i)] = static_cast<char>(value >> (24 - 8 * i));
-  };
-  put(header + 4, 16385);
-  std::uint32_t crc = 0xFFFFFFFF;  // CRC-32 as in the PNG specification, annex D, over type and data
-  for (std::size_t i = header; i < header + 17; ++i) {
-    crc ^= static_cast<unsigned char>(bytes[i]);
+// --- What a header claims --------------------------------------------------------------------------------------------
+
+void put_big_endian(std::string& bytes, std::size_t at, std::uint32_t value) {
+  for (int i = 0; i < 4; ++i) bytes[at + std::size_t(i)] = static_cast<char>(value >> (24 - 8 * i));
+}
+
+/// A chunk of a PNG with its checksum, CRC-32 over type and data (PNG specification, annex D).
+std::string png_chunk(const std::string& type_and_data) {
+  std::uint32_t crc = 0xFFFFFFFF;
+  for (const char c : type_and_data) {
+    crc ^= static_cast<unsigned char>(c);
     for (int k = 0; k < 8; ++k) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320 : 0);
   }
-  put(header + 17, ~crc);
-  EXPECT_TRUE(fails([&] { read_depth(write("d.png", bytes)); }, Exit::bad_data, "d.png: Invalid IHDR data"));
+  std::string chunk(4, '\0'), checksum(4, '\0');
+  put_big_endian(chunk, 0, std::uint32_t(type_and_data.size() - 4));
+  put_big_endian(checksum, 0, ~crc);
+  return chunk + type_and_data + checksum;
 }
+
+/// The same PNG with another size in its header.
+std::string resized_png(std::string bytes, std::uint32_t width, std::uint32_t height) {
+  const std::size_t header = bytes.find("IHDR");
+  put_big_endian(bytes, header + 4, width);
+  put_big_endian(bytes, header + 8, height);
+  return bytes.replace(header - 4, 25, png_chunk(bytes.substr(header, 17)));
+}
+
+/// The most memory that this process ever had, in MiB.
+long peak_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss / 1024;
+}
+
+TEST_F(ImageIoTest, HugePngsAreRefusedBeforeMemoryIsTaken) {
+  const long before_mib = peak_mib();
+  const std::string depth = encode_png(test_depth(2, 2), "d.png"), rgb = encode_png(test_image(2, 2), "c.png");
+  const auto refused = [&](std::uint32_t width, std::uint32_t height, const std::string& why) {
+    const std::string d = write("d.png", resized_png(depth, width, height)),
+                      c = write("c.png", resized_png(rgb, width, height));
+    EXPECT_TRUE(fails([&] { read_depth(d); }, Exit::bad_data, d + ": " + why));
+    EXPECT_TRUE(fails([&] { read_rgb(c); }, Exit::bad_data, c + ": " + why));
+  };
+  refused(60000, 60000, "60000x60000 pixels are more than 16384 a side");
+  refused(2'000'000'000, 2'000'000'000, "2000000000x2000000000 pixels are more than 16384 a side");
+  refused(16385, 1, "16385x1 pixels are more than 16384 a side");
+  refused(16384, 2049, "16384x2049 pixels are more than 33554432");
+  refused(0, 0, "Invalid IHDR data");
+  EXPECT_LT(peak_mib() - before_mib, 32);
+}
+
+// Eight megabytes of text in eight kilobytes, a hundred times: what is not about pixels must not be unpacked.
+TEST_F(ImageIoTest, PngTextIsPassedOver) {
+  const long before_mib = peak_mib();
+  std::vector<unsigned char> packed(1 << 16);
+  uLongf size = packed.size();
+  const std::string text(8'000'000, ' ');
+  ASSERT_EQ(compress(packed.data(), &size, reinterpret_cast<const Bytef*>(text.data()), uLong(text.size())), Z_OK);
+  const std::string chunk =
+      png_chunk(std::string("zTXtkey\0\0", 9) + std::string(packed.begin(), packed.begin() + std::ptrdiff_t(size)));
+  std::string bytes = encode_png(test_depth(4, 6), "d.png");
+  for (int i = 0; i < 100; ++i) bytes.insert(bytes.find("IDAT") - 4, chunk);
+  EXPECT_EQ(read_depth(write("d.png", bytes)).pixels, test_depth(4, 6).pixels);
+  EXPECT_LT(peak_mib() - before_mib, 64);
+}
+
+#ifdef MD_WITH_LIBJPEG
+/// The same JPEG with another size in its frame header.
+std::string resized_jpeg(std::string bytes, int height, int width) {
+  const std::size_t frame = bytes.find("\xFF\xC0");  // length, precision, height, width
+  for (const auto& [at, value] : {std::pair{frame + 5, height}, {frame + 7, width}}) {
+    bytes[at] = static_cast<char>(value >> 8);
+    bytes[at + 1] = static_cast<char>(value);
+  }
+  return bytes;
+}
+
+TEST_F(ImageIoTest, HugeJpegsAreRefusedBeforeMemoryIsTaken) {
+  const long before_mib = peak_mib();
+  const std::string bytes = encode_jpeg_turbo(test_image(16, 16), 90, "a.jpg");
+  const auto refused = [&](int width, int height, const std::string& why) {
+    const std::string huge = resized_jpeg(bytes, height, width);
+    EXPECT_TRUE(fails([&] { decode_jpeg_turbo(as_bytes(huge), "a.jpg"); }, Exit::bad_data, "a.jpg: " + why));
+    EXPECT_TRUE(fails([&] { decode_jpeg_stb(as_bytes(huge), "a.jpg"); }, Exit::bad_data, "a.jpg: "));
+  };
+  refused(60000, 60000, "60000x60000 pixels are more than 16384 a side");
+  refused(16384, 2049, "16384x2049 pixels are more than 33554432");
+  EXPECT_LT(peak_mib() - before_mib, 32);
+}
+
+// A scan of a progressive file may cost three bytes and a pass over 33 million pixels.
+TEST_F(ImageIoTest, JpegOfTooManyScansIsRefused) {
+  std::string bytes = encode_jpeg_turbo(test_image(16, 16), 90, "a.jpg");
+  const std::size_t scan = bytes.find("\xFF\xDA"), end = bytes.size() - 2;
+  const std::string one = bytes.substr(scan, end - scan);
+  for (int i = 0; i < max_jpeg_scans; ++i) bytes.insert(end, one);
+  for (const auto decode : {decode_jpeg_turbo, decode_jpeg_stb}) {
+    EXPECT_TRUE(fails([&] { decode(as_bytes(bytes), "a.jpg"); }, Exit::bad_data, "a.jpg: damaged JPEG ("));
+  }
+}
+#endif
 
 }  // namespace
 }  // namespace md

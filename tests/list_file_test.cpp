@@ -19,7 +19,7 @@ TEST_F(ListFileTest, ReadsEveryDialect) {
       "\xEF\xBB\xBF/kitchen/rgb_1.jpg /kitchen/sync_depth_1.png 518.8579\r\n"
       "\r\n"
       "a.png\tNone\t721.5377\n"
-      "  \t \n"
+      "# a comment\n"
       "b.jpg b.png dense/b.png\n"
       "c/./d/../c.jpg   c.png\n"
       "image/0000000000.png",
@@ -40,6 +40,14 @@ TEST_F(ListFileTest, ReadsEveryDialect) {
   EXPECT_EQ(entries[4].image, "image/0000000000.png");
   EXPECT_EQ(entries[4].depth, "");
   EXPECT_EQ(entries[4].line, 7);
+  EXPECT_EQ(entries[2].columns, 3);
+  EXPECT_EQ(entries[4].columns, 1);
+  EXPECT_EQ(parse_list("k\xC3\xBC"
+                       "che/\xF0\x9F\x8F\xA0.jpg  ",
+                       "l.txt")[0]
+                .image,
+            "k\xC3\xBC"
+            "che/\xF0\x9F\x8F\xA0.jpg");
 }
 
 TEST_F(ListFileTest, NamesFileAndLineOfWhatIsMalformed) {
@@ -51,6 +59,24 @@ TEST_F(ListFileTest, NamesFileAndLineOfWhatIsMalformed) {
   EXPECT_TRUE(fails(line("a.jpg a.png nan"), Exit::bad_data, "l.txt:2: focal length 'nan'"));
   EXPECT_TRUE(fails(line("/ a.png 500"), Exit::bad_data, "l.txt:2: empty path"));
   EXPECT_TRUE(fails(line(std::string("a\0.jpg a.png 5", 14)), Exit::bad_data, "l.txt:2: control character"));
+  EXPECT_TRUE(fails(line("a\x7F.jpg"), Exit::bad_data, "l.txt:2: control character in the line"));
+  EXPECT_TRUE(fails(line("a.jpg b.png 1 c.jpg d.png"), Exit::bad_data, "l.txt:2: 5 columns; wanted are IMAGE DEPTH"));
+  // Latin-1, a lone continuation, a cut character, an overlong '/', a surrogate, above U+10FFFF.
+  for (const char* name : {"k\xFC"
+                           "che.jpg",
+                           "\x80.jpg", "a\xE2\x82", "\xC0\xAF.jpg", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80"})
+    EXPECT_TRUE(fails(line(name), Exit::bad_data, "l.txt:2: a name that is not UTF-8"));
+}
+
+TEST_F(ListFileTest, RefusesWhatIsTooLongToBeAList) {
+  EXPECT_TRUE(fails([&] { parse_list("a.jpg\n" + std::string(10'000'000, 'a'), "l.txt"); }, Exit::bad_data,
+                    "l.txt:2: 10000000 bytes in one line"));
+  std::string long_list;
+  for (std::size_t i = 0; i <= max_list_frames; ++i) long_list += "a\n";
+  EXPECT_TRUE(fails([&] { parse_list(long_list, "l.txt"); }, Exit::bad_data, "l.txt: more than 1000000 frames"));
+  const std::string huge = write("huge.txt", "");
+  std::filesystem::resize_file(huge, 1ULL << 40);  // without a block on the disk
+  EXPECT_TRUE(fails([&] { read_list(huge); }, Exit::bad_data, "huge.txt: 1099511627776 bytes are too many for a list"));
 }
 
 TEST_F(ListFileTest, RefusesEmptyAndMissingLists) {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "data/kitti.h"
 #include "data/loader.h"
 #include "tests/testing.h"
 
@@ -85,6 +86,15 @@ TEST(RealTest, Nyu) {
 TEST(RealTest, Kitti) {
   expect_known_set(DatasetKind::kitti, "kitti",
                    {"kitti_all_list.txt", "kitti_test_list.txt", "kitti_jpg_list.txt", "kitti_velodyne_raw_list.txt"});
+}
+
+TEST(RealTest, KittiCalibration) {
+  const std::string root = test::shared_dir() + "/real/kitti";
+  if (!std::filesystem::exists(root)) GTEST_SKIP() << "the real frames are not here: " << root;
+  KittiCalibration calibration(root);
+  // The file has seven digits of the lists' 721.5377.
+  EXPECT_EQ(calibration.focal_px("2011_09_26/2011_09_26_drive_0001_sync/image_02/data/0000000005.png"), 721.5377);
+  EXPECT_EQ(calibration.focal_px("2011_09_26_drive_0001_sync/image_03/data/0000000005.png"), 721.5377);
 }
 
 TEST(RealTest, OtherKinectFrames) { expect_known_set(DatasetKind::nyu, "other", {"other_list.txt"}); }

@@ -1,11 +1,11 @@
-// What the machine and the program offer, and what is wrong with a list, frame by frame.
+// What the machine and the program offer.
 #include "tools/inspect.h"
 
 #include <omp.h>
 
 #include <iostream>
 
-#include "tools/cli.h"
+#include "tools/options.h"
 
 namespace md {
 
@@ -20,34 +20,6 @@ Exit doctor() {
   for (const std::string& name : net_names()) std::cout << " " << name;
   std::cout << std::endl;
   return Exit::ok;
-}
-
-Exit check_data(const TrainOptions& options, const std::string& list) {
-  if (options.data.empty()) fail(Exit::usage, "--data is required");
-  const Dataset data(dataset_spec(options, list));
-  ProgressLine progress;
-  i64 good = 0, bad = 0, without_depth = 0;
-  for (i64 i = 0; i < data.size(); ++i) {
-    progress.show(cat(i, "/", data.size(), " frames"));
-    try {
-      const bool has_depth = !data.entries()[std::size_t(i)].depth.empty();
-      if (has_depth) {
-        data.load_training(i);
-      } else {
-        data.load(i);
-      }
-      ++good;
-      without_depth += !has_depth;
-    } catch (const Error& error) {
-      ++bad;
-      progress.clear();
-      std::cerr << data.spec().list << ":" << data.entries()[std::size_t(i)].line << ": " << error.what() << std::endl;
-    }
-  }
-  progress.clear();
-  std::cout << data.size() << " frames: " << good << " good (" << without_depth << " of them without ground truth), "
-            << bad << " bad" << std::endl;
-  return bad == 0 ? Exit::ok : Exit::bad_data;
 }
 
 }  // namespace md

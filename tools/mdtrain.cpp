@@ -1,4 +1,5 @@
 // mdtrain [train] | check-data | doctor: the training program. `mdtrain --help` is the manual.
+#include "tools/check_data.h"
 #include "tools/cli.h"
 #include "tools/inspect.h"
 #include "tools/options.h"
@@ -14,14 +15,17 @@ int main(int argc, char** argv) {
   md::add_train_options(app, options);
   app.require_subcommand(0, 1);
   app.add_subcommand("train", "train a network (what mdtrain does without a subcommand)")->fallthrough();
-  std::string list;
+  md::CheckDataCommand check_data;
   CLI::App* const check =
-      app.add_subcommand("check-data", "decode every frame of a list (with --data, --dataset)")->fallthrough();
-  check->add_option("LIST", list, "list file")->required();
+      app.add_subcommand("check-data", "decode every frame of lists (with --data, --dataset), say what is wrong")
+          ->fallthrough();
+  check->add_option("LIST", check_data.lists, "list files; no picture may be in two of them")->required();
+  check->add_option("--bad", check_data.bad, "where the bad frames are written to, if there are any")
+      ->capture_default_str();
   const CLI::App* doctor = app.add_subcommand("doctor", "print versions, device and decoders");
   return md::run_main(app, argc, argv, [&] {
     if (doctor->parsed()) return md::doctor();
-    if (check->parsed()) return md::check_data(options, list);
+    if (check->parsed()) return md::check_data(options, check_data);
     md::resolve(app, options);
     return md::train(options, md::resolved_options(app));
   });

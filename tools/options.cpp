@@ -46,13 +46,17 @@ void add_switch(CLI::App& app, const std::string& name, bool& value, const std::
 
 void add_data_options(CLI::App& app, TrainOptions& o) {
   app.option_defaults()->group("data");
-  app.add_option("--dataset", o.dataset, "what depth files hold: nyu (mm) or kitti (1/256 m)")
-      ->check(CLI::IsMember({"nyu", "kitti"}));
+  app.add_option("--dataset", o.dataset, "what depth files hold: nyu (mm), kitti (1/256 m), plain (--depth-scale)")
+      ->check(CLI::IsMember({"nyu", "kitti", "plain"}));
+  app.add_option("--depth-scale", o.depth_scale, "units of a depth file per metre (dataset plain)")
+      ->check(not_negative());
   app.add_option("--data", o.data, "folder that the list's paths are relative to");
   app.add_option("--depth-root", o.depth_root, "the same for ground truth, if it lies elsewhere");
   app.add_option("--list", o.list, "list file to train on (as given, or else inside --data)");
   app.add_option("--eval-list", o.eval_list, "list file to evaluate on; none: no evaluation");
   add_switch(app, "dense", o.dense, "train on the third column's depth (dense NYU list)");
+  add_switch(app, "velodyne-raw", o.velodyne_raw,
+             "train on raw LiDAR sweeps instead of KITTI's annotated ground truth");
 }
 
 void add_augmentation_options(CLI::App& app, TrainOptions& o) {
@@ -227,12 +231,18 @@ void resolve(TrainOptions& o) {
 
 DatasetSpec dataset_spec(const TrainOptions& o, const std::string& list) {
   namespace fs = std::filesystem;
+  const DatasetKind kind = dataset_kind(o.dataset);
+  if ((kind == DatasetKind::plain) != (o.depth_scale > 0))
+    fail(Exit::usage, "--depth-scale is for --dataset plain, which wants it: the units of a depth file per metre");
+  if (o.velodyne_raw && kind != DatasetKind::kitti) fail(Exit::usage, "--velodyne-raw is for --dataset kitti");
   const bool inside_data = !fs::exists(status_of(list)) && fs::exists(status_of(fs::path(o.data) / list));
-  return {.kind = dataset_kind(o.dataset),
+  return {.kind = kind,
           .list = inside_data ? (fs::path(o.data) / list).string() : list,
           .root = o.data,
           .depth_root = o.depth_root,
-          .dense = o.dense};
+          .dense = o.dense,
+          .velodyne_raw = o.velodyne_raw,
+          .depth_scale = o.depth_scale};
 }
 
 Protocol eval_protocol(const TrainOptions& o) {

@@ -26,7 +26,8 @@ struct TrainOptions {
   std::string dataset = "nyu", data, depth_root, list, eval_list, out;
   std::string resume;  // the run to go on with; `out` then too
   bool allow_changes = false;
-  bool dense = false;
+  bool dense = false, velodyne_raw = false;
+  float depth_scale = 0;
   // Samples.
   AugmentSpec augment = {.height = 480, .width = 640, .always_draw_crop = false};
   std::string border = "keep";

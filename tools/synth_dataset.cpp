@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/depth_histogram.h"
 #include "data/image_io.h"
 #include "engine/state.h"
 #include "tools/cli.h"
@@ -104,24 +105,7 @@ std::vector<std::uint16_t> write_frame(const SetSpec& set, const FrameId& id) {
   return std::move(frame.depth.pixels);
 }
 
-/// Counts of depth values: the median does not depend on the order in which threads finish.
-class DepthHistogram {
- public:
-  void add(const std::vector<std::uint16_t>& values) {
-    for (const std::uint16_t v : values) ++counts_[v];
-  }
-  double median() const {  // of the measured values
-    std::uint64_t total = 0, seen = 0;
-    for (std::size_t v = 1; v < counts_.size(); ++v) total += counts_[v];
-    std::size_t v = 0;
-    while (v + 1 < counts_.size() && 2 * seen < total) seen += counts_[++v];
-    return double(v);
-  }
-
- private:
-  std::vector<std::uint64_t> counts_ = std::vector<std::uint64_t>(65536);
-};
-
+/// The values written: what is said of them does not depend on the order in which threads finish.
 DepthHistogram write_frames(const SetSpec& set, const std::vector<FrameId>& ids) {
   DepthHistogram histogram;
   std::exception_ptr error;  // an exception must not leave a parallel region
@@ -164,7 +148,7 @@ WrittenSplit write_split(const SetSpec& set, Split split) {
   const std::string name = cat(nyu(set) ? "nyu" : "kitti", split == Split::train ? "_train.txt" : "_test.txt");
   const std::string path = set.out + "/" + name;
   write_file_durably(path, list.str());
-  return {path, ids.size(), worlds_for(ids.size()), histogram.median() / depth_units_per_m(set.kind)};
+  return {path, ids.size(), worlds_for(ids.size()), double(histogram.median()) / double(depth_units_per_m(set.kind))};
 }
 
 }  // namespace md::synth

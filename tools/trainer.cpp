@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "tools/check_data.h"
 #include "tools/checkpoint.h"
 #include "tools/cli.h"
 #include "tools/clock.h"
@@ -84,9 +85,10 @@ class Trainer {
         inputs_(backend(device_).input_queue()) {
     if (!options.eval_list.empty()) {
       DatasetSpec spec = dataset_spec(options, options.eval_list);
-      spec.dense = false;  // only training lists name filled-in depth
+      spec.dense = spec.velodyne_raw = false;  // to train on; results are on what was measured
       eval_data_.emplace(spec);
     }
+    const std::string looked_at = brief_check(data_);
     const std::string origin = cat("# mdtrain ", MD_VERSION, ", ", backend(device_).name(), ", JPEG by ",
                                    jpeg_decoder_name(), "\n# protocol ", describe(protocol_), "\n");
     std::optional<Checkpoint> from;
@@ -101,6 +103,7 @@ class Trainer {
     if (from) go_on_from(*from);
     if (!options.resume.empty()) run_->rewind(state_.step);
     if (device_.kind == Device::cuda) warn(cat("computing on ", backend(device_).name()));
+    warn(looked_at);
     warn_about_data();
   }
 

@@ -1,0 +1,103 @@
+// The limits come from the sensors: NYU's Kinect ends at 10 m and measures most pixels, KITTI's LiDAR reaches 80 m and
+// hits at most every fifth.
+#include "data/depth_histogram.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <numeric>
+
+namespace md {
+namespace {
+
+constexpr i64 enough_pixels = 64;          // to say something about a frame
+constexpr int enough_values = 8;           // to say something about their common divisor
+constexpr int kinect_ends_mm = 10'500;     // with some tolerance
+constexpr int kinect_ends_kitti = 10'240;  // 10 m in millimetres would be 40 m in 1/256 m
+constexpr double lidar_measures = 0.5;     // less than this part of the pixels, by far
+constexpr double nearest_m = 0.1, farthest_m = 200;
+
+double part(i64 some, i64 all) { return all > 0 ? double(some) / double(all) : 0; }
+
+template <class... Values>
+std::string text(const char* format, Values... values) {
+  char line[160];
+  std::snprintf(line, sizeof line, format, values...);
+  return line;
+}
+
+std::string eight_bit(const DepthHistogram& depth) {
+  if (depth.highest() <= 255) return text("no value is above %d: 8-bit depth in a 16-bit file?", depth.highest());
+  const int divisor = depth.common_divisor();
+  if (depth.distinct() >= enough_values && (divisor % 256 == 0 || divisor % 257 == 0))
+    return text("every value is a multiple of %d: 8-bit depth stretched to 16 bits?", divisor);
+  return "";
+}
+
+}  // namespace
+
+void DepthHistogram::add(std::span<const std::uint16_t> values) {
+  for (const std::uint16_t value : values) ++counts_[value];
+  pixels_ += i64(values.size());
+}
+
+void DepthHistogram::add(const DepthHistogram& other) {
+  for (std::size_t v = 0; v < counts_.size(); ++v) counts_[v] += other.counts_[v];
+  pixels_ += other.pixels_;
+}
+
+i64 DepthHistogram::above(int value) const {
+  return std::accumulate(counts_.begin() + value + 1, counts_.end(), i64{0});
+}
+
+int DepthHistogram::lowest() const {
+  const auto first = std::find_if(counts_.begin() + 1, counts_.end(), [](i64 n) { return n > 0; });
+  return first == counts_.end() ? 0 : int(first - counts_.begin());
+}
+
+int DepthHistogram::highest() const {
+  int value = int(counts_.size()) - 1;
+  while (value > 0 && counts_[std::size_t(value)] == 0) --value;
+  return value;
+}
+
+int DepthHistogram::median() const {
+  std::size_t value = 0;
+  for (i64 seen = 0; value + 1 < counts_.size() && 2 * seen < measured();) seen += counts_[++value];
+  return int(value);
+}
+
+int DepthHistogram::distinct() const {
+  return int(std::count_if(counts_.begin() + 1, counts_.end(), [](i64 n) { return n > 0; }));
+}
+
+int DepthHistogram::common_divisor() const {
+  int divisor = 0;
+  for (std::size_t v = 1; v < counts_.size(); ++v) {
+    if (counts_[v] > 0) divisor = std::gcd(divisor, int(v));
+  }
+  return divisor;
+}
+
+std::string implausible(const DepthHistogram& depth, const DatasetSpec& spec) {
+  if (depth.measured() == 0) return "not one measured pixel";
+  if (depth.measured() < enough_pixels) return "";
+  if (depth.lowest() == depth.highest()) return text("every measured pixel has the value %d", depth.lowest());
+  if (const std::string why = eight_bit(depth); !why.empty()) return why;
+  const double saturated = part(depth.count(65535), depth.measured()), dense = part(depth.measured(), depth.pixels());
+  if (saturated > 0.01)
+    return text("%.0f %% of the values are 65535: is that this camera's \"no measurement\"? Here it is 0",
+                100 * saturated);
+  const double beyond = part(depth.above(kinect_ends_mm), depth.measured());
+  if (spec.kind == DatasetKind::nyu && beyond > 0.01)
+    return text("%.0f %% is beyond 10.5 m, where NYU's Kinect is blind: KITTI's (--dataset kitti)?", 100 * beyond);
+  if (spec.kind == DatasetKind::kitti && dense > lidar_measures && depth.highest() <= kinect_ends_kitti)
+    return text(
+        "%.0f %% of the pixels are measured and none is beyond 40 m, so it is no LiDAR's: NYU's (--dataset nyu)?",
+        100 * dense);
+  const double median_m = depth.median() / double(spec.units_per_m());
+  if (median_m < nearest_m || median_m > farthest_m)
+    return text("the median depth is %g m: is %g the number of units per metre?", median_m, double(spec.units_per_m()));
+  return "";
+}
+
+}  // namespace md

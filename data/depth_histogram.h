@@ -1,0 +1,39 @@
+// How often each value of 16-bit depth files occurs, and whether they can be what they are taken for: the commonest
+// mistakes with depth (another data set's unit, eight bits, another mark for "no measurement") all decode without
+// error.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace md {
+
+class DepthHistogram {
+ public:
+  void add(std::span<const std::uint16_t> values);
+  void add(const DepthHistogram&);
+
+  i64 pixels() const { return pixels_; }
+  i64 measured() const { return pixels_ - counts_[0]; }
+  i64 count(int value) const { return counts_[std::size_t(value)]; }
+  i64 above(int value) const;
+  // Of the measured values; 0 where there are none.
+  int lowest() const;
+  int highest() const;
+  int median() const;
+  int distinct() const;
+  /// The largest number that divides every value.
+  int common_divisor() const;
+
+ private:
+  std::vector<i64> counts_ = std::vector<i64>(65536);
+  i64 pixels_ = 0;
+};
+
+/// Why a frame's depth cannot be what its data set measures; empty where it can.
+std::string implausible(const DepthHistogram&, const DatasetSpec&);
+
+}  // namespace md
