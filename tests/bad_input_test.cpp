@@ -141,8 +141,6 @@ const BadData kLists[] = {
      65, "list.txt:2: a name that is not UTF-8"},
     {"LongLine", [](auto& in) { in.write_list(std::string(10'000'000, 'a')); }, 65,
      "list.txt:2: 10000000 bytes in one line"},
-    {"Terabyte", [](auto& in) { fs::resize_file(in.path("list.txt"), 1ULL << 40); }, 65,
-     "list.txt: 1099511627776 bytes are too many for a list"},
     {"NoRoot", [](auto& in) { in.remove("data"); }, 66, "/data: no such folder"},
 };
 
