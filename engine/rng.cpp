@@ -1,6 +1,7 @@
 // Philox4x32-10 and the draws made from it.
 #include "engine/rng.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -44,6 +45,42 @@ double Rng::normal() {
   // Box-Muller; 1 - u lies in (0,1], so the logarithm is finite.
   const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));
   return radius * std::cos(2.0 * std::numbers::pi * uniform());
+}
+
+Rng Rng::none() {
+  Rng rng(0, Purpose::init);
+  rng.fills_ = false;
+  return rng;
+}
+
+/// As so many calls of bits().
+void Rng::skip(std::uint64_t words) {
+  const std::uint64_t taken = std::min<std::uint64_t>(words, std::uint64_t(left_));
+  left_ -= int(taken);
+  offset_ += (words - taken) / 4;
+  for (std::uint64_t rest = (words - taken) % 4; rest > 0; --rest) bits();
+}
+
+template <class Draw>
+void Rng::fill(std::span<float> values, std::uint64_t words_a_draw, Draw draw) {
+  if (!fills_) return;
+  constexpr i64 kChunk = 1 << 14;
+  const i64 n = i64(values.size());
+#pragma omp parallel for schedule(static) if (n > kChunk)
+  for (i64 begin = 0; begin < n; begin += kChunk) {
+    Rng here = *this;
+    here.skip(std::uint64_t(begin) * words_a_draw);
+    for (i64 i = begin; i < std::min(n, begin + kChunk); ++i) values[std::size_t(i)] = float(draw(here));
+  }
+  skip(std::uint64_t(n) * words_a_draw);
+}
+
+void Rng::uniform(std::span<float> values, double low, double high) {
+  fill(values, 2, [=](Rng& rng) { return rng.uniform(low, high); });
+}
+
+void Rng::normal(std::span<float> values, double deviation) {
+  fill(values, 4, [=](Rng& rng) { return deviation * rng.normal(); });
 }
 
 i64 Rng::integer(i64 low, i64 high) {

@@ -3,6 +3,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <span>
 
 #include "engine/tensor.h"
 
@@ -27,10 +28,20 @@ class Rng {
   double normal();                          // mean 0, standard deviation 1
   i64 integer(i64 low, i64 high);           // low..high, both inclusive, unbiased
 
+  // The same draws one after the other for every element, shared among all threads.
+  void uniform(std::span<float>, double low, double high);
+  void normal(std::span<float>, double deviation);
+  /// Fills nothing and leaves memory as it is: for weights that are loaded next.
+  static Rng none();
+
  private:
+  template <class Draw>
+  void fill(std::span<float>, std::uint64_t words_a_draw, Draw draw);
+  void skip(std::uint64_t words);
   std::uint64_t seed_, stream_, offset_ = 0;
   std::array<std::uint32_t, 4> words_{};
   int left_ = 0;
+  bool fills_ = true;
 };
 
 }  // namespace md

@@ -9,9 +9,9 @@ namespace md {
 namespace {
 
 Tensor uniform(Rng& rng, const Shape& shape, double bound) {
-  std::vector<float> values(shape.numel());
-  for (float& value : values) value = static_cast<float>(rng.uniform(-bound, bound));
-  return Tensor::from_host(values, shape);
+  Tensor values = Tensor::empty(shape);
+  rng.uniform({values.data(), std::size_t(shape.numel())}, -bound, bound);
+  return values;
 }
 
 Tensor drawn(Rng& rng, const Shape& shape, Init init, i64 fan_in, i64 fan_out) {
@@ -36,9 +36,9 @@ struct Increment {
 }  // namespace
 
 Tensor draw_normal(Rng& rng, const Shape& shape, double deviation) {
-  std::vector<float> values(shape.numel());
-  for (float& value : values) value = static_cast<float>(deviation * rng.normal());
-  return Tensor::from_host(values, shape);
+  Tensor values = Tensor::empty(shape);
+  rng.normal({values.data(), std::size_t(shape.numel())}, deviation);
+  return values;
 }
 
 Conv2d::Conv2d(Rng& rng, i64 in, i64 out, int kernel, ConvOptions options)

@@ -77,8 +77,7 @@ Guidance guide(const Tensor& plane_params, int r, float max_depth_m) {
   return {planes, depth_m, scale(depth_m, 1 / max_depth_m)};
 }
 
-Bts::Bts(const NetOptions& options, int resnet_layers)
-    : Bts(options, resnet_layers, Rng(options.seed, Purpose::init)) {}
+Bts::Bts(const NetOptions& options, int resnet_layers) : Bts(options, resnet_layers, init_rng(options)) {}
 
 Bts::Bts(const NetOptions& options, int resnet_layers, Rng rng)
     : options_(options),

@@ -57,6 +57,10 @@ DepthMaps DepthNet::forward(const Tensor& image, const Tensor& focal_px) const {
   return {crop(maps.depth_m, h, w), crop(maps.features, covering(f[1], h, padded_h), covering(f[2], w, padded_w))};
 }
 
+Rng init_rng(const NetOptions& options) {
+  return options.random_weights ? Rng(options.seed, Purpose::init) : Rng::none();
+}
+
 std::unique_ptr<DepthNet> make_net(const std::string& name, const NetOptions& options) {
   if (!std::isfinite(options.max_depth_m) || options.max_depth_m <= 0)
     fail(Exit::usage, "network: the largest depth is ", options.max_depth_m, " m, must be positive and finite");

@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "engine/module.h"
+#include "engine/rng.h"
 
 namespace md {
 
 struct NetOptions {
   float max_depth_m = 10.F;    // the prediction is in (0, max_depth_m)
   std::uint64_t seed = 0;      // of the initial weights, and of what training draws
+  bool random_weights = true;  // false: weights hold anything until they are loaded
   bool focal_scaling = false;  // BTS on KITTI: depth times focal_px / 715.0873
   // NeWCRFs.
   double drop_path_rate = 0.3;          // of Swin's last block, in training
@@ -42,6 +44,9 @@ class DepthNet : public Module {
   virtual DepthMaps forward_aligned(const Tensor& image, const Tensor& focal_px) const = 0;
   i64 step_ = 0;
 };
+
+/// What the initial weights are drawn from.
+Rng init_rng(const NetOptions&);
 
 /// A network with fresh weights; throws Exit::usage for an unknown name and lists the known ones.
 std::unique_ptr<DepthNet> make_net(const std::string& name, const NetOptions&);

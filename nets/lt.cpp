@@ -17,7 +17,7 @@ Tensor UpBlock::forward(const Tensor& x, const Tensor& skip) const {
   return conv2_.forward(conv1_.forward(concat({up, skip})));
 }
 
-Lt::Lt(const NetOptions& options) : Lt(options, Rng(options.seed, Purpose::init)) {}
+Lt::Lt(const NetOptions& options) : Lt(options, init_rng(options)) {}
 
 Lt::Lt(const NetOptions& options, Rng rng)
     : max_depth_m_(options.max_depth_m),

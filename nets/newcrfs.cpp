@@ -74,7 +74,7 @@ DispHead::DispHead(Rng& rng, i64 in) : conv1_(child<Conv2d>("conv1", rng, in, 1,
 Tensor DispHead::forward(const Tensor& x) const { return upsample_bilinear(sigmoid(conv1_.forward(x)), 4.0); }
 
 NewCrfs::NewCrfs(const NetOptions& options, Size size)
-    : NewCrfs(options, encoder_of(size, options), Rng(options.seed, Purpose::init)) {}
+    : NewCrfs(options, encoder_of(size, options), init_rng(options)) {}
 
 NewCrfs::NewCrfs(const NetOptions& options, const SwinOptions& encoder, Rng rng)
     : max_depth_m_(options.max_depth_m),

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <set>
+#include <vector>
 
 namespace md {
 namespace {
@@ -34,6 +35,26 @@ TEST(Rng, StreamsAreReproducibleAndDistinct) {
   Rng(0, Purpose::augment, Rng::kMostA, Rng::kMostB);
   EXPECT_THROW(Rng(0, Purpose::augment, Rng::kMostA + 1), Error);
   EXPECT_THROW(Rng(0, Purpose::augment, 0, Rng::kMostB + 1), Error);
+}
+
+TEST(Rng, FillsAreTheSameDrawsOneAfterTheOther) {
+  Rng whole(5, Purpose::test), single(5, Purpose::test);
+  std::vector<float> uniform(50'001), normal(50'003);
+  whole.bits();  // the draws begin in the middle of a block of words
+  single.bits();
+  whole.uniform(uniform, -2, 3);
+  whole.normal(normal, 0.5);
+  for (const float u : uniform) ASSERT_EQ(u, float(single.uniform(-2, 3)));
+  for (const float z : normal) ASSERT_EQ(z, float(0.5 * single.normal()));
+  EXPECT_EQ(whole.bits(), single.bits());
+}
+
+TEST(Rng, NoneLeavesMemoryAsItIs) {
+  std::vector<float> values(3, 7.F);
+  Rng none = Rng::none();
+  none.uniform(values, -1, 1);
+  none.normal(values, 1);
+  EXPECT_EQ(values, std::vector<float>(3, 7.F));
 }
 
 TEST(Rng, IntegersCoverBothEndsEvenly) {

@@ -95,6 +95,7 @@ LoadedNet load_net(const std::string& path) {
     const json& config = loaded.state.config;
     return make_net(config.at("net"), {.max_depth_m = config.at("max-depth"),
                                        .seed = loaded.state.seed,
+                                       .random_weights = false,
                                        .focal_scaling = config.value("focal-scaling", false)});
   });
   checkpoint.restore(*loaded.net);
