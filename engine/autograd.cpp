@@ -14,6 +14,7 @@ namespace md {
 namespace {
 
 thread_local bool enabled = true;
+thread_local const Trace::Listener* listener = nullptr;
 std::atomic<std::uint64_t> next_sequence{0};
 
 bool wants_gradient(const Tensor& t) { return t && t.requires_grad(); }
@@ -89,6 +90,9 @@ const Tensor& Saved::operator*() const {
 NoGrad::NoGrad() : before_(enabled) { enabled = false; }
 NoGrad::~NoGrad() { enabled = before_; }
 
+Trace::Trace(Listener shown) : listener_(std::move(shown)), before_(std::exchange(listener, &listener_)) {}
+Trace::~Trace() { listener = before_; }
+
 bool recording(std::initializer_list<const Tensor*> inputs) {
   return enabled && std::any_of(inputs.begin(), inputs.end(), [](const Tensor* t) { return wants_gradient(*t); });
 }
@@ -99,10 +103,11 @@ GradMeta& TensorAccess::meta(const Tensor& t) {
   return *t.impl_->meta;
 }
 
-Tensor record(const char* op, Tensor y, std::vector<Tensor> inputs, Backward backward) {
-  MD_CHECK(inputs.size() <= 32, op, ": more than 32 inputs");
+Tensor record(const Op& op, Tensor y, std::vector<Tensor> inputs, Backward backward) {
+  if (listener) (*listener)(op, y, inputs);
+  MD_CHECK(inputs.size() <= 32, op.name(), ": more than 32 inputs");
   if (!enabled || std::none_of(inputs.begin(), inputs.end(), wants_gradient)) return y;
-  auto node = std::make_shared<Node>(Node{op, next_sequence++, {}, std::move(backward)});
+  auto node = std::make_shared<Node>(Node{op.name(), next_sequence++, {}, std::move(backward)});
   for (const Tensor& t : inputs) node->inputs.push_back(wants_gradient(t) ? t.impl()->meta : nullptr);
   GradMeta& meta = TensorAccess::meta(y);
   meta.requires_grad = true;

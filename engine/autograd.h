@@ -3,6 +3,7 @@
 // and frees what the ops saved on the way. The capture list of the lambda is what the op saves: values, Saved tensors,
 // and tensors of the op's own that nobody else can write.
 #pragma once
+#include <any>
 #include <functional>
 #include <vector>
 
@@ -22,10 +23,29 @@ class Needs {
 using Grads = std::vector<Tensor>;  // one per input; an empty Tensor means zero (or: not needed)
 using Backward = std::function<Grads(const Tensor& dy, Needs needs)>;
 
+/// An op's name and, for a Trace, those of its numbers that its tensors do not show (a Conv2dSpec, an eps). Refers to
+/// them: for the length of a call.
+class Op {
+ public:
+  Op(const char* name) : name_(name) {}
+  template <class T>
+  Op(const char* name, const T& attributes)
+      : name_(name),
+        attributes_(&attributes),
+        copy_([](const void* it) { return std::any(*static_cast<const T*>(it)); }) {}
+  const char* name() const { return name_; }
+  std::any attributes() const { return copy_ ? copy_(attributes_) : std::any(); }
+
+ private:
+  const char* name_;
+  const void* attributes_ = nullptr;
+  std::any (*copy_)(const void*) = nullptr;
+};
+
 /// Puts an op on the tape and returns its output. Stores nothing under NoGrad or when no input requires a gradient.
 /// `y` must be the op's own fresh tensor. What `backward` needs of the inputs and of `y`, its lambda captures as Saved;
 /// a tensor that is on the tape would keep the tape alive.
-Tensor record(const char* op, Tensor y, std::vector<Tensor> inputs, Backward backward);
+Tensor record(const Op& op, Tensor y, std::vector<Tensor> inputs, Backward backward);
 
 /// What an op keeps of a tensor (or of none) for its backward: the memory, off the tape, and the version it had.
 /// Reading it after an in-place write to that memory throws, as in PyTorch: the gradient would be that of other
@@ -44,6 +64,20 @@ class Saved {
 
 /// True if an op on these inputs would be recorded: lets an op skip work that only its backward needs.
 bool recording(std::initializer_list<const Tensor*> inputs);
+
+/// Scope in which every op of this thread is shown as it runs, on the tape or not: what it made, and of what.
+class Trace {
+ public:
+  using Listener = std::function<void(const Op&, const Tensor& y, const std::vector<Tensor>& inputs)>;
+  explicit Trace(Listener);
+  ~Trace();
+  Trace(const Trace&) = delete;
+  Trace& operator=(const Trace&) = delete;
+
+ private:
+  Listener listener_;
+  const Listener* before_;
+};
 
 /// Scope in which nothing is recorded.
 class NoGrad {

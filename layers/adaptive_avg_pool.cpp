@@ -21,7 +21,7 @@ Tensor sum_over_pixels(const Tensor& x) {
   const i64 images = x.dim(0), pixels = x.dim(1) * x.dim(2), channels = x.dim(3);
   const Tensor y = Tensor::empty({images, 1, 1, channels}, x.device());
   backend(x.device()).reduce_sum(x, {}, images, pixels, channels, y);
-  return record("adaptive_avg_pool", y, {x}, [pixels, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
+  return record("sum_over_pixels", y, {x}, [pixels, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
     const Tensor dx = Tensor::empty(shape, dy.device());
     launch(dy.device(), shape[0] * pixels, shape[3], Spread{dy.data(), dx.data(), pixels, shape[3]});
     return {dx};

@@ -70,7 +70,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
   Tensor y = Tensor::empty(x.shape(), x.device());
   b.batch_norm(spec, x, weight, bias, mean, rstd, y);
   const bool training = state.training;
-  return record("batch_norm", y, {x, weight, bias},
+  return record({"batch_norm", std::pair(state, spec)}, y, {x, weight, bias},
                 [spec, training, x = Saved(x), weight = Saved(weight), bias = Saved(bias), mean, rstd](
                     const Tensor& dy, Needs needs) -> Grads {
                   const Tensor dx = needs[0] ? Tensor::empty(dy.shape(), dy.device()) : Tensor();

@@ -57,7 +57,7 @@ Tensor slice_channels(const Tensor& x, i64 begin, i64 end) {
   const i64 channels = x.dim(-1), width = end - begin, rows = x.numel() / channels;
   const Tensor y = Tensor::empty(with_channels(x.shape(), width), x.device());
   launch(x.device(), rows, width, CopyChannels{x.data() + begin, y.data(), channels, width});
-  return record("slice_channels", y, {x},
+  return record({"slice_channels", begin}, y, {x},
                 [begin, width, rows, channels, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
                   const Tensor dx = Tensor::zeros(shape, dy.device());
                   launch(dy.device(), rows, width, CopyChannels{dy.data(), dx.data() + begin, width, channels});

@@ -77,7 +77,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
   backend(x.device()).conv2d(s, x, w, bias, y);
   // Only the activation's backward needs y.
   const Saved saved_x(x), saved_w(w), saved_y(s.act.kind == Act::none ? Tensor() : y);
-  return record("conv2d", y, {x, w, bias}, [s, saved_x, saved_w, saved_y](const Tensor& dy, Needs needs) -> Grads {
+  return record({"conv2d", s}, y, {x, w, bias}, [s, saved_x, saved_w, saved_y](const Tensor& dy, Needs needs) -> Grads {
     Backend& b = backend(dy.device());
     const Tensor dz = before_activation(s, *saved_y, dy);
     Tensor dx, dw, dbias;

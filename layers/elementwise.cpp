@@ -64,7 +64,7 @@ Tensor multiply(const Tensor& a, const Tensor& b) {
 
 // y = k x: dx = k dy.
 Tensor scale(const Tensor& x, float factor) {
-  return record("scale", scaled(x, factor), {x},
+  return record({"scale", factor}, scaled(x, factor), {x},
                 [factor](const Tensor& dy, Needs) -> Grads { return {scaled(dy, factor)}; });
 }
 

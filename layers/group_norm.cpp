@@ -110,7 +110,7 @@ Tensor group_norm(const Tensor& x, i64 groups, const Tensor& weight, const Tenso
   launch(x.device(), N, groups, Moments{layout, x.data(), mean.data(), rstd.data(), eps});
   launch(x.device(), N * pixels, C,
          Normalise{layout, x.data(), weight.data(), bias.data(), mean.data(), rstd.data(), y.data()});
-  return record("group_norm", y, {x, weight, bias},
+  return record({"group_norm", std::pair(groups, eps)}, y, {x, weight, bias},
                 [layout, N, C, groups, pixels, mean, rstd, x = Saved(x), weight = Saved(weight)](const Tensor& dy,
                                                                                                  Needs) -> Grads {
                   const Tensor dx = Tensor::empty(x.shape(), dy.device()), dweight = Tensor::empty({C}, dy.device()),

@@ -48,7 +48,7 @@ Tensor l2_normalize(const Tensor& x, float eps) {
   const i64 channels = x.dim(-1), rows = x.numel() / channels;
   const Tensor y = Tensor::empty(x.shape(), x.device());
   launch(x.device(), rows, 1, Normalize{x.data(), y.data(), channels, eps});
-  return record("l2_normalize", y, {x}, [rows, channels, eps, x = Saved(x)](const Tensor& dy, Needs) -> Grads {
+  return record({"l2_normalize", eps}, y, {x}, [rows, channels, eps, x = Saved(x)](const Tensor& dy, Needs) -> Grads {
     const Tensor dx = Tensor::empty(dy.shape(), dy.device());
     launch(dy.device(), rows, 1, NormalizeGradient{dy.data(), x->data(), dx.data(), channels, eps});
     return {dx};

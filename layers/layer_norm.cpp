@@ -17,7 +17,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, flo
   const Shape per_row{x.numel() / x.dim(-1)};
   const Tensor mean = Tensor::empty(per_row, x.device()), rstd = Tensor::empty(per_row, x.device());
   backend(x.device()).layer_norm(eps, x, weight, bias, y, mean, rstd);
-  return record("layer_norm", y, {x, weight, bias},
+  return record({"layer_norm", eps}, y, {x, weight, bias},
                 [x = Saved(x), weight = Saved(weight), mean, rstd](const Tensor& dy, Needs needs) -> Grads {
                   const Tensor dx = needs[0] ? Tensor::empty(x.shape(), dy.device()) : Tensor();
                   const Tensor dweight = Tensor::empty(weight.shape(), dy.device()),

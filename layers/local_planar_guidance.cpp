@@ -102,7 +102,7 @@ Tensor plane_equation(const Tensor& logits, float max_distance_m) {
   const i64 pixels = logits.numel() / 3;
   const Tensor plane = Tensor::empty({logits.dim(0), logits.dim(1), logits.dim(2), 4}, logits.device());
   launch(logits.device(), pixels, 1, PlaneEquation{logits.data(), plane.data(), max_distance_m});
-  return record("plane_equation", plane, {logits},
+  return record({"plane_equation", max_distance_m}, plane, {logits},
                 [max_distance_m, x = Saved(logits)](const Tensor& dplane, Needs) -> Grads {
                   const Tensor dx = Tensor::empty(x.shape(), dplane.device());
                   const PlaneEquationGradient gradient{dplane.data(), x->data(), dx.data(), max_distance_m};

@@ -81,7 +81,7 @@ Tensor max_pool(const Tensor& x, const PoolSpec& spec) {
   const Shape out{x.dim(0), g.OH, g.OW, g.C};
   const Tensor y = Tensor::empty(out, x.device()), place = Tensor::empty(out, x.device(), DType::u8);
   launch(x.device(), y.numel() / g.C, g.C, Largest{g, x.data(), y.data(), place.data<std::uint8_t>()});
-  return record("max_pool", y, {x}, [g, place, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
+  return record({"max_pool", spec}, y, {x}, [g, place, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
     const Tensor dx = Tensor::empty(shape, dy.device());
     launch(dy.device(), dx.numel() / g.C, g.C, ToTheWinner{g, dy.data(), place.data<std::uint8_t>(), dx.data()});
     return {dx};

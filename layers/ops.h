@@ -71,6 +71,11 @@ Tensor concat(const std::vector<Tensor>& parts);
 Tensor slice_channels(const Tensor& x, i64 begin, i64 end);
 
 enum class Corners { half_pixel, align };  // align_corners = False, True
+/// What a Trace shows of the ops below.
+struct Interpolation {
+  Corners corners = Corners::half_pixel;  // of the bilinear ones
+  double scale_factor = 0;                // 0: to a size
+};
 /// torch.nn.functional.interpolate(mode="bilinear", size=(h, w)).
 Tensor upsample_bilinear(const Tensor& x, i64 h, i64 w, Corners = Corners::half_pixel);
 /// interpolate(scale_factor=s): the size is floor(s * side), but pixels are 1/s apart, not side/size.

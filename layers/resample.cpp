@@ -7,7 +7,6 @@
 #include <mutex>
 #include <tuple>
 
-#include "engine/autograd.h"
 #include "engine/backend.h"
 #include "engine/launch.h"
 
@@ -142,7 +141,7 @@ Taps copying_taps(i64 from, i64 to, const std::function<i64(i64)>& source) {
 
 // y[j,k] = sum over i,l of R[j,i] x[i,l] C[k,l]: dx[i,l] = sum over j,k of R[j,i] dy[j,k] C[k,l], the same map with
 // both matrices transposed.
-Tensor resample(const char* op, const Tensor& x, const Taps& rows, const Taps& columns) {
+Tensor resample(const Op& op, const Tensor& x, const Taps& rows, const Taps& columns) {
   return record(op, apply(rows, columns, x), {x}, [rows, columns](const Tensor& dy, Needs) -> Grads {
     return {apply(transposed(rows), transposed(columns), dy)};
   });

@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "engine/tensor.h"
+#include "engine/autograd.h"
 
 namespace md {
 
@@ -26,7 +26,7 @@ struct Taps {
 /// Every output j copies the one input source(j).
 Taps copying_taps(i64 from, i64 to, const std::function<i64(i64)>& source);
 
-/// x [N,H,W,C] -> [N,rows.to(),columns.to(),C], recorded on the tape under the name `op`.
-Tensor resample(const char* op, const Tensor& x, const Taps& rows, const Taps& columns);
+/// x [N,H,W,C] -> [N,rows.to(),columns.to(),C], recorded on the tape as `op`.
+Tensor resample(const Op& op, const Tensor& x, const Taps& rows, const Taps& columns);
 
 }  // namespace md

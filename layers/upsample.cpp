@@ -19,11 +19,11 @@ float step_between(i64 from, i64 to, double scale_factor) {
   return scale_factor > 0 ? static_cast<float>(1 / scale_factor) : static_cast<float>(from) / static_cast<float>(to);
 }
 
-Taps bilinear_taps(i64 from, i64 to, Corners corners, double scale_factor) {
+Taps bilinear_taps(i64 from, i64 to, const Interpolation& how) {
   Taps taps;
   taps.from = from;
-  const bool align = corners == Corners::align;
-  const float step = !align   ? step_between(from, to, scale_factor)
+  const bool align = how.corners == Corners::align;
+  const float step = !align   ? step_between(from, to, how.scale_factor)
                      : to > 1 ? static_cast<float>(from - 1) / static_cast<float>(to - 1)
                               : 0.F;
   for (i64 j = 0; j < to; ++j) {
@@ -67,27 +67,27 @@ void require_size(const char* op, const Tensor& x, Size size) {
   MD_CHECK(size.h > 0 && size.w > 0, op, ": input ", x.shape(), " cannot become ", size.h, " x ", size.w);
 }
 
-Tensor bilinear(const Tensor& x, Size size, Corners corners, double scale_factor) {
+Tensor bilinear(const Tensor& x, Size size, const Interpolation& how) {
   require_size("upsample_bilinear", x, size);
-  return resample("upsample_bilinear", x, bilinear_taps(x.dim(1), size.h, corners, scale_factor),
-                  bilinear_taps(x.dim(2), size.w, corners, scale_factor));
+  return resample({"upsample_bilinear", how}, x, bilinear_taps(x.dim(1), size.h, how),
+                  bilinear_taps(x.dim(2), size.w, how));
 }
 
-Tensor nearest(const Tensor& x, Size size, double scale_factor) {
+Tensor nearest(const Tensor& x, Size size, const Interpolation& how) {
   require_size("upsample_nearest", x, size);
-  return resample("upsample_nearest", x, nearest_taps(x.dim(1), size.h, scale_factor),
-                  nearest_taps(x.dim(2), size.w, scale_factor));
+  return resample({"upsample_nearest", how}, x, nearest_taps(x.dim(1), size.h, how.scale_factor),
+                  nearest_taps(x.dim(2), size.w, how.scale_factor));
 }
 
 }  // namespace
 
-Tensor upsample_bilinear(const Tensor& x, i64 h, i64 w, Corners corners) { return bilinear(x, {h, w}, corners, 0); }
+Tensor upsample_bilinear(const Tensor& x, i64 h, i64 w, Corners corners) { return bilinear(x, {h, w}, {corners}); }
 Tensor upsample_bilinear(const Tensor& x, double scale_factor, Corners corners) {
-  return bilinear(x, scaled_size("upsample_bilinear", x, scale_factor), corners, scale_factor);
+  return bilinear(x, scaled_size("upsample_bilinear", x, scale_factor), {corners, scale_factor});
 }
-Tensor upsample_nearest(const Tensor& x, i64 h, i64 w) { return nearest(x, {h, w}, 0); }
+Tensor upsample_nearest(const Tensor& x, i64 h, i64 w) { return nearest(x, {h, w}, {}); }
 Tensor upsample_nearest(const Tensor& x, double scale_factor) {
-  return nearest(x, scaled_size("upsample_nearest", x, scale_factor), scale_factor);
+  return nearest(x, scaled_size("upsample_nearest", x, scale_factor), {.scale_factor = scale_factor});
 }
 
 }  // namespace md

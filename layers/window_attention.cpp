@@ -39,7 +39,7 @@ Tensor window_attention(const Tensor& qkv, const Tensor& v, const Tensor& paddin
   const Tensor y = Tensor::empty({qkv.dim(0), qkv.dim(1), qkv.dim(2), C}, qkv.device());
   backend(qkv.device()).window_attention(spec, {qkv, v, padding, bias_table}, y);
   return record(
-      "window_attention", y, {qkv, v, padding, bias_table},
+      {"window_attention", spec}, y, {qkv, v, padding, bias_table},
       [spec, qkv = Saved(qkv), v = Saved(v), padding = Saved(padding), bias_table = Saved(bias_table)](const Tensor& dy,
                                                                                                        Needs) -> Grads {
         const WindowTensors in{*qkv, *v, *padding, *bias_table};

@@ -179,6 +179,28 @@ TEST(Autograd, GradientsOfUnneededSavedTensorsAreNotRefused) {
   EXPECT_EQ(x.grad().to_host(), (std::vector<float>{3, 3}));
 }
 
+TEST(Autograd, ATraceIsShownEveryOpInItsOrder) {
+  const Tensor a = leaf({1, 2});
+  std::vector<std::string> shown;
+  float factor = 0;
+  Tensor y;
+  {
+    const NoGrad off;
+    const Trace trace([&](const Op& op, const Tensor& made, const std::vector<Tensor>& inputs) {
+      shown.emplace_back(op.name());
+      if (shown.back() != "scale") return;
+      factor = std::any_cast<float>(op.attributes());
+      y = made;
+      EXPECT_EQ(inputs[0].to_host(), (std::vector<float>{2, 4}));
+    });
+    scale(add(a, a), 3.F);
+  }
+  sigmoid(a);  // after its scope
+  EXPECT_EQ(shown, (std::vector<std::string>{"add", "scale"}));
+  EXPECT_EQ(factor, 3.F);
+  EXPECT_EQ(y.to_host(), (std::vector<float>{6, 12}));
+}
+
 TEST(Autograd, RefusesASecondWalk) {
   const Tensor a = leaf({1, 2}), shared = scale(a, 2.F);
   sum(shared).backward();
