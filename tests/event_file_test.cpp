@@ -3,44 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
-#include <map>
+#include "tests/protobuf_fields.h"
 
-namespace md {
+namespace md::test {
 namespace {
-
-template <class T>
-T take(std::string_view& bytes) {
-  T value;
-  std::memcpy(&value, bytes.data(), sizeof value);
-  bytes.remove_prefix(sizeof value);
-  return value;
-}
-
-std::uint64_t take_varint(std::string_view& bytes) {
-  std::uint64_t value = 0;
-  for (int shift = 0;; shift += 7) {
-    const auto byte = take<std::uint8_t>(bytes);
-    value |= std::uint64_t(byte & 0x7f) << shift;
-    if (byte < 0x80) return value;
-  }
-}
-
-/// The fields of a protobuf message by number: what they hold, as bytes or as the varint's digits.
-std::multimap<int, std::string> fields(std::string_view message) {
-  std::multimap<int, std::string> found;
-  while (!message.empty()) {
-    const std::uint64_t key = take_varint(message);
-    if ((key & 7) == 0) {
-      found.emplace(int(key >> 3), std::to_string(take_varint(message)));
-      continue;
-    }
-    const std::size_t size = (key & 7) == 1 ? 8 : (key & 7) == 5 ? 4 : take_varint(message);
-    found.emplace(int(key >> 3), message.substr(0, size));
-    message.remove_prefix(size);
-  }
-  return found;
-}
 
 /// The message of a record, whose checksums must be right.
 std::string_view message_of(std::string_view record) {
@@ -87,4 +53,4 @@ TEST(EventFile, HoldsTheScalarsOfALine) {
 }
 
 }  // namespace
-}  // namespace md
+}  // namespace md::test

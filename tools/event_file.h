@@ -1,5 +1,5 @@
 // What TensorBoard reads: the scalars of metrics.jsonl as an event file, TFRecords (length, masked CRC-32C, data,
-// masked CRC-32C) of tensorflow.Event messages. The handful of protobuf fields that this takes is written by hand.
+// masked CRC-32C) of tensorflow.Event messages. Its protobuf is written by hand (tools/protobuf.h).
 #pragma once
 #include <cstdint>
 #include <fstream>

@@ -2,9 +2,7 @@
 #include "tools/predict.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -17,6 +15,7 @@
 #include "tools/cli.h"
 #include "tools/options.h"
 #include "tools/output.h"
+#include "tools/raw_bytes.h"
 
 namespace md {
 namespace {
@@ -95,13 +94,6 @@ ColorRange color_range(const PredictCommand& c, const Tensor& depth_m, double ma
   return {float(c.range_m[0]), float(c.range_m[1])};
 }
 
-template <class T>
-void append(std::string& bytes, T value) {
-  std::array<char, sizeof value> raw{};
-  std::memcpy(raw.data(), &value, sizeof value);
-  bytes.append(raw.data(), raw.size());
-}
-
 /// NumPy's format, version 1.0: the header's end is a multiple of 64 bytes.
 std::string npy(const Tensor& depth_m) {
   std::string header =
@@ -110,7 +102,7 @@ std::string npy(const Tensor& depth_m) {
   header.append(63 - (kBefore + header.size()) % 64, ' ');
   header += '\n';
   std::string bytes("\x93NUMPY\x01\x00", 8);
-  append(bytes, std::uint16_t(header.size()));
+  append_raw(bytes, std::uint16_t(header.size()));
   bytes += header;
   return bytes.append(static_cast<const char*>(depth_m.raw()), depth_m.bytes());
 }
@@ -126,9 +118,9 @@ std::string ply(const Tensor& depth_m, const RgbImage& image, const PredictComma
   for (int y = 0, i = 0; y < image.height; ++y) {
     for (int x = 0; x < image.width; ++x, ++i) {
       const double z = double(depth_m.data()[i]);
-      append(bytes, float((x - center_x) * z / c.focal_px));
-      append(bytes, float((y - center_y) * z / c.focal_px));
-      append(bytes, float(z));
+      append_raw(bytes, float((x - center_x) * z / c.focal_px));
+      append_raw(bytes, float((y - center_y) * z / c.focal_px));
+      append_raw(bytes, float(z));
       bytes.append(reinterpret_cast<const char*>(&image.pixels[std::size_t(i) * 3]), 3);
     }
   }
