@@ -1,5 +1,5 @@
 // mdeval: the nine measures of a checkpoint on a list of frames, under a named protocol. mdeval predict: depth for
-// images (tools/predict.h).
+// images (tools/predict.h). mdeval export: the network as ONNX (tools/export_onnx.h).
 #include <iomanip>
 #include <iostream>
 #include <memory>
@@ -9,6 +9,7 @@
 #include "tools/checkpoint.h"
 #include "tools/cli.h"
 #include "tools/clock.h"
+#include "tools/export_onnx.h"
 #include "tools/options.h"
 #include "tools/output.h"
 #include "tools/predict.h"
@@ -138,8 +139,15 @@ int main(int argc, char** argv) {
     md::add_predict_options(app, command);
     return md::run_main(app, argc - 1, argv + 1, [&] { return md::predict(command); });
   }
+  if (argc > 1 && std::string(argv[1]) == "export") {
+    CLI::App app{"Writes the network of a checkpoint as a file for other programs.", "mdeval export"};
+    md::ExportCommand command;
+    md::add_export_options(app, command);
+    return md::run_main(app, argc - 1, argv + 1, [&] { return md::export_onnx(command); });
+  }
   CLI::App app{
-      "Measures a checkpoint on a list of frames, under a named protocol. `mdeval predict --help`: depth for images.",
+      "Measures a checkpoint on a list of frames, under a named protocol. `mdeval predict --help`: depth for images; "
+      "`mdeval export --help`: ONNX.",
       "mdeval"};
   md::EvalCommand command;
   md::add_options(app, command);
