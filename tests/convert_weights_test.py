@@ -132,6 +132,16 @@ class ConvertWeights(Folder):
                 self.convert(self.path("lt.safetensors"), self.path("back.pth"))
                 self.assertEqual(load_zipped(self.path("back.pth")), state)
 
+    def test_a_whole_net_becomes_a_checkpoint(self):
+        self.path("lt.pth", zipped(weights(read_manifest("lt"))))
+        self.convert(self.path("lt.pth"), self.path("lt.safetensors"), "--dataset", "kitti")
+        _, metadata = parse_safetensors(self.path("lt.safetensors"))
+        self.assertEqual(json.loads(metadata["config"]),
+                         {"net": "lt", "dataset": "kitti", "max-depth": 80, "focal-scaling": False})
+        self.assertEqual(json.loads(metadata["run"])["step"], 0)
+        self.convert(self.path("lt.pth"), self.path("x.pth"), "--dataset", "kitti", code=2)
+        self.convert(self.path("lt.pth"), self.path("x.safetensors"), "--layout", "plain", "--dataset", "kitti", code=2)
+
     def test_mobilenetv3_fills_the_encoder_and_comes_out_of_a_checkpoint(self):
         lt = weights(read_manifest("lt"))
         encoder = renamed(lt, "encoder.", "")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Brings published PyTorch weights into the engine, and weights of the engine back to PyTorch.
 
-    convert_weights.py IN OUT [--layout NAME] [--key NAME] [--partial] [--manifests DIR]
+    convert_weights.py IN OUT [--dataset NAME] [--layout NAME] [--key NAME] [--partial] [--manifests DIR]
 
 IN is a .pth (zip or legacy) or a safetensors file, told apart by content. OUT ends in .safetensors (the engine's names)
 or in .pth (the layout's names). What does not fit the net's manifest is listed and refused; --partial writes the rest.
@@ -45,6 +45,8 @@ LAYOUTS = {
     "swin": Layout(NEWCRFS, "backbone.", "patch_embed.proj.weight", leftovers=("norm.*", "head.*", "*.attn_mask"),
                    absent=("norm[0-3].*",)),
 }
+ENGINE_NAMES = {"bts_resnet50": "bts"}  # where they are not the manifest's
+LARGEST_DEPTH_M = {"nyu": 10.0, "kitti": 80.0}  # as all three nets were trained
 STATE_KEYS = ("model", "state_dict", "model_state_dict", "net")  # where trainers put the weights
 MANIFESTS = Path(__file__).resolve().parent.parent / "tests" / "goldens" / "manifests"
 MANIFEST_DTYPES = {"float32": "F32", "int64": "I64"}
@@ -196,12 +198,16 @@ def parse_arguments(arguments):
     parser.add_argument("target", metavar="OUT", help="ends in .safetensors or .pth")
     parser.add_argument("--layout", choices=[*LAYOUTS, "plain"], help="whose names the .pth has; plain: as they are"
                         " (default: known by the names in IN, the whole net before its encoder)")
+    parser.add_argument("--dataset", choices=LARGEST_DEPTH_M, help="what a whole net was trained on: OUT is then a"
+                        " checkpoint that mdeval takes")
     parser.add_argument("--key", help=f"where IN keeps the state dict (default: the top, {', '.join(STATE_KEYS)})")
     parser.add_argument("--partial", action="store_true", help="write what fits, and list what does not")
     parser.add_argument("--manifests", default=MANIFESTS, metavar="DIR", help="the nets' names and shapes, in JSON")
     options = parser.parse_args(arguments)
     if not options.target.endswith((".safetensors", ".pth")):
         raise Failure(f"{show(options.target)}: OUT must end in .safetensors or .pth", USAGE)
+    if options.dataset and not options.target.endswith(".safetensors"):
+        raise Failure(f"--dataset: {show(options.target)} is no checkpoint of the engine", USAGE)
     return options
 
 
@@ -209,6 +215,17 @@ def check_plain(state):
     for name in state:
         if name == "__metadata__" or ascii(name).find("\\ud") >= 0:
             raise Failure(f"'{show(name)}' cannot be a tensor's name in a safetensors file")
+
+
+def checkpoint_metadata(net, layout, dataset):
+    """What mdeval asks of a checkpoint: how to build the net, and a run of no steps."""
+    if layout == "plain" or LAYOUTS[layout].ours:
+        raise Failure(f"--dataset: the layout {layout} is no whole net", USAGE)
+    config = {"net": ENGINE_NAMES.get(net, net), "dataset": dataset, "max-depth": LARGEST_DEPTH_M[dataset],
+              "focal-scaling": (layout, dataset) == ("bts", "kitti")}
+    counts = ("seed", "step", "epoch", "steps_per_epoch", "schedule_steps", "evaluated", "skipped")
+    run = {**dict.fromkeys(counts, 0), "lr_factor": 1.0, "best": None}
+    return {"config": json.dumps(config), "run": json.dumps(run)}
 
 
 def convert(options, report):
@@ -227,6 +244,8 @@ def convert(options, report):
     report.note("layout", layout, f"of net {net}")
     if to_safetensors:
         metadata = {"format": "pt", "net": net, "layout": layout, "source": os.path.basename(options.source)}
+        if options.dataset:
+            metadata |= checkpoint_metadata(net, layout, options.dataset)
         return state, lambda file: write_safetensors(file, state, metadata)
     return state, lambda file: write_pth(file, state, wrapped=layout != "plain" and LAYOUTS[layout].module)
 
