@@ -128,6 +128,22 @@ TEST_F(ResumeTest, NStepsThenMStepsAreNPlusMSteps) {
             SafeTensors::read(path("whole/last.safetensors")).metadata().at("sha256"));
 }
 
+TEST_F(ResumeTest, AccumulatedStepsToo) {
+  const Args how = {"--batch", "1", "--accumulate", "3"};  // two steps an epoch
+  const auto with = [&](Args more) {
+    more.insert(more.end(), how.begin(), how.end());
+    return more;
+  };
+  ASSERT_EQ(run_tool("mdtrain", anew("accumulated", how)).code, 0);
+  ASSERT_EQ(run_tool("mdtrain", anew("accumulated_parts", with({"--max-steps", "3"}))).code, 0);
+  const ToolRun rest = run_tool("mdtrain", resumed("accumulated_parts", {"--max-steps", "0"}));
+  ASSERT_EQ(rest.code, 0) << rest.err;
+  EXPECT_NE(rest.out.find("\n6 steps, "), rest.out.npos) << rest.out;
+  EXPECT_EQ(SafeTensors::read(path("accumulated_parts/last.safetensors")).tensor("predict.weight").to_host(),
+            SafeTensors::read(path("accumulated/last.safetensors")).tensor("predict.weight").to_host());
+  EXPECT_TRUE(refused(run_tool("mdtrain", resumed("accumulated", {"--accumulate", "2"})), 2, {"accumulate 3 -> 2"}));
+}
+
 TEST_F(ResumeTest, AFinishedRunHasNothingLeftToDo) {
   ASSERT_EQ(run_tool("mdtrain", anew("finished")).code, 0);
   const ToolRun again = run_tool("mdtrain", resumed("finished"));

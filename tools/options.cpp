@@ -114,7 +114,9 @@ void add_loss_options(CLI::App& app, TrainOptions& o) {
 void add_schedule_options(CLI::App& app, TrainOptions& o) {
   app.option_defaults()->group("training");
   app.add_option("--seed", o.seed, "fixes weights, order, augmentation and MetricDepth's shifts");
-  app.add_option("--batch", o.batch, "samples a step")->check(CLI::Range(1, 4096));
+  app.add_option("--batch", o.batch, "samples computed at once")->check(CLI::Range(1, 4096));
+  app.add_option("--accumulate", o.accumulate, "such batches a step: their gradients' mean is its gradient")
+      ->check(CLI::Range(1, 4096));
   app.add_option("--epochs", o.epochs)->check(CLI::Range(1, kMostEpochs));
   app.add_option("--max-steps", o.max_steps,
                  "stop after so many steps; 0: after --epochs, as the decay does (or later, if this is more)")
@@ -218,6 +220,8 @@ void resolve(TrainOptions& o) {
   for (const auto& [flag, value] : required) {
     if (value.empty()) fail(Exit::usage, flag, " is required");
   }
+  if (o.max_steps > kMostSteps / o.accumulate)
+    fail(Exit::usage, "--max-steps: ", o.max_steps, " times --accumulate ", o.accumulate, " is more than ", kMostSteps);
   o.augment.border = border(o.border);
   if (o.brightness[0] > o.brightness[1])
     fail(Exit::usage, "--brightness: ", o.brightness[0], " to ", o.brightness[1], " is no range of factors");

@@ -46,7 +46,7 @@ struct TrainOptions {
   std::vector<double> margins = {3, 6, 8};
   // Schedule.
   std::uint64_t seed = 0;
-  int batch = 8, epochs = 20, loader_threads = 2;
+  int batch = 8, accumulate = 1, epochs = 20, loader_threads = 2;
   bool tf32 = false;
   i64 max_steps = 0, checkpoint_every = 0;
   int keep = 1;

@@ -20,6 +20,12 @@ std::vector<Adam::Group> learning(const TrainOptions& options, const Module& net
   return {encoder, others};
 }
 
+/// The i-th of n equal parts of a batch: the samples of one after the other.
+Batch part_of(const Batch& batch, i64 i, i64 n) {
+  const auto part = [&](const Tensor& t) { return t ? t.rows(i * t.dim(0) / n, (i + 1) * t.dim(0) / n) : t; };
+  return {.image = part(batch.image), .depth_m = part(batch.depth_m), .focal_px = part(batch.focal_px), .names = {}};
+}
+
 }  // namespace
 
 TrainStep::TrainStep(const TrainOptions& options, DepthNet& net, i64 total_steps)
@@ -33,26 +39,26 @@ TrainStep::TrainStep(const TrainOptions& options, DepthNet& net, i64 total_steps
   for (const Module::Entry& entry : statistics_) before_.push_back(entry.tensor.clone());
 }
 
-Tensor TrainStep::metric_depth_loss(const Batch& batch, const Tensor& features, i64 step) {
+Tensor TrainStep::metric_depth_loss(const Batch& batch, const Tensor& features, i64 part_number) {
   const i64 n = features.dim(0), h = features.dim(1), w = features.dim(2);
-  const MetricDepthShifts shifts = draw_shifts(options_.metric, options_.seed, step, n, h, w);
+  const MetricDepthShifts shifts = draw_shifts(options_.metric, options_.seed, part_number, n, h, w);
   losses_.across_left_out = shifts.across_left_out;
   const Tensor depth_m = depth_to_feature_size(batch.depth_m, h, w, depth_cell(options_));
   return metric_depth(features, depth_m, shifts.list, options_.metric);
 }
 
+void TrainStep::add_to_summary(std::size_t place, const Tensor& loss) {
+  const auto at = i64(place);
+  backend(summary_.device()).add_into(summary_.rows(at, at + 1), loss.detach().reshape({1}));
+}
+
 // A NaN or an infinity survives every sum, so a number a parameter tells; all of them come to the host in one copy.
-void TrainStep::summarise(std::initializer_list<Tensor> losses) {
-  Backend& device = backend(summary_.device());
-  device.fill(summary_, 0.F);
-  i64 at = 0;
-  for (const Tensor& loss : losses) {
-    if (loss) device.copy(summary_.data() + at, loss.data(), sizeof(float));
-    ++at;
-  }
+void TrainStep::summarise_gradients() {
+  auto at = i64(kLosses);
   for (const Module::Entry& parameter : parameters_) {
     const Tensor gradient = parameter.tensor.grad();
-    if (gradient) device.reduce_sum(gradient, {}, 1, gradient.numel(), 1, summary_.rows(at, at + 1));
+    if (gradient)
+      backend(summary_.device()).reduce_sum(gradient, {}, 1, gradient.numel(), 1, summary_.rows(at, at + 1));
     ++at;
   }
 }
@@ -71,21 +77,32 @@ void TrainStep::begin(const Batch& batch, i64 step, double lr_factor) {
   if (options_.freeze_statistics) freeze_statistics(net_);
   losses_ = {};
   losses_.lr = lr_factor * polynomial_lr(options_.lr, options_.end_lr, step, total_steps_);
-  net_.set_step(step);
-  const DepthMaps maps = net_.forward(batch.image, batch.focal_px);
-  const Tensor silog_loss = silog(maps.depth_m, batch.depth_m, options_.silog);
-  const Tensor regulariser = options_.metric_depth ? metric_depth_loss(batch, maps.features, step) : Tensor();
-  const Tensor loss = regulariser ? add(silog_loss, regulariser) : silog_loss;
   optimizer_.zero_grad();
-  loss.backward();
-  summarise({loss, silog_loss, regulariser});
+  backend(summary_.device()).fill(summary_, 0.F);
+  for (int i = 0; i < options_.accumulate; ++i) {
+    add_part(part_of(batch, i, options_.accumulate), step * options_.accumulate + i);
+  }
+  summarise_gradients();
+}
+
+/// Its share of the loss and of the gradients. What it draws is a function of its number.
+void TrainStep::add_part(const Batch& part, i64 part_number) {
+  net_.set_step(part_number);
+  const DepthMaps maps = net_.forward(part.image, part.focal_px);
+  const Tensor silog_loss = silog(maps.depth_m, part.depth_m, options_.silog);
+  const Tensor regulariser = options_.metric_depth ? metric_depth_loss(part, maps.features, part_number) : Tensor();
+  const Tensor loss = regulariser ? add(silog_loss, regulariser) : silog_loss;
+  loss.backward(Tensor::full({}, 1.F / float(options_.accumulate), summary_.device()));
+  add_to_summary(0, loss);
+  add_to_summary(1, silog_loss);
+  if (regulariser) add_to_summary(2, regulariser);
 }
 
 StepLosses TrainStep::finish() {
   const std::vector<float> summary = summary_.to_host();
-  losses_.total = double(summary[0]);
-  losses_.silog = double(summary[1]);
-  losses_.metric_depth = double(summary[2]);
+  losses_.total = double(summary[0]) / options_.accumulate;
+  losses_.silog = double(summary[1]) / options_.accumulate;
+  losses_.metric_depth = double(summary[2]) / options_.accumulate;
   losses_.not_finite = not_finite(summary);
   if (losses_.skipped()) {
     for (std::size_t i = 0; i < statistics_.size(); ++i) statistics_[i].tensor.copy_from(before_[i]);

@@ -1,6 +1,8 @@
 // One step of training: forward, scale-invariant loss, MetricDepth, backward, update. A function of the batch, the step
 // number and the weights alone. A non-finite loss or gradient leaves weights, running statistics and optimiser as they
-// were.
+// were. With --accumulate N the batch is computed in N parts, of which one at a time is in memory; its loss is the mean
+// of theirs: statistics (batch norm's, the scale-invariant loss's) are those of a part, and MetricDepth compares images
+// of one part only.
 #pragma once
 #include <string>
 #include <vector>
@@ -25,7 +27,8 @@ class TrainStep {
   /// Freezes what the options say. `net` must outlive it; `total_steps` is where the learning rate ends.
   TrainStep(const TrainOptions&, DepthNet& net, i64 total_steps);
 
-  /// Forward and backward. A GPU gets the work and is not waited for, so there is time to fetch the next batch.
+  /// Forward and backward of a batch of --batch times --accumulate samples. A GPU gets the work and is not waited for,
+  /// so there is time to fetch the next batch.
   /// `lr_factor` times the schedule's learning rate.
   void begin(const Batch&, i64 step, double lr_factor = 1);
   /// Waits for the losses, then updates.
@@ -33,8 +36,10 @@ class TrainStep {
   Adam& optimizer() { return optimizer_; }
 
  private:
-  Tensor metric_depth_loss(const Batch&, const Tensor& features, i64 step);
-  void summarise(std::initializer_list<Tensor> losses);
+  void add_part(const Batch& part, i64 part_number);
+  Tensor metric_depth_loss(const Batch&, const Tensor& features, i64 part_number);
+  void add_to_summary(std::size_t place, const Tensor& loss);
+  void summarise_gradients();
   std::string not_finite(const std::vector<float>& summary) const;  // as in StepLosses
 
   const TrainOptions& options_;

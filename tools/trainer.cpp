@@ -128,7 +128,10 @@ class Trainer {
   }
 
   static TrainLoaderSpec loader_spec(const TrainOptions& options, i64 step) {
-    return {.batch = options.batch, .threads = options.loader_threads, .seed = options.seed, .first_step = step};
+    return {.batch = options.batch * options.accumulate,
+            .threads = options.loader_threads,
+            .seed = options.seed,
+            .first_step = step};
   }
 
   static std::unique_ptr<DepthNet> make_net_on(Device device, const TrainOptions& options) {
@@ -272,9 +275,9 @@ class Trainer {
     const double step_s = train_s_ / double(ran_), left_s = step_s * double(end_ - state_.step);
     std::ostringstream line;
     line << std::fixed << std::setprecision(1) << "epoch " << epoch + 1 << "  step " << state_.step << "/" << end_
-         << "  " << options_.batch / step_s << " img/s  ETA " << int(left_s) / 60 << ":" << std::setfill('0')
-         << std::setw(2) << int(left_s) % 60 << std::setprecision(0) << "  data wait " << 100 * wait_s_ / train_s_
-         << " %  loss " << std::setprecision(3) << losses.total;
+         << "  " << options_.batch * options_.accumulate / step_s << " img/s  ETA " << int(left_s) / 60 << ":"
+         << std::setfill('0') << std::setw(2) << int(left_s) % 60 << std::setprecision(0) << "  data wait "
+         << 100 * wait_s_ / train_s_ << " %  loss " << std::setprecision(3) << losses.total;
     if (options_.metric_depth) line << " = silog " << losses.silog << " + metric " << losses.metric_depth;
     progress_.show(line.str());
   }
