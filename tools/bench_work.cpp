@@ -10,6 +10,7 @@
 #include "losses/metric_depth.h"
 #include "losses/silog.h"
 #include "nets/bts.h"
+#include "tools/bench_data.h"
 #include "tools/clock.h"
 
 namespace md {
@@ -120,6 +121,7 @@ const std::vector<Benchmark>& benchmarks() {
        [] {
          return metric_depth_step({{4, 176, 352, 32}, 80, 0.05, kitti});
        }},
+      {"augment", "augmentation of 8 decoded frames, 640x480 to 416x544, on one core", augment_frames},
   };
   return all;
 }

@@ -12,6 +12,7 @@
 
 #include "data/file_status.h"
 #include "engine/state.h"
+#include "tools/bench_data.h"
 #include "tools/bench_work.h"
 #include "tools/cli.h"
 #include "tools/output.h"
@@ -21,7 +22,7 @@ namespace md {
 namespace {
 
 using Json = nlohmann::ordered_json;
-constexpr const char* kOps = "ops";
+constexpr const char *kOps = "ops", *kData = "data";  // reports of their own kind
 
 struct Options {
   bool peer = false;
@@ -66,6 +67,14 @@ Json ops_report() {
   return {{"peak_gflops", peaks.flops / 1e9}, {"peak_gbytes", peaks.bytes / 1e9}, {"rows", rows}};
 }
 
+Json data_report(const Options& o) {
+  const DataTimes t = time_data(o.seconds);
+  return {{"step_s", t.step_s},
+          {"waited_s", t.waited_s},
+          {"waited", t.waited_s / t.step_s},
+          {"from_memory_s", t.from_memory_s}};
+}
+
 const Benchmark& find(const std::string& name) {
   for (const Benchmark& b : benchmarks()) {
     if (b.name == name) return b;
@@ -75,6 +84,7 @@ const Benchmark& find(const std::string& name) {
 
 Json child_report(const Options& options) {
   if (options.child == kOps) return ops_report();
+  if (options.child == kData) return data_report(options);
   return {{"seconds", median_s(options.seconds, find(options.child).prepare())}};
 }
 
@@ -116,8 +126,8 @@ Run run_peer(const Options& o, const Benchmark& b) {
 
 /// The wheels for CPUs alone are a tenth of the size of PyPI's, but their index is not reachable everywhere.
 bool install_pytorch(const std::string& python) {
-  const std::vector<std::string> from_pypi{python, "-m", "pip", "install", "-q", "torch==2.13.0", "torchvision==0.28.0",
-                                           "numpy"};
+  const std::vector<std::string> from_pypi{
+      python, "-m", "pip", "install", "-q", "torch==2.13.0", "torchvision==0.28.0", "numpy", "pillow"};
   std::vector<std::string> for_cpu = from_pypi;
   for_cpu.insert(for_cpu.end(), {"--index-url", "https://download.pytorch.org/whl/cpu"});
   if (run_process(for_cpu).exit_code == 0) return true;
@@ -190,10 +200,18 @@ void print_ops(const Json& r) {
   std::cout << std::flush;
 }
 
+void print_data(const Json& r) {
+  std::cout << padded(kData, 22)
+            << text("%10.2f ms a step of LT fed from JPEGs, %.1f %% of it waiting; %.2f ms from memory\n",
+                    1e3 * r["step_s"].get<double>(), 100 * r["waited"].get<double>(),
+                    1e3 * r["from_memory_s"].get<double>())
+            << std::flush;
+}
+
 std::vector<std::string> known() {
   std::vector<std::string> names;
   for (const Benchmark& b : benchmarks()) names.push_back(b.name);
-  names.emplace_back(kOps);
+  names.insert(names.end(), {kData, kOps});
   return names;
 }
 
@@ -228,8 +246,9 @@ Exit bench(const Options& o) {
   setenv("OMP_NUM_THREADS", std::to_string(o.threads).c_str(), 1);
   Json all{{"threads", o.threads}};
   for (const std::string& name : names) {
-    all[name] = name == kOps ? run_ours(o, name).report : compare(o, find(name));
-    name == kOps ? print_ops(all[name]) : print(name, all[name]);
+    const bool own_kind = name == kOps || name == kData;
+    all[name] = own_kind ? run_ours(o, name).report : compare(o, find(name));
+    own_kind ? (name == kOps ? print_ops : print_data)(all[name]) : print(name, all[name]);
   }
   if (!o.json.empty()) write_file_durably(o.json, all.dump(2) + "\n");
   return Exit::ok;

@@ -1,7 +1,7 @@
 """The peer of mdbench: the same work in PyTorch, in its best mode on a CPU. Where it can be done in more ways than one,
 each is timed and the fastest reported, by name. Prints one JSON line.
 
-    python peer_bench.py lt_train|metric_depth|metric_depth_sparse [--threads N] [--seconds S]
+    python peer_bench.py lt_train|metric_depth|metric_depth_sparse|augment [--threads N] [--seconds S]
     python peer_bench.py bts_train|newcrfs_train|newcrfs_infer --official FOLDER [--threads N] [--seconds S]
 """
 import argparse
@@ -10,6 +10,7 @@ import random
 import statistics
 import time
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -164,6 +165,32 @@ def metric_depth_step(K, h, w, C, max_depth, measured, ranges):
     return {"masks": lambda: step(masked_terms), "torch.where": lambda: step(selected_terms)}
 
 
+def augment_frames():
+    """The steps of BTS's loader on NYU, in Pillow and NumPy: eight frames of 640x480 to 416x544."""
+    from PIL import Image  # nothing else wants it
+    noise = np.random.default_rng(0)
+    smooth = [Image.fromarray(noise.integers(0, 256, (15, 20, 3), dtype=np.uint8)).resize((640, 480)) for _ in range(8)]
+    depths = [Image.fromarray(noise.integers(500, 9999, (480, 640), dtype=np.uint16).astype(np.int32)) for _ in range(8)]
+    mean, deviation = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
+
+    def augment(image, depth):
+        image, depth = image.crop((43, 45, 608, 472)), depth.crop((43, 45, 608, 472))
+        angle = (random.random() - 0.5) * 2 * 2.5
+        image, depth = image.rotate(angle, resample=Image.BILINEAR), depth.rotate(angle, resample=Image.NEAREST)
+        image = np.asarray(image, dtype=np.float32) / 255
+        depth = np.asarray(depth, dtype=np.float32) / 1000
+        x, y = random.randint(0, image.shape[1] - 544), random.randint(0, image.shape[0] - 416)
+        image, depth = image[y:y + 416, x:x + 544], depth[y:y + 416, x:x + 544]
+        if random.random() > 0.5:
+            image, depth = image[:, ::-1].copy(), depth[:, ::-1].copy()
+        if random.random() > 0.5:
+            image = image ** random.uniform(0.9, 1.1) * random.uniform(0.75, 1.25)
+            image = np.clip(image * np.random.uniform(0.9, 1.1, 3).astype(np.float32), 0, 1)
+        return (image - mean) / deviation, np.ascontiguousarray(depth)
+
+    return {"Pillow, NumPy": lambda: [augment(*frame) for frame in zip(smooth, depths)]}
+
+
 def median_s(step, at_least_s):
     times = []
     for _ in range(2):
@@ -182,6 +209,7 @@ WORK = {  # each returns its ways by name
     "newcrfs_infer": peer_official.newcrfs_infer,
     "metric_depth": lambda official: metric_depth_step(4, 208, 272, 32, 10.0, 1.0, NYU),
     "metric_depth_sparse": lambda official: metric_depth_step(4, 176, 352, 32, 80.0, 0.05, KITTI),
+    "augment": lambda official: augment_frames(),
 }
 
 
