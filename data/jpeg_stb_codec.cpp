@@ -24,6 +24,8 @@ bool has_too_many_scans(Bytes bytes) {
 }  // namespace
 
 RgbImage decode_jpeg_stb(Bytes bytes, const std::string& name) {
+  if (bytes.size() < 2 || bytes[0] != 0xFF || bytes[1] != 0xD8)
+    fail(Exit::bad_data, name, ": no JPEG");  // stb reads more
   if (!ends_with_marker(bytes)) fail(Exit::bad_data, name, ": truncated JPEG (no end-of-image marker)");
   if (has_too_many_scans(bytes)) fail(Exit::bad_data, name, ": damaged JPEG (more than ", max_jpeg_scans, " scans)");
   RgbImage image;

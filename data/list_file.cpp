@@ -50,6 +50,11 @@ std::size_t utf8_length(std::string_view text) {
   return overlong || no_character ? 0 : length;
 }
 
+/// As much of a column as a message has room for.
+std::string shown(std::string_view column) {
+  return cat("'", column.substr(0, 200), column.size() > 200 ? "...'" : "'");
+}
+
 /// One line of the list `name`.
 class LineParser {
  public:
@@ -81,24 +86,24 @@ class LineParser {
 
   /// Relative to the root whatever it begins with, and inside it.
   std::string path(std::string_view column) const {
-    if (number(column)) fail_here(cat("'", column, "' is where a path should be"));
+    if (number(column)) fail_here(cat(shown(column), " is where a path should be"));
     column.remove_prefix(std::min(column.find_first_not_of('/'), column.size()));
     const auto normal = std::filesystem::path(column).lexically_normal();
     if (normal.empty() || normal == ".") fail_here("empty path");
-    if (*normal.begin() == "..") fail_here(cat("path '", column, "' leaves the data root"));
+    if (*normal.begin() == "..") fail_here(cat("path ", shown(column), " leaves the data root"));
     return normal.string();
   }
 
   void third_column(ListEntry& entry) const {
     const auto focal = number(columns_[2]);
     if (focal && !(std::isfinite(*focal) && *focal > 0))
-      fail_here(cat("focal length '", columns_[2], "' is not positive"));
+      fail_here(cat("focal length ", shown(columns_[2]), " is not positive"));
     if (focal) {
       entry.focal_px = *focal;
     } else if (columns_[2].find('.') != std::string_view::npos) {  // a file name
       entry.dense_depth = path(columns_[2]);
     } else {
-      fail_here(cat("third column '", columns_[2], "' is neither a focal length nor a path"));
+      fail_here(cat("third column ", shown(columns_[2]), " is neither a focal length nor a path"));
     }
   }
 

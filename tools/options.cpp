@@ -14,18 +14,29 @@
 namespace md {
 namespace {
 
+constexpr std::size_t most_config_bytes = 1 << 16;
+
+std::string all_of(std::istream& input) {
+  std::string text(most_config_bytes + 1, '\0');
+  input.read(text.data(), std::streamsize(text.size()));
+  text.resize(std::size_t(input.gcount()));
+  if (text.size() > most_config_bytes)
+    throw CLI::ConfigError(cat("more than ", most_config_bytes, " bytes"), CLI::ExitCodes::ConfigError);
+  return text;
+}
+
 /// Throws if a key is given twice in one section, which TOML forbids; CLI11 joins or drops the second.
 void refuse_repeated_keys(const std::string& text) {
-  static const std::regex key_line(R"(^[ \t]*([\w.-]+)[ \t]*=.*)"), section_line(R"(^[ \t]*\[.*)");
   std::set<std::string> seen;
   std::istringstream lines(text);
   std::string line;
   for (int number = 1; std::getline(lines, line); ++number) {
-    std::smatch match;
-    if (std::regex_match(line, section_line)) seen.clear();
-    if (std::regex_match(line, match, key_line) && !seen.insert(match[1]).second)
-      throw CLI::ConfigError(cat("line ", number, ": key '", match.str(1), "' is given twice"),
-                             CLI::ExitCodes::ConfigError);
+    if (CLI::detail::ltrim(line).starts_with('[')) seen.clear();
+    const auto equals = line.find('=');
+    const std::string key = CLI::detail::trim_copy(line.substr(0, std::min(equals, line.size())));
+    const bool comment = key.starts_with('#') || key.starts_with(';');
+    if (equals != line.npos && !comment && !seen.insert(key).second)
+      throw CLI::ConfigError(cat("line ", number, ": key '", key, "' is given twice"), CLI::ExitCodes::ConfigError);
   }
 }
 
@@ -33,7 +44,7 @@ void refuse_repeated_keys(const std::string& text) {
 class StrictToml : public CLI::ConfigTOML {
  public:
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
-    std::istringstream text(std::string(std::istreambuf_iterator<char>(input), {}));
+    std::istringstream text(all_of(input));
     refuse_repeated_keys(text.str());
     return CLI::ConfigTOML::from_config(text);
   }
