@@ -232,6 +232,11 @@ TEST_F(BadInput, Config) {
     EXPECT_TRUE(refused(mdtrain(path("run"), {"--config", path("bad.toml")}), bad.code, bad.parts)) << bad.text;
     EXPECT_TRUE(before == everything()) << bad.text;
   }
+  write("bad.toml", std::string(60'000, 'a') + " = 1\n");  // deeper than a recursive matcher's stack
+  EXPECT_TRUE(refused(mdtrain(path("run"), {"--config", path("bad.toml")}), 2, {"bad.toml", "unknown key 'aaa"}));
+  write("bad.toml", std::string(1 << 20, '#'));
+  EXPECT_TRUE(refused(mdtrain(path("run"), {"--config", path("bad.toml")}), 2, {"bad.toml: more than 65536 bytes"}));
+  EXPECT_TRUE(refused(mdtrain(path("run"), {"--config", "/dev/zero"}), 2, {"/dev/zero: more than 65536 bytes"}));
   EXPECT_TRUE(refused(mdtrain(path("run"), {"--config", path("absent.toml")}), 66, {"absent.toml"}));
   EXPECT_TRUE(refused(mdtrain(path("run"), {"--config", path("data")}), 66, {path("data")}));
 }
