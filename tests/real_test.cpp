@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "data/depth_histogram.h"
 #include "data/kitti.h"
 #include "data/loader.h"
 #include "tests/testing.h"
@@ -95,6 +96,31 @@ TEST(RealTest, KittiCalibration) {
   // The file has seven digits of the lists' 721.5377.
   EXPECT_EQ(calibration.focal_px("2011_09_26/2011_09_26_drive_0001_sync/image_02/data/0000000005.png"), 721.5377);
   EXPECT_EQ(calibration.focal_px("2011_09_26_drive_0001_sync/image_03/data/0000000005.png"), 721.5377);
+}
+
+/// Why each frame's depth cannot be what `kind` measures, told from the files alone.
+std::vector<std::string> doubts(DatasetKind kind, const std::string& set, const std::string& list) {
+  const std::string root = test::shared_dir() + "/real/" + set;
+  const Dataset data({.kind = kind, .list = root + "/" + list, .root = root});
+  std::vector<std::string> all;
+  for (i64 i = 0; i < data.size(); ++i) {
+    DepthHistogram depth;
+    depth.add(read_depth(data.depth_file(i)).pixels);
+    all.push_back(implausible(depth, data.spec()));
+  }
+  return all;
+}
+
+TEST(RealTest, TheWrongUnitIsSeenInEveryFrame) {
+  if (!std::filesystem::exists(test::shared_dir() + "/real")) GTEST_SKIP() << "the real frames are not here";
+  using enum DatasetKind;
+  for (const std::string& doubt : doubts(nyu, "nyu", "nyu_all_list.txt")) EXPECT_EQ(doubt, "");
+  for (const std::string& doubt : doubts(kitti, "kitti", "kitti_all_list.txt")) EXPECT_EQ(doubt, "");
+  for (const std::string& doubt : doubts(kitti, "kitti", "kitti_velodyne_raw_list.txt")) EXPECT_EQ(doubt, "");
+  for (const std::string& doubt : doubts(kitti, "nyu", "nyu_all_list.txt"))
+    EXPECT_NE(doubt.find("(--dataset nyu)"), doubt.npos);
+  for (const std::string& doubt : doubts(nyu, "kitti", "kitti_all_list.txt"))
+    EXPECT_NE(doubt.find("(--dataset kitti)"), doubt.npos);
 }
 
 TEST(RealTest, OtherKinectFrames) { expect_known_set(DatasetKind::nyu, "other", {"other_list.txt"}); }
