@@ -1,11 +1,46 @@
-// A prediction's way to its measures: average, repair or refuse, clamp, paste, mask, score.
+// The named protocols and their one-line form, in which they are compared.
 #include "data/protocol.h"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
+#include <charconv>
+#include <iomanip>
+#include <iterator>
+#include <sstream>
+#include <vector>
+
+#include "engine/check.h"
 
 namespace md {
 namespace {
+
+struct Named {
+  const char* name;
+  std::optional<DatasetKind> dataset;
+  ScoreCrop crop = ScoreCrop::none;
+  bool kb_crop = false;
+  float cap_m = 0.F;  // 0: the data set's usual one
+};
+
+// 256 m is beyond what a 16-bit file of 1/256 m holds.
+const std::array<Named, 5> kNamed{{{"plain", std::nullopt},
+                                   {"nyu_eigen", DatasetKind::nyu, ScoreCrop::eigen_nyu},
+                                   {"kitti_eigen_garg", DatasetKind::kitti, ScoreCrop::garg, true},
+                                   {"kitti_eigen_eigen", DatasetKind::kitti, ScoreCrop::eigen_kitti, true},
+                                   {"kitti_official", DatasetKind::kitti, ScoreCrop::none, false, 256.F}}};
+
+const Named& find_named(const std::string& name) {
+  const auto* const found = std::ranges::find(kNamed, name, [](const Named& n) { return std::string(n.name); });
+  if (found != kNamed.end()) return *found;
+  std::string names;
+  for (const Named& known : kNamed) names += cat(names.empty() ? "" : ", ", known.name);
+  fail(Exit::usage, "--protocol: no protocol '", name, "' (", names, ")");
+}
+
+const char* name_of(DatasetKind kind) {
+  if (kind == DatasetKind::plain) return "plain";
+  return kind == DatasetKind::nyu ? "nyu" : "kitti";
+}
 
 const char* name_of(ScoreCrop crop) {
   switch (crop) {
@@ -23,150 +58,73 @@ const char* name_of(ScoreCrop crop) {
 
 const char* yes_no(bool on) { return on ? "yes" : "no"; }
 
-/// The crop's part of a map [H,W].
-Tensor cut(const Tensor& map, const EvalCrop& crop) {
-  const Tensor part = Tensor::empty({crop.height, crop.width});
-  for (i64 y = 0; y < crop.height; ++y) {
-    std::copy_n(map.data() + (crop.top + y) * map.dim(1) + crop.left, crop.width, part.data() + y * crop.width);
-  }
-  return part;
+/// The shortest text that reads back as the same float, in any locale.
+std::string exact(float value) {
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
 }
 
-Box fractions(double top, double left, double bottom, double right, i64 height, i64 width) {
-  const double h = double(height), w = double(width);
-  return {i64(top * h), i64(left * w), i64(bottom * h), i64(right * w)};
+std::vector<std::string> words_of(const std::string& line) {
+  std::istringstream in(line);
+  return {std::istream_iterator<std::string>(in), {}};
 }
 
 }  // namespace
 
 Protocol named_protocol(const std::string& name, DatasetKind kind) {
-  const bool kitti = kind == DatasetKind::kitti;
+  const Named& named = find_named(name);
+  if (named.dataset && *named.dataset != kind) {
+    fail(Exit::usage, "--protocol: ", name, " is not for ", name_of(kind));
+  }
   Protocol protocol;
   protocol.name = name;
-  protocol.cap_m = kitti ? 80.F : 10.F;
+  protocol.dataset = kind;
+  protocol.cap_m = named.cap_m > 0 ? named.cap_m : kind == DatasetKind::kitti ? 80.F : 10.F;
+  protocol.crop = named.crop;
+  protocol.kb_crop = named.kb_crop;
   protocol.depth_scale = depth_units_per_m(kind);
-  if (name == "plain") return protocol;
-  const bool garg = name == "kitti_eigen_garg";
-  if (name != "nyu_eigen" && name != "kitti_eigen" && !garg) {
-    fail(Exit::usage, "--protocol: no protocol '", name, "' (plain, nyu_eigen, kitti_eigen_garg, kitti_eigen)");
-  }
-  if (kitti == (name == "nyu_eigen")) {
-    fail(Exit::usage, "--protocol: ", name, " is not for a ", kitti ? "kitti" : "nyu", " checkpoint");
-  }
-  protocol.crop = !kitti ? ScoreCrop::eigen_nyu : garg ? ScoreCrop::garg : ScoreCrop::eigen_kitti;
-  protocol.kb_crop = kitti;
   return protocol;
 }
 
+std::optional<DatasetKind> protocol_dataset(const std::string& name) { return find_named(name).dataset; }
+
 void apply_compat(Protocol& protocol, const std::string& peer) {
-  if (peer != "bts" && peer != "newcrfs") fail(Exit::usage, "--compat: no peer '", peer, "' (bts, newcrfs)");
-  protocol.repair = true;
-  if (peer == "bts") {
-    protocol.evaluator = Evaluator::pngs;
-  } else {
-    protocol.flip_average = true;
-    protocol.gt_kb_crop = protocol.kb_crop;
+  if (peer != "bts" && peer != "bts-online" && peer != "newcrfs") {
+    fail(Exit::usage, "--compat: no peer '", peer, "' (bts, bts-online, newcrfs)");
   }
+  protocol.repair = true;
+  protocol.evaluator = peer == "bts" ? Evaluator::pngs : Evaluator::online;
+  protocol.gt_kb_crop = peer != "bts" && protocol.kb_crop;
+  protocol.flip_average |= peer == "newcrfs";
 }
 
 std::string describe(const Protocol& p) {
-  return cat(p.name, ": ", p.min_m, " < depth < ", p.cap_m, " m, crop ", name_of(p.crop), ", kb crop ",
-             yes_no(p.kb_crop), ", ground truth kb crop ", yes_no(p.gt_kb_crop), ", depth scale ", p.depth_scale,
-             ", flip average ", yes_no(p.flip_average), ", non-finite ", p.repair ? "repaired" : "refused",
-             ", evaluator ", p.evaluator == Evaluator::pngs ? "pngs" : "online", ", arithmetic ",
-             p.arithmetic == Arithmetic::f32 ? "f32" : "f64");
+  return cat(p.name, " dataset=", name_of(p.dataset), " min_m=", exact(p.min_m), " cap_m=", exact(p.cap_m),
+             " crop=", name_of(p.crop), " kb_crop=", yes_no(p.kb_crop), " gt_kb_crop=", yes_no(p.gt_kb_crop),
+             " depth_scale=", exact(p.depth_scale), " velodyne_raw=", yes_no(p.velodyne_raw),
+             " flip_average=", yes_no(p.flip_average), " median_scaling=", yes_no(p.median_scaling),
+             " averaging=", p.averaging == Averaging::pooled ? "pooled" : "per_image",
+             " non_finite=", p.repair ? "repaired" : "refused",
+             " evaluator=", p.evaluator == Evaluator::pngs ? "pngs" : "online",
+             " arithmetic=", p.arithmetic == Arithmetic::f32 ? "f32" : "f64");
 }
 
-Box score_box(ScoreCrop crop, i64 height, i64 width, const std::string& image) {
-  switch (crop) {
-    case ScoreCrop::none:
-      break;
-    case ScoreCrop::eigen_nyu:
-      if (height != 480 || width != 640) {
-        fail(Exit::bad_data, image, ": ground truth is ", height, "x", width, ", the NYU Eigen crop wants 480x640");
-      }
-      return {45, 41, 471, 601};
-    case ScoreCrop::eigen_kitti:
-      return fractions(0.3324324, 0.0359477, 0.91351351, 0.96405229, height, width);
-    case ScoreCrop::garg:
-      return fractions(0.40810811, 0.03594771, 0.99189189, 0.96405229, height, width);
-  }
-  return {0, 0, height, width};
+std::string protocol_hash(const std::string& line) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : line) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  std::ostringstream text;
+  text << std::hex << std::setw(16) << std::setfill('0') << hash;
+  return text.str();
 }
 
-Tensor scored_pixels(const Protocol& protocol, const Tensor& gt_m, const std::string& image) {
-  const i64 width = gt_m.dim(1);
-  const Box box = score_box(protocol.crop, gt_m.dim(0), width, image);
-  const Tensor scored = Tensor::zeros(gt_m.shape(), {}, DType::u8);
-  for (i64 y = box.top; y < box.bottom; ++y) {
-    for (i64 x = box.left; x < box.right; ++x) {
-      const float depth_m = gt_m.data()[y * width + x];
-      scored.data<std::uint8_t>()[y * width + x] = depth_m > protocol.min_m && depth_m < protocol.cap_m;
-    }
+std::string protocol_difference(const std::string& line, const std::string& other) {
+  const std::vector<std::string> a = words_of(line), b = words_of(other);
+  std::string differences;
+  for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
+    const std::string left = i < a.size() ? a[i] : "nothing", right = i < b.size() ? b[i] : "nothing";
+    if (left != right) differences += cat(differences.empty() ? "" : ", ", left, " and ", right);
   }
-  return scored;
-}
-
-Tensor finish_prediction(const Protocol& protocol, const Tensor& pred_m, const EvalCrop& crop, i64 height, i64 width,
-                         const std::string& image) {
-  MD_CHECK(pred_m.shape() == Shape({crop.height, crop.width}) && crop.top >= 0 && crop.left >= 0 &&
-               crop.top + crop.height <= height && crop.left + crop.width <= width,
-           "protocol: prediction ", pred_m.shape(), " does not fit its crop of ", height, "x", width);
-  const Tensor whole = Tensor::full({height, width}, protocol.evaluator == Evaluator::online ? protocol.min_m : 0.F);
-  for (i64 y = 0; y < crop.height; ++y) {
-    for (i64 x = 0; x < crop.width; ++x) {
-      const float depth_m = pred_m.data()[y * crop.width + x];
-      if (!std::isfinite(depth_m) && !protocol.repair) {
-        fail(Exit::numeric, image, ": the prediction has NaN or infinite values");
-      }
-      whole.data()[(crop.top + y) * width + crop.left + x] =
-          std::isnan(depth_m) ? protocol.min_m : std::clamp(depth_m, protocol.min_m, protocol.cap_m);
-    }
-  }
-  return whole;
-}
-
-std::optional<Metrics> score(const Protocol& protocol, const Tensor& pred_m, const Tensor& gt_m, const EvalCrop& crop,
-                             const std::string& image) {
-  if (protocol.gt_kb_crop) {
-    Protocol within = protocol;
-    within.gt_kb_crop = false;
-    return score(within, pred_m, cut(gt_m, crop), {0, 0, crop.height, crop.width}, image);
-  }
-  const Tensor finished = finish_prediction(protocol, pred_m, crop, gt_m.dim(0), gt_m.dim(1), image);
-  const auto metrics = image_metrics(finished, gt_m, scored_pixels(protocol, gt_m, image), protocol.arithmetic);
-  if (metrics && !all_finite(*metrics)) {
-    fail(Exit::numeric, image, ": the measures are not finite (a scored pixel lies outside the predicted crop)");
-  }
-  return metrics;
-}
-
-Tensor through_png(const Tensor& pred_m, float depth_scale) {
-  const Tensor stored = pred_m.clone();
-  for (float& depth_m : std::span(stored.data(), std::size_t(stored.numel()))) {
-    if (std::isfinite(depth_m)) depth_m = std::trunc(std::clamp(depth_m * depth_scale, 0.F, 65535.F)) / depth_scale;
-  }
-  return stored;
-}
-
-Tensor flip_average(const Tensor& pred, const Tensor& pred_of_flipped) {
-  const i64 h = pred.dim(0), w = pred.dim(1);
-  MD_CHECK(pred.shape() == pred_of_flipped.shape(), "flip_average: maps differ: ", pred.shape(), " and ",
-           pred_of_flipped.shape());
-  // Weight of the flipped prediction alone: 1 in the left 5 %, falling to 0 at 10 %.
-  const auto alone = [w](i64 x) {
-    const float position = w > 1 ? float(x) / float(w - 1) : 0.F;
-    return 1 - std::clamp(20 * (position - 0.05F), 0.F, 1.F);
-  };
-  const Tensor mixed = Tensor::empty(pred.shape());
-  for (i64 y = 0; y < h; ++y) {
-    for (i64 x = 0; x < w; ++x) {
-      const float plain = pred.data()[y * w + x], flipped = pred_of_flipped.data()[y * w + w - 1 - x];
-      const float left = alone(x), right = alone(w - 1 - x);
-      mixed.data()[y * w + x] = right * plain + left * flipped + (1 - left - right) * 0.5F * (plain + flipped);
-    }
-  }
-  return mixed;
+  return differences;
 }
 
 }  // namespace md

@@ -13,7 +13,7 @@ namespace md {
 std::array<std::uint32_t, 4> philox(std::uint64_t seed, std::uint64_t stream, std::uint64_t offset);
 
 /// What a sequence of draws is for. Purposes never share numbers.
-enum class Purpose : std::uint8_t { init, shuffle, augment, metric_depth, drop_path, test, scene };
+enum class Purpose : std::uint8_t { init, shuffle, augment, metric_depth, drop_path, test, scene, bootstrap };
 
 /// Draws one after the other from the stream (purpose, a, b) of a seed, e.g. (augment, epoch, sample index).
 /// Throws where one of them is too large: whoever counts epochs (a) or steps (b) checks them against these at the

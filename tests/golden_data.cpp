@@ -5,7 +5,7 @@
 
 #include "data/augment.h"
 #include "data/metrics.h"
-#include "data/protocol.h"
+#include "data/score.h"
 #include "tests/golden.h"
 #include "tests/official_augmentation.h"
 #include "tests/testing.h"
@@ -73,24 +73,15 @@ void compare_metrics(const std::string& what, const Metrics& got, const Json& wa
   }
 }
 
-struct Scores {
-  std::vector<Metrics> images;
-  std::vector<i64> pixels;
-};
-
 /// All images of the case under one protocol.
-Scores score_all(const Case& golden, const Protocol& p, bool overrides) {
-  Scores out;
+std::vector<Metrics> score_all(const Case& golden, const Protocol& p, bool overrides) {
+  std::vector<Metrics> out;
   for (int i = 0; golden.file.has(cat("gt", i)); ++i) {
     const Tensor gt_m = depth_map(golden, cat("gt", i), p.depth_scale);
     Tensor pred_m = depth_map(golden, cat("pred", i), p.depth_scale);
     if (overrides) pred_m = overridden(golden, cat("pred", i), pred_m);
-    const auto metrics = score(p, pred_m, gt_m, crop_of(p, gt_m, pred_m), cat("gt", i));
-    if (!metrics) continue;
-    out.images.push_back(*metrics);
-    const Tensor scored = scored_pixels(p, gt_m, cat("gt", i));
-    const auto* bytes = scored.data<std::uint8_t>();
-    out.pixels.push_back(std::count_if(bytes, bytes + scored.numel(), [](std::uint8_t b) { return b != 0; }));
+    const auto metrics = score(p, pred_m, gt_m, crop_of(p, gt_m, pred_m), cat("gt", i)).metrics;
+    if (metrics) out.push_back(*metrics);
   }
   return out;
 }
@@ -100,28 +91,28 @@ void metrics_case(const Case& golden, Report& report) {
   const Json& order = file.at("order");
   Protocol p = protocol_of(golden.meta.at("args"), golden.meta.at("scale"));
 
-  const Scores online = score_all(golden, p, true);
-  if (i64(online.images.size()) != file.at("online_count").get<i64>()) report.wrong(online.images.size(), " images");
-  compare_metrics("online", mean_metrics(online.images), file.at("online_eval"), order, kFloat, report);
+  const std::vector<Metrics> online = score_all(golden, p, true);
+  if (i64(online.size()) != file.at("online_count").get<i64>()) report.wrong(online.size(), " images");
+  compare_metrics("online", mean_metrics(online), file.at("online_eval"), order, kFloat, report);
 
   p.arithmetic = Arithmetic::f64;
-  const Scores exact = score_all(golden, p, true);
-  compare_metrics("float64 mean", mean_metrics(exact.images), file.at("f64_mean"), order, kDouble, report);
-  for (std::size_t i = 0; i < exact.images.size(); ++i) {
+  const std::vector<Metrics> exact = score_all(golden, p, true);
+  compare_metrics("float64 mean", mean_metrics(exact), file.at("f64_mean"), order, kDouble, report);
+  for (std::size_t i = 0; i < exact.size(); ++i) {
     const Json& want = file.at("f64_per_image").at(i);
-    compare_metrics(cat("float64 image ", i), exact.images[i], want, order, kDouble, report);
-    if (exact.pixels[i] != want.at("valid_pixels").get<i64>())
-      report.wrong("image ", i, ": ", exact.pixels[i], " pixels");
+    compare_metrics(cat("float64 image ", i), exact[i], want, order, kDouble, report);
+    if (i64(exact[i].pixels) != want.at("valid_pixels").get<i64>())
+      report.wrong("image ", i, ": ", exact[i].pixels, " pixels");
   }
 
   p.arithmetic = Arithmetic::f32;
   p.evaluator = Evaluator::pngs;
-  const Scores pngs = score_all(golden, p, false);
-  for (std::size_t i = 0; i < pngs.images.size(); ++i) {
-    compare_metrics(cat("pngs image ", i), pngs.images[i], file.at("eval_with_pngs_per_image_f32").at(i), order, kFloat,
+  const std::vector<Metrics> pngs = score_all(golden, p, false);
+  for (std::size_t i = 0; i < pngs.size(); ++i) {
+    compare_metrics(cat("pngs image ", i), pngs[i], file.at("eval_with_pngs_per_image_f32").at(i), order, kFloat,
                     report);
   }
-  compare_metrics("pngs mean", mean_metrics(pngs.images), file.at("eval_with_pngs_mean"), order, kFloat, report);
+  compare_metrics("pngs mean", mean_metrics(pngs), file.at("eval_with_pngs_mean"), order, kFloat, report);
 }
 
 // ---- augmentation

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "data/protocol.h"
+#include "data/score.h"
 #include "layers/ops.h"
 #include "losses/silog.h"
 #include "nets/bts.h"

@@ -1,4 +1,5 @@
-// mdeval as a user runs it, on tiny synthetic frames: what it prints and writes. Bad input: bad_input_test.
+// mdeval on a checkpoint as a user runs it, on tiny synthetic frames: what it prints and writes. Other programs'
+// predictions: predictions_test; two results: compare_test; bad input: bad_input_test.
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -65,9 +66,10 @@ TEST_F(MdevalTest, PrintsTheTableAndWritesTheFiles) {
   const ToolRun run = mdeval({"--json", path("out.json"), "--csv", path("out.csv"), "--maps", path("maps")});
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_EQ(run.err, "");  // progress is for terminals
-  EXPECT_NE(run.out.find("protocol plain: 0.001 < depth < 10 m"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find(": plain dataset=nyu min_m=0.001 cap_m=10 "), std::string::npos) << run.out;
   EXPECT_NE(run.out.find("   AbsRel     RMSE    log10       d1       d2       d3\n"), std::string::npos) << run.out;
   EXPECT_NE(run.out.find("3 images, 1 missing"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find("12288 pixels"), std::string::npos) << "two thirds of three frames: " << run.out;
 
   // The same through the library.
   LoadedNet loaded = load_net(path("net.safetensors"));
@@ -79,8 +81,11 @@ TEST_F(MdevalTest, PrintsTheTableAndWritesTheFiles) {
   EXPECT_EQ(got["images"], 3);
   EXPECT_EQ(got["missing"], 1);
   EXPECT_EQ(got["protocol"], "plain");
-  EXPECT_EQ(bytes_of(path("out.csv")), to_csv(want));
-  EXPECT_NE(to_csv(want).find("\nroom/rgb_2.png,,,,,,,,,\n"), std::string::npos) << to_csv(want);
+  EXPECT_EQ(got["protocol_hash"], protocol_hash(describe(protocol)));
+  EXPECT_NE(run.out.find("protocol " + protocol_hash(describe(protocol)) + ": "), std::string::npos) << run.out;
+  const std::string csv = to_csv(want, protocol);
+  EXPECT_EQ(bytes_of(path("out.csv")), csv);
+  EXPECT_NE(csv.find("\nroom/rgb_2.png,,,,,,,,,,,,,,plain dataset=nyu"), std::string::npos) << csv;
 
   std::vector<std::string> maps;
   for (const auto& entry : fs::directory_iterator(path("maps"))) maps.push_back(entry.path().filename());
@@ -92,17 +97,81 @@ TEST_F(MdevalTest, PrintsTheTableAndWritesTheFiles) {
   EXPECT_EQ(map.width, 96);
 }
 
+TEST_F(MdevalTest, IntervalsSurroundTheMeansAndDependOnTheSeedAlone) {
+  const ToolRun run = mdeval({"--json", path("a.json"), "--markdown", path("table.md")});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const json a = json::parse(bytes_of(path("a.json")));
+  for (const MetricField& field : metric_fields) {
+    EXPECT_LE(a["interval_95"][field.key][0], a[field.key]) << field.key;
+    EXPECT_GE(a["interval_95"][field.key][1], a[field.key]) << field.key;
+  }
+  EXPECT_EQ(json_of({}), a);
+  EXPECT_EQ(json_of({"--seed", "0"}), a);
+  EXPECT_EQ(json_of({"--seed", "1"})["bootstrap"]["seed"], 1);
+
+  char cell[64];
+  std::snprintf(cell, sizeof cell, "| %.4f (%.4f-%.4f) |", a["rmse"].get<double>(),
+                a["interval_95"]["rmse"][0].get<double>(), a["interval_95"]["rmse"][1].get<double>());
+  const std::string table = bytes_of(path("table.md"));
+  EXPECT_EQ(table.find("| method | AbsRel | RMSE | log10 | d1 | d2 | d3 |\n|---|---|---|---|---|---|---|\n"), 0U)
+      << table;
+  EXPECT_NE(table.find(cell), std::string::npos) << table;
+}
+
+TEST_F(MdevalTest, FilesKeepEveryDigit) {
+  ASSERT_EQ(mdeval({"--json", path("out.json"), "--csv", path("out.csv")}).code, 0);
+  const SavedResults from_json = read_results(path("out.json")), from_csv = read_results(path("out.csv"));
+  EXPECT_EQ(from_json.protocol_line, from_csv.protocol_line);
+  ASSERT_EQ(from_json.per_image.size(), 4U);
+  ASSERT_EQ(from_csv.per_image.size(), 4U);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(from_json.per_image[i].image, from_csv.per_image[i].image);
+    ASSERT_EQ(from_json.per_image[i].metrics.has_value(), i != 2);
+    ASSERT_EQ(from_csv.per_image[i].metrics.has_value(), i != 2);
+    if (i == 2) continue;
+    for (const SavedField& field : saved_fields()) {
+      EXPECT_EQ((*from_json.per_image[i].metrics).*field.value, (*from_csv.per_image[i].metrics).*field.value);
+    }
+  }
+}
+
+TEST_F(MdevalTest, ParametersActAndAreNamed) {
+  const json plain = json_of({});
+  for (const auto& [option, named] :
+       std::vector<std::pair<std::vector<std::string>, std::string>>{{{"--averaging", "pooled"}, " averaging=pooled "},
+                                                                     {{"--median-scaling"}, " median_scaling=yes "},
+                                                                     {{"--evaluator", "pngs"}, " evaluator=pngs "},
+                                                                     {{"--arithmetic", "f64"}, " arithmetic=f64"}}) {
+    const json changed = json_of(option);
+    EXPECT_NE(changed["protocol_line"].get<std::string>().find(named), std::string::npos) << named;
+    EXPECT_NE(changed["protocol_hash"], plain["protocol_hash"]) << named;
+    EXPECT_NE(changed["rmse"], plain["rmse"]) << named;
+  }
+}
+
+TEST_F(MdevalTest, ErrorMapsShowWhatIsScored) {
+  ASSERT_EQ(mdeval({"--error-maps", path("errors")}).code, 0);
+  EXPECT_FALSE(fs::exists(path("errors/0002_room_rgb_2.png"))) << "it has no ground truth";
+  const RgbImage errors = read_rgb(path("errors/0001_room_rgb_1.png"));
+  const DepthImage truth = read_depth(path("room/depth_1.png"));
+  ASSERT_EQ(errors.pixels.size(), truth.pixels.size() * 3);
+  for (std::size_t i = 0; i < truth.pixels.size(); ++i) {
+    const bool black = errors.pixels[3 * i] + errors.pixels[3 * i + 1] + errors.pixels[3 * i + 2] == 0;
+    ASSERT_EQ(black, truth.pixels[i] == 0) << i;
+  }
+}
+
 TEST_F(MdevalTest, CapLimitsWhatIsScored) {
   const json all = json_of({}), near = json_of({"--cap", "3"});
   EXPECT_NE(all["rmse"], near["rmse"]);
-  EXPECT_NE(near["protocol_line"].get<std::string>().find("depth < 3 m"), std::string::npos);
+  EXPECT_NE(near["protocol_line"].get<std::string>().find(" cap_m=3 "), std::string::npos);
 }
 
 TEST_F(MdevalTest, FlipAverageIsAnOptionOfItsOwn) {
   const json plain = json_of({}), averaged = json_of({"--flip-average"});
   EXPECT_NE(plain["abs_rel"], averaged["abs_rel"]);
   const std::string line = averaged["protocol_line"];
-  EXPECT_NE(line.find("flip average yes, non-finite refused"), line.npos) << line;
+  EXPECT_NE(line.find(" flip_average=yes "), line.npos) << line;
 }
 
 TEST_F(MdevalTest, MapsComeInTheColoursAskedFor) {
@@ -163,14 +232,18 @@ TEST_F(MdevalTest, NanPredictionIsAnErrorUnlessAPeerIsReproduced) {
 
 TEST_F(MdevalTest, BadOptions) {
   EXPECT_TRUE(refused(mdeval({}, "eigen"), 2, {"--protocol", "eigen", "nyu_eigen"}));
-  EXPECT_TRUE(refused(mdeval({}, "kitti_eigen_garg"), 2, {"--protocol", "nyu checkpoint"}));
+  EXPECT_TRUE(refused(mdeval({}, "kitti_eigen_garg"), 2, {"--protocol", "not for nyu"}));
   EXPECT_TRUE(refused(mdeval({"--cap", "-1"}), 2, {"--cap"}));
   EXPECT_TRUE(refused(mdeval({"--cap", "1e-9"}), 2, {"--cap"}));
   EXPECT_TRUE(refused(mdeval({"--cap", "nan"}), 2, {"--cap", "nan"}));
   EXPECT_TRUE(refused(mdeval({"--colormap", "jet"}), 2, {"--colormap", "jet"}));
   EXPECT_TRUE(refused(mdeval({"--compat", "adabins"}), 2, {"--compat", "adabins"}));
   EXPECT_TRUE(refused(mdeval({"--device", "tpu"}), 2, {"--device"}));
-  EXPECT_TRUE(refused(run_tool("mdeval", {}), 2, {"CHECKPOINT"}));
+  EXPECT_TRUE(refused(run_tool("mdeval", {}), 2, {"--data"}));
+  const std::vector<std::string> where{"--data", path(""), "--list", path("list.txt"), "--protocol", "plain"};
+  EXPECT_TRUE(refused(run_tool("mdeval", where), 2, {"CHECKPOINT or --predictions"}));
+  EXPECT_TRUE(refused(mdeval({"--predictions", path("")}), 2, {"CHECKPOINT or --predictions"}));
+  EXPECT_TRUE(refused(mdeval({"--averaging", "median"}), 2, {"--averaging"}));
 }
 
 TEST_F(MdevalTest, FrameTooSmallForTheNetworkIsNamed) {

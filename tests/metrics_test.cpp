@@ -1,4 +1,4 @@
-// The nine measures against their definition, written out one loop each in double.
+// The measures against their definition, written out one loop each in double.
 #include "data/metrics.h"
 
 #include <cmath>
@@ -49,6 +49,9 @@ Metrics by_definition(const Maps& maps) {
   m.d1 = below(1.25);
   m.d2 = below(std::pow(1.25, 2));
   m.d3 = below(std::pow(1.25, 3));
+  m.sq_err_rel = mean_of(maps, [](double p, double g) { return std::pow((p - g) / g, 2); });
+  m.irmse = 1000 * std::sqrt(mean_of(maps, [](double p, double g) { return std::pow(1 / p - 1 / g, 2); }));
+  m.log_bias = mean_e;
   return m;
 }
 
@@ -127,6 +130,41 @@ TEST(Metrics, PixelsOutsideTheMaskDoNotMatter) {
     if (!maps.scored.data<std::uint8_t>()[i]) maps.pred_m.data()[i] = std::nanf("");
   }
   expect_equal(*image_metrics(maps.pred_m, maps.gt_m, maps.scored), before, 0);
+}
+
+/// Two images and the image that is both of them.
+struct Pair {
+  Maps a = random_maps(5, 12, 11), b = random_maps(17, 12, 12),
+       both{Tensor::empty({22, 12}), Tensor::empty({22, 12}), Tensor::empty({22, 12}, {}, DType::u8)};
+  Pair() {
+    for (i64 i = 0; i < 22 * 12; ++i) {
+      const Maps& from = i < 60 ? a : b;
+      const i64 j = i < 60 ? i : i - 60;
+      both.pred_m.data()[i] = from.pred_m.data()[j];
+      both.gt_m.data()[i] = from.gt_m.data()[j];
+      both.scored.data<std::uint8_t>()[i] = from.scored.data<std::uint8_t>()[j];
+    }
+  }
+  static Metrics of(const Maps& maps) { return *image_metrics(maps.pred_m, maps.gt_m, maps.scored, Arithmetic::f64); }
+};
+
+TEST(Metrics, PooledMeansAreThoseOfOneImageWithAllThePixels) {
+  const Pair pair;
+  const std::vector<Metrics> images{Pair::of(pair.a), Pair::of(pair.b)};
+  const Metrics pooled = mean_metrics(images, Averaging::pooled), want = Pair::of(pair.both);
+  expect_equal(pooled, want, 1e-12);  // double, in another order
+  EXPECT_EQ(pooled.pixels, want.pixels);
+  EXPECT_GT(std::abs(mean_metrics(images).rmse - want.rmse), 1e-4) << "per image is another number";
+}
+
+TEST(Metrics, CountsRepeatImages) {
+  const Pair pair;
+  const Metrics a = Pair::of(pair.a), b = Pair::of(pair.b);
+  for (const Averaging averaging : {Averaging::per_image, Averaging::pooled}) {
+    const std::vector<Metrics> counted{a, b}, written_out{b, b, b};
+    expect_equal(mean_metrics(counted, averaging, std::vector<std::uint32_t>{0, 3}),
+                 mean_metrics(written_out, averaging), 1e-14);
+  }
 }
 
 TEST(Metrics, MeanWeighsImagesEqually) {

@@ -1,34 +1,16 @@
-// Protocols: which pixels are scored, how a prediction is prepared, and what the peers do differently. The official
-// evaluators' numbers are in golden_test (metrics/).
+// Protocols: what a name stands for, what the peers do differently, and the line that is printed and hashed. How they
+// act: score_test.
 #include "data/protocol.h"
 
 #include <cmath>
-#include <limits>
-#include <vector>
+#include <set>
 
-#include "tests/testing.h"
+#include "tests/data_files.h"
 
 namespace md {
 namespace {
 
-constexpr float infinity = std::numeric_limits<float>::infinity();
-
-Tensor map_of(const std::vector<float>& values, i64 height, i64 width) {
-  return Tensor::from_host(values, {height, width});
-}
-
-EvalCrop whole(const Tensor& map) { return {0, 0, int(map.dim(0)), int(map.dim(1))}; }
-
-/// What fails with an md::Error, and how.
-template <class F>
-std::pair<Exit, std::string> failure(F f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return {error.code(), error.what()};
-  }
-  return {Exit::ok, ""};
-}
+using test::fails;
 
 TEST(Protocol, NamesCarryTheOfficialParameters) {
   const Protocol nyu = named_protocol("nyu_eigen", DatasetKind::nyu);
@@ -42,141 +24,91 @@ TEST(Protocol, NamesCarryTheOfficialParameters) {
   EXPECT_EQ(kitti.depth_scale, 256.F);
   EXPECT_EQ(kitti.crop, ScoreCrop::garg);
   EXPECT_TRUE(kitti.kb_crop);
-  EXPECT_EQ(named_protocol("kitti_eigen", DatasetKind::kitti).crop, ScoreCrop::eigen_kitti);
+  EXPECT_EQ(named_protocol("kitti_eigen_eigen", DatasetKind::kitti).crop, ScoreCrop::eigen_kitti);
   EXPECT_EQ(named_protocol("plain", DatasetKind::kitti).cap_m, 80.F);
   EXPECT_EQ(named_protocol("plain", DatasetKind::nyu).crop, ScoreCrop::none);
+  const Protocol official = named_protocol("kitti_official", DatasetKind::kitti);
+  EXPECT_EQ(official.crop, ScoreCrop::none);
+  EXPECT_FALSE(official.kb_crop);
+  EXPECT_GT(official.cap_m, 65535.F / 256);  // nothing that a file can hold is left out
 }
 
 TEST(Protocol, WrongNamesAreUsageErrors) {
-  const auto [unknown, what] = failure([] { named_protocol("eigen", DatasetKind::nyu); });
-  EXPECT_EQ(unknown, Exit::usage);
-  EXPECT_NE(what.find("nyu_eigen, kitti_eigen_garg, kitti_eigen"), std::string::npos) << what;
-  EXPECT_EQ(failure([] { named_protocol("nyu_eigen", DatasetKind::kitti); }).first, Exit::usage);
-  EXPECT_EQ(failure([] { named_protocol("kitti_eigen", DatasetKind::nyu); }).first, Exit::usage);
+  EXPECT_TRUE(fails([] { named_protocol("eigen", DatasetKind::nyu); }, Exit::usage,
+                    "(plain, nyu_eigen, kitti_eigen_garg, kitti_eigen_eigen, kitti_official)"));
+  EXPECT_TRUE(
+      fails([] { named_protocol("nyu_eigen", DatasetKind::kitti); }, Exit::usage, "nyu_eigen is not for kitti"));
+  EXPECT_TRUE(
+      fails([] { named_protocol("kitti_official", DatasetKind::nyu); }, Exit::usage, "kitti_official is not for nyu"));
   Protocol protocol;
-  EXPECT_EQ(failure([&] { apply_compat(protocol, "adabins"); }).first, Exit::usage);
+  EXPECT_TRUE(fails([&] { apply_compat(protocol, "adabins"); }, Exit::usage, "(bts, bts-online, newcrfs)"));
+}
+
+TEST(Protocol, PeersDoItTheirWay) {
+  Protocol bts = named_protocol("kitti_eigen_garg", DatasetKind::kitti), online = bts, newcrfs = bts;
+  apply_compat(bts, "bts"), apply_compat(online, "bts-online"), apply_compat(newcrfs, "newcrfs");
+  for (const Protocol& p : {bts, online, newcrfs}) EXPECT_TRUE(p.repair);
+  EXPECT_EQ(bts.evaluator, Evaluator::pngs);
+  EXPECT_EQ(online.evaluator, Evaluator::online);
+  EXPECT_FALSE(bts.gt_kb_crop);
+  EXPECT_TRUE(online.gt_kb_crop);
+  EXPECT_TRUE(newcrfs.gt_kb_crop);
+  EXPECT_FALSE(online.flip_average);
+  EXPECT_TRUE(newcrfs.flip_average);
+  Protocol nyu = named_protocol("nyu_eigen", DatasetKind::nyu);
+  apply_compat(nyu, "newcrfs");
+  EXPECT_FALSE(nyu.gt_kb_crop);
 }
 
 TEST(Protocol, LineHasEveryParameter) {
   Protocol kitti = named_protocol("kitti_eigen_garg", DatasetKind::kitti);
   apply_compat(kitti, "newcrfs");
   EXPECT_EQ(describe(kitti),
-            "kitti_eigen_garg: 0.001 < depth < 80 m, crop garg, kb crop yes, ground truth kb crop yes, depth "
-            "scale 256, flip average yes, non-finite repaired, evaluator online, arithmetic f32");
+            "kitti_eigen_garg dataset=kitti min_m=0.001 cap_m=80 crop=garg kb_crop=yes gt_kb_crop=yes depth_scale=256 "
+            "velodyne_raw=no "
+            "flip_average=yes median_scaling=no averaging=per_image non_finite=repaired evaluator=online "
+            "arithmetic=f32");
 }
 
-TEST(Protocol, CropBoxes) {
-  const auto expect_box = [](ScoreCrop crop, i64 h, i64 w, const Box& want) {
-    const Box got = score_box(crop, h, w, "a.png");
-    EXPECT_EQ(got.top, want.top);
-    EXPECT_EQ(got.left, want.left);
-    EXPECT_EQ(got.bottom, want.bottom);
-    EXPECT_EQ(got.right, want.right);
-  };
-  expect_box(ScoreCrop::none, 7, 9, {0, 0, 7, 9});
-  expect_box(ScoreCrop::eigen_nyu, 480, 640, {45, 41, 471, 601});
-  // Fractions of TRAINING-CONFIGS section 3, times the size, truncated: worked out by hand.
-  expect_box(ScoreCrop::garg, 375, 1242, {153, 44, 371, 1197});
-  expect_box(ScoreCrop::eigen_kitti, 375, 1242, {124, 44, 342, 1197});
-  expect_box(ScoreCrop::garg, 352, 1216, {143, 43, 349, 1172});
-  const auto [code, what] = failure([] { score_box(ScoreCrop::eigen_nyu, 240, 320, "a.png"); });
-  EXPECT_EQ(code, Exit::bad_data);
-  EXPECT_NE(what.find("a.png"), std::string::npos);
-}
-
-TEST(Protocol, ScoredDepthIsStrictlyInside) {
-  const Protocol nyu = named_protocol("plain", DatasetKind::nyu);
-  // One millimetre in the file is exactly float(1e-3), and so not above it.
-  const Tensor gt = map_of({0.F, 1.F / 1000, 2.F / 1000, 9.999F, 10.F, 11.F, std::nanf("")}, 1, 7);
-  const Tensor scored = scored_pixels(nyu, gt, "a.png");
-  const std::vector<int> want{0, 0, 1, 1, 0, 0, 0};
-  for (i64 i = 0; i < 7; ++i) EXPECT_EQ(scored.data<std::uint8_t>()[i], want[std::size_t(i)]) << i;
-}
-
-TEST(Protocol, PredictionIsClamped) {
-  const Protocol nyu = named_protocol("plain", DatasetKind::nyu);
-  const Tensor pred = map_of({-1.F, 0.F, 5.F, 12.F}, 2, 2);
-  EXPECT_EQ(finish_prediction(nyu, pred, whole(pred), 2, 2, "a").to_host(),
-            (std::vector<float>{1e-3F, 1e-3F, 5.F, 10.F}));
-}
-
-TEST(Protocol, NonFinitePredictionIsAnErrorThatNamesTheImage) {
-  Protocol nyu = named_protocol("plain", DatasetKind::nyu);
-  for (const float bad : {std::nanf(""), infinity, -infinity}) {
-    const Tensor pred = map_of({1.F, bad}, 1, 2);
-    const auto [code, what] = failure([&] { finish_prediction(nyu, pred, whole(pred), 1, 2, "kitchen/rgb_1.jpg"); });
-    EXPECT_EQ(code, Exit::numeric);
-    EXPECT_NE(what.find("kitchen/rgb_1.jpg"), std::string::npos) << what;
+TEST(Protocol, EveryParameterChangesTheHash) {
+  const Protocol plain = named_protocol("plain", DatasetKind::nyu);
+  const std::vector<void (*)(Protocol&)> changes{
+      [](Protocol& p) { p.name = "nyu_eigen"; },
+      [](Protocol& p) { p.dataset = DatasetKind::kitti; },
+      [](Protocol& p) { p.min_m = 0.1F; },
+      [](Protocol& p) { p.cap_m = std::nextafter(10.F, 11.F); },  // the last digit counts
+      [](Protocol& p) { p.crop = ScoreCrop::eigen_nyu; },
+      [](Protocol& p) { p.crop = ScoreCrop::garg; },
+      [](Protocol& p) { p.kb_crop = true; },
+      [](Protocol& p) { p.gt_kb_crop = true; },
+      [](Protocol& p) { p.depth_scale = 256.F; },
+      [](Protocol& p) { p.velodyne_raw = true; },
+      [](Protocol& p) { p.flip_average = true; },
+      [](Protocol& p) { p.median_scaling = true; },
+      [](Protocol& p) { p.averaging = Averaging::pooled; },
+      [](Protocol& p) { p.repair = true; },
+      [](Protocol& p) { p.evaluator = Evaluator::pngs; },
+      [](Protocol& p) { p.arithmetic = Arithmetic::f64; }};
+  std::set<std::string> hashes{protocol_hash(describe(plain))};
+  for (const auto& change : changes) {
+    Protocol changed = plain;
+    change(changed);
+    hashes.insert(protocol_hash(describe(changed)));
   }
-  apply_compat(nyu, "bts");
-  const Tensor pred = map_of({std::nanf(""), infinity, -infinity, 2.F}, 1, 4);
-  EXPECT_EQ(finish_prediction(nyu, pred, whole(pred), 1, 4, "a").to_host(),
-            (std::vector<float>{1e-3F, 10.F, 1e-3F, 2.F}));
+  EXPECT_EQ(hashes.size(), changes.size() + 1);
+  for (const std::string& hash : hashes) EXPECT_EQ(hash.size(), 16U);
+  EXPECT_EQ(protocol_hash("a"), "af63dc4c8601ec8c");  // the published FNV-1a of "a": the same on every machine
 }
 
-TEST(Protocol, CropIsPastedBackWhereItWasCut) {
-  Protocol protocol = named_protocol("plain", DatasetKind::kitti);
-  const Tensor pred = map_of({1.F, 2.F}, 1, 2);
-  const EvalCrop crop{2, 1, 1, 2};
-  const float low = protocol.min_m;
-  EXPECT_EQ(finish_prediction(protocol, pred, crop, 3, 4, "a").to_host(),
-            (std::vector<float>{low, low, low, low, low, low, low, low, low, 1.F, 2.F, low}));
-  protocol.evaluator = Evaluator::pngs;  // outside is 0
-  EXPECT_EQ(finish_prediction(protocol, pred, crop, 3, 4, "a").to_host()[0], 0.F);
-  EXPECT_THROW(finish_prediction(protocol, pred, {3, 1, 1, 2}, 3, 4, "a"), Error);
-}
-
-TEST(Protocol, PngEvaluatorRefusesWhatItCannotScore) {
-  Protocol protocol = named_protocol("plain", DatasetKind::kitti);
-  const Tensor pred = map_of({1.F, 2.F}, 1, 2), gt = Tensor::full({2, 2}, 3.F);
-  const EvalCrop crop{1, 0, 1, 2};
-  EXPECT_TRUE(score(protocol, pred, gt, crop, "a"));
-  protocol.evaluator = Evaluator::pngs;
-  EXPECT_EQ(failure([&] { score(protocol, pred, gt, crop, "a.png"); }).first, Exit::numeric);
-}
-
-TEST(Protocol, GroundTruthMayBeCutToTheCrop) {
-  Protocol protocol = named_protocol("plain", DatasetKind::kitti);
-  const Tensor gt = test::random_tensor({6, 8}, 1, 1.F, 50.F), pred = test::random_tensor({2, 3}, 2, 1.F, 50.F);
-  const EvalCrop crop{4, 2, 2, 3};
-  Tensor inside = Tensor::empty({2, 3});
-  for (i64 y = 0; y < 2; ++y) {
-    for (i64 x = 0; x < 3; ++x) inside.data()[y * 3 + x] = gt.data()[(4 + y) * 8 + 2 + x];
-  }
-  const double want = score(protocol, pred, inside, whole(pred), "a")->rmse;
-  EXPECT_NE(score(protocol, pred, gt, crop, "a")->rmse, want);
-  protocol.gt_kb_crop = true;
-  EXPECT_EQ(score(protocol, pred, gt, crop, "a")->rmse, want);
-}
-
-TEST(Protocol, NoScoredPixelGivesNothing) {
-  const Tensor gt = Tensor::zeros({4, 4}), pred = Tensor::full({4, 4}, 1.F);
-  EXPECT_FALSE(score(named_protocol("plain", DatasetKind::nyu), pred, gt, whole(pred), "a"));
-}
-
-TEST(Protocol, PngStorageTruncates) {
-  const Tensor stored = through_png(map_of({1.9999F, 0.5F, 100.F, -1.F}, 1, 4), 1000);
-  EXPECT_EQ(stored.to_host(), (std::vector<float>{1.999F, 0.5F, 65.535F, 0.F}));
-  EXPECT_TRUE(std::isnan(through_png(map_of({std::nanf("")}, 1, 1), 1000).item()));
-}
-
-TEST(Protocol, FlipAverageTakesEachSideFromOneMap) {
-  const i64 width = 101;  // x / (W - 1) in steps of 1 %
-  const Tensor mixed = flip_average(Tensor::full({1, width}, 2.F), Tensor::full({1, width}, 4.F));
-  EXPECT_EQ(mixed.data()[0], 4.F);  // the flipped one alone
-  EXPECT_EQ(mixed.data()[5], 4.F);
-  EXPECT_NEAR(mixed.data()[7], 0.6 * 4 + 0.4 * 3, 1e-5);  // on the ramp: 1 - 20 * 0.02
-  EXPECT_EQ(mixed.data()[50], 3.F);
-  EXPECT_NEAR(mixed.data()[93], 0.6 * 2 + 0.4 * 3, 1e-5);
-  EXPECT_EQ(mixed.data()[100], 2.F);
-}
-
-TEST(Protocol, FlipAverageMirrorsTheSecondMap) {
-  std::vector<float> rising(101);
-  for (std::size_t x = 0; x < rising.size(); ++x) rising[x] = float(x + 1);
-  const std::vector<float> falling(rising.rbegin(), rising.rend());
-  const Tensor mixed = flip_average(map_of(rising, 1, 101), map_of(falling, 1, 101));
-  for (std::size_t x = 0; x < rising.size(); ++x) EXPECT_NEAR(mixed.data()[x], rising[x], 1e-4) << x;
+TEST(Protocol, DifferencesAreNamed) {
+  const Protocol a = named_protocol("plain", DatasetKind::nyu);
+  Protocol b = a;
+  EXPECT_EQ(protocol_difference(describe(a), describe(b)), "");
+  b.cap_m = 5;
+  b.flip_average = true;
+  EXPECT_EQ(protocol_difference(describe(a), describe(b)),
+            "cap_m=10 and cap_m=5, flip_average=no and flip_average=yes");
+  EXPECT_EQ(protocol_difference("plain", "plain cap_m=1"), "nothing and cap_m=1");
 }
 
 }  // namespace

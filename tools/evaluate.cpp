@@ -2,7 +2,6 @@
 #include "tools/evaluate.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "engine/autograd.h"
 
@@ -56,80 +55,82 @@ Tensor predict(const DepthNet& net, const std::vector<EvalFrame>& frames, bool m
 /// The i-th map [h,w] of [n,h,w].
 Tensor map_at(const Tensor& maps, i64 i) { return maps.rows(i, i + 1).reshape({maps.dim(1), maps.dim(2)}); }
 
-std::optional<Metrics> score_frame(const Protocol& protocol, const EvalFrame& frame, const Tensor& pred_m) {
+/// The network's own prediction, or its average with that of the mirrored frames; through a file where the evaluator
+/// reads files.
+std::vector<Tensor> predict_batch(const DepthNet& net, const Protocol& protocol, const std::vector<EvalFrame>& frames) {
+  const bool flip = protocol.flip_average;
+  const Tensor plain = predict(net, frames, false), flipped = flip ? predict(net, frames, true) : Tensor();
+  std::vector<Tensor> maps_m;
+  for (i64 i = 0; i < i64(frames.size()); ++i) {
+    const Tensor map_m = flip ? flip_average(map_at(plain, i), map_at(flipped, i)) : map_at(plain, i);
+    maps_m.push_back(protocol.evaluator == Evaluator::pngs ? through_png(map_m, protocol.depth_scale) : map_m);
+  }
+  return maps_m;
+}
+
+std::optional<Scored> score_frame(const Protocol& protocol, const EvalFrame& frame, const Tensor& pred_m) {
   const Sample& sample = frame.sample;
   if (!sample.has_depth()) return std::nullopt;
   const Tensor gt_m = Tensor::from_host(sample.depth_m, {sample.image.height, sample.image.width});
-  const bool stored = protocol.evaluator == Evaluator::pngs;
-  return score(protocol, stored ? through_png(pred_m, protocol.depth_scale) : pred_m, gt_m, frame.crop,
-               sample.image_name);
+  return score(protocol, pred_m, gt_m, frame.crop, sample.image_name);
 }
 
-void score_batch(const DepthNet& net, const std::vector<EvalFrame>& frames, const EvaluateOptions& options,
+void score_batch(const Predictor& predictor, const std::vector<EvalFrame>& frames, const EvaluateOptions& options,
                  Evaluation& evaluation) {
   if (frames.empty()) return;
-  const bool flip = options.protocol.flip_average;
-  const Tensor plain = predict(net, frames, false), flipped = flip ? predict(net, frames, true) : Tensor();
-  for (i64 i = 0; i < i64(frames.size()); ++i) {
-    const EvalFrame& frame = frames[std::size_t(i)];
-    const Tensor pred_m = flip ? flip_average(map_at(plain, i), map_at(flipped, i)) : map_at(plain, i);
-    if (options.on_prediction) options.on_prediction(frame, pred_m);
-    evaluation.per_image[std::size_t(frame.index)].metrics = score_frame(options.protocol, frame, pred_m);
+  const std::vector<Tensor> maps_m = predictor(frames);
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const std::optional<Scored> scored = score_frame(options.protocol, frames[i], maps_m[i]);
+    if (options.on_frame) options.on_frame({frames[i], maps_m[i], scored ? &*scored : nullptr});
+    if (scored) evaluation.per_image[std::size_t(frames[i].index)].metrics = scored->metrics;
   }
 }
 
-void summarise(Evaluation& evaluation, const std::string& list) {
-  std::vector<Metrics> scored;
-  for (const ImageScore& image : evaluation.per_image) {
-    if (image.metrics) scored.push_back(*image.metrics);
-  }
+void summarise(Evaluation& evaluation, Averaging averaging, const std::string& list) {
+  const std::vector<Metrics> scored = scored_images(evaluation);
   evaluation.images = i64(scored.size());
   evaluation.missing = i64(evaluation.per_image.size() - scored.size());
   if (scored.empty()) fail(Exit::bad_data, list, ": none of its ", evaluation.missing, " frames has a pixel to score");
-  evaluation.mean = mean_metrics(scored);
+  evaluation.mean = mean_metrics(scored, averaging);
 }
 
 }  // namespace
 
-Evaluation evaluate(DepthNet& net, const Dataset& data, const EvaluateOptions& options) {
-  const NoGrad no_grad;
-  const EvalMode eval_mode(net);
+Evaluation evaluate(const Predictor& predictor, const Dataset& data, const EvaluateOptions& options) {
   Evaluation evaluation;
   for (const ListEntry& entry : data.entries()) evaluation.per_image.push_back({entry.image, std::nullopt});
   EvalLoader loader(data, {.kb_crop = options.protocol.kb_crop, .threads = options.threads});
   std::vector<EvalFrame> batch;
   i64 done = 0;
   while (const EvalFrame* frame = loader.next()) {
-    if (frame->sample.has_depth() || options.on_prediction) {
+    if (frame->sample.has_depth() || options.every_frame) {
       if (!batch.empty() &&
           (i64(batch.size()) >= options.batch || frame->image.shape() != batch.front().image.shape())) {
-        score_batch(net, batch, options, evaluation);
+        score_batch(predictor, batch, options, evaluation);
         batch.clear();
       }
       batch.push_back(*frame);
     }
     if (options.on_progress) options.on_progress(++done, data.size());
   }
-  score_batch(net, batch, options, evaluation);
-  summarise(evaluation, data.spec().list);
+  score_batch(predictor, batch, options, evaluation);
+  summarise(evaluation, options.protocol.averaging, data.spec().list);
   return evaluation;
 }
 
-std::string metric_table(const Metrics& metrics, DatasetKind kind) {
-  const std::vector<std::string> keys =
-      kind == DatasetKind::nyu ? std::vector<std::string>{"abs_rel", "rmse", "log10", "d1", "d2", "d3"}
-                               : std::vector<std::string>{"abs_rel", "sq_rel", "rmse", "rmse_log", "d1", "d2", "d3"};
-  std::string titles, values;
-  for (const std::string& key : keys) {
-    const auto field =
-        std::find_if(metric_fields.begin(), metric_fields.end(), [&](const MetricField& f) { return key == f.key; });
-    char cell[32];
-    std::snprintf(cell, sizeof cell, "%9s", field->title);
-    titles += cell;
-    std::snprintf(cell, sizeof cell, "%9.4f", metrics.*field->value);
-    values += cell;
+Evaluation evaluate(DepthNet& net, const Dataset& data, const EvaluateOptions& options) {
+  const NoGrad no_grad;
+  const EvalMode eval_mode(net);
+  return evaluate([&](const std::vector<EvalFrame>& frames) { return predict_batch(net, options.protocol, frames); },
+                  data, options);
+}
+
+std::vector<Metrics> scored_images(const Evaluation& evaluation) {
+  std::vector<Metrics> scored;
+  for (const ImageScore& image : evaluation.per_image) {
+    if (image.metrics) scored.push_back(*image.metrics);
   }
-  return titles + "\n" + values + "\n";
+  return scored;
 }
 
 }  // namespace md

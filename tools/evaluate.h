@@ -1,20 +1,27 @@
-// Runs a network over a data set under a protocol: mdeval's work, and mdtrain's evaluation during training.
+// Scores predictions of a data set's frames under a protocol: mdeval's work, and mdtrain's evaluation during training.
 #pragma once
 #include <functional>
 
 #include "data/loader.h"
-#include "data/protocol.h"
+#include "data/score.h"
 #include "nets/depth_net.h"
 
 namespace md {
 
+/// One frame on its way through an evaluation.
+struct EvaluatedFrame {
+  const EvalFrame& frame;
+  const Tensor& pred_m;       // [h,w], of frame.crop, before the protocol changed it
+  const Scored* scored = {};  // null without ground truth
+};
+
 struct EvaluateOptions {
   Protocol protocol = {};
-  int batch = 1;    // frames of equal size that the network sees at once
-  int threads = 2;  // of the loader
+  int batch = 1;             // frames of equal size that the network sees at once
+  int threads = 2;           // of the loader
+  bool every_frame = false;  // predict those without ground truth too
   std::function<void(i64 done, i64 total)> on_progress = {};
-  /// The prediction [h,w] in metres as the net gave it, of every frame, those without ground truth too.
-  std::function<void(const EvalFrame&, const Tensor& pred_m)> on_prediction = {};
+  std::function<void(const EvaluatedFrame&)> on_frame = {};
 };
 
 struct ImageScore {
@@ -28,11 +35,17 @@ struct Evaluation {
   std::vector<ImageScore> per_image;  // in list order
 };
 
-/// The network runs in evaluation mode without a tape, and is left in the mode it was in. Throws what Dataset::load
-/// throws; Exit::numeric, naming the image, for a non-finite prediction; Exit::bad_data if no image could be scored.
+/// Depth [h,w] in metres of frame.crop of each of these frames of equal size.
+using Predictor = std::function<std::vector<Tensor>(const std::vector<EvalFrame>&)>;
+
+/// Throws what Dataset::load and the predictor throw; Exit::numeric, naming the image, for a non-finite prediction;
+/// Exit::bad_data if no image could be scored.
+Evaluation evaluate(const Predictor&, const Dataset&, const EvaluateOptions&);
+
+/// The network runs in evaluation mode without a tape, and is left in the mode it was in.
 Evaluation evaluate(DepthNet&, const Dataset&, const EvaluateOptions&);
 
-/// Titles and values over two lines, in the order of the paper's table for that data set.
-std::string metric_table(const Metrics&, DatasetKind);
+/// The measures of the images that have some, in order.
+std::vector<Metrics> scored_images(const Evaluation&);
 
 }  // namespace md

@@ -1,7 +1,7 @@
 // mdsynth nyu|kitti --out DIR --frames N --seed S: ray-casts a data set (tools/synth_dataset.h).
 #include <iostream>
 
-#include "data/protocol.h"
+#include "data/score.h"
 #include "tools/cli.h"
 #include "tools/output.h"
 #include "tools/synth_dataset.h"
@@ -18,7 +18,8 @@ double constant_abs_rel(const Dataset& data, double constant_m) {
     const Shape shape{sample.image.height, sample.image.width};
     const Tensor gt_m = Tensor::from_host(sample.depth_m, shape), pred_m = Tensor::full(shape, float(constant_m));
     const EvalCrop whole{.height = sample.image.height, .width = sample.image.width};
-    if (const auto metrics = score(protocol, pred_m, gt_m, whole, sample.image_name)) scored.push_back(*metrics);
+    const auto metrics = score(protocol, pred_m, gt_m, whole, sample.image_name).metrics;
+    if (metrics) scored.push_back(*metrics);
   }
   return mean_metrics(scored).abs_rel;
 }

@@ -166,7 +166,7 @@ void add_resume_options(CLI::App& app, TrainOptions& o) {
 
 void add_evaluation_options(CLI::App& app, TrainOptions& o) {
   app.option_defaults()->group("evaluation");
-  app.add_option("--protocol", o.protocol, "plain, nyu_eigen, kitti_eigen_garg or kitti_eigen");
+  app.add_option("--protocol", o.protocol, "plain, nyu_eigen, kitti_eigen_garg, kitti_eigen_eigen or kitti_official");
   add_switch(app, "flip-average", o.flip_average, "average with the prediction of the mirrored frame (NeWCRFs)");
   app.add_option("--compat", o.compat, "evaluate with the quirks of a peer: bts or newcrfs")
       ->check(CLI::IsMember({"", "bts", "newcrfs"}));
@@ -262,6 +262,8 @@ DatasetSpec dataset_spec(const TrainOptions& o, const std::string& list) {
 
 Protocol eval_protocol(const TrainOptions& o) {
   Protocol protocol = named_protocol(o.protocol, dataset_kind(o.dataset));
+  if (o.depth_scale > 0) protocol.depth_scale = o.depth_scale;
+  protocol.velodyne_raw = o.velodyne_raw;
   if (!o.compat.empty()) apply_compat(protocol, o.compat);
   protocol.flip_average |= o.flip_average;
   return protocol;

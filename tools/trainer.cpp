@@ -320,7 +320,7 @@ class Trainer {
   }
 
   void report() {
-    if (last_) std::cout << metric_table(last_->mean, data_.spec().kind) << "protocol " << describe(protocol_) << "\n";
+    if (last_) std::cout << metric_table(last_->mean, protocol_) << "protocol " << describe(protocol_) << "\n";
     std::cout << state_.step << " steps, ";
     if (ran_ > 0) {
       const double at_most_gb = double(backend(device_).pool_stats().bytes_peak) / 1e9;

@@ -1,0 +1,26 @@
+// How far a mean over images can be trusted: the percentile bootstrap (Efron 1979) over images, 95 %. Replicate r draws
+// as many images as there are, with replacement, from the stream (seed, r): the same on every machine.
+#pragma once
+#include "data/metrics.h"
+
+namespace md {
+
+struct BootstrapSpec {
+  std::uint64_t seed = 0;
+  int replicates = 10'000;
+};
+
+struct Interval {
+  double low = 0, high = 0;
+};
+/// In the order of metric_fields.
+using Intervals = std::array<Interval, metric_fields.size()>;
+
+/// Of mean_metrics(images). REQUIRES: at least one image.
+Intervals bootstrap(std::span<const Metrics> images, Averaging, const BootstrapSpec& = {});
+
+/// Of mean_metrics(b) - mean_metrics(a), paired: a[i] and b[i] are the same image, and are drawn together.
+Intervals bootstrap_difference(std::span<const Metrics> a, std::span<const Metrics> b, Averaging,
+                               const BootstrapSpec& = {});
+
+}  // namespace md

@@ -1,0 +1,45 @@
+// A prediction's way to its measures under a protocol: through a file or not, averaged, repaired or refused, scaled,
+// clamped, pasted, masked, scored. Source: the evaluators of BTS and NeWCRFs.
+#pragma once
+#include <string>
+
+#include "data/augment.h"
+#include "data/protocol.h"
+
+namespace md {
+
+struct Box {
+  i64 top, left, bottom, right;  // bottom and right exclusive
+};
+/// Throws Exit::bad_data, naming `image`, where the crop wants another size.
+Box score_box(ScoreCrop, i64 height, i64 width, const std::string& image);
+
+/// 1 for each pixel of gt_m [H,W] that is scored, else 0.
+Tensor scored_pixels(const Protocol&, const Tensor& gt_m, const std::string& image);
+
+/// The map that is compared with a ground truth of height x width: pred_m [h,w] repaired or refused (Exit::numeric,
+/// with the name of the image), clamped and pasted at `crop`.
+Tensor finish_prediction(const Protocol&, const Tensor& pred_m, const EvalCrop& crop, i64 height, i64 width,
+                         const std::string& image);
+
+/// What is left of a prediction in a 16-bit file of the peers: truncated to 1/depth_scale m. Non-finite values stay.
+Tensor through_png(const Tensor& pred_m, float depth_scale);
+
+/// NeWCRFs' post-processing: the mean of both maps, with 5 % at each side taken from one of them alone and a linear
+/// ramp over the next 5 %. pred, pred_of_flipped (as the net gave it, still mirrored) [h,w] -> [h,w].
+Tensor flip_average(const Tensor& pred, const Tensor& pred_of_flipped);
+
+/// The crop's part of a map [H,W].
+Tensor cut(const Tensor& map, const EvalCrop&);
+
+/// One image: what was compared, [H,W] or the crop of it, and what came of it.
+struct Scored {
+  Tensor pred_m, gt_m, pixels;     // finished prediction, ground truth, u8 mask of scored_pixels()
+  std::optional<Metrics> metrics;  // nothing if no pixel is scored
+};
+
+/// pred_m [h,w] is the crop of gt_m [H,W]. Throws Exit::numeric, naming the image, where its measures are not finite
+/// or, for median_scaling, no median is above 0.
+Scored score(const Protocol&, const Tensor& pred_m, const Tensor& gt_m, const EvalCrop& crop, const std::string& image);
+
+}  // namespace md
