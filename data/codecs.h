@@ -30,7 +30,7 @@ std::string encode_png(const DepthImage&, const std::string& name);
 RgbImage decode_jpeg_turbo(Bytes, const std::string& name);
 std::string encode_jpeg_turbo(const RgbImage&, int quality, const std::string& name);
 #endif
-/// stb_image does not report truncation, so the end-of-image marker must be there.
+/// A file whose segments are not in order is refused before stb_image sees it.
 RgbImage decode_jpeg_stb(Bytes, const std::string& name);
 
 }  // namespace md

@@ -1,4 +1,5 @@
-// JPEG where libjpeg-turbo is not found at build time.
+// JPEG where libjpeg-turbo is not found at build time. stb_image trusts a file's structure more than is good, so that
+// is checked first.
 #include <stb_image.h>
 
 #include "data/codecs.h"
@@ -7,27 +8,77 @@
 namespace md {
 namespace {
 
-// Cameras and editors may leave zero bytes after the end-of-image marker FF D9; a truncated file lacks the marker.
-bool ends_with_marker(Bytes bytes) {
-  std::size_t n = bytes.size();
-  while (n > 0 && bytes[n - 1] == 0) --n;
-  return n >= 2 && bytes[n - 2] == 0xFF && bytes[n - 1] == 0xD9;
-}
+/// Walks over the segments of a JPEG (ITU T.81, annex B) and refuses what stb_image stumbles over: a file that ends
+/// early, which it does not report; scans without end, each a pass over the whole image; Huffman tables of 256 codes or
+/// more, with which it reads outside of them. Pixels are not its business.
+class StructureCheck {
+ public:
+  StructureCheck(Bytes bytes, const std::string& name) : bytes_(bytes), name_(name) {}
 
-// Each scan of a progressive file costs a pass over the whole image. In data FF is followed by 0, so this is a marker.
-bool has_too_many_scans(Bytes bytes) {
-  int scans = 0;
-  for (std::size_t i = 1; i < bytes.size(); ++i) scans += bytes[i - 1] == 0xFF && bytes[i] == 0xDA;
-  return scans > max_jpeg_scans;
-}
+  void run() {
+    if (bytes_.size() < 2 || take() != 0xFF || take() != 0xD8) fail(Exit::bad_data, name_, ": no JPEG");
+    for (unsigned marker = next_marker(); marker != 0xD9; marker = next_marker()) {
+      const std::size_t length = take() << 8U;
+      segment(marker, length | take());
+    }
+  }
+
+ private:
+  unsigned take() {
+    if (at_ == bytes_.size()) fail(Exit::bad_data, name_, ": truncated JPEG (no end-of-image marker)");
+    return bytes_[at_++];
+  }
+  [[noreturn]] void refuse(const std::string& why) const { fail(Exit::bad_data, name_, ": damaged JPEG (", why, ")"); }
+
+  unsigned next_marker() {
+    if (take() != 0xFF) refuse("no marker where one should be");
+    unsigned marker = take();
+    while (marker == 0xFF) marker = take();  // they may be padded
+    return marker;
+  }
+
+  void segment(unsigned marker, std::size_t length) {
+    if (length < 2) refuse("a segment shorter than its length");
+    const std::size_t end = at_ + length - 2;
+    if (marker == 0xC4) huffman_tables(end);
+    while (at_ < end) take();
+    if (at_ != end) refuse("a Huffman table longer than its segment");
+    if (marker != 0xDA) return;
+    if (++scans_ > max_jpeg_scans) refuse(cat("more than ", max_jpeg_scans, " scans"));
+    skip_scan();
+  }
+
+  void huffman_tables(std::size_t end) {
+    while (at_ < end) {
+      take();  // class and number
+      std::size_t codes = 0;
+      for (int bits = 1; bits <= 16; ++bits) codes += take();
+      if (codes > 255) refuse("a Huffman table of more than 255 codes");
+      while (codes-- > 0) take();
+    }
+  }
+
+  /// To the next marker that is not of the scan: in data FF is followed by 0 or a restart's number.
+  void skip_scan() {
+    for (;;) {
+      if (take() != 0xFF) continue;
+      const unsigned next = take();
+      if (next == 0 || (next >= 0xD0 && next <= 0xD7)) continue;
+      at_ -= 2;
+      return;
+    }
+  }
+
+  Bytes bytes_;
+  const std::string& name_;
+  std::size_t at_ = 0;
+  int scans_ = 0;
+};
 
 }  // namespace
 
 RgbImage decode_jpeg_stb(Bytes bytes, const std::string& name) {
-  if (bytes.size() < 2 || bytes[0] != 0xFF || bytes[1] != 0xD8)
-    fail(Exit::bad_data, name, ": no JPEG");  // stb reads more
-  if (!ends_with_marker(bytes)) fail(Exit::bad_data, name, ": truncated JPEG (no end-of-image marker)");
-  if (has_too_many_scans(bytes)) fail(Exit::bad_data, name, ": damaged JPEG (more than ", max_jpeg_scans, " scans)");
+  StructureCheck(bytes, name).run();
   RgbImage image;
   int channels = 0;
   const int size = int(bytes.size());

@@ -254,6 +254,24 @@ TEST_F(ImageIoTest, HugeJpegsAreRefusedBeforeMemoryIsTaken) {
   EXPECT_LT(peak_mib() - before_mib, 32);
 }
 
+// With 256 codes in a Huffman table stb_image 2.27 reads outside of it (libFuzzer found that).
+TEST_F(ImageIoTest, JpegOfBrokenStructureIsRefusedBeforeStb) {
+  const std::string bytes = encode_jpeg_turbo(test_image(16, 16), 90, "a.jpg");
+  const std::size_t table = bytes.find("\xFF\xC4") + 2;  // length, class and number, 16 counts
+  const auto changed = [&](std::size_t at, int value) {
+    return std::string(bytes).replace(at, 1, 1, static_cast<char>(value));
+  };
+  const auto refused = [&](const std::string& file, const std::string& why) {
+    EXPECT_TRUE(fails([&] { decode_jpeg_stb(as_bytes(file), "a.jpg"); }, Exit::bad_data, "a.jpg: " + why));
+  };
+  refused(changed(table + 18, 255), "damaged JPEG (a Huffman table of more than 255 codes)");
+  refused(changed(table + 18, 200), "damaged JPEG (a Huffman table longer than its segment)");
+  refused(changed(table + 1, 0), "damaged JPEG (");
+  refused(changed(2, 0), "damaged JPEG (no marker where one should be)");
+  refused(encode_png(test_image(4, 4), "a.png"), "no JPEG");
+  EXPECT_EQ(decode_jpeg_stb(as_bytes(bytes + "rest"), "a.jpg").width, 16);
+}
+
 // A scan of a progressive file may cost three bytes and a pass over 33 million pixels.
 TEST_F(ImageIoTest, JpegOfTooManyScansIsRefused) {
   std::string bytes = encode_jpeg_turbo(test_image(16, 16), 90, "a.jpg");

@@ -3,7 +3,9 @@
 #include "data/list_file.h"
 
 #include <algorithm>
+#include <set>
 
+#include "data/kitti.h"
 #include "tests/data_files.h"
 #include "tests/testing.h"
 
@@ -112,31 +114,61 @@ TEST_F(ListFileTest, SymbolicLinksDoNotLeadOut) {
   EXPECT_TRUE(fails([&] { resolve_inside(path("no"), "a.png"); }, Exit::missing_input, "no: no such folder"));
 }
 
+// --- The split lists of BTS and NeWCRFs as published; not part of the repository
+// --------------------------------------
+
+class PublishedLists : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(folder_)) GTEST_SKIP() << "the published lists are not here: " << folder_;
+  }
+  std::vector<ListEntry> read(const std::string& name) const { return read_list(folder_ + name); }
+  const std::string folder_ = test::shared_dir() + "/lists/";
+};
+
 struct Published {
   std::string name;
   std::size_t frames, without_depth, dense;
+  std::set<double> focals_px;  // 0: the list has none
 };
 
-// The split lists of BTS and NeWCRFs as published; not part of the repository.
-TEST(PublishedLists, Parse) {
-  const std::string folder = test::shared_dir() + "/lists/";
-  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the published lists are not here: " << folder;
+TEST_F(PublishedLists, Parse) {
   const std::vector<Published> lists = {
-      {"eigen_test_files_with_gt.txt", 697, 45, 0},
-      {"eigen_train_files_with_gt.txt", 23158, 0, 0},
-      {"nyudepthv2_test_files_with_gt.txt", 654, 0, 0},
-      {"bts_nyudepthv2_train_files_with_gt.txt", 24231, 0, 0},
-      {"nyudepthv2_train_files_with_gt_dense.txt", 36253, 0, 36253},
-      {"kitti_official_valid.txt", 1000, 1000, 0},
-      {"kitti_official_test.txt", 500, 500, 0},
+      {"eigen_test_files_with_gt.txt", 697, 45, 0, {707.0493, 707.0912, 718.3351, 718.856, 721.5377}},
+      {"eigen_train_files_with_gt.txt", 23158, 0, 0, {707.0493, 707.0912, 718.3351, 718.856, 721.5377}},
+      {"nyudepthv2_test_files_with_gt.txt", 654, 0, 0, {518.8579}},
+      {"bts_nyudepthv2_train_files_with_gt.txt", 24231, 0, 0, {518.8579}},
+      {"nyudepthv2_train_files_with_gt_dense.txt", 36253, 0, 36253, {0}},
+      {"kitti_official_valid.txt", 1000, 1000, 0, {0}},
+      {"kitti_official_test.txt", 500, 500, 0, {0}},
   };
   for (const Published& list : lists) {
-    const auto entries = read_list(folder + list.name);
+    const auto entries = read(list.name);
     EXPECT_EQ(entries.size(), list.frames) << list.name;
     const auto count = [&](auto what) { return std::size_t(std::count_if(entries.begin(), entries.end(), what)); };
     EXPECT_EQ(count([](const ListEntry& e) { return e.depth.empty(); }), list.without_depth) << list.name;
     EXPECT_EQ(count([](const ListEntry& e) { return !e.dense_depth.empty(); }), list.dense) << list.name;
     EXPECT_EQ(count([](const ListEntry& e) { return e.image.starts_with('/'); }), 0U) << list.name;
+    std::set<double> focals_px;
+    for (const ListEntry& e : entries) focals_px.insert(e.focal_px);
+    EXPECT_EQ(focals_px, list.focals_px) << list.name;
+  }
+}
+
+TEST_F(PublishedLists, KittisGroundTruthIsFoundByNameAlone) {
+  for (const ListEntry& e : read("kitti_official_valid.txt")) {
+    const std::string depth = kitti_official_depth(e.image);
+    EXPECT_NE(depth.find("/groundtruth_depth/2011_"), depth.npos) << e.image;
+    EXPECT_NE(depth.find("_sync_groundtruth_depth_0"), depth.npos) << e.image;
+    EXPECT_EQ(depth.find("image/"), depth.npos) << e.image;
+  }
+  for (const ListEntry& e : read("kitti_official_test.txt")) EXPECT_EQ(kitti_official_depth(e.image), "");
+  for (const ListEntry& e : read("eigen_train_files_with_gt.txt")) {
+    EXPECT_EQ(kitti_places(e.image).size(), 6U) << e.image;  // two conventions, three roots
+    const std::string by_day = e.depth.substr(0, 10) + "/" + e.depth;
+    EXPECT_EQ(kitti_places(e.depth)[1], by_day);
+    EXPECT_EQ(kitti_places(by_day)[1], e.depth);
+    EXPECT_NE(kitti_velodyne_raw(e.depth), "");
   }
 }
 
