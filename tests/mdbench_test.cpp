@@ -54,7 +54,7 @@ TEST_F(MdbenchTest, FallsBackToPypiAndNamesThePeersWay) {
              "  *'import torch'*) test -e " +
              path("installed") +
              " ;;\n"
-             "  *peer_bench.py*) echo '{\"seconds\": 3.0, \"way\": \"by hand\"}' ;;\n"
+             "  *peer_bench.py*) echo '{\"seconds\": 3.0, \"way\": \"by hand\", \"peak_mb\": 7}' ;;\n"
              "esac\n");
   script("bin/python3",
          "mkdir -p " + path("venv/bin") + " && cp " + path("made") + " " + path("venv/bin/python") + "\n");

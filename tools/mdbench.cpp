@@ -161,7 +161,7 @@ Json compare(const Options& o, const Benchmark& b) {
     if (!has_peer(o, b)) continue;
     const Run peer = run_peer(o, b);
     peer_s.push_back(peer.report.at("seconds"));
-    peer_mb.push_back(peer.peak_mb);
+    peer_mb.push_back(peer.report.at("peak_mb"));
     peer_way = peer.report.at("way");
     ratios.push_back(ours_s.back() / peer_s.back());
   }

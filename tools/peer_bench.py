@@ -1,13 +1,16 @@
 """The peer of mdbench: the same work in PyTorch, in its best mode on a CPU. Where it can be done in more ways than one,
-each is timed and the fastest reported, by name. Prints one JSON line.
+each is timed in a process of its own and the fastest reported, by name, with its peak memory. Prints one JSON line.
 
     python peer_bench.py lt_train|metric_depth|metric_depth_sparse|augment [--threads N] [--seconds S]
     python peer_bench.py bts_train|newcrfs_train|newcrfs_infer --official FOLDER [--threads N] [--seconds S]
 """
 import argparse
 import json
+import os
 import random
 import statistics
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -149,20 +152,20 @@ def lt_train():
         silog(net(image)[0], target).backward()
         optimizer.step()
 
-    return {"channels_last": step}
+    return step
 
 
-def metric_depth_step(K, h, w, C, max_depth, measured, ranges):
+def metric_depth_step(terms, K, h, w, C, max_depth, measured, ranges):
     feature = torch.randn(K, C, h, w).to(memory_format=torch.channels_last).requires_grad_()
     depth = torch.rand(K, 1, h, w) * max_depth * (torch.rand(K, 1, h, w) < measured)
     within = [(random.randint(1, h - 1), random.randint(1, w - 1)) for _ in range(10)]
     across = [random.randint(1, K - 1) for _ in range(4)]
 
-    def step(terms):
+    def step():
         feature.grad = None
         metric_depth(terms, feature, depth, within, across, ranges).backward()
 
-    return {"masks": lambda: step(masked_terms), "torch.where": lambda: step(selected_terms)}
+    return step
 
 
 def augment_frames():
@@ -188,7 +191,7 @@ def augment_frames():
             image = np.clip(image * np.random.uniform(0.9, 1.1, 3).astype(np.float32), 0, 1)
         return (image - mean) / deviation, np.ascontiguousarray(depth)
 
-    return {"Pillow, NumPy": lambda: [augment(*frame) for frame in zip(smooth, depths)]}
+    return lambda: [augment(*frame) for frame in zip(smooth, depths)]
 
 
 def median_s(step, at_least_s):
@@ -202,15 +205,34 @@ def median_s(step, at_least_s):
     return statistics.median(times)
 
 
-WORK = {  # each returns its ways by name
-    "lt_train": lambda official: lt_train(),
-    "bts_train": lambda official: peer_official.bts_train(official, silog),
-    "newcrfs_train": lambda official: peer_official.newcrfs_train(official, silog),
-    "newcrfs_infer": peer_official.newcrfs_infer,
-    "metric_depth": lambda official: metric_depth_step(4, 208, 272, 32, 10.0, 1.0, NYU),
-    "metric_depth_sparse": lambda official: metric_depth_step(4, 176, 352, 32, 80.0, 0.05, KITTI),
-    "augment": lambda official: augment_frames(),
+TERMS = {"masks": masked_terms, "torch.where": selected_terms}
+FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+WORK = {  # its ways by name, and what makes the step of a way
+    "lt_train": ({"channels_last": None}, lambda way, official: lt_train()),
+    "bts_train": (FORMATS, lambda way, official: peer_official.bts_train(official, silog, way)),
+    "newcrfs_train": (FORMATS, lambda way, official: peer_official.newcrfs_train(official, silog, way)),
+    "newcrfs_infer": (FORMATS, lambda way, official: peer_official.newcrfs_infer(official, way)),
+    "metric_depth": (TERMS, lambda way, official: metric_depth_step(way, 4, 208, 272, 32, 10.0, 1.0, NYU)),
+    "metric_depth_sparse": (TERMS, lambda way, official: metric_depth_step(way, 4, 176, 352, 32, 80.0, 0.05, KITTI)),
+    "augment": ({"Pillow, NumPy": None}, lambda way, official: augment_frames()),
 }
+
+
+def timed_here(args):
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    random.seed(0)
+    ways, prepare = WORK[args.work]
+    return {"seconds": median_s(prepare(ways[args.way], args.official), args.seconds), "way": args.way}
+
+
+def timed_in_a_process(way):
+    child = subprocess.Popen([sys.executable, __file__, *sys.argv[1:], "--way", way], stdout=subprocess.PIPE)
+    output = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    if status != 0:
+        sys.exit(f"peer_bench.py: {way} failed")
+    return {**json.loads(output), "peak_mb": usage.ru_maxrss / 1024}
 
 
 def main():
@@ -219,12 +241,10 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=2.0, help="repeat each way for at least this long")
     parser.add_argument("--official", metavar="FOLDER", help="a checkout of the official code of BTS or NeWCRFs")
+    parser.add_argument("--way", help="only this one, in this process")
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
-    random.seed(0)
-    seconds, way = min((median_s(step, args.seconds), name) for name, step in WORK[args.work](args.official).items())
-    print(json.dumps({"seconds": seconds, "way": way}))
+    runs = [timed_here(args)] if args.way else [timed_in_a_process(way) for way in WORK[args.work][0]]
+    print(json.dumps(min(runs, key=lambda run: run["seconds"])))
 
 
 if __name__ == "__main__":

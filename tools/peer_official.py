@@ -9,22 +9,13 @@ import types
 import torch
 from torch import nn
 
-FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-
-
-def ways(step):
-    """The same step(memory format) in each format; only the first step of a format converts the weights."""
-    return {name: (lambda memory=memory: step(memory)) for name, memory in FORMATS.items()}
-
-
 def train(net, optimizer, loss, image, target):
-    def step(memory):
-        net.to(memory_format=memory)
+    def step():
         optimizer.zero_grad(set_to_none=True)
-        loss(net(image.to(memory_format=memory)), target).backward()
+        loss(net(image), target).backward()
         optimizer.step()
 
-    return ways(step)
+    return step
 
 
 # BTS
@@ -47,22 +38,14 @@ def bts(folder):
     return net
 
 
-def bts_train(folder, loss):
+def bts_train(folder, loss, memory):
     """Two images of 416x544, with the optimiser of the official recipe."""
-    net, focal = bts(folder), torch.full((2,), 518.8579)
+    net, focal = bts(folder).to(memory_format=memory), torch.full((2,), 518.8579)
     groups = [{"params": net.encoder.parameters(), "weight_decay": 1e-2},
               {"params": net.decoder.parameters(), "weight_decay": 0}]
     optimizer = torch.optim.AdamW(groups, lr=1e-4, eps=1e-3)
-
-    class Depth(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.net = net
-
-        def forward(self, image):
-            return self.net(image, focal)[-1]
-
-    return train(Depth(), optimizer, loss, torch.randn(2, 3, 416, 544), torch.rand(2, 1, 416, 544) * 10)
+    image, target = torch.randn(2, 3, 416, 544).to(memory_format=memory), torch.rand(2, 1, 416, 544) * 10
+    return train(lambda image: net(image, focal)[-1], optimizer, loss, image, target)
 
 
 # NeWCRFs
@@ -91,7 +74,7 @@ class DropPath(nn.Module):
         if not self.training:
             return x
         kept = torch.rand(x.shape[0], *[1] * (x.dim() - 1)) >= self.rate
-        return x * kept / (1 - self.rate)
+        return x * (kept / (1 - self.rate))
 
 
 def provide(name, **contents):
@@ -117,21 +100,21 @@ def newcrfs(folder, version):
     return net
 
 
-def newcrfs_train(folder, loss):
+def newcrfs_train(folder, loss, memory):
     """tiny07, one image of 480x640, with the optimiser of the official recipe."""
-    net = newcrfs(folder, "tiny07")
+    net = newcrfs(folder, "tiny07").to(memory_format=memory)
     optimizer = torch.optim.Adam(net.parameters(), lr=2e-5)
-    return train(net, optimizer, loss, torch.randn(1, 3, 480, 640), torch.rand(1, 1, 480, 640) * 10)
+    image, target = torch.randn(1, 3, 480, 640).to(memory_format=memory), torch.rand(1, 1, 480, 640) * 10
+    return train(net, optimizer, loss, image, target)
 
 
-def newcrfs_infer(folder):
+def newcrfs_infer(folder, memory):
     """large07, one image of 480x640."""
-    net = newcrfs(folder, "large07").eval()
-    image = torch.randn(1, 3, 480, 640)
+    net = newcrfs(folder, "large07").eval().to(memory_format=memory)
+    image = torch.randn(1, 3, 480, 640).to(memory_format=memory)
 
-    def step(memory):
-        net.to(memory_format=memory)
+    def step():
         with torch.inference_mode():
-            net(image.to(memory_format=memory))
+            net(image)
 
-    return ways(step)
+    return step
