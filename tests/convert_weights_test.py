@@ -171,6 +171,12 @@ class ConvertWeights(Folder):
         self.assertEqual(set(got), set(encoder) - set(old))
         self.assertEqual({tensor.storage.data for tensor in got.values()}, {bytes(8)})
 
+    def test_resnet101_is_not_cut_to_resnet50(self):
+        deep = renamed(weights(thin("bts_resnet50")), "encoder.base_model.", "")
+        deep["layer3.6.conv1.weight"] = Tensor("Float", [2], bytes(8))
+        self.convert(self.path("deep.pth", zipped(deep)), self.path("deep.safetensors"), "--partial", code=65)
+        self.assertIn("a ResNet-101", self.error)
+
     def test_official_bts_and_newcrfs_checkpoints(self):
         nets = {net: thin(net) for net in ("bts_resnet50", *convert_weights.NEWCRFS)}
         for (net, manifest), (name, save) in itertools.product(nets.items(), FORMATS.items()):

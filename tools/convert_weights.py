@@ -45,6 +45,7 @@ LAYOUTS = {
     "swin": Layout(NEWCRFS, "backbone.", "patch_embed.proj.weight", leftovers=("norm.*", "head.*", "*.attn_mask"),
                    absent=("norm[0-3].*",)),
 }
+ONLY_IN_RESNET101 = ".layer3.6.conv1.weight"
 ENGINE_NAMES = {"bts_resnet50": "bts"}  # where they are not the manifest's
 LARGEST_DEPTH_M = {"nyu": 10.0, "kitti": 80.0}  # as all three nets were trained
 STATE_KEYS = ("model", "state_dict", "model_state_dict", "net")  # where trainers put the weights
@@ -111,6 +112,8 @@ def read_manifest(layout, state, folder):
     sign, tried = layout.ours + layout.sign, []
     if sign not in state:
         raise Failure(f"no '{sign}': not this layout")
+    if any(("." + name).endswith(ONLY_IN_RESNET101) for name in state):
+        raise Failure("a ResNet-101, of which there is no manifest: only ResNet-50 is known")
     for net in layout.nets:
         path = Path(folder) / f"{net}.json"
         try:
