@@ -93,11 +93,7 @@ std::vector<Module::Entry> Module::entries() const {
   return both;
 }
 
-State Module::state() const {
-  State state;
-  for (const Entry& entry : entries()) state[entry.name] = to_torch(entry.tensor, entry.layout);
-  return state;
-}
+State Module::state() const { return copies_of(entries()); }
 
 void Module::load(const State& state) { load_entries(entries(), state, "model"); }
 
@@ -113,6 +109,12 @@ void Module::train(bool on) {
 void Module::apply(const std::function<void(Module&)>& visit) {
   visit(*this);
   for (const auto& child : children_) child.second->apply(visit);
+}
+
+State copies_of(const std::vector<Module::Entry>& entries) {
+  State state;
+  for (const Module::Entry& entry : entries) state[entry.name] = to_torch(entry.tensor, entry.layout);
+  return state;
 }
 
 State state_of(const std::vector<Module::Entry>& entries) {

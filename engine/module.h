@@ -40,7 +40,7 @@ class Module {
   std::vector<Entry> parameters() const;  // registration order, depth first
   std::vector<Entry> buffers() const;     // running statistics
   std::vector<Entry> entries() const;     // both
-  State state() const;                    // copies of both
+  State state() const;                    // copies of both, in PyTorch's layout
   void load(const State&);                // strict; raises versions
   void to(Device) const;                  // moves both, in place: handles elsewhere follow
 
@@ -67,8 +67,10 @@ class Module {
   bool training_ = true;
 };
 
-/// The entries under PyTorch's names and in its layout, on the CPU, to be written at once: those that are so already
-/// are not copied, but share their memory.
+/// The entries under PyTorch's names and in its layout, on the CPU.
+State copies_of(const std::vector<Module::Entry>& entries);
+
+/// The same, to be written at once: what is so already is not copied, but shares its memory.
 State state_of(const std::vector<Module::Entry>& entries);
 
 /// Copies `state` (PyTorch's names and layout) into the entries, all or nothing: throws Exit::bad_data with every

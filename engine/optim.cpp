@@ -123,7 +123,7 @@ void Adam::zero_grad() {
   for (const Slot& slot : slots_) slot.param.tensor.zero_grad();
 }
 
-State Adam::state() const { return state_of(entries()); }
+State Adam::state() const { return copies_of(entries()); }
 
 void Adam::load(const State& state) {
   for (const auto& [name, tensor] : state) {

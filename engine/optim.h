@@ -25,8 +25,9 @@ class Adam {
   void step(double lr);
   void zero_grad();
 
-  /// "exp_avg.<param>", "exp_avg_sq.<param>" and "step.<param>" (f32 [], as PyTorch's), as state_of gives them.
-  State state() const;
+  /// "exp_avg.<param>", "exp_avg_sq.<param>" and "step.<param>" (f32 [], as PyTorch's).
+  std::vector<Module::Entry> entries() const;
+  State state() const;  // copies, in PyTorch's layout
   void load(const State&);
 
  private:
@@ -36,7 +37,6 @@ class Adam {
     Tensor exp_avg, exp_avg_sq;
     Tensor step;  // updates so far, on the CPU
   };
-  std::vector<Module::Entry> entries() const;  // the state under its names
 
   std::vector<Slot> slots_;
   AdamSpec spec_;

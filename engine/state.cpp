@@ -291,6 +291,18 @@ void check_digest(const std::map<std::string, std::string>& metadata, std::strin
     fail(Exit::bad_data, name, ": damaged: the data do not have the SHA-256 that the file gives");
 }
 
+constexpr std::size_t kHeaderLength = sizeof(std::uint64_t);
+
+/// Where the data begin in a file of `size` bytes, of which `bytes` are at least the first eight if it has them.
+std::size_t data_offset(std::string_view bytes, std::uintmax_t size, const std::string& name) {
+  std::uint64_t header = 0;
+  if (bytes.size() < kHeaderLength) fail(Exit::bad_data, name, ": too short for a safetensors file");
+  std::memcpy(&header, bytes.data(), kHeaderLength);
+  if (header > kMaxHeader || header > size - kHeaderLength)
+    fail(Exit::bad_data, name, ": safetensors header of ", header, " bytes in a file of ", size);
+  return kHeaderLength + header;
+}
+
 }  // namespace
 
 SafeTensors SafeTensors::read(const std::string& path) {
@@ -298,24 +310,36 @@ SafeTensors SafeTensors::read(const std::string& path) {
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) fail(Exit::missing_input, path, ": no such file");
   if (!fs::is_regular_file(status)) fail(Exit::bad_data, path, ": not a regular file");
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail(Exit::missing_input, path, ": cannot open: ", std::strerror(errno));
-  std::string bytes(fs::file_size(path, error), '\0');
-  if (error || !file.read(bytes.data(), std::streamsize(bytes.size()))) fail(Exit::bad_data, path, ": cannot read");
-  return parse(std::move(bytes), path);
+  std::ifstream from(path, std::ios::binary);
+  if (!from) fail(Exit::missing_input, path, ": cannot open: ", std::strerror(errno));
+  const std::uintmax_t size = fs::file_size(path, error);
+  std::string bytes;
+  const auto read_to = [&](std::size_t end) {
+    const std::size_t begin = bytes.size();
+    bytes.resize(end);
+    if (error || !from.read(bytes.data() + begin, std::streamsize(end - begin)))
+      fail(Exit::bad_data, path, ": cannot read");
+  };
+  // The header first: what it says must fit the size before memory of that size is asked for.
+  read_to(std::min<std::uintmax_t>(size, kHeaderLength));
+  const std::size_t data = data_offset(bytes, size, path);
+  read_to(data);
+  SafeTensors file = with_header(bytes, data, size, path);
+  read_to(size);
+  return with_data(std::move(file), std::move(bytes));
 }
 
 SafeTensors SafeTensors::parse(std::string bytes, const std::string& name) {
-  std::uint64_t header = 0;
-  if (bytes.size() < sizeof header) fail(Exit::bad_data, name, ": too short for a safetensors file");
-  std::memcpy(&header, bytes.data(), sizeof header);
-  if (header > kMaxHeader || header > bytes.size() - sizeof header)
-    fail(Exit::bad_data, name, ": safetensors header of ", header, " bytes in a file of ", bytes.size());
+  SafeTensors file = with_header(bytes, data_offset(bytes, bytes.size(), name), bytes.size(), name);
+  return with_data(std::move(file), std::move(bytes));
+}
+
+SafeTensors SafeTensors::with_header(std::string_view bytes, std::size_t data, std::uintmax_t size,
+                                     const std::string& name) {
   SafeTensors file;
   file.name_ = name;
-  file.bytes_ = std::move(bytes);
-  file.data_ = sizeof header + header;
-  const json root = parse_header(std::string_view(file.bytes_).substr(sizeof header, header), name);
+  file.data_ = data;
+  const json root = parse_header(bytes.substr(kHeaderLength, data - kHeaderLength), name);
   for (const auto& [key, value] : root.items()) {
     if (key == "__metadata__") {
       file.metadata_ = parse_metadata(value, name);
@@ -325,8 +349,13 @@ SafeTensors SafeTensors::parse(std::string bytes, const std::string& name) {
       file.entries_.emplace(key, parse_entry(value, cat(name, ": '", key, "'")));
     }
   }
-  check_coverage(file.entries_, file.bytes_.size() - file.data_, name);
-  check_digest(file.metadata_, std::string_view(file.bytes_).substr(file.data_), name);
+  check_coverage(file.entries_, size - data, name);
+  return file;
+}
+
+SafeTensors SafeTensors::with_data(SafeTensors file, std::string bytes) {
+  file.bytes_ = std::move(bytes);
+  check_digest(file.metadata_, std::string_view(file.bytes_).substr(file.data_), file.name_);
   return file;
 }
 
@@ -372,10 +401,11 @@ Tensor SafeTensors::tensor(const std::string& name) const {
   return result;
 }
 
-State SafeTensors::state(const std::string& prefix) const {
+State SafeTensors::state(const std::string& prefix, const std::string& except) const {
   State state;
-  for (auto it = entries_.lower_bound(prefix); it != entries_.end() && it->first.starts_with(prefix); ++it)
-    state[it->first.substr(prefix.size())] = tensor(it->first);
+  for (auto it = entries_.lower_bound(prefix); it != entries_.end() && it->first.starts_with(prefix); ++it) {
+    if (except.empty() || !it->first.starts_with(except)) state[it->first.substr(prefix.size())] = tensor(it->first);
+  }
   return state;
 }
 

@@ -4,8 +4,10 @@
 // file that has one is refused where its data differ.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/module.h"
@@ -32,10 +34,14 @@ class SafeTensors {
   std::vector<double> numbers(const std::string& name) const;
   /// F32/F64 -> f32, BF16 -> bf16, I64/I32 -> i32 (range-checked), U8/BOOL -> u8, on the CPU.
   Tensor tensor(const std::string& name) const;
-  /// All entries whose name begins with `prefix`, without it.
-  State state(const std::string& prefix = "") const;
+  /// All entries whose name begins with `prefix`, without it; but for those that begin with `except`, if given.
+  State state(const std::string& prefix = "", const std::string& except = "") const;
 
  private:
+  static SafeTensors with_header(std::string_view bytes, std::size_t data, std::uintmax_t size,
+                                 const std::string& name);
+  static SafeTensors with_data(SafeTensors, std::string bytes);
+
   std::string name_, bytes_;
   std::size_t data_ = 0;
   std::map<std::string, Entry> entries_;

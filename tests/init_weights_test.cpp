@@ -51,6 +51,11 @@ TEST_F(InitWeights, RefusesAnIncompletePartAndChangesNothing) {
   EXPECT_FALSE(same(*net_, *other_, "encoder.features.1.block.0.0.weight"));
 }
 
+TEST_F(InitWeights, RefusesAFileWithoutWeights) {
+  const auto moments_alone = [](State& s) { s["optimizer.step"] = Tensor::zeros({1}); };
+  EXPECT_TRUE(fails([&] { init_weights(*net_, file("nothing.", moments_alone)); }, Exit::bad_data, "no weights"));
+}
+
 TEST_F(InitWeights, TakesWhatFitsAndNamesTheRest) {
   const auto notes = init_weights_partially(*net_, file("encoder.", [](State& s) {
     s[kEncoder] = Tensor::zeros({2});

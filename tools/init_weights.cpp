@@ -10,16 +10,13 @@ namespace {
 
 std::string part_of(const std::string& name) { return name.substr(0, name.find('.')); }
 
-State weights_of(const std::string& path) {
-  State file = SafeTensors::read(path).state();
-  std::erase_if(file, [](const auto& entry) { return entry.first.starts_with("optimizer."); });
-  return file;
-}
+State weights_of(const std::string& path) { return SafeTensors::read(path).state("", "optimizer."); }
 
 }  // namespace
 
 void init_weights(Module& net, const std::string& path) {
   State weights = weights_of(path);
+  if (weights.empty()) fail(Exit::bad_data, "--init ", path, ": no weights in it");
   std::set<std::string> parts;
   for (const auto& [name, tensor] : weights) parts.insert(part_of(name));
   for (const auto& [name, tensor] : net.state())
