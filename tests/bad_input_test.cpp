@@ -50,11 +50,12 @@ class BadInput : public DataFolder {
   }
 
   /// An untrained LT as mdtrain saves it, without the optimiser.
-  void write_checkpoint(const json& changed_config = {}) const {
+  void write_checkpoint(const json& changed_config = {}, i64 step = 1) const {
     json config{{"net", "lt"}, {"max-depth", 10.0}, {"dataset", "nyu"}};
     config.update(changed_config.is_null() ? json::object() : changed_config);
     const auto net = make_net("lt", {});
-    save_checkpoint(path("net.safetensors"), *net, Adam({{net->parameters(), 0.F}}, {}), {.config = config, .step = 1});
+    save_checkpoint(path("net.safetensors"), *net, Adam({{net->parameters(), 0.F}}, {}),
+                    {.config = config, .step = step});
   }
 
   ToolRun run(const std::string& tool, const Words& args) const { return run_tool(tool, args, {.limit_s = kLimitS}); }
@@ -315,6 +316,7 @@ TEST_F(BadCheckpoint, IsNamedAndLeavesNothing) {
          write_checkpoint({{"dataset", 7}});
        },
        65, "__metadata__"},
+      {"a step below zero", [&] { write_checkpoint({}, -1); }, 65, "step is -1"},
       {"a depth below zero",
        [&] {
          write_checkpoint({{"max-depth", -1}});

@@ -197,6 +197,12 @@ TEST_F(MdtrainTest, RefusesWrongOptionsAndLeavesNothing) {
       {{"--margins", "3", "6", "nan"}, 2, {"--margins", "nan"}},
       {{"--max-steps", "1000000000001"}, 2, {"--max-steps"}},  // beyond the random numbers' addresses
       {{"--max-steps", "2000002"}, 2, {"--max-steps", "1000000 epochs of 2"}},
+      {{"--focal-scaling"}, 2, {"--focal-scaling", "BTS"}},
+      {{"--drop-path", "0.1"}, 2, {"--drop-path", "NeWCRFs"}},
+      {{"--checkpoint-activations"}, 2, {"--checkpoint-activations", "NeWCRFs"}},
+      {{"--dataset", "kitti", "--border", "crop"}, 2, {"--border crop", "--dataset kitti"}},
+      {{"--depth-root", path("run#1")}, 2, {"--depth-root " + path("run#1"), "'#'"}},
+      {{"--depth-root", "\xff"}, 2, {"--depth-root", "not UTF-8"}},
       {{"--protocol", "eigen"}, 2, {"eigen"}},
       {{"--device", "cuda"}, 69, {}},
       {{"--eval-list", "absent.txt"}, 66, {"absent.txt"}},
@@ -211,6 +217,19 @@ TEST_F(MdtrainTest, RefusesWrongOptionsAndLeavesNothing) {
     EXPECT_FALSE(fs::exists(path("refused"))) << wrong.more[0];
   }
   EXPECT_TRUE(refused(run_tool("mdtrain", {"--data", data(), "--out", path("refused")}), 2, {"--list"}));
+}
+
+TEST_F(MdtrainTest, RefusesAConfigWhoseValueWouldBeCut) {
+  std::ofstream(path("hash.toml")) << "# paths\nlr = 1e-3  # it's the first\ndata = \"/data/run#1\"\n";
+  EXPECT_TRUE(
+      refused(run_tool("mdtrain", {"--config", path("hash.toml"), "--out", path("refused")}), 2, {"line 3", "'#'"}));
+}
+
+TEST_F(MdtrainTest, AnEvaluationThatFailsCostsNoSteps) {
+  std::ofstream(path("data/unmeasured.txt")) << "absent.jpg absent.png 500\n";
+  const ToolRun run = run_tool("mdtrain", args("unevaluated", {"--max-steps", "2", "--eval-list", "unmeasured.txt"}));
+  EXPECT_EQ(run.code, 66) << run.err;
+  EXPECT_EQ(Checkpoint(path("unevaluated/last.safetensors")).state().step, 2);
 }
 
 TEST_F(MdtrainTest, RefusesAFolderThatIsNotEmpty) {

@@ -222,6 +222,14 @@ TEST_F(ResumeTest, AChangedConfigIsShownAndRefusedUnlessAllowed) {
   EXPECT_TRUE(refused(run_tool("mdtrain", resumed("nowhere")), 66, {path("nowhere"), "not a run"}));
   EXPECT_TRUE(refused(run_tool("mdtrain", resumed("changed", {"--config", path("config.toml")})), 2,
                       {"--resume and --config exclude each other"}));
+  EXPECT_TRUE(refused(run_tool("mdtrain", resumed("changed", {"--out", path("elsewhere")})), 2,
+                      {"--resume and --out exclude each other"}));
+}
+
+TEST_F(ResumeTest, ARunThatCannotGoOnKeepsItsConfig) {
+  ASSERT_EQ(run_tool("mdtrain", anew("kept", {"--max-steps", "1"})).code, 0);
+  EXPECT_TRUE(refused(run_tool("mdtrain", resumed("kept", {"--net", "bts", "--allow-changes"})), 65, {"does not fit"}));
+  EXPECT_EQ(run_tool("mdtrain", resumed("kept", {"--max-steps", "2"})).code, 0);
 }
 
 TEST_F(ResumeTest, FallsBackToTheNewestReadableCheckpoint) {

@@ -24,25 +24,36 @@ json to_json(const RunState& s) {
   return {{"seed", s.seed},
           {"step", s.step},
           {"epoch", s.epoch},
+          {"frames", s.frames},
           {"steps_per_epoch", s.steps_per_epoch},
           {"schedule_steps", s.schedule_steps},
           {"evaluated", s.evaluated},
           {"skipped", s.skipped},
           {"lr_factor", s.lr_factor},
+          {"computed_on", s.computed_on},
           {"best", s.best}};
 }
 
 RunState run_state(const SafeTensors& file) {
   const json config = metadata_entry(file, "config"), run = metadata_entry(file, "run");
+  const auto count = [&run](const char* key) {
+    const i64 value = run.at(key);
+    if (value < 0) fail(Exit::bad_data, "__metadata__: run: ", key, " is ", value);
+    return value;
+  };
+  const double lr_factor = run.at("lr_factor");
+  if (!(lr_factor > 0 && lr_factor <= 1)) fail(Exit::bad_data, "__metadata__: run: lr_factor is ", lr_factor);
   return {.config = config,
           .seed = run.at("seed"),
-          .step = run.at("step"),
-          .epoch = run.at("epoch"),
-          .steps_per_epoch = run.at("steps_per_epoch"),
-          .schedule_steps = run.at("schedule_steps"),
-          .evaluated = run.at("evaluated"),
-          .skipped = run.at("skipped"),
-          .lr_factor = run.at("lr_factor"),
+          .step = count("step"),
+          .epoch = count("epoch"),
+          .frames = count("frames"),
+          .steps_per_epoch = count("steps_per_epoch"),
+          .schedule_steps = count("schedule_steps"),
+          .evaluated = count("evaluated"),
+          .skipped = count("skipped"),
+          .lr_factor = lr_factor,
+          .computed_on = run.at("computed_on"),
           .best = run.at("best")};
 }
 
@@ -62,7 +73,7 @@ auto naming(const std::string& path, Work work) {
 
 void save_checkpoint(const std::string& path, const Module& net, const Adam& optimizer, const RunState& run) {
   State state = state_of(net.entries());
-  for (auto& [name, tensor] : optimizer.state()) state[kOptimizer + name] = tensor;
+  for (const auto& [name, tensor] : state_of(optimizer.entries())) state[kOptimizer + name] = tensor;
   std::uintmax_t bytes = kHeaderRoom;
   for (const auto& [name, tensor] : state) bytes += tensor.bytes();
   require_space(std::filesystem::path(path).parent_path(), bytes);
@@ -77,11 +88,7 @@ Checkpoint::Checkpoint(const std::string& path)
     : path_(path), file_(SafeTensors::read(path)), state_(naming(path, [&] { return run_state(file_); })) {}
 
 void Checkpoint::restore(Module& net) const {
-  naming(path_, [&] {
-    State state = file_.state();
-    std::erase_if(state, [](const auto& entry) { return entry.first.starts_with(kOptimizer); });
-    net.load(state);
-  });
+  naming(path_, [&] { net.load(file_.state("", kOptimizer)); });
 }
 
 void Checkpoint::restore(Adam& optimizer) const {

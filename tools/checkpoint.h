@@ -15,12 +15,13 @@ namespace md {
 struct RunState {
   nlohmann::json config;
   std::uint64_t seed = 0;
-  i64 step = 0, epoch = 0;                      // done
-  i64 steps_per_epoch = 0, schedule_steps = 0;  // as long as the data and the learning rate's decay are
-  i64 evaluated = 0;                            // the last step after which an evaluation ran
-  i64 skipped = 0;                              // steps with a non-finite loss
-  double lr_factor = 1;                         // below 1 once the run went back
-  nlohmann::json best = nullptr;                // metrics of the best evaluation so far, or null
+  i64 step = 0, epoch = 0;                                  // done
+  i64 frames = 0, steps_per_epoch = 0, schedule_steps = 0;  // as many as the data and the learning rate's decay have
+  i64 evaluated = 0;                                        // the last step after which an evaluation ran
+  i64 skipped = 0;                                          // steps with a non-finite loss
+  double lr_factor = 1;                                     // below 1 once the run went back
+  std::string computed_on = {};                             // the backend and its threads: the last bits depend on them
+  nlohmann::json best = nullptr;                            // metrics of the best evaluation so far, or null
 };
 
 /// Crash-safe. Throws Exit::cannot_write, also where the file system has no room for it.

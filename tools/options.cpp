@@ -40,12 +40,32 @@ void refuse_repeated_keys(const std::string& text) {
   }
 }
 
-/// TOML as CLI11 reads it, but strict about repeated keys.
+/// CLI11 takes a '#' for the beginning of a comment, inside quotes too.
+void refuse_quoted_hashes(const std::string& text) {
+  std::istringstream lines(text);
+  std::string line;
+  for (int number = 1; std::getline(lines, line); ++number) {
+    char quote = 0;
+    for (const char c : line) {
+      if (c == '#' && quote == 0) break;
+      if (c == '#')
+        throw CLI::ConfigError(cat("line ", number, ": values must not contain '#'"), CLI::ExitCodes::ConfigError);
+      if (quote == 0 && (c == '"' || c == '\'')) {
+        quote = c;
+      } else if (c == quote) {
+        quote = 0;
+      }
+    }
+  }
+}
+
+/// TOML as CLI11 reads it, but strict about what it would misread.
 class StrictToml : public CLI::ConfigTOML {
  public:
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
     std::istringstream text(all_of(input));
     refuse_repeated_keys(text.str());
+    refuse_quoted_hashes(text.str());
     return CLI::ConfigTOML::from_config(text);
   }
 };
@@ -221,10 +241,24 @@ std::string config_changes(const nlohmann::json& before, const nlohmann::json& n
 void resolve(const CLI::App& app, TrainOptions& o) {
   if (!o.resume.empty() && app.get_config_ptr()->as<std::string>() != o.resume + "/config.toml")
     fail(Exit::usage, "--resume and --config exclude each other");
+  if (!o.resume.empty() && o.out != o.resume) fail(Exit::usage, "--resume and --out exclude each other");
   resolve(o);
 }
 
+/// Options that would be written into the config and change nothing.
+static void refuse_what_the_net_has_not(const TrainOptions& o) {
+  const bool bts = o.net.starts_with("bts"), newcrfs = o.net.starts_with("newcrfs");
+  if (o.net_options.focal_scaling && !bts) fail(Exit::usage, "--focal-scaling is for BTS, not for --net ", o.net);
+  if (o.net_options.checkpoint_activations && !newcrfs)
+    fail(Exit::usage, "--checkpoint-activations is for NeWCRFs, not for --net ", o.net);
+  if (o.net_options.drop_path_rate != NetOptions().drop_path_rate && !newcrfs)
+    fail(Exit::usage, "--drop-path is for NeWCRFs, not for --net ", o.net);
+  if (o.border != "keep" && o.dataset != "nyu")
+    fail(Exit::usage, "--border ", o.border, " is for NYU's frames, not for --dataset ", o.dataset);
+}
+
 void resolve(TrainOptions& o) {
+  refuse_what_the_net_has_not(o);
   if (!o.init.empty() && !o.init_partial.empty()) fail(Exit::usage, "--init and --init-partial exclude each other");
   const std::pair<const char*, const std::string&> required[] = {
       {"--data", o.data}, {"--list", o.list}, {"--out", o.out}};
@@ -296,12 +330,24 @@ Device choose_device(const std::string& name) {
   return gpu;
 }
 
+/// A run's config is kept as TOML and as JSON, and read again to go on.
+static void require_keepable(const std::string& option, const std::string& value) {
+  if (value.find_first_of("#\n") != value.npos)
+    fail(Exit::usage, "--", option, " ", value, ": '#' and line breaks do not come back from a run's config.toml");
+  try {
+    nlohmann::json(value).dump();
+  } catch (const nlohmann::json::exception&) {
+    fail(Exit::usage, "--", option, " ", value, ": not UTF-8");
+  }
+}
+
 std::vector<ResolvedOption> resolved_options(const CLI::App& app) {
   std::vector<ResolvedOption> resolved;
   for (const CLI::Option* option : app.get_options()) {
     if (!option->get_configurable() || option == app.get_help_ptr() || option == app.get_version_ptr()) continue;
     const bool is_list = option->get_items_expected_max() > 1;
     resolved.push_back({option->get_group(), option->get_single_name(), final_values(*option, is_list), is_list});
+    for (const std::string& value : resolved.back().values) require_keepable(resolved.back().name, value);
   }
   return resolved;
 }

@@ -95,19 +95,22 @@ FolderLock::~FolderLock() {
   ::close(fd_);
 }
 
-RunFolder::RunFolder(const std::string& path, const std::string& config_toml, Begin begin)
+RunFolder::RunFolder(const std::string& path, Begin begin)
     : folder_("--out", path),
       lock_(begin == Begin::anew ? require_empty(folder_.path()) : folder_.path()),
       ran_(begin == Begin::resumed) {
   if (begin == Begin::resumed) sweep(folder_.path());
-  write_file_durably(file("config.toml"), config_toml);
-  open_logs();
 }
 
 RunFolder::~RunFolder() {
   if (ran_) return;
   std::error_code ignored;
   for (const char* name : {kMetrics, kEvents, "config.toml", "lock"}) fs::remove(file(name), ignored);
+}
+
+void RunFolder::write_config(const std::string& toml) {
+  write_file_durably(file("config.toml"), toml);
+  open_logs();
 }
 
 void RunFolder::open_logs() {
@@ -127,7 +130,17 @@ void RunFolder::log(nlohmann::ordered_json line) {
   ran_ = true;
 }
 
-void RunFolder::rewind(i64 step) {
+void RunFolder::sync_logs() const {
+  for (const char* name : {kMetrics, kEvents}) {
+    const int fd = ::open(file(name).c_str(), O_RDONLY | O_CLOEXEC);
+    const bool synced = fd >= 0 && ::fsync(fd) == 0;
+    const int why = errno;
+    if (fd >= 0) ::close(fd);
+    if (!synced) fail(Exit::cannot_write, file(name), ": cannot write: ", std::strerror(why));
+  }
+}
+
+void RunFolder::rewind(i64 step, i64 evaluated) {
   metrics_.close();
   events_.close();
   std::ifstream old(file(kMetrics));
@@ -135,7 +148,8 @@ void RunFolder::rewind(i64 step) {
   for (std::string line; std::getline(old, line);) {
     const auto parsed = nlohmann::ordered_json::parse(line, nullptr, false);
     const bool whole = parsed.is_object() && parsed.contains("time") && parsed.contains("step");
-    if (!whole || !parsed["step"].is_number() || parsed["step"] > step) continue;
+    if (!whole || !parsed["step"].is_number() || parsed["step"] > (parsed.contains("eval") ? evaluated : step))
+      continue;
     kept += line + "\n";
     events += event_record(parsed);
   }

@@ -29,18 +29,23 @@ class FolderLock {
 class RunFolder {
  public:
   enum class Begin { anew, resumed };
-  /// Anew: makes the folder; throws Exit::cannot_write where it is there and not empty. Resumed: sweeps what a killed
-  /// process left half-written. Both write the config.
-  RunFolder(const std::string& path, const std::string& config_toml, Begin);
+  /// Locks it. Anew: makes the folder; throws Exit::cannot_write where it is there and not empty. Resumed: sweeps what
+  /// a killed process left half-written.
+  RunFolder(const std::string& path, Begin);
   /// Without one logged line there was no run: nothing is left of one that began anew.
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
 
+  /// Comes before the first line of the logs.
+  void write_config(const std::string& toml);
   /// Appends a line, with the time, to metrics.jsonl and to the event file, at once. Throws Exit::cannot_write.
   void log(nlohmann::ordered_json line);
-  /// Forgets the lines of later steps than `step`, and one that was cut off: the run goes on from there.
-  void rewind(i64 step);
+  /// The lines so far survive a power cut.
+  void sync_logs() const;
+  /// Forgets the lines of later steps than `step`, evaluations after later ones than `evaluated`, and a line that was
+  /// cut off: the run goes on from there.
+  void rewind(i64 step, i64 evaluated);
   /// Keeps last.safetensors also under its step's name, until `keep` later ones have come.
   void keep_last(i64 step, int keep) const;
   std::string file(const std::string& name) const { return (folder_.path() / name).string(); }

@@ -15,7 +15,8 @@ std::vector<Adam::Group> learning(const TrainOptions& options, const Module& net
   freeze_encoder(net, freeze_rule(options));
   Adam::Group encoder{{}, options.weight_decay}, others{{}, options.decay_on == "all" ? options.weight_decay : 0.F};
   for (const Module::Entry& p : net.parameters()) {
-    if (p.tensor.requires_grad()) (p.name.starts_with("encoder.") ? encoder : others).params.push_back(p);
+    const bool encodes = p.name.starts_with("encoder.") || p.name.starts_with("backbone.");
+    if (p.tensor.requires_grad()) (encodes ? encoder : others).params.push_back(p);
   }
   return {encoder, others};
 }

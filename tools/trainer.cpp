@@ -1,6 +1,8 @@
 // The loop around TrainStep: when to log, evaluate, save and stop.
 #include "tools/trainer.h"
 
+#include <omp.h>
+
 #include <array>
 #include <cmath>
 #include <csignal>
@@ -29,20 +31,22 @@ constexpr double kSlowerAfterGoingBack = 0.5;  // of the learning rate
 
 volatile std::sig_atomic_t stop_signal = 0;
 
-/// While it lives, the first SIGINT or SIGTERM only sets stop_signal; the second ends the program.
+constexpr std::array kStopSignals = {SIGINT, SIGTERM};
+
+/// While it lives, the first SIGINT or SIGTERM only sets stop_signal; the second, of either kind, ends the program.
 class StopOnSignal {
  public:
   StopOnSignal() {
     stop_signal = 0;
-    for (const int signal : {SIGINT, SIGTERM}) {
+    for (const int signal : kStopSignals) {
       std::signal(signal, [](int caught) {
         stop_signal = caught;
-        std::signal(caught, SIG_DFL);
+        for (const int next : kStopSignals) std::signal(next, SIG_DFL);
       });
     }
   }
   ~StopOnSignal() {
-    for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+    for (const int signal : kStopSignals) std::signal(signal, SIG_DFL);
   }
   StopOnSignal(const StopOnSignal&) = delete;
   StopOnSignal& operator=(const StopOnSignal&) = delete;
@@ -78,11 +82,13 @@ class Trainer {
         data_(dataset_spec(options, options.list)),
         protocol_(eval_protocol(options)),
         loader_(std::in_place, data_, options.augment, loader_spec(options, 0)),
-        state_(first_state(options, to_json(config), loader_->steps_per_epoch())),
+        state_(first_state(options, to_json(config), i64(data_.with_depth().size()), loader_->steps_per_epoch())),
         end_(options.max_steps > 0 ? options.max_steps : state_.schedule_steps),
         net_(make_net_on(device_, options)),
         step_(options, *net_, state_.schedule_steps),
         inputs_(backend(device_).input_queue()) {
+    state_.computed_on = backend(device_).name();
+    if (device_.kind == Device::cpu) state_.computed_on += cat(", ", omp_get_max_threads(), " threads");
     if (!options.eval_list.empty()) {
       DatasetSpec spec = dataset_spec(options, options.eval_list);
       spec.dense = spec.velodyne_raw = false;  // to train on; results are on what was measured
@@ -91,17 +97,15 @@ class Trainer {
     const std::string looked_at = brief_check(data_);
     const std::string origin = cat("# mdtrain ", MD_VERSION, ", ", backend(device_).name(), ", JPEG by ",
                                    jpeg_decoder_name(), "\n# protocol ", describe(protocol_), "\n");
-    std::optional<Checkpoint> from;
-    if (!options.resume.empty()) from = newest_checkpoint(options.resume);
-    if (from) {
-      require_same_run(from->state());
-    } else {
+    if (options.resume.empty()) {
       init();
+      run_.emplace(options.out, RunFolder::Begin::anew);
+    } else {
+      run_.emplace(options.out, RunFolder::Begin::resumed);
+      resume();
     }
-    run_.emplace(options.out, origin + to_toml(config),
-                 options.resume.empty() ? RunFolder::Begin::anew : RunFolder::Begin::resumed);
-    if (from) go_on_from(*from);
-    if (!options.resume.empty()) run_->rewind(state_.step);
+    run_->write_config(origin + to_toml(config));
+    if (!options.resume.empty()) run_->rewind(state_.step, state_.evaluated);
     if (device_.kind == Device::cuda) warn(cat("computing on ", backend(device_).name()));
     warn(looked_at);
     warn_about_data();
@@ -127,6 +131,17 @@ class Trainer {
     for (const std::string& note : init_weights_partially(*net_, options_.init_partial)) warn(note);
   }
 
+  void resume() {
+    const std::optional<Checkpoint> from = newest_checkpoint(options_.resume);
+    if (!from) return init();
+    require_same_run(from->state());
+    const std::string before = from->state().computed_on;
+    if (before != state_.computed_on)
+      warn(cat("the run was computed on ", before, ", from here on ", state_.computed_on,
+               ": the same up to rounding, not bit for bit"));
+    go_on_from(*from);
+  }
+
   static TrainLoaderSpec loader_spec(const TrainOptions& options, i64 step) {
     return {.batch = options.batch * options.accumulate,
             .threads = options.loader_threads,
@@ -140,12 +155,13 @@ class Trainer {
     return net;
   }
 
-  static RunState first_state(const TrainOptions& options, json config, i64 steps_per_epoch) {
+  static RunState first_state(const TrainOptions& options, json config, i64 frames, i64 steps_per_epoch) {
     if (options.max_steps / steps_per_epoch > kMostEpochs)
       fail(Exit::usage, "--max-steps: ", options.max_steps, " are more than ", kMostEpochs, " epochs of ",
            steps_per_epoch);
     return {.config = std::move(config),
             .seed = options.seed,
+            .frames = frames,
             .steps_per_epoch = steps_per_epoch,
             .schedule_steps = std::max(options.epochs * steps_per_epoch, options.max_steps)};
   }
@@ -154,6 +170,7 @@ class Trainer {
   void require_same_run(const RunState& before) const {
     const auto with_lengths = [](const RunState& run) {
       nlohmann::json all = run.config;
+      all["(frames)"] = run.frames;
       all["(steps an epoch)"] = run.steps_per_epoch;
       all["(steps of the schedule)"] = run.schedule_steps;
       return all;
@@ -167,6 +184,8 @@ class Trainer {
   void go_on_from(const Checkpoint& checkpoint) {
     RunState state = checkpoint.state();
     state.config = state_.config;
+    state.frames = state_.frames;
+    state.computed_on = state_.computed_on;
     state.steps_per_epoch = state_.steps_per_epoch;
     state.schedule_steps = state_.schedule_steps;
     state_ = std::move(state);
@@ -186,15 +205,18 @@ class Trainer {
     return batch;
   }
 
-  /// Evaluates and saves where it is time to.
+  /// Saves and evaluates where it is time to; in this order, so that an evaluation that fails costs no steps. A save
+  /// that falls into a row of skipped steps waits for its end, or for the run's.
   void after_step() {
     const i64 step = state_.step, per_epoch = state_.steps_per_epoch;
     const i64 every_epochs = options_.eval_every, save_every = options_.checkpoint_every;
     const bool epoch_ends = step % per_epoch == 0, last = step == end_;
     const bool evaluation_is_due = last || (epoch_ends && every_epochs > 0 && step / per_epoch % every_epochs == 0);
-    if (evaluation_is_due && state_.evaluated < step && stop_signal == 0) evaluate_now();
-    const bool saving_is_due = last || step % (save_every > 0 ? save_every : per_epoch) == 0;
-    if (saving_is_due && skipped_in_a_row_ == 0 && stop_signal == 0) save_last();
+    saving_is_due_ |= last || step % (save_every > 0 ? save_every : per_epoch) == 0;
+    if (stop_signal != 0) return;
+    const bool save = saving_is_due_ && (skipped_in_a_row_ == 0 || last);
+    if (save) save_last();
+    if (evaluation_is_due && state_.evaluated < step && evaluate_now() && save) save_last();
   }
 
   void warn(const std::string& what) {
@@ -263,7 +285,7 @@ class Trainer {
     state_.skipped = skipped;
     state_.lr_factor = kSlowerAfterGoingBack;
     skipped_in_a_row_ = 0;
-    run_->rewind(state_.step);
+    run_->rewind(state_.step, state_.evaluated);
     run_->log({{"step", state_.step}, {"went_back_from", reached}, {"lr_factor", state_.lr_factor}});
     save_last();
     warn(cat(kMostSkipsInARow, " skipped steps in a row: back to step ", state_.step, ", with ", state_.lr_factor,
@@ -282,8 +304,9 @@ class Trainer {
     progress_.show(line.str());
   }
 
-  void evaluate_now() {
-    if (!eval_data_) return;
+  /// False where there is nothing to evaluate on, or a signal interrupts.
+  bool evaluate_now() {
+    if (!eval_data_) return false;
     const double begin = now_s();
     EvaluateOptions how;
     how.protocol = protocol_;
@@ -295,7 +318,7 @@ class Trainer {
     try {
       last_ = evaluate(*net_, *eval_data_, how);
     } catch (const Interrupted&) {
-      return;
+      return false;
     }
     const json record = to_json(*last_, protocol_);
     run_->log({{"step", state_.step}, {"epoch", state_.epoch}, {"eval", record}, {"eval_s", now_s() - begin}});
@@ -305,17 +328,23 @@ class Trainer {
       state_.best["step"] = state_.step;
       save_checkpoint(run_->file("best.safetensors"), *net_, step_.optimizer(), state_);
     }
+    return true;
   }
 
   void save_last() {
+    saving_is_due_ = false;
+    run_->sync_logs();
     save_checkpoint(run_->file("last.safetensors"), *net_, step_.optimizer(), state_);
     run_->keep_last(state_.step, options_.keep);
   }
 
+  /// In a row of skipped steps nothing is saved: the next run makes them again from the checkpoint before, as this one
+  /// would go back to it.
   Exit stop() {
-    save_last();
-    warn(cat("stopped by signal ", int(stop_signal), " after step ", state_.step, "; saved ",
-             run_->file("last.safetensors")));
+    const std::string file = run_->file("last.safetensors"), after = cat(" after step ", state_.step);
+    if (skipped_in_a_row_ == 0) save_last();
+    warn(cat("stopped by signal ", int(stop_signal), after,
+             skipped_in_a_row_ == 0 ? "; saved " + file : ", a skipped one; the last checkpoint stays"));
     return Exit::stopped;
   }
 
@@ -346,6 +375,7 @@ class Trainer {
   ProgressLine progress_;
   std::optional<Evaluation> last_;
   int skipped_in_a_row_ = 0;
+  bool saving_is_due_ = false;
   double train_s_ = 0, wait_s_ = 0;
 };
 
