@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "data/augment.h"
+#include "data/npy.h"
+#include "data/score.h"
 #include "engine/autograd.h"
 #include "tests/data_files.h"
 #include "tests/run_tool.h"
@@ -22,16 +24,17 @@ class PredictTest : public DataFolder {
                     {.config = {{"net", "lt"}, {"max-depth", 10.0}, {"dataset", "nyu"}}});
     net_->eval();
   }
-  ToolRun predict(const Words& more) const {
+  ToolRun predict(const Words& more, const std::string& input = "") const {
     Words args = {"predict", path("net.safetensors"), "--out", path("out")};
     args.insert(args.end(), more.begin(), more.end());
-    return run_tool("mdeval", args);
+    return run_tool("mdeval", args, {.input = input});
   }
   /// What the network says of image_, by itself.
-  std::vector<float> expected_m() const {
+  std::vector<float> expected_m() const { return expected_m(image_); }
+  std::vector<float> expected_m(const RgbImage& image) const {
     const NoGrad no_grad;
-    const Tensor input = Tensor::empty({1, image_.height, image_.width, 3});
-    normalise(image_, input.data());
+    const Tensor input = Tensor::empty({1, image.height, image.width, 3});
+    normalise(image, input.data());
     return net_->forward(input).depth_m.to_host();
   }
   template <class T>
@@ -85,6 +88,52 @@ TEST_F(PredictTest, TakesFoldersAndColourRanges) {
   EXPECT_EQ(run.out, "2 images in " + path("out") + "\n");
   EXPECT_EQ(read_depth(path("out/a.png")).height, 33);
   EXPECT_EQ(read_depth(path("out/b.png")).width, 64);
+}
+
+TEST_F(PredictTest, ReadsNamesFromAPipe) {
+  write_jpeg(path("another one.jpg"), test_image(36, 44));
+  const ToolRun run = predict({"-"}, write("names", path("room.png") + "\n\n" + path("another one.jpg")));
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.out, "2 images in " + path("out") + "\n");
+  EXPECT_EQ(read_depth(path("out/another one.png")).width, 44);
+  EXPECT_TRUE(refused(predict({"-"}, write("names", "\n")), 65, {"no image named on stdin"}));
+}
+
+TEST_F(PredictTest, KittisServerGetsWhatItTakes) {
+  write_png(path("0000000007.png"), image_);
+  ASSERT_EQ(predict({path("0000000007.png"), "--kitti-benchmark"}).code, 0);
+  std::vector<std::string> names;
+  for (const auto& file : std::filesystem::directory_iterator(path("out"))) names.push_back(file.path().filename());
+  EXPECT_EQ(names, Words{"0000000007.png"});
+  const DepthImage stored = read_depth(path("out/0000000007.png"));
+  const std::vector<float> depth_m = expected_m();
+  for (std::size_t i = 0; i < depth_m.size(); ++i) EXPECT_NEAR(stored.pixels[i], depth_m[i] * 256, 0.501);
+  EXPECT_TRUE(refused(predict({path("room.png"), "--kitti-benchmark", "--npy"}), 2, {"--kitti-benchmark"}));
+}
+
+TEST_F(PredictTest, AveragesWithTheMirroredImage) {
+  ASSERT_EQ(predict({path("room.png"), "--flip-average", "--npy"}).code, 0);
+  RgbImage mirrored = image_;
+  for (int y = 0; y < image_.height; ++y) {
+    for (int x = 0; x < image_.width; ++x) {
+      for (int c = 0; c < 3; ++c) {
+        mirrored.pixels[std::size_t((y * 50 + x) * 3 + c)] = image_.pixels[std::size_t((y * 50 + 49 - x) * 3 + c)];
+      }
+    }
+  }
+  const Tensor want =
+      flip_average(Tensor::from_host(expected_m(), {40, 50}), Tensor::from_host(expected_m(mirrored), {40, 50}));
+  EXPECT_EQ(read_npy(path("out/room.npy")).to_host(), want.to_host());
+}
+
+TEST_F(PredictTest, NeverOverwritesAnImage) {
+  std::filesystem::create_directories(path("out"));
+  write_png(path("out/room.png"), image_);
+  const std::string before = bytes_of(path("out/room.png"));
+  EXPECT_TRUE(refused(predict({path("out")}), 2, {"--out", "would overwrite " + path("out/room.png")}));
+  EXPECT_EQ(bytes_of(path("out/room.png")), before);
+  write_png(path("room_color.png"), image_);  // its depth, and the colours of room.png's
+  EXPECT_TRUE(refused(predict({path("room.png"), path("room_color.png")}), 2, {"under one name"}));
 }
 
 TEST_F(PredictTest, NamesWhatItCannotTake) {

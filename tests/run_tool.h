@@ -36,6 +36,7 @@ inline int exit_code_of(pid_t child, int limit_s) {
 }
 
 struct ToolPlace {
+  std::string input = {};   // file that is stdin, instead of the test's own
   std::string output = {};  // where stdout goes instead of into ToolRun::out, e.g. /dev/full
   bool terminal = false;    // stderr is a terminal, 200 columns wide
   int limit_s = 300;
@@ -77,6 +78,9 @@ inline ToolRun run_tool(const std::string& name, std::vector<std::string> args, 
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_adddup2(&files, fileno(out), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&files, fileno(err), STDERR_FILENO);
+  if (!place.input.empty()) {
+    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, place.input.c_str(), O_RDONLY, 0);
+  }
   if (!place.output.empty()) {
     posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, place.output.c_str(), O_WRONLY, 0);
   }

@@ -6,9 +6,12 @@
 #include <filesystem>
 #include <iostream>
 #include <map>
+#include <set>
 
 #include "data/augment.h"
 #include "data/colormap.h"
+#include "data/npy.h"
+#include "data/score.h"
 #include "engine/autograd.h"
 #include "engine/state.h"
 #include "tools/checkpoint.h"
@@ -41,7 +44,7 @@ std::vector<fs::path> images_in(const fs::path& folder) {
   return found;
 }
 
-/// Every input as image files. Two that would be written under one name are refused.
+/// Every input as image files.
 std::vector<fs::path> resolve_inputs(const std::vector<std::string>& inputs) {
   std::vector<fs::path> files;
   for (const std::string& input : inputs) {
@@ -56,20 +59,57 @@ std::vector<fs::path> resolve_inputs(const std::vector<std::string>& inputs) {
     }
   }
   if (files.empty()) fail(Exit::bad_data, "no image named on stdin");
-  std::map<std::string, fs::path> seen;
-  for (const fs::path& file : files) {
-    const auto [at, is_new] = seen.emplace(file.stem().string(), file);
-    if (!is_new) fail(Exit::usage, at->second.string(), " and ", file.string(), " would be written under one name");
-  }
   return files;
 }
 
+/// NAME.png and so on: what an image becomes.
+std::vector<fs::path> outputs_of(const PredictCommand& c, const fs::path& image) {
+  const std::string stem = (fs::path(c.out) / image.stem()).string();
+  std::vector<fs::path> files{stem + ".png"};
+  if (!c.kitti_benchmark) files.emplace_back(stem + "_color.png");
+  if (c.npy) files.emplace_back(stem + ".npy");
+  if (c.ply) files.emplace_back(stem + ".ply");
+  return files;
+}
+
+/// Refuses images of which one would overwrite another's depth, or an image.
+void require_own_names(const PredictCommand& c, const std::vector<fs::path>& images) {
+  std::error_code ignored;
+  std::set<fs::path> given;
+  for (const fs::path& image : images) given.insert(fs::weakly_canonical(image, ignored));
+  std::map<fs::path, fs::path> written;  // file -> image
+  for (const fs::path& image : images) {
+    for (const fs::path& file : outputs_of(c, image)) {
+      if (given.contains(fs::weakly_canonical(file, ignored)))
+        fail(Exit::usage, "--out ", c.out, ": the depth of ", image.string(), " would overwrite ", file.string());
+      const auto [at, is_new] = written.emplace(file, image);
+      if (!is_new) fail(Exit::usage, at->second.string(), " and ", image.string(), " would be written under one name");
+    }
+  }
+}
+
 /// Metres [h,w] on the CPU.
-Tensor predict_image(const DepthNet& net, const RgbImage& image, double focal_px, Device device) {
+Tensor forward(const DepthNet& net, const RgbImage& image, double focal_px, Device device) {
   const Tensor input = Tensor::empty({1, image.height, image.width, 3});
   normalise(image, input.data());
   const Tensor focal = focal_px > 0 ? Tensor::from_host(std::vector<float>{float(focal_px)}, {1}, device) : Tensor();
   return net.forward(input.to(device), focal).depth_m.to(Device{}).reshape({image.height, image.width});
+}
+
+RgbImage mirrored(const RgbImage& image) {
+  RgbImage out{image.height, image.width, {}};
+  for (int y = 0; y < image.height; ++y) {
+    for (int x = image.width - 1; x >= 0; --x) {
+      const auto pixel = image.pixels.begin() + (std::ptrdiff_t(y) * image.width + x) * 3;
+      out.pixels.insert(out.pixels.end(), pixel, pixel + 3);
+    }
+  }
+  return out;
+}
+
+Tensor predict_image(const DepthNet& net, const RgbImage& image, const PredictCommand& c, Device device) {
+  const Tensor depth_m = forward(net, image, c.focal_px, device);
+  return c.flip_average ? flip_average(depth_m, forward(net, mirrored(image), c.focal_px, device)) : depth_m;
 }
 
 void require_finite(const Tensor& depth_m) {
@@ -78,10 +118,11 @@ void require_finite(const Tensor& depth_m) {
   if (!finite) fail(Exit::numeric, "the prediction is not finite");
 }
 
-DepthImage stored(const Tensor& depth_m, double scale) {
+/// The benchmark's server takes 0 for a hole, and fills it.
+DepthImage stored(const Tensor& depth_m, double scale, double least) {
   DepthImage image{int(depth_m.dim(0)), int(depth_m.dim(1)), {}};
   std::transform(depth_m.data(), depth_m.data() + depth_m.numel(), std::back_inserter(image.pixels),
-                 [&](float d) { return std::uint16_t(std::clamp(std::round(double(d) * scale), 0.0, kMostStored)); });
+                 [&](float d) { return std::uint16_t(std::clamp(std::round(double(d) * scale), least, kMostStored)); });
   return image;
 }
 
@@ -92,19 +133,6 @@ ColorRange color_range(const PredictCommand& c, const Tensor& depth_m, double ma
   }
   if (c.range_m.empty()) return {0.F, float(max_depth_m)};
   return {float(c.range_m[0]), float(c.range_m[1])};
-}
-
-/// NumPy's format, version 1.0: the header's end is a multiple of 64 bytes.
-std::string npy(const Tensor& depth_m) {
-  std::string header =
-      cat("{'descr': '<f4', 'fortran_order': False, 'shape': (", depth_m.dim(0), ", ", depth_m.dim(1), "), }");
-  constexpr std::size_t kBefore = 10;  // magic, version, length
-  header.append(63 - (kBefore + header.size()) % 64, ' ');
-  header += '\n';
-  std::string bytes("\x93NUMPY\x01\x00", 8);
-  append_raw(bytes, std::uint16_t(header.size()));
-  bytes += header;
-  return bytes.append(static_cast<const char*>(depth_m.raw()), depth_m.bytes());
 }
 
 /// A vertex for every pixel: the pinhole camera's point, x right, y down, z forward, with the image's colour.
@@ -130,9 +158,13 @@ std::string ply(const Tensor& depth_m, const RgbImage& image, const PredictComma
 void write_all(const PredictCommand& c, const std::string& stem, const RgbImage& image, const Tensor& depth_m,
                double max_depth_m) {
   const Colormap colormap = c.colormap == "magma" ? Colormap::magma : Colormap::turbo;
-  write_png(stem + ".png", stored(depth_m, c.depth_scale));
+  if (c.kitti_benchmark) {
+    write_png(stem + ".png", stored(depth_m, double(depth_units_per_m(DatasetKind::kitti)), 1));
+    return;
+  }
+  write_png(stem + ".png", stored(depth_m, c.depth_scale, 0));
   write_png(stem + "_color.png", colorize(depth_m, color_range(c, depth_m, max_depth_m), colormap));
-  if (c.npy) write_file_durably(stem + ".npy", npy(depth_m));
+  if (c.npy) write_file_durably(stem + ".npy", to_npy(depth_m));
   if (c.ply) write_file_durably(stem + ".ply", ply(depth_m, image, c));
 }
 
@@ -142,6 +174,12 @@ void add_predict_options(CLI::App& app, PredictCommand& c) {
   app.add_option("CHECKPOINT", c.checkpoint, "safetensors file that mdtrain wrote")->required();
   app.add_option("IMAGES", c.inputs, "JPEG or PNG files, folders of them, or - for names on stdin")->required();
   app.add_option("--out", c.out, "folder for what is predicted")->required();
+  CLI::Option* const npy = app.add_flag("--npy", c.npy, "also float32 metres for NumPy");
+  CLI::Option* const ply = app.add_flag("--ply", c.ply, "also a coloured point cloud (needs --focal)");
+  app.add_flag("--kitti-benchmark", c.kitti_benchmark, "what KITTI's server takes: 16-bit PNGs of metres * 256 alone")
+      ->excludes(npy)
+      ->excludes(ply);
+  app.add_flag("--flip-average", c.flip_average, "average with the prediction of the mirrored image, as NeWCRFs does");
   app.add_option("--depth-scale", c.depth_scale, "of the 16-bit PNGs: stored = metres * scale")->check(positive());
   app.add_option("--colormap", c.colormap, "turbo or magma")->check(CLI::IsMember({"turbo", "magma"}));
   app.add_option("--range", c.range_m, "depths of the first and the last colour, metres")
@@ -149,8 +187,6 @@ void add_predict_options(CLI::App& app, PredictCommand& c) {
       ->delimiter(',')
       ->check(not_negative());
   app.add_flag("--range-per-image", c.range_per_image, "colours over each image's own depths")->excludes("--range");
-  app.add_flag("--npy", c.npy, "also float32 metres for NumPy");
-  app.add_flag("--ply", c.ply, "also a coloured point cloud (needs --focal)");
   app.add_option("--focal", c.focal_px, "focal length, pixels")->check(positive());
   app.add_option("--center", c.center_px, "principal point x,y, pixels; default: the middle")
       ->expected(2)
@@ -168,6 +204,7 @@ Exit predict(const PredictCommand& c) {
   loaded.net->to(device);
   const double max_depth_m = loaded.state.config.at("max-depth");
   const std::vector<fs::path> files = resolve_inputs(c.inputs);
+  require_own_names(c, files);
   const OutputFolder out("--out", c.out);
   const NoGrad no_grad;
   ProgressLine progress;
@@ -175,7 +212,7 @@ Exit predict(const PredictCommand& c) {
     progress.show(cat("predicting ", i + 1, "/", files.size(), "  ", files[i].string()));
     const RgbImage image = read_rgb(files[i].string());
     try {
-      const Tensor depth_m = predict_image(*loaded.net, image, c.focal_px, device);
+      const Tensor depth_m = predict_image(*loaded.net, image, c, device);
       require_finite(depth_m);
       write_all(c, (out.path() / files[i].stem()).string(), image, depth_m, max_depth_m);
     } catch (const Error& error) {
