@@ -41,7 +41,7 @@ class MdevalTest : public test::DataFolder {
     const auto net = make_net("lt", {.max_depth_m = max_depth_m, .seed = 3});
     if (spoil) spoil(*net);
     const Adam optimizer({{net->parameters()}}, {});
-    const json config{{"net", "lt"}, {"max-depth", max_depth_m}, {"dataset", dataset}};
+    const json config{{"net", "lt"}, {"max-depth", max_depth_m}, {"dataset", dataset}, {"depth-scale", 500.0}};
     save_checkpoint(path("net.safetensors"), *net, optimizer, {.config = config, .best = nullptr});
   }
 
@@ -61,6 +61,13 @@ class MdevalTest : public test::DataFolder {
     return json::parse(bytes_of(path("out.json")));
   }
 };
+
+TEST_F(MdevalTest, OwnFramesAreReadAndCappedAsTheNetworkWasTrained) {
+  write_checkpoint("plain", 25.F);
+  const std::string described = json_of({})["protocol_line"];
+  for (const char* part : {"dataset=plain", "cap_m=25", "depth_scale=500"})
+    EXPECT_NE(described.find(part), described.npos) << described;
+}
 
 TEST_F(MdevalTest, PrintsTheTableAndWritesTheFiles) {
   const ToolRun run = mdeval({"--json", path("out.json"), "--csv", path("out.csv"), "--maps", path("maps")});

@@ -58,8 +58,11 @@ TrainOptions data_options(const EvaluateCommand& c, const LoadedNet* loaded) {
   return where;
 }
 
-EvaluateOptions options_of(const EvaluateCommand& c, const DatasetSpec& spec) {
+EvaluateOptions options_of(const EvaluateCommand& c, const DatasetSpec& spec, const LoadedNet* loaded) {
   Protocol protocol = protocol_of(c.protocol, spec.kind);
+  // Frames of no known data set are scored as far as the network can see.
+  if (loaded && spec.kind == DatasetKind::plain && c.protocol.cap_m == 0)
+    protocol.cap_m = loaded->state.config.at("max-depth");
   protocol.depth_scale = spec.units_per_m();
   protocol.velodyne_raw = spec.velodyne_raw;
   return {.protocol = protocol, .batch = c.batch, .threads = c.loader_threads};
@@ -134,8 +137,9 @@ Exit evaluate_command(const EvaluateCommand& c) {
   allow_tf32(c.tf32);
   std::optional<LoadedNet> loaded;
   if (!c.checkpoint.empty()) loaded.emplace(load_net(c.checkpoint));
-  const DatasetSpec spec = dataset_spec(data_options(c, loaded ? &*loaded : nullptr), c.list);
-  EvaluateOptions options = options_of(c, spec);
+  const LoadedNet* const net = loaded ? &*loaded : nullptr;
+  const DatasetSpec spec = dataset_spec(data_options(c, net), c.list);
+  EvaluateOptions options = options_of(c, spec, net);
   const Dataset data(spec);
   if (!c.json.empty()) require_writable("--json", c.json);
   if (!c.csv.empty()) require_writable("--csv", c.csv);

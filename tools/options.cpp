@@ -297,6 +297,7 @@ DatasetSpec dataset_spec(const TrainOptions& o, const std::string& list) {
 Protocol eval_protocol(const TrainOptions& o) {
   Protocol protocol = named_protocol(o.protocol, dataset_kind(o.dataset));
   if (o.depth_scale > 0) protocol.depth_scale = o.depth_scale;
+  if (protocol.dataset == DatasetKind::plain) protocol.cap_m = o.net_options.max_depth_m;
   protocol.velodyne_raw = o.velodyne_raw;
   if (!o.compat.empty()) apply_compat(protocol, o.compat);
   protocol.flip_average |= o.flip_average;
