@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::uint32_t kLongestHeader = 4096;  // those of simple arrays have about 100 bytes
-constexpr i64 kMostValues = i64(1) << 26;
 
 [[noreturn]] void refuse(const std::string& path, const std::string& why) { fail(Exit::bad_data, path, ": ", why); }
 
@@ -62,7 +61,7 @@ std::optional<Shape> map_shape(const std::string& text) {
   }
   while (shape.size() > 2 && shape.front() == 1) shape.erase(shape.begin());
   while (shape.size() > 2 && shape.back() == 1) shape.pop_back();
-  if (shape.size() != 2 || shape[0] * shape[1] > kMostValues) return std::nullopt;
+  if (shape.size() != 2 || shape[0] * shape[1] > max_image_pixels) return std::nullopt;
   return Shape{shape[0], shape[1]};
 }
 

@@ -81,7 +81,7 @@ TEST_F(NpyTest, RefusesEverythingElse) {
   EXPECT_TRUE(refused(npy(good, data_.substr(1)), "not the 24 bytes of data"));
   EXPECT_TRUE(refused(npy(good, data_ + "x"), "not the 24 bytes of data"));
   for (const char* shape :
-       {"()", "(6,)", "(2, 3, 2)", "(0, 3)", "(-2, -3)", "(16385, 1)", "(16384, 16384)", "(99999999999999999999, 3)"}) {
+       {"()", "(6,)", "(2, 3, 2)", "(0, 3)", "(-2, -3)", "(16385, 1)", "(8192, 8192)", "(99999999999999999999, 3)"}) {
     EXPECT_TRUE(refused(npy(header("<f4", "False", shape), data_), "is no map")) << shape;
   }
 }

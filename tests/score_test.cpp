@@ -44,6 +44,13 @@ TEST(Score, CropBoxes) {
   expect_box(ScoreCrop::garg, 375, 1242, {153, 44, 371, 1197});
   expect_box(ScoreCrop::eigen_kitti, 375, 1242, {124, 44, 342, 1197});
   expect_box(ScoreCrop::garg, 352, 1216, {143, 43, 349, 1172});
+  // KITTI's other sizes; at 370 rows the fractions are a hair below whole numbers.
+  expect_box(ScoreCrop::garg, 370, 1226, {151, 44, 366, 1181});
+  expect_box(ScoreCrop::garg, 374, 1238, {152, 44, 370, 1193});
+  expect_box(ScoreCrop::garg, 376, 1241, {153, 44, 372, 1196});
+  expect_box(ScoreCrop::eigen_kitti, 370, 1226, {122, 44, 337, 1181});
+  expect_box(ScoreCrop::eigen_kitti, 374, 1238, {124, 44, 341, 1193});
+  expect_box(ScoreCrop::eigen_kitti, 376, 1241, {124, 44, 343, 1196});
   const auto [code, what] = failure([] { score_box(ScoreCrop::eigen_nyu, 240, 320, "a.png"); });
   EXPECT_EQ(code, Exit::bad_data);
   EXPECT_NE(what.find("a.png"), std::string::npos);
