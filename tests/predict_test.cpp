@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <limits>
 
 #include "data/augment.h"
 #include "data/npy.h"
@@ -134,6 +135,13 @@ TEST_F(PredictTest, NeverOverwritesAnImage) {
   EXPECT_EQ(bytes_of(path("out/room.png")), before);
   write_png(path("room_color.png"), image_);  // its depth, and the colours of room.png's
   EXPECT_TRUE(refused(predict({path("room.png"), path("room_color.png")}), 2, {"under one name"}));
+}
+
+TEST_F(PredictTest, RefusesWeightsThatAreNoNumbers) {
+  net_->parameters().back().tensor.data()[0] = std::numeric_limits<float>::quiet_NaN();
+  save_checkpoint(path("net.safetensors"), *net_, Adam({{net_->parameters(), 0.F}}, {}),
+                  {.config = {{"net", "lt"}, {"max-depth", 10.0}, {"dataset", "nyu"}}});
+  EXPECT_TRUE(refused(predict({path("room.png")}), 70, {"room.png: the prediction is not finite"}));
 }
 
 TEST_F(PredictTest, NamesWhatItCannotTake) {

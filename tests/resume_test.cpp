@@ -23,6 +23,7 @@ namespace {
 struct Fault {
   int at = 0, error = 0;  // error 0: the process dies there, as by kill -9
   int calls = 0;
+  bool stutters = false;  // every other write is interrupted, and the others write little
 } fault;
 
 /// True where the call fails, with errno.
@@ -37,7 +38,10 @@ bool fails_now() {
 
 // The program's own definitions stand before the C library's.
 extern "C" ssize_t write(int fd, const void* data, std::size_t bytes) {
-  return fails_now() ? -1 : syscall(SYS_write, fd, data, bytes);
+  if (fails_now()) return -1;
+  if (!fault.stutters) return syscall(SYS_write, fd, data, bytes);
+  errno = EINTR;
+  return fault.calls % 2 == 0 ? -1 : syscall(SYS_write, fd, data, std::min<std::size_t>(bytes, 100));
 }
 extern "C" int fsync(int fd) { return fails_now() ? -1 : int(syscall(SYS_fsync, fd)); }
 extern "C" int rename(const char* from, const char* to) {
@@ -272,7 +276,7 @@ Saved save_with_fault(const std::string& file, const RunState& run, int at, int 
     Rng rng(0, Purpose::init);
     const Conv2d net(rng, 2, 3, 3);
     const Adam optimizer({{net.parameters(), 0.F}}, {});
-    fault = {.at = at, .error = error, .calls = 0};
+    fault = {.at = at, .error = error};
     int answer[2] = {0, 0};
     try {
       save_checkpoint(file, net, optimizer, run);
@@ -290,6 +294,29 @@ Saved save_with_fault(const std::string& file, const RunState& run, int at, int 
   test::exit_code_of(child, 60);
   EXPECT_NE(answer[0], 2) << "not the error that a failed save should be";
   return {!answered, answer[0] == 1, answer[1]};
+}
+
+TEST_F(ResumeTest, ASaveOutlastsInterruptedAndShortWrites) {
+  const std::string whole = path("smooth.safetensors"), stuttered = path("stuttered.safetensors");
+  write_safetensors(whole, {{"x", Tensor::full({100, 10}, 0.5F)}});
+  fault = {.stutters = true};
+  write_safetensors(stuttered, {{"x", Tensor::full({100, 10}, 0.5F)}});
+  EXPECT_GT(fault.calls, 2 * 40);
+  fault = {};
+  EXPECT_EQ(SafeTensors::read(stuttered).metadata(), SafeTensors::read(whole).metadata()) << "the sum of their data";
+}
+
+TEST_F(ResumeTest, ARunFolderThatGoesAwayEndsTheRunInOneLine) {
+  std::thread mover([] {
+    while (!fs::exists(path("moved/last.safetensors"))) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    fs::rename(path("moved"), path("elsewhere"));
+  });
+  const ToolRun run = run_tool("mdtrain", anew("moved", {"--checkpoint-every", "1", "--max-steps", "100000"}));
+  mover.join();
+  EXPECT_EQ(run.code, int(Exit::cannot_write)) << run.err;
+  EXPECT_NE(run.err.find("mdtrain: error: " + path("moved")), run.err.npos) << run.err;
+  EXPECT_NO_THROW(Checkpoint(path("elsewhere/last.safetensors")));
+  EXPECT_TRUE(refused(run_tool("mdtrain", anew(std::string(5000, 'a'))), 73, {"--out"})) << "longer than any path";
 }
 
 class SaveFaults : public ResumeTest, public testing::WithParamInterface<int> {};
