@@ -161,9 +161,10 @@ std::string OnnxWriter::activated(const std::string& x, const Activation& act) {
 
 /// The batch norm that alone reads a convolution's output.
 const TracedOp* OnnxWriter::norm_behind(const TracedOp& convolution) const {
-  const std::vector<const TracedOp*>& readers = readers_.at(convolution.y.impl());
-  const bool alone = readers.size() == 1 && readers[0]->name == "batch_norm";
-  return alone && std::any_cast<Conv2dSpec>(convolution.attributes).act.kind == Act::none ? readers[0] : nullptr;
+  const auto readers = readers_.find(convolution.y.impl());
+  if (readers == readers_.end() || readers->second.size() != 1 || readers->second[0]->name != "batch_norm")
+    return nullptr;
+  return std::any_cast<Conv2dSpec>(convolution.attributes).act.kind == Act::none ? readers->second[0] : nullptr;
 }
 
 // gamma (w x - mean) / sqrt(var + eps) + beta = (g w) x + (beta - g mean) with g = gamma / sqrt(var + eps).
