@@ -1,10 +1,12 @@
-// cuBLAS on the GPU of gpu.h: its context, and the product by definition.
+// cuBLAS on the GPU of gpu.h: its context, and the product in double.
 #include <cublas_v2.h>
 
 #include <set>
+#include <vector>
 
 #include "tests/cuda/doubles.h"
 #include "tests/cuda/gpu.h"
+#include "tests/cuda/product.h"
 
 struct cublasContext {
   std::shared_ptr<md::doubles::Stream> stream;
@@ -19,7 +21,7 @@ std::set<cublasHandle_t>& handles() {
 }
 
 /// A matrix as BLAS sees it: stored by columns, `stride` apart.
-struct Matrix {
+struct Operand {
   const float* at;
   i64 stride;
   bool transposed;
@@ -33,13 +35,16 @@ struct Matrix {
   }
 };
 
-void multiply(i64 m, i64 n, i64 k, const Matrix& a, const Matrix& b, float* c, i64 ldc) {
+/// The product of rows, c' = b' a': columns of c are its rows.
+void sgemm(i64 m, i64 n, i64 k, const Operand& a, const Operand& b, float* c, i64 ldc) {
+  std::vector<double> left(std::size_t(n * k)), right(std::size_t(k * m)), product(std::size_t(n * m));
+  for (i64 i = 0; i < k; ++i) {
+    for (i64 column = 0; column < n; ++column) left[std::size_t(column * k + i)] = b(i, column);
+    for (i64 row = 0; row < m; ++row) right[std::size_t(i * m + row)] = a(row, i);
+  }
+  multiply(n, m, k, {left.data(), k, 1}, {right.data(), m, 1}, product.data(), m);
   for (i64 column = 0; column < n; ++column) {
-    for (i64 row = 0; row < m; ++row) {
-      double sum = 0;
-      for (i64 i = 0; i < k; ++i) sum += a(row, i) * b(i, column);
-      c[row + column * ldc] = float(sum);
-    }
+    for (i64 row = 0; row < m; ++row) c[row + column * ldc] = float(product[std::size_t(column * m + row)]);
   }
 }
 
@@ -85,10 +90,10 @@ cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t op_a, cub
                               const float* beta, float* c, int ldc) {
   if (fails("cublasSgemm")) return CUBLAS_STATUS_INTERNAL_ERROR;
   if (!handles().contains(handle) || !handle->stream) return CUBLAS_STATUS_INVALID_VALUE;
-  const Matrix left{a, lda, op_a == CUBLAS_OP_T}, right{b, ldb, op_b == CUBLAS_OP_T}, product{c, ldc, false};
+  const Operand left{a, lda, op_a == CUBLAS_OP_T}, right{b, ldb, op_b == CUBLAS_OP_T}, product{c, ldc, false};
   const bool valid = left.valid(m, k) && right.valid(k, n) && product.valid(m, n) && c != a && c != b;
   if (!valid || *alpha != 1.F || *beta != 0.F) return CUBLAS_STATUS_INVALID_VALUE;
-  handle->stream->push([=] { return multiply(m, n, k, left, right, c, ldc), cudaSuccess; });
+  handle->stream->push([=] { return sgemm(m, n, k, left, right, c, ldc), cudaSuccess; });
   return CUBLAS_STATUS_SUCCESS;
 }
 

@@ -1,5 +1,5 @@
 // cuDNN without a GPU (linked with --wrap): descriptors and plans are cuDNN's own, its context is a double, and what a
-// plan executes is its operation graph, by definition. Execution is checked more strictly than cuDNN does it.
+// plan executes is its operation graph. Execution is checked more strictly than cuDNN does it.
 #include <cuda_runtime_api.h>
 #include <cudnn.h>
 #include <dlfcn.h>

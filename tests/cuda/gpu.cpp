@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstring>
+#include <memory>
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
@@ -15,7 +16,8 @@
 namespace md::doubles {
 namespace {
 
-constexpr std::size_t kSize = std::size_t{4} << 30, kAlign = 512, kGuard = 256, kPage = 4096;
+constexpr std::size_t kSize = std::size_t{4} << 30, kAlign = 512, kGuard = 256;
+constexpr std::size_t kPage = std::size_t{2} << 20;  // a huge one: opening and closing takes time by the page
 constexpr int kGuardByte = 0xA5;
 
 std::size_t round_up(std::size_t n, std::size_t unit) { return (n + unit - 1) / unit * unit; }
@@ -31,10 +33,11 @@ class Opened {
 }  // namespace
 
 Memory::Memory() : limit_(kSize) {
-  void* const range = mmap(nullptr, kSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* range = mmap(nullptr, kSize + kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   MD_CHECK(range != MAP_FAILED, "the doubles find no address range for device memory");
-  madvise(range, kSize, MADV_HUGEPAGE);  // opening and closing takes time by the page
-  base_ = static_cast<std::byte*>(range);
+  std::size_t room = kSize + kPage;
+  base_ = static_cast<std::byte*>(std::align(kPage, kSize, range, room));
+  madvise(base_, kSize, MADV_HUGEPAGE);
 }
 
 Memory& memory() {

@@ -5,6 +5,8 @@
 #include <bit>
 #include <nlohmann/json.hpp>
 
+#include "tests/cuda/product.h"
+
 namespace md::doubles {
 namespace {
 
@@ -75,30 +77,78 @@ void for_each_element(const GraphTensor& t, const Visit& visit) {
   }
 }
 
-/// Calls visit(x, w, y) with the places of the three numbers of every product in a convolution.
-template <class Visit>
-void for_each_product(const GraphNode& node, const GraphTensor& x, const GraphTensor& w, const GraphTensor& y,
-                      const Visit& visit) {
-  const i64 N = x.dims[0], C = x.dims[1], H = x.dims[2], W = x.dims[3];
-  const i64 O = w.dims[0], I = w.dims[1], kh = w.dims[2], kw = w.dims[3], OH = y.dims[2], OW = y.dims[3];
-  const i64 outputs = O / (C / I);  // of a group
-  MD_CHECK(C % I == 0 && O % (C / I) == 0, "plan: ", C, " channels in, ", O, " out, ", I, " each");
-  for (i64 place = 0; place < N * OH * OW; ++place) {
-    const i64 n = place / (OH * OW), oy = place / OW % OH, ox = place % OW;
-    for (i64 tap = 0; tap < kh * kw; ++tap) {
-      const i64 iy = oy * node.stride[0] - node.pad[0] + tap / kw * node.dilation[0];
-      const i64 ix = ox * node.stride[1] - node.pad[1] + tap % kw * node.dilation[1];
-      if (iy < 0 || iy >= H || ix < 0 || ix >= W) continue;
-      const i64 pixel = ((n * H + iy) * W + ix) * C;
-      for (i64 o = 0; o < O; ++o) {
-        for (i64 i = 0; i < I; ++i) {
-          visit(std::size_t(pixel + o / outputs * I + i), std::size_t((o * kh * kw + tap) * I + i),
-                std::size_t(place * O + o));
-        }
+/// A convolution x [N,H,W,C] -> y [N,OH,OW,O] or one of its gradients, group by group. What lies under the filter at
+/// some places of y is a matrix [places,K], its taps in a row; with that, all three are products of matrices.
+class Convolution {
+ public:
+  Convolution(const GraphNode& node, const GraphTensor& x, const GraphTensor& w, const GraphTensor& y)
+      : node_(node),
+        C_(x.dims[1]),
+        H_(x.dims[2]),
+        W_(x.dims[3]),
+        O_(w.dims[0]),
+        I_(w.dims[1]),
+        kw_(w.dims[3]),
+        taps_(w.dims[2] * kw_),
+        OH_(y.dims[2]),
+        OW_(y.dims[3]),
+        all_places_(x.dims[0] * OH_ * OW_) {
+    MD_CHECK(C_ % I_ == 0 && O_ % (C_ / I_) == 0, "plan: ", C_, " channels in, ", O_, " out, ", I_, " each");
+  }
+
+  /// Adds to that of the three which the node computes.
+  void run(Numbers& x, Numbers& w, Numbers& y) {
+    constexpr i64 kAtOnce = 512;  // places: their matrix stays in the cache
+    for (i64 group = 0; group < C_ / I_; ++group) {
+      for (i64 begin = 0; begin < all_places_; begin += kAtOnce)
+        run({group, begin, std::min(begin + kAtOnce, all_places_)}, x, w, y);
+    }
+  }
+
+ private:
+  /// Places [begin, end) of a group.
+  struct Part {
+    i64 group, begin, end;
+  };
+
+  void run(const Part& part, Numbers& x, Numbers& w, Numbers& y) {
+    const i64 places = part.end - part.begin, K = taps_ * I_, outputs = O_ / (C_ / I_);
+    double *const filter = w.data() + part.group * outputs * K, *const out =
+                                                                    y.data() + part.begin * O_ + part.group * outputs;
+    taps_of_places_.assign(std::size_t(places * K), 0.);
+    double* const matrix = taps_of_places_.data();
+    if (node_.operation == "CONVOLUTION_BACKWARD_DATA") {
+      multiply(places, K, outputs, {out, O_, 1}, {filter, K, 1}, matrix, K);
+      for_each_tap(part, [&](i64 tap, i64 pixel) {
+        for (i64 i = 0; i < I_; ++i) x[std::size_t(pixel + i)] += matrix[tap + i];
+      });
+      return;
+    }
+    for_each_tap(part, [&](i64 tap, i64 pixel) { std::copy_n(x.data() + pixel, I_, matrix + tap); });
+    if (node_.operation == "CONVOLUTION_FORWARD")
+      return multiply(places, outputs, K, {matrix, K, 1}, {filter, 1, K}, out, O_);
+    MD_CHECK(node_.operation == "CONVOLUTION_BACKWARD_FILTER", "plan: ", node_.operation);
+    multiply(outputs, K, places, {out, 1, O_}, {matrix, K, 1}, filter, K);
+  }
+
+  /// Calls visit(first of I elements in the matrix, first in x) for every tap that is not in the padding.
+  template <class Visit>
+  void for_each_tap(const Part& part, const Visit& visit) const {
+    for (i64 place = part.begin; place < part.end; ++place) {
+      const i64 n = place / (OH_ * OW_), oy = place / OW_ % OH_, ox = place % OW_;
+      for (i64 tap = 0; tap < taps_; ++tap) {
+        const i64 iy = oy * node_.stride[0] - node_.pad[0] + tap / kw_ * node_.dilation[0];
+        const i64 ix = ox * node_.stride[1] - node_.pad[1] + tap % kw_ * node_.dilation[1];
+        if (iy < 0 || iy >= H_ || ix < 0 || ix >= W_) continue;
+        visit(((place - part.begin) * taps_ + tap) * I_, ((n * H_ + iy) * W_ + ix) * C_ + part.group * I_);
       }
     }
   }
-}
+
+  const GraphNode& node_;
+  i64 C_, H_, W_, O_, I_, kw_, taps_, OH_, OW_, all_places_;
+  Numbers taps_of_places_;
+};
 
 }  // namespace
 
@@ -137,18 +187,8 @@ void Graph::convolve(const GraphNode& node, std::map<std::string, Numbers>& numb
     return found != node.tensors.end() ? found->second : node.tensors.at(gradient);
   };
   const std::string x_name = tensor("X", "dX"), w_name = tensor("W", "dW"), y_name = tensor("Y", "dY");
-  Numbers &x = numbers.at(x_name), &w = numbers.at(w_name), &y = numbers.at(y_name);
-  const auto each = [&](const auto& visit) {
-    for_each_product(node, tensors_.at(x_name), tensors_.at(w_name), tensors_.at(y_name), visit);
-  };
-  if (node.operation == "CONVOLUTION_FORWARD") {
-    each([&](std::size_t i, std::size_t k, std::size_t o) { y[o] += x[i] * w[k]; });
-  } else if (node.operation == "CONVOLUTION_BACKWARD_DATA") {
-    each([&](std::size_t i, std::size_t k, std::size_t o) { x[i] += y[o] * w[k]; });
-  } else {
-    MD_CHECK(node.operation == "CONVOLUTION_BACKWARD_FILTER", "plan: ", node.operation);
-    each([&](std::size_t i, std::size_t k, std::size_t o) { w[k] += x[i] * y[o]; });
-  }
+  Convolution(node, tensors_.at(x_name), tensors_.at(w_name), tensors_.at(y_name))
+      .run(numbers.at(x_name), numbers.at(w_name), numbers.at(y_name));
 }
 
 void Graph::compute(const std::map<std::string, void*>& addresses) const {

@@ -1,4 +1,4 @@
-// What an execution plan of cuDNN computes, read from the plan's own JSON and computed by definition, in double.
+// What an execution plan of cuDNN computes, read from the plan's own JSON and computed in double.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -8,6 +8,8 @@
 #include "engine/tensor.h"
 
 namespace md::doubles {
+
+using Numbers = std::vector<double>;  // of a tensor: N H W C, dense; weights O kh kw I
 
 struct GraphTensor {
   DType dtype = DType::f32;
@@ -37,7 +39,6 @@ class Graph {
   void compute(const std::map<std::string, void*>& addresses) const;
 
  private:
-  using Numbers = std::vector<double>;  // N H W C, dense; weights O kh kw I
   void convolve(const GraphNode&, std::map<std::string, Numbers>& by_tensor) const;
   std::map<std::string, GraphTensor> tensors_;
   std::vector<GraphNode> nodes_;
