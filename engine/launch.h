@@ -33,12 +33,12 @@ __global__ void run(i64 first, unsigned rows, unsigned inner, F f) {
 
 template <class F>
 void launch(i64 outer, i64 inner, const F& f) {
-  constexpr i64 kMost = (i64{1} << 31) - 1, kThreads = 256, kMostBlocks = 65536;
+  constexpr i64 kMost = (i64{1} << 31) - 1, kThreads = 256;
   MD_CHECK(inner <= kMost, "launch: rows of ", inner, " elements");
   const i64 rows_at_once = kMost / inner;
   for (i64 first = 0; first < outer; first += rows_at_once) {
     const i64 rows = std::min(rows_at_once, outer - first);
-    const i64 blocks = std::min((rows * inner + kThreads - 1) / kThreads, kMostBlocks);
+    const i64 blocks = std::min((rows * inner + kThreads - 1) / kThreads, kLaunchBlocks);
     launch_kernel(run<F>, unsigned(blocks), unsigned(kThreads), 0, runtime().compute, first, unsigned(rows),
                   unsigned(inner), f);
   }

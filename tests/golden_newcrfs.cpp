@@ -8,7 +8,7 @@
 namespace md::golden {
 namespace {
 
-Rng unused() { return Rng(0, Purpose::init); }
+Rng unused() { return Rng::none(); }
 
 Tensor as_map(const Tensor& tokens, i64 h, i64 w) { return tokens.reshape({tokens.dim(0), h, w, tokens.dim(2)}); }
 Tensor as_tokens(const Tensor& map) { return map.reshape({map.dim(0), map.dim(1) * map.dim(2), map.dim(3)}); }
@@ -123,6 +123,7 @@ std::unique_ptr<Part> part_of(const State& state, const std::string& prefix, Arg
     if (name.starts_with(prefix)) own[name.substr(prefix.size())] = tensor;
   }
   part->load(own);
+  part->to(device());
   part->eval();
   return part;
 }
@@ -150,8 +151,8 @@ void add_encoder_features(const State& state, const Tensor& image, Maps& maps) {
     const auto stage = part_of<SwinStage>(state, cat("backbone.layers.", i, "."), options, i == 3);
     x = stage->forward(x, {}, 0);
     if (i == 2) maps["backbone.layers.2"] = as_tokens(x);
-    maps[cat("backbone.out", i)] =
-        layer_norm(x, state.at(cat("backbone.norm", i, ".weight")), state.at(cat("backbone.norm", i, ".bias")));
+    const auto norm = [&](const char* what) { return state.at(cat("backbone.norm", i, what)).to(device()); };
+    maps[cat("backbone.out", i)] = layer_norm(x, norm(".weight"), norm(".bias"));
     if (i < 3) x = stage->downsample(x);
   }
 }

@@ -4,6 +4,7 @@
 // (in quotes) that brings threadIdx, __syncthreads, __shfl_*_sync and so on, and in md::cuda
 //   cudaError_t emulate(cudaStream_t, dim3 grid, dim3 block, std::size_t shared_bytes, std::function<void()> thread);
 //   void* emulated_shared();  // dynamic shared memory of the running block
+//   constexpr i64 kLaunchBlocks;  // most blocks of launch(), whose threads loop; emulated threads are dear
 #pragma once
 #ifdef MD_CUDA_EMULATED
 #include <cuda_runtime_api.h>
@@ -20,6 +21,10 @@
 #include "engine/cuda/runtime.h"
 
 namespace md::cuda {
+
+#ifndef MD_CUDA_EMULATED
+constexpr std::int64_t kLaunchBlocks = 65536;
+#endif
 
 template <class... Parameters, class... Arguments>
 void launch_kernel(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,

@@ -36,6 +36,8 @@ constexpr int warpSize = 32;
 
 namespace md::cuda {
 
+constexpr std::int64_t kLaunchBlocks = 32;
+
 /// Which warp goes first, and which lane and block.
 enum class WarpOrder : std::uint8_t { forward, reverse, shuffled };
 /// Before the first call it is what the environment variable MD_WARP_ORDER says, else forward.
