@@ -1,6 +1,7 @@
 // Every convolution and gradient of a training step has an execution plan in cuDNN that is deterministic, exact where
 // it is to be exact, and content with little memory. Asks cuDNN's own heuristics and finalises its own plans for GPUs
-// that need not be there; nothing is executed. Prints what workspaces the plans want.
+// that need not be there; nothing is executed. Prints a row for each plan, for each matrix product (cuBLAS has no
+// plans), and what workspaces a step wants.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
@@ -8,6 +9,8 @@
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
+#include <limits>
+#include <sstream>
 
 #include "tests/cuda/gpu_profile.h"
 #include "tests/cuda/recording_backend.h"
@@ -23,7 +26,7 @@ using cuda::ConvProblem;
 using cuda::Descriptor;
 using test::GpuProfile;
 
-/// A training step, as far as its convolutions are concerned.
+/// A training step, as far as its convolutions and products are concerned.
 struct StepSize {
   std::string net;
   i64 batch, height, width;
@@ -45,6 +48,16 @@ std::set<StepSize> training_sizes() {
   }
   return sizes;
 }
+
+/// Recorded once a process.
+const test::StepWork& work_of(const StepSize& size) {
+  static std::map<StepSize, test::StepWork> known;
+  const auto found = known.find(size);
+  if (found != known.end()) return found->second;
+  return known[size] = test::work_of_step(size.net, size.batch, size.height, size.width);
+}
+
+double mebibytes(std::size_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 std::vector<cudnnBackendNumericalNote_t> notes_of(const ConvPlan& plan) {
   const auto config =
@@ -79,7 +92,7 @@ struct Line {
 std::ostream& operator<<(std::ostream& out, const Line& l) {
   return out << std::setw(5) << l.plans << std::setw(9) << cat(l.fused_bias, "/", l.bias) << std::setw(13)
              << cat(l.fused_act, "/", l.act) << std::setw(11) << std::fixed << std::setprecision(1)
-             << static_cast<double>(l.most_bytes) / (1 << 20) << "  " << l.most << "\n";
+             << mebibytes(l.most_bytes) << "  " << l.most << "\n";
 }
 
 struct Target {
@@ -110,27 +123,46 @@ class ConvolutionPlans : public testing::TestWithParam<Target> {
 };
 
 TEST_P(ConvolutionPlans, ExistForEveryConvolutionOfTheTrainingSteps) {
-  std::cout << GetParam() << ", cuDNN " << cudnnGetVersion()
-            << "\nstep                        pass   plans  + bias  + leaky_relu  most MiB  for\n";
+  std::ostringstream summary;
+  summary << GetParam() << ", cuDNN " << cudnnGetVersion()
+          << "\nstep                        pass   plans  + bias  + leaky_relu  most MiB  for\n";
   for (const StepSize& size : training_sizes()) {
     Line lines[3];
-    for (const ConvProblem& recorded : test::convolutions_of(size.net, size.batch, size.height, size.width)) {
+    for (const ConvProblem& recorded : work_of(size).convolutions) {
       const ConvProblem p = in_dtype(recorded);
       try {
         const ConvPlan plan = cuda::plan_conv(p, device_);
         expect_trustworthy(p, plan);
         lines[static_cast<int>(p.pass)].add(p, plan);
+        std::cout << p.str() << ": engine " << plan.engine << ", " << mebibytes(plan.workspace_bytes) << " MiB\n";
       } catch (const Error& e) {
         ADD_FAILURE() << e.what();
       }
     }
     const char* const passes[] = {"y", "dx", "dw"};
     for (int pass = 0; pass < 3; ++pass) {
-      std::cout << std::left << std::setw(28) << size.str() << std::setw(6) << passes[pass] << std::right
-                << lines[pass];
+      summary << std::left << std::setw(28) << size.str() << std::setw(6) << passes[pass] << std::right << lines[pass];
       EXPECT_GT(lines[pass].plans, 0) << size.str();
     }
   }
+  std::cout << summary.str();
+}
+
+// cuBLAS has an engine for any product whose sizes are 32-bit numbers: what it takes and what the step wants.
+TEST(MatrixProducts, OfTheTrainingStepsFitCublas) {
+  std::cout << "step                             m       n       k  a  b  + bias   GFLOP\n";
+  i64 products = 0;
+  for (const StepSize& size : training_sizes()) {
+    for (const test::Product& p : work_of(size).products) {
+      EXPECT_LE(std::max({p.m, p.n, p.k}), std::numeric_limits<int>::max()) << size.str();
+      ++products;
+      std::cout << std::left << std::setw(26) << size.str() << std::right << std::setw(8) << p.m << std::setw(8) << p.n
+                << std::setw(8) << p.k << (p.transpose_a ? "  t" : "   ") << (p.transpose_b ? "  t" : "   ")
+                << (p.bias ? "     yes" : "        ") << std::setw(8) << std::fixed << std::setprecision(1)
+                << 2e-9 * double(p.m) * double(p.n) * double(p.k) << "\n";
+    }
+  }
+  EXPECT_GT(products, 0);
 }
 
 /// Strided along H alone, dilated along W alone, grouped with two channels a group, one channel, a batch of one: no net
@@ -210,13 +242,22 @@ TEST(ConvolutionPlan, UsesTensorCoresForF32WhereTf32IsAllowed) {
 }
 
 TEST(RecordedConvolutions, AreThoseOfTheNetwork) {
-  const std::set<ConvProblem> found = test::convolutions_of("lt", 2, 64, 96);
+  const std::set<ConvProblem> found = test::work_of_step("lt", 2, 64, 96).convolutions;
   const auto count = [&](auto what) { return std::count_if(found.begin(), found.end(), what); };
   // The image wants no gradient; every weight does.
   EXPECT_EQ(count([](const ConvProblem& p) { return p.pass == ConvPass::data_gradient && p.x[3] == 3; }), 0);
   EXPECT_EQ(count([](const ConvProblem& p) { return p.pass == ConvPass::weight_gradient && p.x[3] == 3; }), 1);
   EXPECT_EQ(count([](const ConvProblem& p) { return p.x[0] != 2; }), 0);
   EXPECT_GT(count([](const ConvProblem& p) { return p.spec.groups > 1; }), 20);
+}
+
+// The first stage of Swin tiny: 96 channels, four times that in its MLP; 2 * (64/4) * (96/4) pixels.
+TEST(RecordedProducts, AreThoseOfTheNetwork) {
+  const std::set<test::Product> found = test::work_of_step("newcrfs_tiny07", 2, 64, 96).products;
+  constexpr i64 kPixels = 2 * 16 * 24, kWidth = 96;
+  EXPECT_TRUE(found.contains({false, true, true, kPixels, 4 * kWidth, kWidth}));
+  EXPECT_TRUE(found.contains({false, false, false, kPixels, kWidth, 4 * kWidth}));
+  EXPECT_TRUE(found.contains({true, false, false, 4 * kWidth, kWidth, kPixels}));
 }
 
 }  // namespace

@@ -39,7 +39,10 @@ class RecordingBackend final : public Backend {
                   const Tensor&) override {}
   void batch_norm_backward(const BatchNormSpec&, bool, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
                            const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&) override {}
-  void gemm(const GemmSpec&, const Tensor&, const Tensor&, const Tensor&, const Tensor&) override {}
+  void gemm(const GemmSpec& s, const Tensor& a, const Tensor&, const Tensor& bias, const Tensor& c) override {
+    const i64 n = c.dim(-1), m = c.numel() / n;
+    recorded.products.insert({s.transpose_a, s.transpose_b, bool(bias), m, n, a.numel() / m});
+  }
   void layer_norm(float, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
                   const Tensor&) override {}
   void layer_norm_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
@@ -50,13 +53,13 @@ class RecordingBackend final : public Backend {
   void reduce_sum(const Tensor&, const Tensor&, i64, i64, i64, const Tensor&) override {}
   void metric_depth(const MetricDepthPairs&, const Tensor&, const Tensor&, const Tensor&, const Tensor&) override {}
 
-  std::set<cuda::ConvProblem> recorded;
+  test::StepWork recorded;
 
  private:
   void record(ConvPass pass, const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& y, bool bias) {
     cuda::ConvProblem p = cuda::describe_conv(pass, s, x.shape(), w.shape(), y.shape(), x.dtype());
     p.bias = bias;
-    recorded.insert(p);
+    recorded.convolutions.insert(p);
   }
 };
 
@@ -72,17 +75,22 @@ Backend& cpu_backend() { return recording_backend(); }
 
 namespace test {
 
-std::set<cuda::ConvProblem> convolutions_of(const std::string& net, i64 batch, i64 height, i64 width) {
-  recording_backend().recorded.clear();
-  // One image is enough to walk the network: the batch is the first dimension of every map.
+StepWork work_of_step(const std::string& net, i64 batch, i64 height, i64 width) {
+  recording_backend().recorded = {};
+  // One image is enough to walk the network: the batch is the first dimension of every map, and of every product the
+  // dimension of the pixels, which are rows, or what a weight's gradient sums over.
   const Tensor image = Tensor::empty({1, height, width, 3}), focal_px = Tensor::empty({1});
-  sum(make_net(net, {})->forward(image, focal_px).depth_m).backward();
-  std::set<cuda::ConvProblem> found;
-  for (cuda::ConvProblem p : recording_backend().recorded) {
+  sum(make_net(net, {.random_weights = false})->forward(image, focal_px).depth_m).backward();
+  StepWork work;
+  for (cuda::ConvProblem p : recording_backend().recorded.convolutions) {
     p.x[0] = p.y[0] = batch;
-    found.insert(p);
+    work.convolutions.insert(p);
   }
-  return found;
+  for (Product p : recording_backend().recorded.products) {
+    (p.transpose_a ? p.k : p.m) *= batch;
+    work.products.insert(p);
+  }
+  return work;
 }
 
 }  // namespace test
