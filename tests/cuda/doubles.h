@@ -1,7 +1,7 @@
 // What tests see of the doubles: functions of the CUDA runtime and of cuDNN that tests link instead of the real ones.
 // They serve one GPU (gpu.h); cuDNN's descriptors stay real, so that cuDNN itself validates them.
 #pragma once
-#include <driver_types.h>
+#include <cuda_runtime_api.h>
 
 #include <map>
 #include <string>
@@ -32,6 +32,10 @@ std::ostream& operator<<(std::ostream&, const Live&);
 /// How much device memory there is.
 void limit_memory(std::size_t bytes);
 constexpr std::size_t kNoLimit = std::size_t{1} << 40;
+
+/// Which CUDA the driver supports, as 1000 * major + 10 * minor; 0: there is no driver.
+void install_driver(int version);
+constexpr int kNewestDriver = CUDART_VERSION;
 
 /// The stream works at once instead of as late as it may.
 void hurry(cudaStream_t, bool on);

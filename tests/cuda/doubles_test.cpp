@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <bit>
 #include <cmath>
 #include <functional>
 
+#include "engine/backend.h"
 #include "engine/cuda/conv_plan.h"
 #include "engine/cuda/runtime.h"
 #include "engine/launch.h"
@@ -86,6 +88,42 @@ TEST(CudnnDouble, RefusesWhatDoesNotFitThePlan) {
     small = Tensor::empty({64}, kGpu);
     e.addresses[0] = small.raw();
   });
+}
+
+/// `host` rounded to bf16, on the GPU.
+Tensor as_bf16(const Tensor& host) {
+  const Tensor short_one = Tensor::empty(host.shape(), {}, DType::bf16);
+  for (i64 i = 0; i < host.numel(); ++i)
+    short_one.data<std::uint16_t>()[i] = std::uint16_t((std::bit_cast<std::uint32_t>(host.data()[i]) + 0x8000U) >> 16U);
+  return short_one.to(kGpu);
+}
+Tensor as_f32(const Tensor& on_gpu) {
+  const Tensor host = on_gpu.to(Device{}), long_one = Tensor::empty(host.shape());
+  for (i64 i = 0; i < host.numel(); ++i)
+    long_one.data()[i] = std::bit_cast<float>(std::uint32_t{host.data<std::uint16_t>()[i]} << 16U);
+  return long_one;
+}
+
+// No network makes bf16 tensors yet; convolutions compute in the type of theirs, and sum in f32.
+TEST(CudnnDouble, ConvolvesBf16) {
+  const Conv2dSpec spec{.stride = 2, .pad = 1};
+  const Tensor x = as_bf16(test::random_tensor({2, 5, 6, 8}, 1)), w = as_bf16(test::random_tensor({16, 3, 3, 8}, 2)),
+               dy = as_bf16(test::random_tensor({2, 3, 3, 16}, 3));
+  const auto like = [](const Tensor& t) { return Tensor::empty(t.shape(), kGpu, DType::bf16); };
+  const Tensor y = like(dy), dx = like(x), dw = like(w);
+  Backend& gpu = backend(kGpu);
+  gpu.conv2d(spec, x, w, {}, y);
+  gpu.conv2d_dx(spec, dy, w, dx);
+  gpu.conv2d_dw(spec, dy, x, dw, {});
+  const Tensor cpu_y = Tensor::empty(dy.shape()), cpu_dx = Tensor::empty(x.shape()), cpu_dw = Tensor::empty(w.shape());
+  Backend& cpu = backend(Device{});
+  cpu.conv2d(spec, as_f32(x), as_f32(w), {}, cpu_y);
+  cpu.conv2d_dx(spec, as_f32(dy), as_f32(w), cpu_dx);
+  cpu.conv2d_dw(spec, as_f32(dy), as_f32(x), cpu_dw, {});
+  constexpr double kRounding = 0x1p-9;  // of a result, once
+  EXPECT_TRUE(test::close(as_f32(y), cpu_y, kRounding));
+  EXPECT_TRUE(test::close(as_f32(dx), cpu_dx, kRounding));
+  EXPECT_TRUE(test::close(as_f32(dw), cpu_dw, kRounding));
 }
 
 TEST(RuntimeDouble, WorksWhenSomebodyWaits) {

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "engine/backend.h"
+#include "engine/cuda/runtime.h"
 #include "engine/optim.h"
 #include "layers/modules.h"
 #include "layers/ops.h"
@@ -93,6 +94,28 @@ TEST(CudaFailures, EveryCallThatFailsIsAnError) {
   for (const auto& [call, times] : failed) std::cout << call << " failed " << times << " times\n";
   for (const auto& [call, times] : doubles::calls()) EXPECT_TRUE(failed.contains(call)) << call << " never failed";
   EXPECT_TRUE(std::isfinite(next_program()));
+}
+
+/// What somebody reads who asks for a GPU while that driver is installed.
+std::string said_of_driver(int version) {
+  doubles::install_driver(version);
+  EXPECT_TRUE(cuda_device_names().empty()) << "--device auto takes the CPU";
+  std::string said;
+  try {
+    const cuda::Runtime runtime(0);
+  } catch (const Error& error) {
+    said = error.what();
+    EXPECT_EQ(error.code(), Exit::no_device) << said;
+  }
+  doubles::install_driver(doubles::kNewestDriver);
+  return said;
+}
+
+TEST(CudaFailures, ADriverThatIsMissingOrTooOldIsNamed) {
+  EXPECT_EQ(said_of_driver(0), "device cuda: no NVIDIA driver is installed; --device cpu works without");
+  const std::string old = said_of_driver(11080);
+  EXPECT_NE(old.find("too old: it supports CUDA 11.8, this program wants "), std::string::npos) << old;
+  EXPECT_FALSE(cuda_device_names().empty());
 }
 
 TEST(CudaFailures, FullMemoryNamesTheBatch) {

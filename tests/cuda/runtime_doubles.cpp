@@ -30,6 +30,11 @@ Counters& counters() {
   return it;
 }
 
+int& driver() {
+  static int version = kNewestDriver;
+  return version;
+}
+
 std::set<cudaStream_t>& streams() {
   static std::set<cudaStream_t> it;
   return it;
@@ -123,6 +128,7 @@ std::ostream& operator<<(std::ostream& out, const Live& l) {
              << " events, " << l.handles << " handles, " << l.descriptors << " descriptors";
 }
 
+void install_driver(int version) { driver() = version; }
 void limit_memory(std::size_t bytes) { memory().limit(bytes); }
 void hurry(cudaStream_t stream, bool on) { stream->work->hurry(on); }
 
@@ -167,11 +173,12 @@ const char* cudaGetErrorString(cudaError_t error) {
 }
 cudaError_t cudaGetLastError() { return cudaSuccess; }
 
-cudaError_t cudaDriverGetVersion(int* version) { return *version = CUDART_VERSION, cudaSuccess; }
+cudaError_t cudaDriverGetVersion(int* version) { return *version = driver(), cudaSuccess; }
 cudaError_t cudaRuntimeGetVersion(int* version) { return *version = CUDART_VERSION, cudaSuccess; }
 
 cudaError_t cudaGetDeviceCount(int* count) {
   MD_DOUBLE(cudaGetDeviceCount);
+  MD_DOUBLE_WANTS(driver() >= CUDART_VERSION, cudaErrorInsufficientDriver);
   *count = 1;
   return cudaSuccess;
 }
