@@ -1,5 +1,7 @@
 // Matrix products on cuBLAS. It thinks of matrices as stored by columns, to which ours look transposed: c = a b is
 // asked for as c' = b' a'. Exact f32 unless TF32 is allowed; the same bits on every run, as there is one stream.
+// There is no batched form: only window attention multiplies many small matrices, and its scores must not leave the
+// kernel (window_attention.cu).
 #include <cublas_v2.h>
 
 #include <limits>
