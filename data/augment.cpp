@@ -150,6 +150,29 @@ class RowReader {
 
 }  // namespace
 
+AugmentSpec official_augmentation(const std::string& peer, DatasetKind kind) {
+  const bool newcrfs = peer == "newcrfs";
+  if (!newcrfs && peer != "bts") fail(Exit::usage, "--augment: no peer '", peer, "' (bts, newcrfs)");
+  if (kind == DatasetKind::plain) fail(Exit::usage, "--augment ", peer, ": its recipes are for nyu and kitti");
+  AugmentSpec spec;  // BTS on NYU
+  spec.always_draw_crop = !newcrfs;
+  if (kind == DatasetKind::nyu && newcrfs) {
+    spec.height = 480;
+    spec.width = 640;
+    spec.border = NyuBorder::zero_depth;
+  }
+  if (kind == DatasetKind::kitti) {
+    spec.height = 352;
+    spec.width = newcrfs ? 1120 : 704;
+    spec.border = NyuBorder::keep;
+    spec.kb_crop = true;
+    spec.rotation_degree = 1;
+    spec.brightness_low = 0.9;
+    spec.brightness_high = 1.1;
+  }
+  return spec;
+}
+
 void augment(const Sample& sample, const AugmentSpec& spec, Draws& draws, float* image, float* depth_m) {
   MD_CHECK(sample.has_depth(), "augment: ", sample.image_name, " has no ground truth");
   const EvalCrop box = box_of(sample, spec);

@@ -53,6 +53,10 @@ struct AugmentSpec {
   double brightness_low = 0.75, brightness_high = 1.25;
 };
 
+/// What the official code of "bts" or "newcrfs" does with NYU or KITTI, at its own size. Throws Exit::usage for another
+/// peer or data set.
+AugmentSpec official_augmentation(const std::string& peer, DatasetKind);
+
 /// Writes image [height,width,3] (ImageNet-normalised) and depth_m [height,width].
 /// Throws Exit::bad_data, naming the frame, where it is smaller than the crop.
 void augment(const Sample&, const AugmentSpec&, Draws&, float* image, float* depth_m);

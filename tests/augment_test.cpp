@@ -11,7 +11,6 @@
 #include "data/rotation.h"
 #include "engine/state.h"
 #include "tests/data_files.h"
-#include "tests/official_augmentation.h"
 #include "tests/testing.h"
 
 namespace md {
@@ -107,7 +106,7 @@ class Golden {
     return sample;
   }
   AugmentSpec spec() const {
-    AugmentSpec spec = test::official_augmentation(style_, dataset_kind(meta_["args"]["dataset"]));
+    AugmentSpec spec = official_augmentation(style_, dataset_kind(meta_["args"]["dataset"]));
     EXPECT_EQ(spec.height, meta_["args"]["input_height"]);
     EXPECT_EQ(spec.width, meta_["args"]["input_width"]);
     EXPECT_EQ(spec.rotation_degree, meta_["args"]["degree"]);
@@ -268,7 +267,7 @@ TEST(AugmentTest, RotationTurnsCounterClockwise) {
 
 TEST(AugmentTest, EqualKeysGiveEqualDraws) {
   const Sample sample = sample_of(500, 640);
-  const AugmentSpec spec = test::official_augmentation("bts", DatasetKind::nyu);
+  const AugmentSpec spec = official_augmentation("bts", DatasetKind::nyu);
   RngDraws first(7, 3, 11), again(7, 3, 11), other(7, 4, 11);
   const Augmented a = run(sample, spec, first), b = run(sample, spec, again), c = run(sample, spec, other);
   EXPECT_EQ(a.image, b.image);
@@ -307,10 +306,8 @@ TEST(AugmentTest, TooSmallFramesAreNamed) {
   };
   EXPECT_TRUE(
       fails(with(plain(11, 8), 10, 12), Exit::bad_data, "a.jpg: frame of 12x10 is too small for a crop of 8x11"));
-  EXPECT_TRUE(
-      fails(with(test::official_augmentation("bts", DatasetKind::nyu), 471, 640), Exit::bad_data, "crop of 608x472"));
-  EXPECT_TRUE(
-      fails(with(test::official_augmentation("bts", DatasetKind::kitti), 351, 1216), Exit::bad_data, "of 1216x352"));
+  EXPECT_TRUE(fails(with(official_augmentation("bts", DatasetKind::nyu), 471, 640), Exit::bad_data, "crop of 608x472"));
+  EXPECT_TRUE(fails(with(official_augmentation("bts", DatasetKind::kitti), 351, 1216), Exit::bad_data, "of 1216x352"));
 }
 
 TEST(AugmentTest, BenchmarkCropIsBottomAlignedAndCentred) {

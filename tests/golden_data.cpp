@@ -7,7 +7,6 @@
 #include "data/metrics.h"
 #include "data/score.h"
 #include "tests/golden.h"
-#include "tests/official_augmentation.h"
 #include "tests/testing.h"
 
 namespace md::golden {
@@ -161,7 +160,7 @@ class ScriptedDraws final : public Draws {
 AugmentSpec spec_of(const Json& meta) {
   const Json& args = meta.at("args");
   const std::string style = meta.at("case").get<std::string>().starts_with("newcrfs") ? "newcrfs" : "bts";
-  AugmentSpec spec = test::official_augmentation(style, dataset_kind(args.at("dataset")));
+  AugmentSpec spec = official_augmentation(style, dataset_kind(args.at("dataset")));
   spec.height = args.at("input_height"), spec.width = args.at("input_width");
   spec.rotation_degree = args.at("degree");
   spec.kb_crop = args.at("do_kb_crop");

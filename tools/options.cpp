@@ -92,6 +92,9 @@ void add_data_options(CLI::App& app, TrainOptions& o) {
 
 void add_augmentation_options(CLI::App& app, TrainOptions& o) {
   app.option_defaults()->group("augmentation");
+  app.add_option("--augment", o.recipe,
+                 "the recipe of a peer's code, where the options below are not given: bts, newcrfs")
+      ->check(CLI::IsMember({"", "bts", "newcrfs"}));
   app.add_option("--height", o.augment.height, "rows of a training sample")->check(CLI::Range(32, 4096));
   app.add_option("--width", o.augment.width, "columns of a training sample")->check(CLI::Range(32, 4096));
   app.add_option("--border", o.border, "white border of NYU frames: keep, crop (BTS) or zero-depth (NeWCRFs)")
@@ -199,6 +202,37 @@ NyuBorder border(const std::string& name) {
   return name == "zero-depth" ? NyuBorder::zero_depth : NyuBorder::keep;
 }
 
+std::string name_of(NyuBorder border) {
+  if (border == NyuBorder::crop) return "crop";
+  return border == NyuBorder::zero_depth ? "zero-depth" : "keep";
+}
+
+/// Another default, also for what is written down.
+template <class T>
+void set_default(CLI::App& app, const std::string& option, T& value, const T& now) {
+  CLI::Option* const defined = app.get_option(option);
+  if (defined->count() > 0) return;
+  value = now;
+  if constexpr (std::is_same_v<T, bool>) {
+    defined->default_str(now ? "true" : "false");
+  } else {
+    defined->default_str(CLI::detail::to_string(now));
+  }
+}
+
+void apply_recipe(CLI::App& app, TrainOptions& o) {
+  const AugmentSpec spec = official_augmentation(o.recipe, dataset_kind(o.dataset));
+  set_default(app, "--height", o.augment.height, spec.height);
+  set_default(app, "--width", o.augment.width, spec.width);
+  set_default(app, "--border", o.border, name_of(spec.border));
+  set_default(app, "--kb-crop", o.augment.kb_crop, spec.kb_crop);
+  set_default(app, "--rotation", o.augment.rotation_degree, spec.rotation_degree);
+  set_default(app, "--always-draw-crop", o.augment.always_draw_crop, spec.always_draw_crop);
+  set_default(app, "--flip", o.augment.flip, spec.flip);
+  set_default(app, "--photometric", o.augment.photometric, spec.photometric);
+  set_default(app, "--brightness", o.brightness, {spec.brightness_low, spec.brightness_high});
+}
+
 std::vector<std::string> final_values(const CLI::Option& option, bool is_list) {
   if (option.count() > 0) return option.results();
   const std::string text = option.get_default_str();
@@ -238,7 +272,8 @@ std::string config_changes(const nlohmann::json& before, const nlohmann::json& n
   return changes;
 }
 
-void resolve(const CLI::App& app, TrainOptions& o) {
+void resolve(CLI::App& app, TrainOptions& o) {
+  if (!o.recipe.empty()) apply_recipe(app, o);
   if (!o.resume.empty() && app.get_config_ptr()->as<std::string>() != o.resume + "/config.toml")
     fail(Exit::usage, "--resume and --config exclude each other");
   if (!o.resume.empty() && o.out != o.resume) fail(Exit::usage, "--resume and --out exclude each other");

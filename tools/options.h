@@ -30,6 +30,7 @@ struct TrainOptions {
   float depth_scale = 0;
   // Samples.
   AugmentSpec augment = {.height = 480, .width = 640, .always_draw_crop = false};
+  std::string recipe;  // --augment
   std::string border = "keep";
   std::vector<double> brightness = {augment.brightness_low, augment.brightness_high};
   // Network and loss.
@@ -71,8 +72,9 @@ std::string config_changes(const nlohmann::json& before, const nlohmann::json& n
 /// What the raw strings mean; call after parsing. Throws Exit::usage naming the option, also where --data, --list or
 /// --out is missing.
 void resolve(TrainOptions&);
-/// The same; also throws where both --resume and --config are given.
-void resolve(const CLI::App&, TrainOptions&);
+/// The same; also gives the options that --augment stands for their values, unless they are given themselves, and
+/// throws where both --resume and --config are given.
+void resolve(CLI::App&, TrainOptions&);
 /// `list` as given or, where that does not exist, inside --data.
 DatasetSpec dataset_spec(const TrainOptions&, const std::string& list);
 Protocol eval_protocol(const TrainOptions&);

@@ -18,7 +18,7 @@ struct Parsed {
     std::istringstream text(toml);
     app.parse_from_stream(text);
     options.data = options.list = options.out = "here";
-    resolve(options);
+    resolve(app, options);
   }
 };
 
