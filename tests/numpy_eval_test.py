@@ -180,7 +180,7 @@ class NumpyEvaluation(unittest.TestCase):
         return ["--data", REAL / dataset, "--list", name, "--protocol", protocol, "--arithmetic", "f64"]
 
     def check(self, dataset, protocol, cap, options=(), **how):
-        for name in LISTS[dataset]:
+        for name in LISTS[dataset] if not options else LISTS[dataset][:1]:
             frames = frames_of(dataset, name)
             metres = [units.astype(np.float32) / np.float32(frames.scale) for units in frames.predictions]
             with tempfile.TemporaryDirectory() as temporary:
