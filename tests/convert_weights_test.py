@@ -22,6 +22,7 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("MD_SHARED", SOURCE.parent / "shared"))
 TOOL = SOURCE / "tools" / "convert_weights.py"
+MDEVAL = Path(os.environ.get("MD_BIN", SOURCE / "build" / "cpu" / "bin")) / "mdeval"
 sys.path.insert(0, str(TOOL.parent))
 import convert_weights  # noqa: E402
 import weight_files  # noqa: E402
@@ -133,12 +134,16 @@ class ConvertWeights(Folder):
                 self.assertEqual(load_zipped(self.path("back.pth")), state)
 
     def test_a_whole_net_becomes_a_checkpoint(self):
-        self.path("lt.pth", zipped(weights(read_manifest("lt"))))
+        manifest = read_manifest("lt")
+        counters = {name: Tensor(kind, shape, bytes(8)) for name, (kind, shape) in manifest.items() if kind == "Long"}
+        self.path("lt.pth", zipped({**weights(manifest), **counters}))
         self.convert(self.path("lt.pth"), self.path("lt.safetensors"), "--dataset", "kitti")
         _, metadata = parse_safetensors(self.path("lt.safetensors"))
         self.assertEqual(json.loads(metadata["config"]),
                          {"net": "lt", "dataset": "kitti", "max-depth": 80, "focal-scaling": False})
-        self.assertEqual(json.loads(metadata["run"])["step"], 0)
+        export = [MDEVAL, "export", "--onnx", self.path("lt.onnx"), self.path("lt.safetensors"), "--size", "32x32"]
+        taken = subprocess.run(export, capture_output=True, text=True)
+        self.assertEqual(taken.returncode, 0, taken.stderr)
         self.convert(self.path("lt.pth"), self.path("x.pth"), "--dataset", "kitti", code=2)
         self.convert(self.path("lt.pth"), self.path("x.safetensors"), "--layout", "plain", "--dataset", "kitti", code=2)
 

@@ -226,8 +226,8 @@ def checkpoint_metadata(net, layout, dataset):
         raise Failure(f"--dataset: the layout {layout} is no whole net", USAGE)
     config = {"net": ENGINE_NAMES.get(net, net), "dataset": dataset, "max-depth": LARGEST_DEPTH_M[dataset],
               "focal-scaling": (layout, dataset) == ("bts", "kitti")}
-    counts = ("seed", "step", "epoch", "steps_per_epoch", "schedule_steps", "evaluated", "skipped")
-    run = {**dict.fromkeys(counts, 0), "lr_factor": 1.0, "best": None}
+    counts = ("seed", "step", "epoch", "frames", "steps_per_epoch", "schedule_steps", "evaluated", "skipped")
+    run = {**dict.fromkeys(counts, 0), "lr_factor": 1.0, "computed_on": "", "best": None}
     return {"config": json.dumps(config), "run": json.dumps(run)}
 
 
