@@ -185,6 +185,21 @@ TEST(WindowAttentionMask, IsMinusOneHundred) {
   }
 }
 
+// A score that is no number must be seen in the loss: the softmax of its row is none either, never a uniform one.
+TEST(WindowAttentionScores, ThatAreNoNumbersMakeNone) {
+  const Setting s{"", {1, 7, 7, 4}, {1, 0}, false};
+  for (const float query : {std::numeric_limits<float>::quiet_NaN(), 1e30F}) {
+    for_each_device([&](Device device) {
+      std::vector<Tensor> in = inputs(s);
+      for (i64 i = 0; i < 4; ++i) in[0].data()[i] = query;         // of the first token
+      for (i64 i = 4; i < 8; ++i) in[0].data()[i] = query * 1e9F;  // and its key: the product is beyond a float
+      for (Tensor& t : in) t = t.to(device);
+      const std::vector<float> y = op(s)(in).to_host();
+      for (i64 c = 0; c < 4; ++c) EXPECT_FALSE(std::isfinite(y[std::size_t(c)])) << query << ", channel " << c;
+    });
+  }
+}
+
 TEST(WindowAttentionThreads, TwoRunsAgreeBitForBit) {
   const Setting s{"", {3, 30, 40, 24}, {3, 3}, true};
   const std::vector<Tensor> a = gradients(op(s), inputs(s)), b = gradients(op(s), inputs(s));

@@ -3,6 +3,7 @@
 #include "tools/options.h"
 
 #include <filesystem>
+#include <iostream>
 #include <iterator>
 #include <regex>
 #include <set>
@@ -361,6 +362,15 @@ void add_device_options(CLI::App& app, std::string& name, bool& tf32) {
 
 Device choose_device(const std::string& name) {
   if (name == "cpu" || (name == "auto" && cuda_device_names().empty())) return {};
+  if (name == "auto") {
+    try {
+      backend({Device::cuda, 0});
+      return {Device::cuda, 0};
+    } catch (const Error& error) {
+      std::cerr << "no usable GPU: " << error.what() << "; computing on the CPU" << std::endl;
+      return {};
+    }
+  }
   const Device gpu{Device::cuda, name.starts_with("cuda:") ? std::stoi(name.substr(5)) : 0};
   backend(gpu);  // throws if it cannot be used
   return gpu;

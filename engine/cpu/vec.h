@@ -52,7 +52,7 @@ inline float max_of_lanes(Vec v) { return fold_lanes(v, larger); }
 /// and |r| <= ln(2)/2; ln(2) in two parts, so that n ln(2) is exact.
 inline Vec exp_of_negative(Vec x) {
   constexpr float kRound = 12582912.F;  // 1.5 * 2^23: adding it leaves no bits behind the point
-  x = larger(x, broadcast(-87.F));
+  x = larger(broadcast(-87.F), x);      // in this order a NaN stays one
   const Vec n = (x * 1.44269504F + kRound) - kRound;
   const Vec r = (x - n * 0.693359375F) + n * 2.12194440e-4F;
   Vec p = broadcast(1.F / 5040);  // Taylor: |r|^8 / 8! < 6e-9

@@ -9,7 +9,12 @@ namespace {
 
 void* take(std::size_t bytes) {
   void* block = nullptr;
-  const cudaError_t status = cudaMallocAsync(&block, bytes, cuda::runtime().compute);
+  cudaError_t status = cudaMallocAsync(&block, bytes, cuda::runtime().compute);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    MD_CUDA(cudaStreamSynchronize(cuda::runtime().compute));  // what was freed comes back when the stream has reached it
+    status = cudaMallocAsync(&block, bytes, cuda::runtime().compute);
+  }
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();  // the pool says it
     return nullptr;
@@ -42,6 +47,8 @@ struct Add {
   }
 };
 
+__global__ void probe() {}
+
 template <class T>
 void fill_as(const Tensor& y, float value) {
   launch(y.device(), rows_of(y.numel()), kRow, Fill<T>{y.data<T>(), y.numel(), static_cast<T>(value)});
@@ -52,7 +59,9 @@ void fill_as(const Tensor& y, float value) {
 CudaBackend::CudaBackend(int index)
     : name_(cat("cuda:", index, " ", cuda::runtime(index).name)),
       pool_(take, give, Exit::no_device),
-      convolutions_(make_conv_plans()) {}
+      convolutions_(make_conv_plans()) {
+  cuda::require_code(probe);
+}
 CudaBackend::~CudaBackend() = default;
 
 /// Never destroyed: tensors in static storage may outlive any order of destruction.
@@ -77,9 +86,10 @@ void CudaBackend::copy(void* to, const void* from, std::size_t bytes) {
   MD_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cuda::runtime().compute));
 }
 
-/// Pageable memory has been read when the call returns: the driver stages it.
+/// `host` has been read when this returns: the driver stages pageable memory, unless the GPU reads it by itself, later.
 void CudaBackend::to_device(void* device, const void* host, std::size_t bytes) {
   MD_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, cuda::runtime().compute));
+  if (cuda::runtime().reads_pageable_memory) MD_CUDA(cudaStreamSynchronize(cuda::runtime().compute));
 }
 
 void CudaBackend::to_host(void* host, const void* device, std::size_t bytes) {

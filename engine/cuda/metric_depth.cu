@@ -93,11 +93,12 @@ struct Found {
 
 /// The gradient at p gains the sum of coefficient * (f_p - f_q) over the lanes of `hits`.
 __device__ void add_gradient(const Map& map, int p, int lane, const Found& mine, unsigned hits, bool fresh) {
+  if (hits == 0 && !fresh) return;
   float* const gradient = map.gradient + static_cast<i64>(p) * map.C;
   for (int first = 0; first < map.C; first += kWarp) {  // the same for all lanes: they exchange what they found
     const int c = first + lane;
     const bool here = c < map.C;
-    const float f = here ? map.feature(p)[c] : 0.F;
+    const float f = here && hits != 0 ? map.feature(p)[c] : 0.F;
     float g = here && !fresh ? gradient[c] : 0.F;
     for (unsigned left = hits; left != 0; left &= left - 1) {
       const int from = __ffs(static_cast<int>(left)) - 1;

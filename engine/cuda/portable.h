@@ -34,7 +34,7 @@ void launch_kernel(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::si
   MD_CUDA(emulate(stream, grid, block, shared_bytes,
                   [kernel, ... copies = static_cast<Parameters>(arguments)] { kernel(copies...); }));
 #else
-  constexpr std::size_t kWithoutAsking = 48 * 1024;  // bytes
+  constexpr std::size_t kWithoutAsking = 46 * 1024;  // bytes: 48 KiB, of which static memory takes its part
   if (shared_bytes > kWithoutAsking)
     MD_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared_bytes)));
   cudaLaunchConfig_t config{};
@@ -43,6 +43,15 @@ void launch_kernel(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::si
   config.dynamicSmemBytes = shared_bytes;
   config.stream = stream;
   MD_CUDA(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...));
+#endif
+}
+
+/// Throws where this program has no code for the GPU in use.
+template <class... Parameters>
+void require_code([[maybe_unused]] void (*kernel)(Parameters...)) {
+#ifndef MD_CUDA_EMULATED
+  cudaFuncAttributes attributes{};
+  MD_CUDA(cudaFuncGetAttributes(&attributes, kernel));
 #endif
 }
 

@@ -36,6 +36,12 @@ std::string device_name(int index) {
   return properties.name;
 }
 
+int attribute(int index, cudaDeviceAttr which) {
+  int value = 0;
+  MD_CUDA(cudaDeviceGetAttribute(&value, which, index));
+  return value;
+}
+
 }  // namespace
 
 void check(cudaError_t status, const char* call, const char* file, int line) {
@@ -58,7 +64,10 @@ std::vector<std::string> device_names() {
 Stream::Stream() { MD_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
 Stream::~Stream() { cudaStreamDestroy(stream_); }
 
-Runtime::Runtime(int index_wanted) : index(selected(index_wanted)), name(device_name(index)) {}
+Runtime::Runtime(int index_wanted)
+    : index(selected(index_wanted)),
+      name(device_name(index)),
+      reads_pageable_memory(attribute(index, cudaDevAttrPageableMemoryAccess) != 0) {}
 
 /// Never destroyed: tensors in static storage may outlive any order of destruction.
 const Runtime& runtime(int index) {

@@ -35,6 +35,7 @@ struct Runtime {
   explicit Runtime(int index_wanted);  // throws with the reason why there is no such GPU
   int index;
   std::string name;
+  bool reads_pageable_memory;  // by itself, in the stream's order; other GPUs have copies of it staged at once
   Stream compute, copies;
 };
 

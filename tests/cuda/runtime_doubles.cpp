@@ -199,6 +199,13 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
   return cudaSuccess;
 }
 
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr which, int index) {
+  MD_DOUBLE(cudaDeviceGetAttribute);
+  MD_DOUBLE_WANTS(index == 0 && which == cudaDevAttrPageableMemoryAccess, cudaErrorInvalidValue);
+  *value = 0;
+  return cudaSuccess;
+}
+
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   MD_DOUBLE(cudaStreamCreateWithFlags);
   MD_DOUBLE_WANTS(flags == cudaStreamNonBlocking, cudaErrorInvalidValue);
@@ -264,7 +271,6 @@ cudaError_t cudaMallocAsync(void** block, std::size_t bytes, cudaStream_t stream
   MD_DOUBLE(cudaMallocAsync);
   MD_DOUBLE_WANTS(known(stream), cudaErrorInvalidResourceHandle);
   *block = memory().take(bytes);
-  if (!*block && stream->work->run() == cudaSuccess) *block = memory().take(bytes);  // what the stream has freed by now
   return *block ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 
