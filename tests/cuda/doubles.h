@@ -18,6 +18,8 @@ i64 host_waits();
 
 /// The call after the next n fails, once. -1: none will.
 void fail_call(i64 n);
+/// The next call of this name fails, once.
+void fail_call(const std::string& name);
 /// The name of the call that failed; empty while it is still to come.
 const std::string& failed_call();
 

@@ -23,6 +23,7 @@ namespace {
 struct Counters {
   std::map<std::string, i64> calls;
   i64 all = 0, waits = 0, fail_at = -1;
+  std::string fail_name;
   std::string failed;
 };
 Counters& counters() {
@@ -99,14 +100,20 @@ i64 host_waits() { return counters().waits; }
 
 void fail_call(i64 n) {
   counters().fail_at = n < 0 ? -1 : counters().all + n;
+  counters().fail_name.clear();
   counters().failed.clear();
+}
+void fail_call(const std::string& name) {
+  fail_call(-1);
+  counters().fail_name = name;
 }
 const std::string& failed_call() { return counters().failed; }
 
 bool fails(const char* call) {
   Counters& c = counters();
   ++c.calls[call];
-  if (c.all++ != c.fail_at) return false;
+  if (c.all++ != c.fail_at && c.fail_name != call) return false;
+  c.fail_name.clear();
   c.failed = call;
   return true;
 }
