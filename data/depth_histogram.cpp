@@ -3,8 +3,9 @@
 #include "data/depth_histogram.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <numeric>
+
+#include "engine/printed.h"
 
 namespace md {
 namespace {
@@ -18,18 +19,11 @@ constexpr double nearest_m = 0.1, farthest_m = 200;
 
 double part(i64 some, i64 all) { return all > 0 ? double(some) / double(all) : 0; }
 
-template <class... Values>
-std::string text(const char* format, Values... values) {
-  char line[160];
-  std::snprintf(line, sizeof line, format, values...);
-  return line;
-}
-
 std::string eight_bit(const DepthHistogram& depth) {
-  if (depth.highest() <= 255) return text("no value is above %d: 8-bit depth in a 16-bit file?", depth.highest());
+  if (depth.highest() <= 255) return printed("no value is above %d: 8-bit depth in a 16-bit file?", depth.highest());
   const int divisor = depth.common_divisor();
   if (depth.distinct() >= enough_values && (divisor % 256 == 0 || divisor % 257 == 0))
-    return text("every value is a multiple of %d: 8-bit depth stretched to 16 bits?", divisor);
+    return printed("every value is a multiple of %d: 8-bit depth stretched to 16 bits?", divisor);
   return "";
 }
 
@@ -81,22 +75,23 @@ int DepthHistogram::common_divisor() const {
 std::string implausible(const DepthHistogram& depth, const DatasetSpec& spec) {
   if (depth.measured() == 0) return "not one measured pixel";
   if (depth.measured() < enough_pixels) return "";
-  if (depth.lowest() == depth.highest()) return text("every measured pixel has the value %d", depth.lowest());
+  if (depth.lowest() == depth.highest()) return printed("every measured pixel has the value %d", depth.lowest());
   if (const std::string why = eight_bit(depth); !why.empty()) return why;
   const double saturated = part(depth.count(65535), depth.measured()), dense = part(depth.measured(), depth.pixels());
   if (saturated > 0.01)
-    return text("%.0f %% of the values are 65535: is that this camera's \"no measurement\"? Here it is 0",
-                100 * saturated);
+    return printed("%.0f %% of the values are 65535: is that this camera's \"no measurement\"? Here it is 0",
+                   100 * saturated);
   const double beyond = part(depth.above(kinect_ends_mm), depth.measured());
   if (spec.kind == DatasetKind::nyu && beyond > 0.01)
-    return text("%.0f %% is beyond 10.5 m, where NYU's Kinect is blind: KITTI's (--dataset kitti)?", 100 * beyond);
+    return printed("%.0f %% is beyond 10.5 m, where NYU's Kinect is blind: KITTI's (--dataset kitti)?", 100 * beyond);
   if (spec.kind == DatasetKind::kitti && dense > lidar_measures && depth.highest() <= kinect_ends_kitti)
-    return text(
+    return printed(
         "%.0f %% of the pixels are measured and none is beyond 40 m, so it is no LiDAR's: NYU's (--dataset nyu)?",
         100 * dense);
   const double median_m = depth.median() / double(spec.units_per_m());
   if (median_m < nearest_m || median_m > farthest_m)
-    return text("the median depth is %g m: is %g the number of units per metre?", median_m, double(spec.units_per_m()));
+    return printed("the median depth is %g m: is %g the number of units per metre?", median_m,
+                   double(spec.units_per_m()));
   return "";
 }
 

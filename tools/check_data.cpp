@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
@@ -13,6 +12,7 @@
 #include "data/depth_histogram.h"
 #include "data/file_status.h"
 #include "data/kitti.h"
+#include "engine/printed.h"
 #include "engine/state.h"
 #include "tools/cli.h"
 #include "tools/clock.h"
@@ -91,11 +91,9 @@ void look_at(const Dataset& data, i64 index, Frame& frame, DepthHistogram& depth
 }
 
 std::string progress_text(i64 done, i64 all, i64 bad, double seconds) {
-  char line[120];
   const double per_s = double(done) / std::max(seconds, 1e-9);
-  std::snprintf(line, sizeof line, "checking %lld/%lld  %lld bad  %.0f img/s  ETA %.0f s", static_cast<long long>(done),
-                static_cast<long long>(all), static_cast<long long>(bad), per_s, double(all - done) / per_s);
-  return line;
+  return cat("checking ", done, "/", all, "  ", bad, " bad",
+             printed("  %.0f img/s  ETA %.0f s", per_s, double(all - done) / per_s));
 }
 
 CheckedList check_frames(const Dataset& data) {
@@ -174,19 +172,13 @@ std::string counted(const std::map<std::string, i64>& counts) {
   return text.empty() ? "none" : text;
 }
 
-void print(const char* format, double a, double b, double c) {
-  char line[120];
-  std::snprintf(line, sizeof line, format, a, b, c);
-  std::cout << line;
-}
-
 void print_depth(const DepthHistogram& depth, float units_per_m, double least, double most) {
   if (depth.measured() == 0) return;
   const double units = double(units_per_m);
-  print("  measured  %.1f %% of the pixels, of a frame %.1f to %.1f %%\n",
-        100 * double(depth.measured()) / double(depth.pixels()), 100 * least, 100 * most);
-  print("  range     %.3f to %.3f m, median %.3f m\n", depth.lowest() / units, depth.highest() / units,
-        depth.median() / units);
+  std::cout << printed("  measured  %.1f %% of the pixels, of a frame %.1f to %.1f %%\n",
+                       100 * double(depth.measured()) / double(depth.pixels()), 100 * least, 100 * most)
+            << printed("  range     %.3f to %.3f m, median %.3f m\n", depth.lowest() / units, depth.highest() / units,
+                       depth.median() / units);
 }
 
 /// Returns how many frames are bad.
@@ -276,10 +268,9 @@ std::string brief_check(const Dataset& data) {
     depth.add(one);
   }
   const double units = double(data.spec().units_per_m());
-  char numbers[120];
-  std::snprintf(numbers, sizeof numbers, ", %.1f %% measured, %.3f to %.3f m, median %.3f m",
-                100 * double(depth.measured()) / double(std::max<i64>(depth.pixels(), 1)), depth.lowest() / units,
-                depth.highest() / units, depth.median() / units);
+  const std::string numbers = printed(", %.1f %% measured, %.3f to %.3f m, median %.3f m",
+                                      100 * double(depth.measured()) / double(std::max<i64>(depth.pixels(), 1)),
+                                      depth.lowest() / units, depth.highest() / units, depth.median() / units);
   return cat(looked_at, " of ", all, " frames looked at: ", counted(sizes), numbers, doubt);
 }
 

@@ -5,10 +5,10 @@
 #include <array>
 #include <iostream>
 
+#include "engine/printed.h"
 #include "engine/state.h"
 #include "tools/cli.h"
 #include "tools/output.h"
-#include "tools/printed.h"
 #include "tools/results.h"
 
 namespace md {

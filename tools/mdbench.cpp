@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -11,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/file_status.h"
+#include "engine/printed.h"
 #include "engine/state.h"
 #include "tools/bench_data.h"
 #include "tools/bench_work.h"
@@ -37,12 +37,6 @@ struct Options {
 double median(std::vector<double> x) {
   std::sort(x.begin(), x.end());
   return x[x.size() / 2];
-}
-
-std::string text(const char* format, double a, double b = 0, double c = 0) {
-  char line[128];
-  std::snprintf(line, sizeof line, format, a, b, c);
-  return line;
 }
 
 std::string padded(std::string s, std::size_t width) {
@@ -177,34 +171,35 @@ Json compare(const Options& o, const Benchmark& b) {
 }
 
 void print(const std::string& name, const Json& r) {
-  std::cout << padded(name, 22) << text("%10.2f ms %8.0f MB", 1e3 * r["ours_s"].get<double>(), r["ours_peak_mb"]);
+  std::cout << padded(name, 22)
+            << printed("%10.2f ms %8.0f MB", 1e3 * r["ours_s"].get<double>(), r["ours_peak_mb"].get<double>());
   if (r.contains("ratio")) {
     const std::vector<double> ratios = r["ratios"];
     const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
     std::cout << padded("   PyTorch (" + r["peer_way"].get<std::string>() + ")", 26)
-              << text("%10.2f ms %8.0f MB", 1e3 * r["peer_s"].get<double>(), r["peer_peak_mb"])
-              << text("   ours/PyTorch %.3f (%.3f to %.3f)", r["ratio"], *low, *high);
+              << printed("%10.2f ms %8.0f MB", 1e3 * r["peer_s"].get<double>(), r["peer_peak_mb"].get<double>())
+              << printed("   ours/PyTorch %.3f (%.3f to %.3f)", r["ratio"].get<double>(), *low, *high);
   }
   std::cout << std::endl;
 }
 
 void print_ops(const Json& r) {
-  std::cout << text("ops of LT, slowest first; peaks measured: %.0f GFLOP/s, %.0f GB/s\n", r["peak_gflops"],
-                    r["peak_gbytes"]);
+  std::cout << printed("ops of LT, slowest first; peaks measured: %.0f GFLOP/s, %.0f GB/s\n",
+                       r["peak_gflops"].get<double>(), r["peak_gbytes"].get<double>());
   for (const Json& row : r["rows"]) {
     std::cout << "  " << padded(row["op"], 24) << padded(row["input"], 19) << padded(row["pass"], 9)
-              << text("%8.2f ms %7.1f GFLOP/s %6.1f GB/s", 1e3 * row["seconds"].get<double>(), row["gflops"],
-                      row["gbytes"])
-              << text("  %3.0f %% of peak\n", 100 * row["of_peak"].get<double>());
+              << printed("%8.2f ms %7.1f GFLOP/s %6.1f GB/s", 1e3 * row["seconds"].get<double>(),
+                         row["gflops"].get<double>(), row["gbytes"].get<double>())
+              << printed("  %3.0f %% of peak\n", 100 * row["of_peak"].get<double>());
   }
   std::cout << std::flush;
 }
 
 void print_data(const Json& r) {
   std::cout << padded(kData, 22)
-            << text("%10.2f ms a step of LT fed from JPEGs, %.1f %% of it waiting; %.2f ms from memory\n",
-                    1e3 * r["step_s"].get<double>(), 100 * r["waited"].get<double>(),
-                    1e3 * r["from_memory_s"].get<double>())
+            << printed("%10.2f ms a step of LT fed from JPEGs, %.1f %% of it waiting; %.2f ms from memory\n",
+                       1e3 * r["step_s"].get<double>(), 100 * r["waited"].get<double>(),
+                       1e3 * r["from_memory_s"].get<double>())
             << std::flush;
 }
 

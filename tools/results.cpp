@@ -5,7 +5,7 @@
 #include <array>
 #include <charconv>
 
-#include "tools/printed.h"
+#include "engine/printed.h"
 
 namespace md {
 namespace {
