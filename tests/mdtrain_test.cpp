@@ -219,6 +219,13 @@ TEST_F(MdtrainTest, RefusesWrongOptionsAndLeavesNothing) {
   EXPECT_TRUE(refused(run_tool("mdtrain", {"--data", data(), "--out", path("refused")}), 2, {"--list"}));
 }
 
+TEST_F(MdtrainTest, RawSweepsAreToTrainOnAndNeverScored) {
+  TrainOptions options;
+  options.dataset = "kitti";
+  options.velodyne_raw = true;
+  EXPECT_FALSE(eval_protocol(options).velodyne_raw);
+}
+
 TEST_F(MdtrainTest, RefusesAConfigWhoseValueWouldBeCut) {
   std::ofstream(path("hash.toml")) << "# paths\nlr = 1e-3  # it's the first\ndata = \"/data/run#1\"\n";
   EXPECT_TRUE(

@@ -26,37 +26,38 @@ std::string all_of(std::istream& input) {
   return text;
 }
 
-/// Throws if a key is given twice in one section, which TOML forbids; CLI11 joins or drops the second.
-void refuse_repeated_keys(const std::string& text) {
+[[noreturn]] void refuse_line(int number, const std::string& why) {
+  throw CLI::ConfigError(cat("line ", number, ": ", why), CLI::ExitCodes::ConfigError);
+}
+
+/// CLI11 takes a '#' for the beginning of a comment, inside quotes too.
+bool has_quoted_hash(const std::string& line) {
+  char quote = 0;
+  for (const char c : line) {
+    if (c == '#') return quote != 0;
+    if (quote == 0 && (c == '"' || c == '\'')) {
+      quote = c;
+    } else if (c == quote) {
+      quote = 0;
+    }
+  }
+  return false;
+}
+
+/// Throws on what CLI11 would misread: a '#' in quotes, or a key that is given twice in one section, which TOML forbids
+/// (CLI11 joins or drops the second).
+void refuse_misread_lines(const std::string& text) {
   std::set<std::string> seen;
   std::istringstream lines(text);
   std::string line;
   for (int number = 1; std::getline(lines, line); ++number) {
+    if (has_quoted_hash(line)) refuse_line(number, "values must not contain '#'");
     if (CLI::detail::ltrim(line).starts_with('[')) seen.clear();
     const auto equals = line.find('=');
     const std::string key = CLI::detail::trim_copy(line.substr(0, std::min(equals, line.size())));
     const bool comment = key.starts_with('#') || key.starts_with(';');
     if (equals != line.npos && !comment && !seen.insert(key).second)
-      throw CLI::ConfigError(cat("line ", number, ": key '", key, "' is given twice"), CLI::ExitCodes::ConfigError);
-  }
-}
-
-/// CLI11 takes a '#' for the beginning of a comment, inside quotes too.
-void refuse_quoted_hashes(const std::string& text) {
-  std::istringstream lines(text);
-  std::string line;
-  for (int number = 1; std::getline(lines, line); ++number) {
-    char quote = 0;
-    for (const char c : line) {
-      if (c == '#' && quote == 0) break;
-      if (c == '#')
-        throw CLI::ConfigError(cat("line ", number, ": values must not contain '#'"), CLI::ExitCodes::ConfigError);
-      if (quote == 0 && (c == '"' || c == '\'')) {
-        quote = c;
-      } else if (c == quote) {
-        quote = 0;
-      }
-    }
+      refuse_line(number, cat("key '", key, "' is given twice"));
   }
 }
 
@@ -65,8 +66,7 @@ class StrictToml : public CLI::ConfigTOML {
  public:
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
     std::istringstream text(all_of(input));
-    refuse_repeated_keys(text.str());
-    refuse_quoted_hashes(text.str());
+    refuse_misread_lines(text.str());
     return CLI::ConfigTOML::from_config(text);
   }
 };
@@ -334,7 +334,6 @@ Protocol eval_protocol(const TrainOptions& o) {
   Protocol protocol = named_protocol(o.protocol, dataset_kind(o.dataset));
   if (o.depth_scale > 0) protocol.depth_scale = o.depth_scale;
   if (protocol.dataset == DatasetKind::plain) protocol.cap_m = o.net_options.max_depth_m;
-  protocol.velodyne_raw = o.velodyne_raw;
   if (!o.compat.empty()) apply_compat(protocol, o.compat);
   protocol.flip_average |= o.flip_average;
   return protocol;
@@ -362,17 +361,14 @@ void add_device_options(CLI::App& app, std::string& name, bool& tf32) {
 
 Device choose_device(const std::string& name) {
   if (name == "cpu" || (name == "auto" && cuda_device_names().empty())) return {};
-  if (name == "auto") {
-    try {
-      backend({Device::cuda, 0});
-      return {Device::cuda, 0};
-    } catch (const Error& error) {
-      std::cerr << "no usable GPU: " << error.what() << "; computing on the CPU" << std::endl;
-      return {};
-    }
-  }
   const Device gpu{Device::cuda, name.starts_with("cuda:") ? std::stoi(name.substr(5)) : 0};
-  backend(gpu);  // throws if it cannot be used
+  try {
+    backend(gpu);
+  } catch (const Error& error) {
+    if (name != "auto") throw;
+    std::cerr << "no usable GPU: " << error.what() << "; computing on the CPU" << std::endl;
+    return {};
+  }
   return gpu;
 }
 

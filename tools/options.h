@@ -85,8 +85,8 @@ Freeze freeze_rule(const TrainOptions&);
 std::string is_device_name(const std::string& name);
 /// --device and --tf32.
 void add_device_options(CLI::App&, std::string& name, bool& tf32);
-/// "auto" takes the first GPU, or the CPU where there is none; throws Exit::no_device where the GPU asked for, or the
-/// one found, cannot be used.
+/// "auto" takes the first GPU, or the CPU where there is none that can be used, and says so; throws Exit::no_device
+/// where a GPU that was asked for cannot be.
 Device choose_device(const std::string& name);
 
 /// Every option of the app with the value it ended up with, in order of definition.
