@@ -111,18 +111,18 @@ void Module::apply(const std::function<void(Module&)>& visit) {
   for (const auto& child : children_) child.second->apply(visit);
 }
 
-State copies_of(const std::vector<Module::Entry>& entries) {
-  State state;
-  for (const Module::Entry& entry : entries) state[entry.name] = to_torch(entry.tensor, entry.layout);
-  return state;
-}
-
 State state_of(const std::vector<Module::Entry>& entries) {
   State state;
   for (const Module::Entry& entry : entries) {
     const bool same = entry.layout == Layout::same;
     state[entry.name] = same ? entry.tensor.detach().to(Device{}) : to_torch(entry.tensor, entry.layout);
   }
+  return state;
+}
+
+State copies_of(const std::vector<Module::Entry>& entries) {
+  State state = state_of(entries);
+  for (auto& [name, tensor] : state) tensor = tensor.clone();
   return state;
 }
 
