@@ -8,9 +8,6 @@
 #include <vector>
 
 #include "data/loader.h"
-#include "engine/optim.h"
-#include "losses/silog.h"
-#include "nets/depth_net.h"
 #include "tools/bench_work.h"
 #include "tools/clock.h"
 #include "tools/synth_dataset.h"
@@ -46,20 +43,6 @@ class RenderedSet {
   std::string list_;
 };
 
-/// A training step of LT, as in the benchmark lt_train, on whatever batch it is given.
-class LtStep {
- public:
-  void operator()(const Batch& batch) {
-    optimizer_.zero_grad();
-    silog(net_->forward(batch.image).depth_m, batch.depth_m, {}).backward();
-    optimizer_.step(1e-4);
-  }
-
- private:
-  std::unique_ptr<DepthNet> net_ = make_net("lt", {});
-  Adam optimizer_{{{net_->parameters(), 1e-2F}}, {.eps = 1e-6}};
-};
-
 Batch copy_of(Batch batch) {
   for (Tensor* t : {&batch.image, &batch.depth_m, &batch.focal_px}) *t = t->clone();
   return batch;
@@ -86,7 +69,8 @@ std::function<void()> augment_frames() {
 DataTimes time_data(double at_least_s) {
   const RenderedSet set;
   const Dataset data = set.open();
-  LtStep step;
+  const auto train = lt_step();
+  const auto step = [&](const Batch& batch) { train(batch.image, batch.depth_m); };
   DataTimes times;
   Batch last;
   {

@@ -9,9 +9,9 @@
 #include "engine/rng.h"
 #include "losses/metric_depth.h"
 #include "losses/silog.h"
-#include "nets/bts.h"
 #include "tools/bench_data.h"
 #include "tools/clock.h"
+#include "tools/train_step.h"
 
 namespace md {
 namespace {
@@ -27,37 +27,36 @@ Tensor random(const Shape& shape, std::uint64_t seed, double low, double high, d
   return Tensor::from_host(x, shape);
 }
 
-std::function<void()> train_step(const std::shared_ptr<DepthNet>& net, const std::vector<Adam::Group>& groups,
-                                 const AdamSpec& spec, const Shape& images) {
+using Step = std::function<void(const Tensor& image, const Tensor& target_m)>;
+
+Step train_step(const std::shared_ptr<DepthNet>& net, const std::vector<Adam::Group>& groups, const AdamSpec& spec) {
   const auto optimizer = std::make_shared<Adam>(groups, spec);
-  const Tensor image = random(images, 1, -2, 2), target_m = random({images[0], images[1], images[2]}, 2, 0, 10);
-  return [=] {
+  return [=](const Tensor& image, const Tensor& target_m) {
     optimizer->zero_grad();
     silog(net->forward(image).depth_m, target_m, {}).backward();
     optimizer->step(1e-4);
   };
 }
 
-std::function<void()> lt_train() {
-  const std::shared_ptr<DepthNet> net = make_net("lt", {});
-  return train_step(net, {{net->parameters(), 1e-2F}}, {.eps = 1e-6}, {4, 416, 544, 3});
+std::function<void()> on_random(const Step& step, const Shape& images) {
+  const Tensor image = random(images, 1, -2, 2), target_m = random({images[0], images[1], images[2]}, 2, 0, 10);
+  return [=] { step(image, target_m); };
 }
 
 /// With the freezing, the decay and the eps of the official recipe.
-std::function<void()> bts_train() {
+Step bts_step() {
   const std::shared_ptr<DepthNet> net = make_net("bts", {});
-  freeze_encoder(*net, Freeze::stem);
-  Adam::Group encoder{{}, 1e-2F}, decoder{{}, 0.F};
-  for (const Module::Entry& p : net->parameters()) {
-    if (p.tensor.requires_grad()) (p.name.starts_with("encoder.") ? encoder : decoder).params.push_back(p);
-  }
-  return train_step(net, {encoder, decoder}, {.eps = 1e-3}, {2, 416, 544, 3});
+  TrainOptions recipe;
+  recipe.freeze = "stem";
+  recipe.decay_on = "encoder";
+  recipe.weight_decay = 1e-2F;
+  return train_step(net, learning(recipe, *net), {.eps = 1e-3});
 }
 
 /// With the plain Adam of the official recipe.
-std::function<void()> newcrfs_train() {
+Step newcrfs_step() {
   const std::shared_ptr<DepthNet> net = make_net("newcrfs_tiny07", {});
-  return train_step(net, {{net->parameters(), 0.F}}, {.decoupled_decay = false}, {1, 480, 640, 3});
+  return train_step(net, {{net->parameters(), 0.F}}, {.decoupled_decay = false});
 }
 
 std::function<void()> newcrfs_infer() {
@@ -90,6 +89,11 @@ std::function<void()> metric_depth_step(const MetricDepthInput& in) {
 
 }  // namespace
 
+Step lt_step() {
+  const std::shared_ptr<DepthNet> net = make_net("lt", {});
+  return train_step(net, {{net->parameters(), 1e-2F}}, {.eps = 1e-6});
+}
+
 double median_s(double at_least_s, const std::function<void()>& work, const std::function<void()>& before) {
   std::vector<double> times;
   double total_s = 0;
@@ -109,9 +113,20 @@ double median_s(double at_least_s, const std::function<void()>& work, const std:
 const std::vector<Benchmark>& benchmarks() {
   static const std::vector<MetricDepthPairs::Range> kitti = {{1.F, 5.F, 2.F}, {5.F, 10.F, 3.F}, {10.F, 15.F, 3.5F}};
   static const std::vector<Benchmark> all = {
-      {"lt_train", "LT training step, 4x416x544, f32", lt_train},
-      {"bts_train", "BTS training step, 2x416x544, f32", bts_train, "bts"},
-      {"newcrfs_train", "NeWCRFs tiny07 training step, 1x480x640, f32", newcrfs_train, "newcrfs"},
+      {"lt_train", "LT training step, 4x416x544, f32",
+       [] {
+         return on_random(lt_step(), {4, 416, 544, 3});
+       }},
+      {"bts_train", "BTS training step, 2x416x544, f32",
+       [] {
+         return on_random(bts_step(), {2, 416, 544, 3});
+       },
+       "bts"},
+      {"newcrfs_train", "NeWCRFs tiny07 training step, 1x480x640, f32",
+       [] {
+         return on_random(newcrfs_step(), {1, 480, 640, 3});
+       },
+       "newcrfs"},
       {"newcrfs_infer", "NeWCRFs large07 inference, 1x480x640, f32", newcrfs_infer, "newcrfs"},
       {"metric_depth", "MetricDepth and its gradient, 4x208x272x32, uniform depth",
        [] {

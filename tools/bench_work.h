@@ -4,11 +4,16 @@
 #include <string>
 #include <vector>
 
+#include "engine/tensor.h"
+
 namespace md {
 
 /// Median time of `work`, after two runs to warm up: at least three runs and `at_least_s` in all. `before`, if given,
 /// runs before each and is not counted.
 double median_s(double at_least_s, const std::function<void()>& work, const std::function<void()>& before = {});
+
+/// A training step of LT: image [N,H,W,3], target_m [N,H,W].
+std::function<void(const Tensor& image, const Tensor& target_m)> lt_step();
 
 struct Benchmark {
   std::string name, what;

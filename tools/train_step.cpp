@@ -10,7 +10,14 @@ namespace md {
 
 namespace {
 
-/// What learns, after freezing the rest; weight decay may be for the encoder alone.
+/// The i-th of n equal parts of a batch: the samples of one after the other.
+Batch part_of(const Batch& batch, i64 i, i64 n) {
+  const auto part = [&](const Tensor& t) { return t ? t.rows(i * t.dim(0) / n, (i + 1) * t.dim(0) / n) : t; };
+  return {.image = part(batch.image), .depth_m = part(batch.depth_m), .focal_px = part(batch.focal_px), .names = {}};
+}
+
+}  // namespace
+
 std::vector<Adam::Group> learning(const TrainOptions& options, const Module& net) {
   freeze_encoder(net, freeze_rule(options));
   Adam::Group encoder{{}, options.weight_decay}, others{{}, options.decay_on == "all" ? options.weight_decay : 0.F};
@@ -20,14 +27,6 @@ std::vector<Adam::Group> learning(const TrainOptions& options, const Module& net
   }
   return {encoder, others};
 }
-
-/// The i-th of n equal parts of a batch: the samples of one after the other.
-Batch part_of(const Batch& batch, i64 i, i64 n) {
-  const auto part = [&](const Tensor& t) { return t ? t.rows(i * t.dim(0) / n, (i + 1) * t.dim(0) / n) : t; };
-  return {.image = part(batch.image), .depth_m = part(batch.depth_m), .focal_px = part(batch.focal_px), .names = {}};
-}
-
-}  // namespace
 
 TrainStep::TrainStep(const TrainOptions& options, DepthNet& net, i64 total_steps)
     : options_(options),

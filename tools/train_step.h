@@ -22,6 +22,9 @@ struct StepLosses {
   bool skipped() const { return !not_finite.empty(); }
 };
 
+/// Freezes what the options say; what is left to learn, with its weight decay.
+std::vector<Adam::Group> learning(const TrainOptions&, const Module& net);
+
 class TrainStep {
  public:
   /// Freezes what the options say. `net` must outlive it; `total_steps` is where the learning rate ends.
