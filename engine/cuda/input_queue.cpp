@@ -38,6 +38,12 @@ bool same_kind(const Tensor& a, const Tensor& b) { return a && a.shape() == b.sh
 
 class PinnedQueue final : public InputQueue {
  public:
+  PinnedQueue() = default;
+  /// Copies may be under way, also such that no event knows of: when the call after them failed.
+  ~PinnedQueue() override { cudaDeviceSynchronize(); }
+  PinnedQueue(const PinnedQueue&) = delete;
+  PinnedQueue& operator=(const PinnedQueue&) = delete;
+
   std::vector<Tensor> push(std::span<const Tensor> host) override {
     const cuda::Runtime& gpu = cuda::runtime();
     slots_[turn_].used.record(gpu.compute);  // all that reads the batch before has been queued by now

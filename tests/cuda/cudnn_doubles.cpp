@@ -193,6 +193,12 @@ using namespace md::doubles;  // NOLINT: the functions below are C
 
 extern "C" {
 
+#ifdef __SANITIZE_ADDRESS__
+/// What cuDNN 9 forgets of its own: descriptors of its heuristics, contexts of cuBLASLt that cannot be made without GPU.
+const char* __lsan_default_suppressions();
+const char* __lsan_default_suppressions() { return "leak:libcudnn_heuristic\nleak:libcublasLt"; }
+#endif
+
 void __wrap_cudnnGetLastErrorString(char* text, std::size_t size) {
   if (last_error().empty()) return __real_cudnnGetLastErrorString(text, size);
   text[last_error().copy(text, size - 1)] = '\0';

@@ -69,7 +69,7 @@ int right_sums() {
 TEST(Emulation, ABarrierMakesTheResultIndependentOfTheOrderOfWarps) { EXPECT_EQ(right_sums<true>(), 3); }
 
 TEST(Emulation, AMissingBarrierIsCaught) {
-#ifdef MD_TSAN
+#ifdef __SANITIZE_THREAD__
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   constexpr int kTsanFoundARace = 66;
   EXPECT_EXIT((right_sums<false>(), std::exit(0)), ::testing::ExitedWithCode(kTsanFoundARace), "data race");

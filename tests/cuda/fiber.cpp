@@ -46,6 +46,7 @@ namespace md::cuda {
 namespace {
 
 constexpr std::size_t kStackBytes = 128 * 1024, kGuardBytes = 4096;
+[[maybe_unused]] constexpr std::size_t kEntryBytes = 4096;  // what an entry that ends may have on its stack
 constexpr int kSavedRegisters = 6;
 
 }  // namespace
@@ -68,8 +69,11 @@ void Fiber::start(void (*entry)()) {
     bytes_ = kStackBytes;
   }
 #ifdef __SANITIZE_ADDRESS__
-  __asan_unpoison_memory_region(stack_, kStackBytes);  // of frames that were left and never returned from
+  // Of frames that were left and never returned from: those of the entry, or any if the fiber was dropped half-way.
+  const std::size_t left = ended_ ? kEntryBytes : kStackBytes;
+  __asan_unpoison_memory_region(stack_ + kStackBytes - left, left);
   sanitizer_ = nullptr;
+  ended_ = false;
 #endif
 #ifdef MD_TSAN
   if (!sanitizer_) sanitizer_ = __tsan_create_fiber(0);
@@ -85,6 +89,7 @@ void Fiber::start(void (*entry)()) {
 
 void Fiber::switch_to(Fiber& from, Fiber& to, [[maybe_unused]] bool last) {
 #ifdef __SANITIZE_ADDRESS__
+  from.ended_ = last;
   __sanitizer_start_switch_fiber(last ? nullptr : &from.sanitizer_, to.bottom_, to.bytes_);
 #endif
 #ifdef MD_TSAN

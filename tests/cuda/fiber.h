@@ -27,6 +27,7 @@ class Fiber {
   [[maybe_unused]] const void* bottom_ = nullptr;
   [[maybe_unused]] std::size_t bytes_ = 0;
   [[maybe_unused]] void* sanitizer_ = nullptr;  // ASan's fake stack, or TSan's thread
+  [[maybe_unused]] bool ended_ = true;          // the entry called for the last switch
 };
 
 /// For TSan: what was done before release(tag) is over for whoever then calls acquire(tag).
