@@ -29,6 +29,17 @@ class SameTensors final : public InputQueue {
 
 std::unique_ptr<InputQueue> Backend::input_queue() { return std::make_unique<SameTensors>(); }
 
+void Backend::copy_each(const std::vector<Tensor>& to, const std::vector<Tensor>& from) {
+  for (std::size_t k = 0; k < to.size(); ++k) copy(to[k].raw(), from[k].raw(), from[k].bytes());
+}
+
+void Backend::sum_each(const std::vector<Tensor>& x, const Tensor& sums) {
+  fill(sums, 0.F);
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    if (x[k]) reduce_sum(x[k], {}, 1, x[k].numel(), 1, sums.rows(i64(k), i64(k) + 1));
+  }
+}
+
 void allow_tf32(bool on) { tf32 = on; }
 bool tf32_allowed() { return tf32; }
 

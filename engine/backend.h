@@ -43,6 +43,13 @@ struct BatchNormSpec {
   Activation act = {};  // applied after the affine map: none, relu or hardswish
 };
 
+/// What each training batch moves: new = (1 - momentum) * old + momentum * batch's, the variance the unbiased one.
+struct RunningStatistics {
+  Tensor mean, variance;  // [C]
+  Tensor batches;         // i32 [], counts them; or empty
+  float momentum = 0.1F;
+};
+
 /// Which factors of a matrix product are stored the other way round.
 struct GemmSpec {
   bool transpose_a = false, transpose_b = false;
@@ -106,6 +113,11 @@ class Backend {
   virtual void add_into(const Tensor& sum, const Tensor& x) = 0;                // sum += x, f32
   virtual std::unique_ptr<InputQueue> input_queue();                            // unless overridden, a CPU's
 
+  // Many small tensors at once; unless overridden, one after the other.
+  virtual void copy_each(const std::vector<Tensor>& to, const std::vector<Tensor>& from);  // f32 or i32
+  /// sums[k] = sum of x[k], f32; 0 where x[k] is empty. In a fixed order.
+  virtual void sum_each(const std::vector<Tensor>& x, const Tensor& sums);
+
   /// Library primitives (or plans) created so far: constant in a steady-state training step.
   virtual i64 primitives_created() const = 0;
 
@@ -118,9 +130,9 @@ class Backend {
                          const Tensor& dbias) = 0;
 
   // Batch norm over the rows of x [R,C], with its activation. mean, rstd [C].
-  /// Writes the batch statistics (rstd = 1/sqrt(biased variance + eps)) and the unbiased variance for the running one.
-  virtual void batch_norm_statistics(const BatchNormSpec&, const Tensor& x, const Tensor& mean, const Tensor& rstd,
-                                     const Tensor& unbiased_variance) = 0;
+  /// Writes the batch statistics (rstd = 1/sqrt(biased variance + eps)) and moves the running ones.
+  virtual void batch_norm_statistics(const BatchNormSpec&, const Tensor& x, const RunningStatistics&,
+                                     const Tensor& mean, const Tensor& rstd) = 0;
   virtual void batch_norm(const BatchNormSpec&, const Tensor& x, const Tensor& weight, const Tensor& bias,
                           const Tensor& mean, const Tensor& rstd, const Tensor& y) = 0;
   /// `batch_statistics`: mean and rstd depend on x (training); else they are constants (evaluation). dx may be empty.

@@ -1,15 +1,12 @@
-// Adam and AdamW: one kernel over each parameter on a CPU, over many at once on a GPU.
+// Adam and AdamW: one kernel over all parameters.
 #include "engine/optim.h"
 
-#include <algorithm>
 #include <cmath>
 
-#include "engine/launch.h"
+#include "engine/launch_many.h"
 
 namespace md {
 namespace {
-
-constexpr i64 kRow = 1024;  // elements a launch row: parameters have no axis of their own here
 
 /// One parameter tensor and what belongs to it.
 struct Slice {
@@ -28,8 +25,7 @@ struct Slice {
 struct Rule {
   float beta2, one_less_beta1, one_less_beta2, eps;
 
-  MD_HD void apply(const Slice& s, i64 i) const {
-    if (i >= s.count) return;
+  MD_HD void operator()(const Slice& s, i64 i) const {
     const float p = s.param[i] * s.keep;
     const float g = s.grad[i] + s.grad_decay * p;
     const float m = s.exp_avg[i] + one_less_beta1 * (g - s.exp_avg[i]);
@@ -39,49 +35,6 @@ struct Rule {
     s.param[i] = p - s.step_size * (m / (sqrtf(v) * s.root_scale + eps));
   }
 };
-
-struct UpdateOne {
-  Rule rule;
-  Slice slice;
-  MD_HD void operator()(i64 row, i64 column) const { rule.apply(slice, row * kRow + column); }
-};
-
-/// Many tensors in one launch, for a GPU, where a launch for each small one would cost more than its update.
-struct UpdateMany {
-  static constexpr int kMost = 64;  // kernel parameters end at 4 KB
-  Rule rule;
-  int count;
-  int first_row[kMost];  // where each slice begins among the rows of the launch
-  Slice slices[kMost];
-  MD_HD void operator()(i64 row, i64 column) const {
-    int k = 0;
-    for (int half = kMost / 2; half > 0; half /= 2) {
-      if (k + half < count && row >= first_row[k + half]) k += half;
-    }
-    rule.apply(slices[k], (row - first_row[k]) * kRow + column);
-  }
-};
-
-i64 rows_of(const Slice& slice) { return (slice.count + kRow - 1) / kRow; }
-
-void update(Device device, const Rule& rule, const std::vector<Slice>& slices) {
-  if (device.kind == Device::cpu) {
-    for (const Slice& slice : slices) launch(device, rows_of(slice), kRow, UpdateOne{rule, slice});
-    return;
-  }
-  for (std::size_t begin = 0; begin < slices.size(); begin += UpdateMany::kMost) {
-    UpdateMany many{};
-    many.rule = rule;
-    many.count = int(std::min<std::size_t>(UpdateMany::kMost, slices.size() - begin));
-    int rows = 0;
-    for (int k = 0; k < many.count; ++k) {
-      many.first_row[k] = rows;
-      many.slices[k] = slices[begin + std::size_t(k)];
-      rows += int(rows_of(many.slices[k]));
-    }
-    launch(device, rows, kRow, many);
-  }
-}
 
 }  // namespace
 
@@ -116,7 +69,7 @@ void Adam::step(double lr) {
                       .root_scale = float(1 / std::sqrt(1 - std::pow(spec_.beta2, t)))});
     p.bump_version();
   }
-  if (!slices.empty()) update(slots_.front().param.tensor.device(), rule, slices);
+  if (!slices.empty()) launch_many(slots_.front().param.tensor.device(), slices, rule);
 }
 
 void Adam::zero_grad() {

@@ -9,21 +9,33 @@
 namespace md {
 namespace {
 
+struct Times {
+  float* y;  // [N,C]
+  i64 channels;
+  float factor;
+  MD_HD void operator()(i64 n, i64 c) const { y[n * channels + c] *= factor; }
+};
+
 struct Spread {
   const float* dy;  // [N,C]
   float* dx;        // [N*pixels,C]
   i64 pixels, channels;
-  MD_HD void operator()(i64 pixel, i64 c) const { dx[pixel * channels + c] = dy[pixel / pixels * channels + c]; }
+  float factor;
+  MD_HD void operator()(i64 pixel, i64 c) const {
+    dx[pixel * channels + c] = factor * dy[pixel / pixels * channels + c];
+  }
 };
 
-// y[n,c] = sum over h,w of x[n,h,w,c]: dx[n,h,w,c] = dy[n,c]. [N,H,W,C] -> [N,1,1,C].
-Tensor sum_over_pixels(const Tensor& x) {
+// y[n,c] = 1/(HW) sum over h,w of x[n,h,w,c]: dx[n,h,w,c] = dy[n,c] / (HW). [N,H,W,C] -> [N,1,1,C].
+Tensor mean_over_pixels(const Tensor& x) {
   const i64 images = x.dim(0), pixels = x.dim(1) * x.dim(2), channels = x.dim(3);
+  const float factor = 1.F / static_cast<float>(pixels);
   const Tensor y = Tensor::empty({images, 1, 1, channels}, x.device());
   backend(x.device()).reduce_sum(x, {}, images, pixels, channels, y);
-  return record("sum_over_pixels", y, {x}, [pixels, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
+  launch(x.device(), images, channels, Times{y.data(), channels, factor});
+  return record("mean_over_pixels", y, {x}, [pixels, factor, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
     const Tensor dx = Tensor::empty(shape, dy.device());
-    launch(dy.device(), shape[0] * pixels, shape[3], Spread{dy.data(), dx.data(), pixels, shape[3]});
+    launch(dy.device(), shape[0] * pixels, shape[3], Spread{dy.data(), dx.data(), pixels, shape[3], factor});
     return {dx};
   });
 }
@@ -44,7 +56,7 @@ Taps bin_taps(i64 from, i64 to) {
 Tensor adaptive_avg_pool(const Tensor& x, i64 h, i64 w) {
   require_image("adaptive_avg_pool", x);
   MD_CHECK(h > 0 && w > 0, "adaptive_avg_pool: input ", x.shape(), " cannot become ", h, " x ", w);
-  if (h == 1 && w == 1) return scale(sum_over_pixels(x), 1.F / static_cast<float>(x.dim(1) * x.dim(2)));
+  if (h == 1 && w == 1) return mean_over_pixels(x);
   return resample("adaptive_avg_pool", x, bin_taps(x.dim(1), h), bin_taps(x.dim(2), w));
 }
 

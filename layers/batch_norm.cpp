@@ -14,14 +14,6 @@
 namespace md {
 namespace {
 
-/// running = (1 - momentum) * running + momentum * batch
-struct Blend {
-  float* running;  // [C]
-  const float* batch;
-  float momentum;
-  MD_HD void operator()(i64, i64 c) const { running[c] = (1.F - momentum) * running[c] + momentum * batch[c]; }
-};
-
 struct InverseRoot {
   const float* variance;  // [C]
   float* rstd;
@@ -36,13 +28,11 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const Batc
     MD_CHECK(t->shape() == per_channel, "batch_norm: ", t->shape(), " for input ", x.shape());
   }
   require_together("batch_norm", {x, weight, bias, s.running_mean, s.running_var});
+  const Tensor& batches = s.batches_tracked;
+  MD_CHECK(!batches || (batches.dtype() == DType::i32 && batches.numel() == 1 && batches.device() == x.device()),
+           "batch_norm: batches_tracked is no i32 number beside the input");
   MD_CHECK(!s.training || x.numel() > x.dim(-1), "batch_norm: one value per channel has no variance, input ",
            x.shape());
-}
-
-void blend(const Tensor& running, const Tensor& batch, float momentum) {
-  launch(running.device(), 1, running.numel(), Blend{running.data(), batch.data(), momentum});
-  running.bump_version();
 }
 
 }  // namespace
@@ -58,10 +48,11 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
   const i64 C = x.dim(-1);
   const Tensor mean = Tensor::empty({C}, x.device()), rstd = Tensor::empty({C}, x.device());
   if (state.training) {
-    const Tensor variance = Tensor::empty({C}, x.device());
-    b.batch_norm_statistics(spec, x, mean, rstd, variance);
-    blend(state.running_mean, mean, state.momentum);
-    blend(state.running_var, variance, state.momentum);
+    b.batch_norm_statistics(spec, x, {state.running_mean, state.running_var, state.batches_tracked, state.momentum},
+                            mean, rstd);
+    for (const Tensor* t : {&state.running_mean, &state.running_var, &state.batches_tracked}) {
+      if (*t) t->bump_version();
+    }
   } else {
     // A copy: the running statistics may move on before the backward.
     b.copy(mean.raw(), state.running_mean.raw(), mean.bytes());

@@ -3,8 +3,6 @@
 
 #include <cmath>
 
-#include "engine/launch.h"
-
 namespace md {
 namespace {
 
@@ -27,11 +25,6 @@ Tensor drawn(Rng& rng, const Shape& shape, Init init, i64 fan_in, i64 fan_out) {
   }
   fail(Exit::numeric, "Init: no such initialisation");
 }
-
-struct Increment {
-  std::int32_t* counter;
-  MD_HD void operator()(i64, i64) const { ++*counter; }
-};
 
 }  // namespace
 
@@ -66,11 +59,8 @@ BatchNorm2d::BatchNorm2d(i64 channels, BatchNormOptions options)
       num_batches_tracked_(buffer("num_batches_tracked", Tensor::zeros(Shape{}, Device{}, DType::i32))) {}
 
 Tensor BatchNorm2d::forward(const Tensor& x) const {
-  if (training()) {
-    launch(num_batches_tracked_.device(), 1, 1, Increment{num_batches_tracked_.data<std::int32_t>()});
-    num_batches_tracked_.bump_version();
-  }
-  return batch_norm(x, weight_, bias_, {running_mean_, running_var_, momentum_, training()}, spec_);
+  return batch_norm(x, weight_, bias_, {running_mean_, running_var_, momentum_, training(), num_batches_tracked_},
+                    spec_);
 }
 
 void freeze_statistics(Module& net) {

@@ -25,6 +25,7 @@ struct BatchNormState {
   Tensor running_mean, running_var;  // [C]; updated in place in training
   float momentum = 0.1F;             // new = (1 - momentum) * old + momentum * batch
   bool training = false;             // batch statistics (and update), or running statistics
+  Tensor batches_tracked = {};       // i32 [], counted up in training; or empty
 };
 /// torch.nn.functional.batch_norm followed by the activation of the spec. x [...,C]; weight, bias [C].
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state,

@@ -116,7 +116,9 @@ TEST_P(SmallBatchNorm, PassesTheGradientCheck) {
 TEST_P(BatchNorm, MovesTheRunningStatisticsInTrainingOnly) {
   for_each_device([&](Device device) {
     const std::vector<Tensor> in = inputs(device);
-    const BatchNormState evaluated = state(false, device), trained = state(true, device), old = state(true, {});
+    const BatchNormState old = state(true, {});
+    BatchNormState evaluated = state(false, device), trained = state(true, device);
+    evaluated.batches_tracked = trained.batches_tracked = Tensor::full({}, 7, device, DType::i32);
     batch_norm(in[0], in[1], in[2], evaluated, spec);
     EXPECT_TRUE(close(evaluated.running_mean, old.running_mean, 0));
     EXPECT_TRUE(close(evaluated.running_var, old.running_var, 0));
@@ -132,6 +134,7 @@ TEST_P(BatchNorm, MovesTheRunningStatisticsInTrainingOnly) {
     EXPECT_TRUE(close(trained.running_mean, mean.tensor(), kTolerance));
     EXPECT_TRUE(close(trained.running_var, var.tensor(), kTolerance));
     EXPECT_GT(trained.running_mean.version(), version) << "an in-place write raises the version";
+    EXPECT_EQ(*trained.batches_tracked.to({}).data<std::int32_t>(), 8) << "one batch in training, none in evaluation";
   });
 }
 

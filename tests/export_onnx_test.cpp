@@ -101,7 +101,7 @@ TEST(ExportOnnx, LtFoldsEveryBatchNormIntoItsConvolution) {
   EXPECT_EQ(lt.count("Transpose"), 0) << "a convolutional network stays in one layout";
   EXPECT_EQ(lt.count("Conv"), 72) << "62 of MobileNetV3-Large, 10 of the decoder";
   EXPECT_EQ(lt.count("Resize"), 5);
-  EXPECT_EQ(lt.count("ReduceSum"), 8) << "squeeze-and-excitation";
+  EXPECT_EQ(lt.count("GlobalAveragePool"), 8) << "squeeze-and-excitation";
   const Fields stem = lt.constants.at("encoder.features.0.0.weight");
   EXPECT_EQ(all(stem, 1), (std::vector<std::string>{"16", "3", "3", "3"}));
   EXPECT_EQ(one(stem, 9).size(), 16U * 27 * 4);

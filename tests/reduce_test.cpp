@@ -1,4 +1,8 @@
 // Sum and mean over everything: each element gets the one upstream gradient, for the mean divided by their number.
+#include <cmath>
+#include <limits>
+
+#include "engine/backend.h"
 #include "layers/ops.h"
 #include "tests/host_map.h"
 
@@ -25,6 +29,32 @@ TEST(Reduce, AddsEverythingUp) {
 
 // A running float sum stops growing at 2^24; partial sums must not.
 TEST(Reduce, DoesNotLoseSmallTermsInALargeSum) { EXPECT_EQ(sum(Tensor::full({20000000}, 1.F)).item(), 2e7F); }
+
+// More than a launch takes at once, some of them empty, some longer than a block's part.
+TEST(ManyTensors, AreSummedAndCopiedOneByOne) {
+  for_each_device([](Device device) {
+    std::vector<Tensor> x, copies;
+    for (i64 k = 0; k < 150; ++k) {
+      x.push_back(random_tensor({k % 40 == 7 ? 40001 : 1 + k}, std::uint64_t(k), 0, 1, device));
+      copies.push_back(Tensor::zeros(x.back().shape(), device));
+    }
+    backend(device).copy_each(copies, x);
+    for (std::size_t k = 0; k < x.size(); ++k) EXPECT_EQ(copies[k].to_host(), x[k].to_host()) << k;
+    x[3] = x[149] = {};
+    x[5] = Tensor::full({2000}, std::numeric_limits<float>::quiet_NaN(), device);
+    const Tensor sums = Tensor::full({150}, 9, device);
+    backend(device).sum_each(x, sums);
+    const std::vector<float> got = sums.to_host();
+    for (std::size_t k = 0; k < x.size(); ++k) {
+      const double want = x[k] ? total(x[k]) : 0;
+      if (k == 5) {
+        EXPECT_TRUE(std::isnan(got[k]));
+      } else {
+        EXPECT_NEAR(double(got[k]), want, 1e-6 * want) << k;  // partial sums in float are short
+      }
+    }
+  });
+}
 
 TEST(Reduce, PassesTheGradientCheck) {
   for_each_device([](Device device) {

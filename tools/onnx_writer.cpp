@@ -84,7 +84,7 @@ const std::map<std::string, OnnxWriter::Write>& OnnxWriter::forms() {
       {"scale", &OnnxWriter::scale},
       {"sigmoid", &OnnxWriter::pointwise},
       {"slice_channels", &OnnxWriter::slice_channels},
-      {"sum_over_pixels", &OnnxWriter::sum_over_pixels},
+      {"mean_over_pixels", &OnnxWriter::mean_over_pixels},
       {"upsample_bilinear", &OnnxWriter::upsample},
       {"upsample_conv2d", &OnnxWriter::upsample_conv2d},
       {"upsample_nearest", &OnnxWriter::upsample},
@@ -340,8 +340,8 @@ void OnnxWriter::max_pool(const TracedOp& op) {
                                {"pads", std::vector<i64>{pad, pad, pad, pad}}}));
 }
 
-void OnnxWriter::sum_over_pixels(const TracedOp& op) {
-  set_first(op.y, graph_.node("ReduceSum", {first(op.inputs[0]), graph_.integers({2, 3})}));
+void OnnxWriter::mean_over_pixels(const TracedOp& op) {
+  set_first(op.y, graph_.node("GlobalAveragePool", {first(op.inputs[0])}));
 }
 
 /// Cell by cell: the bins of layers/adaptive_avg_pool.cpp differ in size.

@@ -85,7 +85,7 @@ class OnnxWriter {
   void reshape(const TracedOp&);
   void scale(const TracedOp&);
   void slice_channels(const TracedOp&);
-  void sum_over_pixels(const TracedOp&);
+  void mean_over_pixels(const TracedOp&);
   void upsample(const TracedOp&);
   void upsample_conv2d(const TracedOp&);
   void window_attention(const TracedOp&);

@@ -16,6 +16,12 @@ Batch part_of(const Batch& batch, i64 i, i64 n) {
   return {.image = part(batch.image), .depth_m = part(batch.depth_m), .focal_px = part(batch.focal_px), .names = {}};
 }
 
+std::vector<Tensor> tensors_of(const std::vector<Module::Entry>& entries) {
+  std::vector<Tensor> tensors;
+  for (const Module::Entry& entry : entries) tensors.push_back(entry.tensor);
+  return tensors;
+}
+
 }  // namespace
 
 std::vector<Adam::Group> learning(const TrainOptions& options, const Module& net) {
@@ -35,8 +41,8 @@ TrainStep::TrainStep(const TrainOptions& options, DepthNet& net, i64 total_steps
       optimizer_(learning(options, net), options.adam),
       parameters_(net.parameters()),
       summary_(Tensor::empty({i64(kLosses + parameters_.size())}, parameters_.front().tensor.device())),
-      statistics_(net.buffers()) {
-  for (const Module::Entry& entry : statistics_) before_.push_back(entry.tensor.clone());
+      statistics_(tensors_of(net.buffers())) {
+  for (const Tensor& statistic : statistics_) before_.push_back(statistic.clone());
 }
 
 Tensor TrainStep::metric_depth_loss(const Batch& batch, const Tensor& features, i64 part_number) {
@@ -54,13 +60,9 @@ void TrainStep::add_to_summary(std::size_t place, const Tensor& loss) {
 
 // A NaN or an infinity survives every sum, so a number a parameter tells; all of them come to the host in one copy.
 void TrainStep::summarise_gradients() {
-  auto at = i64(kLosses);
-  for (const Module::Entry& parameter : parameters_) {
-    const Tensor gradient = parameter.tensor.grad();
-    if (gradient)
-      backend(summary_.device()).reduce_sum(gradient, {}, 1, gradient.numel(), 1, summary_.rows(at, at + 1));
-    ++at;
-  }
+  std::vector<Tensor> gradients;
+  for (const Module::Entry& parameter : parameters_) gradients.push_back(parameter.tensor.grad());
+  backend(summary_.device()).sum_each(gradients, summary_.rows(kLosses, summary_.dim(0)));
 }
 
 std::string TrainStep::not_finite(const std::vector<float>& summary) const {
@@ -72,7 +74,7 @@ std::string TrainStep::not_finite(const std::vector<float>& summary) const {
 }
 
 void TrainStep::begin(const Batch& batch, i64 step, double lr_factor) {
-  for (std::size_t i = 0; i < statistics_.size(); ++i) before_[i].copy_from(statistics_[i].tensor);
+  backend(summary_.device()).copy_each(before_, statistics_);
   net_.train();
   if (options_.freeze_statistics) freeze_statistics(net_);
   losses_ = {};
@@ -105,7 +107,7 @@ StepLosses TrainStep::finish() {
   losses_.metric_depth = double(summary[2]) / options_.accumulate;
   losses_.not_finite = not_finite(summary);
   if (losses_.skipped()) {
-    for (std::size_t i = 0; i < statistics_.size(); ++i) statistics_[i].tensor.copy_from(before_[i]);
+    for (std::size_t i = 0; i < statistics_.size(); ++i) statistics_[i].copy_from(before_[i]);
   } else {
     optimizer_.step(losses_.lr);
   }

@@ -53,8 +53,8 @@ class TrainStep {
   static constexpr std::size_t kLosses = 3;
   Tensor summary_;     // on the device: total, silog and MetricDepth loss, then the sum of each parameter's gradient
   StepLosses losses_;  // of the step under way
-  std::vector<Module::Entry> statistics_;  // the net's buffers ...
-  std::vector<Tensor> before_;             // ... and room for their values before the step
+  std::vector<Tensor> statistics_;  // the net's buffers ...
+  std::vector<Tensor> before_;      // ... and room for their values before the step
 };
 
 }  // namespace md

@@ -1,6 +1,7 @@
 // Batch norm fused with its activation, over the rows of x [R,C]. Two passes each way over memory: the statistics (or
 // the two gradient sums), then the map itself. The normalised value is recomputed from x, so that only x is saved.
 //   statistics   mean, biased variance: per chunk in two looks (mean first), chunks merged in double (Chan et al.)
+//                running = (1 - momentum) * running + momentum * batch, with the unbiased variance
 //   y  = act(z),  z = xhat * weight + bias,  xhat = (x - mean) * rstd
 //   dz = dy * act'(z);  dbias = sum dz;  dweight = sum dz * xhat
 //   dx = weight * rstd * (dz - dbias/R - xhat * dweight/R)      (constant statistics: weight * rstd * dz)
@@ -100,8 +101,8 @@ RowWalk walk_of(const Tensor& x, i64 C) { return {x.numel() / C, C}; }
 
 }  // namespace
 
-void CpuBackend::batch_norm_statistics(const BatchNormSpec& spec, const Tensor& x, const Tensor& mean,
-                                       const Tensor& rstd, const Tensor& unbiased_variance) {
+void CpuBackend::batch_norm_statistics(const BatchNormSpec& spec, const Tensor& x, const RunningStatistics& running,
+                                       const Tensor& mean, const Tensor& rstd) {
   const RowWalk w = walk_of(x, mean.numel());
   const float* px = x.data();
   std::vector<float> moments(static_cast<std::size_t>(w.chunks * 2 * w.C));
@@ -111,6 +112,9 @@ void CpuBackend::batch_norm_statistics(const BatchNormSpec& spec, const Tensor& 
     float* at = moments.data() + chunk * 2 * w.C;
     chunk_moments(w, chunk, px, scratch.mine().data(), at, at + w.C);
   }
+  const auto blend = [&](float& old, double batch) {
+    old = (1.F - running.momentum) * old + running.momentum * static_cast<float>(batch);
+  };
   for (i64 c = 0; c < w.C; ++c) {
     double n = 0, mu = 0, m2 = 0;
     for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
@@ -123,8 +127,10 @@ void CpuBackend::batch_norm_statistics(const BatchNormSpec& spec, const Tensor& 
     }
     mean.data()[c] = static_cast<float>(mu);
     rstd.data()[c] = static_cast<float>(1.0 / std::sqrt(m2 / n + static_cast<double>(spec.eps)));
-    unbiased_variance.data()[c] = static_cast<float>(m2 / (n > 1 ? n - 1 : 1));
+    blend(running.mean.data()[c], mu);
+    blend(running.variance.data()[c], m2 / (n > 1 ? n - 1 : 1));
   }
+  if (running.batches) ++*running.batches.data<std::int32_t>();
 }
 
 void CpuBackend::batch_norm(const BatchNormSpec& spec, const Tensor& x, const Tensor& weight, const Tensor& bias,

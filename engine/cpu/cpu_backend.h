@@ -30,8 +30,8 @@ class CpuBackend final : public Backend {
   void conv2d_dx(const Conv2dSpec&, const Tensor& dz, const Tensor& w, const Tensor& dx) override;
   void conv2d_dw(const Conv2dSpec&, const Tensor& dz, const Tensor& x, const Tensor& dw, const Tensor& dbias) override;
 
-  void batch_norm_statistics(const BatchNormSpec&, const Tensor& x, const Tensor& mean, const Tensor& rstd,
-                             const Tensor& unbiased_variance) override;
+  void batch_norm_statistics(const BatchNormSpec&, const Tensor& x, const RunningStatistics&, const Tensor& mean,
+                             const Tensor& rstd) override;
   void batch_norm(const BatchNormSpec&, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                   const Tensor& rstd, const Tensor& y) override;
   void batch_norm_backward(const BatchNormSpec&, bool batch_statistics, const Tensor& dy, const Tensor& x,

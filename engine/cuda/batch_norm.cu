@@ -28,8 +28,13 @@ __global__ void chunk_moments(Columns g, const float* x, float* partial) {
   partial[(blockIdx.y * 2 + 1) * g.C + at.column] = m2;
 }
 
-struct Statistics {  // [C]
-  float *mean, *rstd, *unbiased_variance;
+struct Statistics {
+  float *mean, *rstd, *running_mean, *running_variance;  // [C]
+  int* batches;                                          // or null
+  float momentum;
+  __device__ void blend(float& old, double batch) const {
+    old = (1.F - momentum) * old + momentum * static_cast<float>(batch);
+  }
 };
 
 /// mean = sum n_k mean_k / R;  M2 = sum m2_k + n_k (mean_k - mean)^2   (Chan et al.)
@@ -51,7 +56,9 @@ __global__ void merge_moments(Columns g, const float* partial, double eps, Stati
   if (!at.first) return;
   out.mean[at.column] = static_cast<float>(mean);
   out.rstd[at.column] = static_cast<float>(1.0 / sqrt(m2 / n + eps));
-  out.unbiased_variance[at.column] = static_cast<float>(m2 / (n > 1 ? n - 1 : 1));
+  out.blend(out.running_mean[at.column], mean);
+  out.blend(out.running_variance[at.column], m2 / (n > 1 ? n - 1 : 1));
+  if (out.batches && at.column == 0) ++*out.batches;
 }
 
 struct Affine {  // [C]
@@ -130,14 +137,20 @@ Columns columns_of(const Tensor& x, const Tensor& per_channel) {
 
 }  // namespace
 
-void CudaBackend::batch_norm_statistics(const BatchNormSpec& spec, const Tensor& x, const Tensor& mean,
-                                        const Tensor& rstd, const Tensor& unbiased_variance) {
+void CudaBackend::batch_norm_statistics(const BatchNormSpec& spec, const Tensor& x, const RunningStatistics& running,
+                                        const Tensor& mean, const Tensor& rstd) {
   const Columns g = columns_of(x, mean);
   const Tensor partial = Tensor::empty({g.chunks, 2, g.C}, x.device());
   const cudaStream_t stream = cuda::runtime().compute;
   cuda::launch_kernel(chunk_moments, g.grid(), cuda::kBlock, 0, stream, g, x.data(), partial.data());
+  const Statistics out{mean.data(),
+                       rstd.data(),
+                       running.mean.data(),
+                       running.variance.data(),
+                       running.batches ? running.batches.data<std::int32_t>() : nullptr,
+                       running.momentum};
   cuda::launch_kernel(merge_moments, cuda::chunk_grid(g), cuda::chunk_block(), 0, stream, g, partial.data(),
-                      static_cast<double>(spec.eps), Statistics{mean.data(), rstd.data(), unbiased_variance.data()});
+                      static_cast<double>(spec.eps), out);
 }
 
 void CudaBackend::batch_norm(const BatchNormSpec& spec, const Tensor& x, const Tensor& weight, const Tensor& bias,

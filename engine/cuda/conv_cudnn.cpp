@@ -37,39 +37,41 @@ class Handle {
 };
 
 /// What the kernels may assume of every address: the pool's blocks are aligned, ranges of axis 0 need not be.
-i64 alignment(std::initializer_list<const Tensor*> tensors) {
+i64 alignment(std::initializer_list<const void*> addresses) {
   std::uintptr_t bits = 16;
-  for (const Tensor* t : tensors) bits |= *t ? reinterpret_cast<std::uintptr_t>(t->raw()) : 0;
+  for (const void* address : addresses) bits |= reinterpret_cast<std::uintptr_t>(address);
   return static_cast<i64>(bits & (~bits + 1));  // the lowest bit that is set
 }
+
+void* address(const Tensor& t) { return t ? t.raw() : nullptr; }
 
 class CudnnConvPlans final : public ConvPlans {
  public:
   void forward(const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) override {
-    const Tensor weight = cudnn_layout(w);
+    void* const weight = cudnn_layout(w);
     ConvProblem p = problem(ConvPass::forward, s, x, w, y);
     p.bias = bool(bias);
-    p.alignment = alignment({&x, &weight, &y, &bias});
+    p.alignment = alignment({x.raw(), weight, y.raw(), address(bias)});
     const ConvPlan& plan = find(p);
-    execute(plan, x, weight, y, plan.adds_bias ? bias : Tensor());
+    execute(plan, x.raw(), weight, y.raw(), plan.adds_bias ? address(bias) : nullptr);
     const Tensor left_bias = plan.adds_bias ? Tensor() : bias;
     const Activation left_act = plan.activates ? Activation{} : s.act;
     if (left_bias || left_act.kind != Act::none) cuda::add_bias_and_activate(y, left_bias, left_act);
   }
 
   void data_gradient(const Conv2dSpec& s, const Tensor& dz, const Tensor& w, const Tensor& dx) override {
-    const Tensor weight = cudnn_layout(w);
+    void* const weight = cudnn_layout(w);
     ConvProblem p = problem(ConvPass::data_gradient, s, dx, w, dz);
-    p.alignment = alignment({&dx, &weight, &dz});
-    execute(find(p), dx, weight, dz, {});
+    p.alignment = alignment({dx.raw(), weight, dz.raw()});
+    execute(find(p), dx.raw(), weight, dz.raw());
   }
 
   void weight_gradient(const Conv2dSpec& s, const Tensor& dz, const Tensor& x, const Tensor& dw) override {
     const Tensor gradient = is_depthwise(dw) ? Tensor::empty(dw.shape(), dw.device(), dw.dtype()) : dw;
     ConvProblem p = problem(ConvPass::weight_gradient, s, x, dw, dz);
-    p.alignment = alignment({&x, &gradient, &dz});
-    execute(find(p), x, gradient, dz, {});
-    if (is_depthwise(dw)) cuda::transpose(gradient, dw.dim(2), dw.dim(0) * dw.dim(1), dw);
+    p.alignment = alignment({x.raw(), gradient.raw(), dz.raw()});
+    execute(find(p), x.raw(), gradient.raw(), dz.raw());
+    if (is_depthwise(dw)) cuda::transpose(gradient.data(), dw.dim(2), dw.dim(0) * dw.dim(1), dw.data());
   }
 
   i64 created() const override { return static_cast<i64>(plans_.size()); }
@@ -81,12 +83,15 @@ class CudnnConvPlans final : public ConvPlans {
     return p;
   }
 
-  /// A few thousand numbers at most: cheaper to redo than to keep in step with the weight.
-  static Tensor cudnn_layout(const Tensor& w) {
-    if (!is_depthwise(w)) return w;
-    Tensor to = Tensor::empty(w.shape(), w.device(), w.dtype());
-    cuda::transpose(w, w.dim(0) * w.dim(1), w.dim(2), to);
-    return to;
+  /// cuDNN wants a depthwise weight as [C,kh,kw]: a copy, which serves until the weight changes.
+  static void* cudnn_layout(const Tensor& w) {
+    if (!is_depthwise(w)) return w.raw();
+    Storage::Derived& derived = w.storage().derived[{0, w.raw()}];
+    if (!derived.copy) derived.copy = std::make_shared<Storage>(w.device(), w.bytes());
+    auto* const copy = static_cast<float*>(derived.copy->data);
+    if (derived.version != w.version()) cuda::transpose(w.data(), w.dim(0) * w.dim(1), w.dim(2), copy);
+    derived.version = w.version();
+    return copy;
   }
 
   const ConvPlan& find(const ConvProblem& p) {
@@ -95,23 +100,24 @@ class CudnnConvPlans final : public ConvPlans {
   }
 
   /// The workspace may go back to the pool at once: whoever gets it next is behind this on the stream.
-  void execute(const ConvPlan& plan, const Tensor& x, const Tensor& w, const Tensor& y, const Tensor& bias) {
+  void execute(const ConvPlan& plan, void* x, void* w, void* y, void* bias = nullptr) {
     std::vector<i64> ids{cuda::tensor_id::x, cuda::tensor_id::w, cuda::tensor_id::y};
-    std::vector<void*> addresses{x.raw(), w.raw(), y.raw()};
+    std::vector<void*> addresses{x, w, y};
     if (bias) {
       ids.push_back(cuda::tensor_id::bias);
-      addresses.push_back(bias.raw());
+      addresses.push_back(bias);
     }
     const i64 bytes = static_cast<i64>(plan.workspace_bytes);
-    const Tensor workspace = bytes > 0 ? Tensor::empty({bytes}, x.device(), DType::u8) : Tensor();
+    const Tensor workspace = bytes > 0 ? Tensor::empty({bytes}, here_, DType::u8) : Tensor();
     Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
     pack.set_list(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, ids)
         .set_list(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, addresses)
-        .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, workspace ? workspace.raw() : nullptr)
+        .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, address(workspace))
         .finalize();
     MD_CUDNN(cudnnBackendExecute(handle_.get(), plan.plan.raw(), pack.raw()));
   }
 
+  const Device here_{Device::cuda, cuda::runtime().index};
   Handle handle_;
   Descriptor device_ = cuda::device_properties(cuda::runtime().index);
   std::map<ConvProblem, ConvPlan> plans_;

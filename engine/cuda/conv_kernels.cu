@@ -26,8 +26,8 @@ struct AddBiasAndActivate {
 
 }  // namespace
 
-void transpose(const Tensor& from, i64 rows, i64 columns, const Tensor& to) {
-  md::launch(from.device(), columns, rows, Transpose{from.data(), to.data(), rows, columns});
+void transpose(const float* from, i64 rows, i64 columns, float* to) {
+  cuda::launch(columns, rows, Transpose{from, to, rows, columns});
 }
 
 void add_bias_and_activate(const Tensor& y, const Tensor& bias, const Activation& act) {

@@ -25,14 +25,16 @@ class CudaBackend final : public Backend {
   void to_host(void* host, const void* device, std::size_t bytes) override;
   void add_into(const Tensor& sum, const Tensor& x) override;
   std::unique_ptr<InputQueue> input_queue() override;
+  void copy_each(const std::vector<Tensor>& to, const std::vector<Tensor>& from) override;
+  void sum_each(const std::vector<Tensor>& x, const Tensor& sums) override;
   i64 primitives_created() const override;
 
   void conv2d(const Conv2dSpec&, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) override;
   void conv2d_dx(const Conv2dSpec&, const Tensor& dz, const Tensor& w, const Tensor& dx) override;
   void conv2d_dw(const Conv2dSpec&, const Tensor& dz, const Tensor& x, const Tensor& dw, const Tensor& dbias) override;
 
-  void batch_norm_statistics(const BatchNormSpec&, const Tensor& x, const Tensor& mean, const Tensor& rstd,
-                             const Tensor& unbiased_variance) override;
+  void batch_norm_statistics(const BatchNormSpec&, const Tensor& x, const RunningStatistics&, const Tensor& mean,
+                             const Tensor& rstd) override;
   void batch_norm(const BatchNormSpec&, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                   const Tensor& rstd, const Tensor& y) override;
   void batch_norm_backward(const BatchNormSpec&, bool batch_statistics, const Tensor& dy, const Tensor& x,

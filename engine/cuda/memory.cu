@@ -2,7 +2,7 @@
 // stream.
 #include "engine/cuda/conv_cudnn.h"
 #include "engine/cuda/cuda_backend.h"
-#include "engine/launch.h"
+#include "engine/launch_many.h"
 
 namespace md {
 namespace {
@@ -12,7 +12,8 @@ void* take(std::size_t bytes) {
   cudaError_t status = cudaMallocAsync(&block, bytes, cuda::runtime().compute);
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
-    MD_CUDA(cudaStreamSynchronize(cuda::runtime().compute));  // what was freed comes back when the stream has reached it
+    MD_CUDA(
+        cudaStreamSynchronize(cuda::runtime().compute));  // what was freed comes back when the stream has reached it
     status = cudaMallocAsync(&block, bytes, cuda::runtime().compute);
   }
   if (status == cudaErrorMemoryAllocation) {
@@ -45,6 +46,15 @@ struct Add {
   MD_HD void operator()(i64 row, i64 column) const {
     if (row * kRow + column < count) sum[row * kRow + column] += x[row * kRow + column];
   }
+};
+
+struct Words {
+  std::uint32_t* to;
+  const std::uint32_t* from;
+  i64 count;
+};
+struct CopyWord {
+  MD_HD void operator()(const Words& words, i64 i) const { words.to[i] = words.from[i]; }
 };
 
 __global__ void probe() {}
@@ -84,6 +94,16 @@ void CudaBackend::fill(const Tensor& y, float value) {
 
 void CudaBackend::copy(void* to, const void* from, std::size_t bytes) {
   MD_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cuda::runtime().compute));
+}
+
+void CudaBackend::copy_each(const std::vector<Tensor>& to, const std::vector<Tensor>& from) {
+  std::vector<Words> words;
+  for (std::size_t k = 0; k < to.size(); ++k) {
+    MD_CHECK(size_of(to[k].dtype()) == sizeof(std::uint32_t), "copy_each: ", name_of(to[k].dtype()));
+    words.push_back(
+        {static_cast<std::uint32_t*>(to[k].raw()), static_cast<const std::uint32_t*>(from[k].raw()), to[k].numel()});
+  }
+  if (!to.empty()) launch_many(to[0].device(), words, CopyWord{});
 }
 
 /// `host` has been read when this returns: the driver stages pageable memory, unless the GPU reads it by itself, later.

@@ -33,7 +33,7 @@ class RecordingBackend final : public Backend {
     record(ConvPass::weight_gradient, s, x, dw, dz, false);
   }
 
-  void batch_norm_statistics(const BatchNormSpec&, const Tensor&, const Tensor&, const Tensor&,
+  void batch_norm_statistics(const BatchNormSpec&, const Tensor&, const RunningStatistics&, const Tensor&,
                              const Tensor&) override {}
   void batch_norm(const BatchNormSpec&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
                   const Tensor&) override {}
