@@ -2,13 +2,13 @@
 #include "layers/resample.h"
 
 #include <algorithm>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <tuple>
 
 #include "engine/backend.h"
 #include "engine/launch.h"
+#include "engine/lru_cache.h"
 
 namespace md {
 namespace {
@@ -77,15 +77,13 @@ class Matrix {
 
 /// Matrices live on: on a GPU, sending one would make the host wait in every step.
 std::shared_ptr<const Matrix> matrix(const Taps& taps, Device device) {
-  constexpr std::size_t kMost = 256;  // sizes of a whole evaluation with changing images; a few KB each
+  constexpr std::size_t kMost = 256;  // a few KB each
   using Key = std::tuple<int, int, i64, std::vector<int>, std::vector<int>, std::vector<float>>;
   static std::mutex mutex;
-  static std::map<Key, std::shared_ptr<const Matrix>> made;
+  static LruCache<Key, std::shared_ptr<const Matrix>> made(kMost);
   const std::lock_guard lock(mutex);
-  if (made.size() >= kMost) made.clear();
-  auto& it = made[Key(device.kind, device.index, taps.from, taps.begin, taps.index, taps.weight)];
-  if (!it) it = std::make_shared<const Matrix>(taps, device);
-  return it;
+  return made.find_or_make(Key(device.kind, device.index, taps.from, taps.begin, taps.index, taps.weight),
+                           [&] { return std::make_shared<const Matrix>(taps, device); });
 }
 
 Taps transposed(const Taps& taps) {

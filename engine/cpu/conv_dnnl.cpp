@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "engine/cpu/dnnl.h"
+#include "engine/lru_cache.h"
 
 namespace md {
 namespace {
@@ -83,8 +84,11 @@ Problem describe(const Key& k) {
 
 class DnnlConvPrimitives final : public ConvPrimitives {
  public:
+  explicit DnnlConvPrimitives(std::size_t most) : cache_(most) {}
+
   void forward(const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) override {
-    const Primitive& p = find(key_of(Pass::forward, s, x, w, y, bool(bias)));
+    const auto found = find(key_of(Pass::forward, s, x, w, y, bool(bias)));
+    const Primitive& p = *found;
     Args args{{DNNL_ARG_SRC, at(p.x, x.raw())}, {DNNL_ARG_DST, at(p.y, y.raw())}};
     const std::shared_ptr<Storage> weights = library_weights(p, w);
     args.emplace(DNNL_ARG_WEIGHTS, at(p.w, weights ? weights->data : w.raw()));
@@ -93,7 +97,8 @@ class DnnlConvPrimitives final : public ConvPrimitives {
   }
 
   void data_gradient(const Conv2dSpec& s, const Tensor& dz, const Tensor& w, const Tensor& dx) override {
-    const Primitive& p = find(key_of(Pass::data, s, dx, w, dz, false));
+    const auto found = find(key_of(Pass::data, s, dx, w, dz, false));
+    const Primitive& p = *found;
     const std::shared_ptr<Storage> weights = library_weights(p, w);
     execute(p, {{DNNL_ARG_DIFF_DST, at(p.y, dz.raw())},
                 {DNNL_ARG_DIFF_SRC, at(p.x, dx.raw())},
@@ -102,7 +107,8 @@ class DnnlConvPrimitives final : public ConvPrimitives {
 
   void weight_gradient(const Conv2dSpec& s, const Tensor& dz, const Tensor& x, const Tensor& dw,
                        const Tensor& dbias) override {
-    const Primitive& p = find(key_of(Pass::weights, s, x, dw, dz, bool(dbias)));
+    const auto found = find(key_of(Pass::weights, s, x, dw, dz, bool(dbias)));
+    const Primitive& p = *found;
     Args args{{DNNL_ARG_SRC, at(p.x, x.raw())}, {DNNL_ARG_DIFF_DST, at(p.y, dz.raw())}};
     if (dbias) args.emplace(DNNL_ARG_DIFF_BIAS, at(p.bias, dbias.raw()));
     const Storage chosen({}, p.reorder ? p.w.get_size() : 0);
@@ -112,6 +118,7 @@ class DnnlConvPrimitives final : public ConvPrimitives {
   }
 
   i64 created() const override { return created_; }
+  i64 kept() const override { return static_cast<i64>(cache_.size()); }
 
  private:
   memory at(const memory::desc& d, void* data) const { return library_.at(d, data); }
@@ -136,11 +143,10 @@ class DnnlConvPrimitives final : public ConvPrimitives {
     return copy;
   }
 
-  const Primitive& find(const Key& key) {
+  /// Shared: another thread's may be the one that makes it go.
+  std::shared_ptr<const Primitive> find(const Key& key) {
     const std::lock_guard lock(mutex_);
-    const auto found = cache_.find(key);
-    if (found != cache_.end()) return found->second;
-    return cache_.emplace(key, create(key)).first->second;
+    return cache_.find_or_make(key, [&] { return std::make_shared<const Primitive>(create(key)); });
   }
 
   dnnl::convolution_forward::primitive_desc forward_desc(const Key& k, const Problem& p, dnnl::primitive_attr attr) {
@@ -203,13 +209,15 @@ class DnnlConvPrimitives final : public ConvPrimitives {
 
   Dnnl library_;
   std::mutex mutex_;
-  std::map<Key, Primitive> cache_;
+  LruCache<Key, std::shared_ptr<const Primitive>> cache_;
   std::vector<memory::desc> layouts_;
   i64 created_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<ConvPrimitives> make_conv_primitives() { return std::make_unique<DnnlConvPrimitives>(); }
+std::unique_ptr<ConvPrimitives> make_conv_primitives(std::size_t most) {
+  return std::make_unique<DnnlConvPrimitives>(most);
+}
 
 }  // namespace md

@@ -1,4 +1,4 @@
-// Convolutions on oneDNN, cached by shape.
+// Convolutions on oneDNN, cached by shape. Thread-safe.
 #pragma once
 #include <memory>
 
@@ -14,9 +14,12 @@ class ConvPrimitives {
   virtual void weight_gradient(const Conv2dSpec&, const Tensor& dz, const Tensor& x, const Tensor& dw,
                                const Tensor& dbias) = 0;
   virtual i64 created() const = 0;
+  virtual i64 kept() const = 0;
 };
 
-std::unique_ptr<ConvPrimitives> make_conv_primitives();
+/// Keeps at most so many primitives. A network's step has a few hundred; images of changing sizes have ever new ones.
+constexpr std::size_t kMostPrimitives = 2048;
+std::unique_ptr<ConvPrimitives> make_conv_primitives(std::size_t most = kMostPrimitives);
 
 /// Depthwise weights are [kh,kw,C]; all others [O,kh,kw,I/groups].
 inline bool is_depthwise(const Tensor& w) { return w.shape().rank() == 3; }

@@ -6,6 +6,7 @@
 
 #include "engine/cpu/cpu_backend.h"
 #include "engine/cpu/dnnl.h"
+#include "engine/lru_cache.h"
 
 namespace md {
 namespace {
@@ -30,9 +31,12 @@ memory::desc matrix(i64 rows, i64 columns, bool transposed) {
 
 class DnnlGemmPrimitives final : public GemmPrimitives {
  public:
+  explicit DnnlGemmPrimitives(std::size_t most) : cache_(most) {}
+
   void run(const GemmSpec& s, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) override {
     const i64 N = c.dim(-1), M = c.numel() / N;
-    const Primitive& p = find({M, N, a.numel() / M, s.transpose_a, s.transpose_b, bool(bias)});
+    const auto found = find({M, N, a.numel() / M, s.transpose_a, s.transpose_b, bool(bias)});
+    const Primitive& p = *found;
     Dnnl::Args args{{DNNL_ARG_SRC, library_.at(p.a, a.raw())},
                     {DNNL_ARG_WEIGHTS, library_.at(p.b, b.raw())},
                     {DNNL_ARG_DST, library_.at(p.c, c.raw())}};
@@ -40,14 +44,14 @@ class DnnlGemmPrimitives final : public GemmPrimitives {
     library_.execute(p.run, p.scratchpad, std::move(args));
   }
 
-  i64 created() const override { return i64(cache_.size()); }
+  i64 created() const override { return i64(cache_.made()); }
+  i64 kept() const override { return i64(cache_.size()); }
 
  private:
-  const Primitive& find(const Key& key) {
+  /// Shared: another thread's may be the one that makes it go.
+  std::shared_ptr<const Primitive> find(const Key& key) {
     const std::lock_guard lock(mutex_);
-    const auto found = cache_.find(key);
-    if (found != cache_.end()) return found->second;
-    return cache_.emplace(key, create(key)).first->second;
+    return cache_.find_or_make(key, [&] { return std::make_shared<const Primitive>(create(key)); });
   }
 
   Primitive create(const Key& k) const {
@@ -60,12 +64,14 @@ class DnnlGemmPrimitives final : public GemmPrimitives {
 
   Dnnl library_;
   std::mutex mutex_;
-  std::map<Key, Primitive> cache_;
+  LruCache<Key, std::shared_ptr<const Primitive>> cache_;
 };
 
 }  // namespace
 
-std::unique_ptr<GemmPrimitives> make_gemm_primitives() { return std::make_unique<DnnlGemmPrimitives>(); }
+std::unique_ptr<GemmPrimitives> make_gemm_primitives(std::size_t most) {
+  return std::make_unique<DnnlGemmPrimitives>(most);
+}
 
 void CpuBackend::gemm(const GemmSpec& spec, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) {
   products_->run(spec, a, b, bias, c);

@@ -1,4 +1,4 @@
-// Matrix products on oneDNN, cached by shape.
+// Matrix products on oneDNN, cached by shape. Thread-safe.
 #pragma once
 #include <memory>
 
@@ -11,8 +11,10 @@ class GemmPrimitives {
   virtual ~GemmPrimitives() = default;
   virtual void run(const GemmSpec&, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) = 0;
   virtual i64 created() const = 0;
+  virtual i64 kept() const = 0;
 };
 
-std::unique_ptr<GemmPrimitives> make_gemm_primitives();
+/// Keeps at most so many primitives.
+std::unique_ptr<GemmPrimitives> make_gemm_primitives(std::size_t most);
 
 }  // namespace md

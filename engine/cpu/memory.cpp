@@ -29,7 +29,7 @@ void* take(std::size_t bytes) {
 CpuBackend::CpuBackend()
     : pool_(take, [](void* block, std::size_t) { std::free(block); }),
       convolutions_(make_conv_primitives()),
-      products_(make_gemm_primitives()) {}
+      products_(make_gemm_primitives(kMostPrimitives)) {}
 CpuBackend::~CpuBackend() = default;
 
 /// Never destroyed: tensors in static storage may outlive any order of destruction.

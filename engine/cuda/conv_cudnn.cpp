@@ -2,11 +2,10 @@
 // the host but a list of addresses.
 #include "engine/cuda/conv_cudnn.h"
 
-#include <map>
-
 #include "engine/cuda/conv_kernels.h"
 #include "engine/cuda/conv_plan.h"
 #include "engine/cuda/runtime.h"
+#include "engine/lru_cache.h"
 
 namespace md {
 namespace {
@@ -47,6 +46,8 @@ void* address(const Tensor& t) { return t ? t.raw() : nullptr; }
 
 class CudnnConvPlans final : public ConvPlans {
  public:
+  explicit CudnnConvPlans(std::size_t most) : plans_(most) {}
+
   void forward(const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) override {
     void* const weight = cudnn_layout(w);
     ConvProblem p = problem(ConvPass::forward, s, x, w, y);
@@ -74,7 +75,8 @@ class CudnnConvPlans final : public ConvPlans {
     if (is_depthwise(dw)) cuda::transpose(gradient.data(), dw.dim(2), dw.dim(0) * dw.dim(1), dw.data());
   }
 
-  i64 created() const override { return static_cast<i64>(plans_.size()); }
+  i64 created() const override { return static_cast<i64>(plans_.made()); }
+  i64 kept() const override { return static_cast<i64>(plans_.size()); }
 
  private:
   static ConvProblem problem(ConvPass pass, const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& y) {
@@ -94,9 +96,12 @@ class CudnnConvPlans final : public ConvPlans {
     return copy;
   }
 
+  /// cuDNN does not say that a plan, and with it code that was compiled for it, may go before the GPU has run it.
   const ConvPlan& find(const ConvProblem& p) {
-    const auto found = plans_.find(p);
-    return found != plans_.end() ? found->second : plans_.emplace(p, plan_conv(p, device_)).first->second;
+    return plans_.find_or_make(p, [&] {
+      if (plans_.full()) MD_CUDA(cudaStreamSynchronize(cuda::runtime().compute));
+      return plan_conv(p, device_);
+    });
   }
 
   /// The workspace may go back to the pool at once: whoever gets it next is behind this on the stream.
@@ -120,11 +125,11 @@ class CudnnConvPlans final : public ConvPlans {
   const Device here_{Device::cuda, cuda::runtime().index};
   Handle handle_;
   Descriptor device_ = cuda::device_properties(cuda::runtime().index);
-  std::map<ConvProblem, ConvPlan> plans_;
+  LruCache<ConvProblem, ConvPlan> plans_;
 };
 
 }  // namespace
 
-std::unique_ptr<ConvPlans> make_conv_plans() { return std::make_unique<CudnnConvPlans>(); }
+std::unique_ptr<ConvPlans> make_conv_plans(std::size_t most) { return std::make_unique<CudnnConvPlans>(most); }
 
 }  // namespace md

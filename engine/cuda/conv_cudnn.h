@@ -14,9 +14,12 @@ class ConvPlans {
   virtual void data_gradient(const Conv2dSpec&, const Tensor& dz, const Tensor& w, const Tensor& dx) = 0;
   virtual void weight_gradient(const Conv2dSpec&, const Tensor& dz, const Tensor& x, const Tensor& dw) = 0;
   virtual i64 created() const = 0;
+  virtual i64 kept() const = 0;
 };
 
+/// Keeps at most so many plans. A network's step has a few hundred; images of changing sizes have ever new ones.
 /// REQUIRES: cuda::runtime() has its GPU. Workspaces are tensors of that device, from its pool.
-std::unique_ptr<ConvPlans> make_conv_plans();
+constexpr std::size_t kMostPlans = 2048;
+std::unique_ptr<ConvPlans> make_conv_plans(std::size_t most = kMostPlans);
 
 }  // namespace md

@@ -110,14 +110,14 @@ std::shared_ptr<const Graph> graph_of(cudnnBackendDescriptor_t plan) {
 /// Everything that one execution needs, validated.
 struct Execution {
   Execution(cudnnBackendDescriptor_t plan, const Pack&);
-  void run() const;
-  std::shared_ptr<const Graph> graph;
+  cudaError_t run() const;
+  std::weak_ptr<const Graph> graph;  // the plan's, as long as that lives
   std::map<std::string, void*> addresses;
   void* workspace;
   i64 workspace_bytes;
 
  private:
-  void check_ranges() const;
+  void check_ranges(const Graph&) const;
 };
 
 Execution::Execution(cudnnBackendDescriptor_t plan, const Pack& pack)
@@ -130,23 +130,23 @@ Execution::Execution(cudnnBackendDescriptor_t plan, const Pack& pack)
     const bool fresh = addresses.emplace(std::to_string(pack.ids[i]), pack.addresses[i]).second;
     MD_CHECK(fresh, "tensor ", pack.ids[i], " has two addresses");
   }
-  check_ranges();
+  check_ranges(*graph.lock());
 }
 
-void Execution::check_ranges() const {
+void Execution::check_ranges(const Graph& its) const {
   std::vector<Range> ranges;
   if (workspace_bytes > 0)
     ranges.push_back({"workspace", static_cast<const std::byte*>(workspace), workspace_bytes, true});
   std::size_t wanted = 0;
-  for (const auto& [name, tensor] : graph->tensors()) {
+  for (const auto& [name, tensor] : its.tensors()) {
     if (!tensor.in_memory) continue;
     ++wanted;
     const auto found = addresses.find(name);
     MD_CHECK(found != addresses.end(), "tensor ", name, " has no address");
     MD_CHECK(reinterpret_cast<std::uintptr_t>(found->second) % std::uintptr_t(tensor.alignment) == 0, "tensor ", name,
              " is not aligned to ", tensor.alignment, " bytes");
-    ranges.push_back({cat("tensor ", name), static_cast<const std::byte*>(found->second), tensor.extent_bytes(),
-                      graph->writes(name)});
+    ranges.push_back(
+        {cat("tensor ", name), static_cast<const std::byte*>(found->second), tensor.extent_bytes(), its.writes(name)});
   }
   MD_CHECK(addresses.size() == wanted, addresses.size(), " addresses for ", wanted, " tensors");
   for (const Range& a : ranges) {
@@ -156,9 +156,15 @@ void Execution::check_ranges() const {
   }
 }
 
-void Execution::run() const {
+cudaError_t Execution::run() const {
+  const std::shared_ptr<const Graph> its = graph.lock();
+  if (!its) {
+    trouble() = "a plan was destroyed before it had run";
+    return cudaErrorLaunchFailure;
+  }
   if (workspace_bytes > 0) std::memset(workspace, 0xFF, std::size_t(workspace_bytes));  // NaN: nobody may rely on it
-  graph->compute(addresses);
+  its->compute(addresses);
+  return cudaSuccess;
 }
 
 /// cuDNN opens and closes NVRTC, 100 MB, for every fused graph that it looks at; held open, that costs nothing.
@@ -194,7 +200,8 @@ using namespace md::doubles;  // NOLINT: the functions below are C
 extern "C" {
 
 #ifdef __SANITIZE_ADDRESS__
-/// What cuDNN 9 forgets of its own: descriptors of its heuristics, contexts of cuBLASLt that cannot be made without GPU.
+/// What cuDNN 9 forgets of its own: descriptors of its heuristics, contexts of cuBLASLt that cannot be made without
+/// GPU.
 const char* __lsan_default_suppressions();
 const char* __lsan_default_suppressions() { return "leak:libcudnn_heuristic\nleak:libcublasLt"; }
 #endif
@@ -271,7 +278,7 @@ cudnnStatus_t __wrap_cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescr
   MD_DOUBLE(cudnnBackendExecute);
   if (!handles().contains(handle) || !handle->stream) return refuse("no such handle, or it has no stream");
   try {
-    handle->stream->push([it = Execution(plan, packs().at(pack))] { return it.run(), cudaSuccess; });
+    handle->stream->push([it = Execution(plan, packs().at(pack))] { return it.run(); });
   } catch (const std::exception& error) {
     return refuse(error.what());
   }

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "engine/backend.h"
+#include "engine/cuda/conv_cudnn.h"
 #include "engine/cuda/conv_plan.h"
 #include "engine/cuda/runtime.h"
 #include "engine/launch.h"
@@ -124,6 +125,36 @@ TEST(CudnnDouble, ConvolvesBf16) {
   EXPECT_TRUE(test::close(as_f32(y), cpu_y, kRounding));
   EXPECT_TRUE(test::close(as_f32(dx), cpu_dx, kRounding));
   EXPECT_TRUE(test::close(as_f32(dw), cpu_dw, kRounding));
+}
+
+TEST(CudnnDouble, WantsAPlanUntilItHasRun) {
+  auto execution = std::make_unique<Execution>();
+  EXPECT_EQ(execution->run(), "");
+  execution.reset();
+  EXPECT_EQ(cudaStreamSynchronize(compute()), cudaErrorLaunchFailure);
+}
+
+// As when a folder of pictures of ever new sizes is predicted. Nobody waits between two convolutions.
+TEST(ConvPlans, AreKeptForAFewSizesAndGoOnlyWhenTheyHaveRun) {
+  constexpr i64 kSizes = 10, kMost = 4;
+  const Conv2dSpec spec{.pad = 1};
+  const Tensor w = test::random_tensor({8, 3, 3, 8}, 1), w_there = w.to(kGpu);
+  const auto plans = make_conv_plans(kMost);
+  std::vector<Tensor> x, y;
+  const i64 descriptors = doubles::live().descriptors;
+  for (i64 height = 3; height < 3 + kSizes; ++height) {
+    x.push_back(test::random_tensor({1, height, 6, 8}, std::uint64_t(height)));
+    y.push_back(Tensor::empty(x.back().shape(), kGpu));
+    plans->forward(spec, x.back().to(kGpu), w_there, {}, y.back());
+    EXPECT_LE(plans->kept(), kMost);
+  }
+  EXPECT_EQ(plans->created(), kSizes);
+  EXPECT_EQ(doubles::live().descriptors, descriptors + kMost);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const Tensor want = Tensor::empty(x[i].shape());
+    backend(Device{}).conv2d(spec, x[i], w, {}, want);
+    EXPECT_TRUE(test::close(y[i].to({}), want, 1e-6)) << x[i].shape();
+  }
 }
 
 TEST(RuntimeDouble, WorksWhenSomebodyWaits) {
