@@ -1,6 +1,7 @@
 // What the tests of data/ share: a folder of their own, files as bytes, and errors as values.
 #pragma once
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -38,7 +39,7 @@ inline ::testing::AssertionResult fails(const std::function<void()>& run, Exit c
                                        << int(code) << " and \"" << part << "\"";
 }
 
-/// A folder that lives as long as the test.
+/// A folder that lives as long as the test; it may run in two programs at once (tests/cuda).
 class DataFolder : public ::testing::Test {
  protected:
   DataFolder() : folder_(std::filesystem::path(::testing::TempDir()) / test_name()) {
@@ -62,7 +63,7 @@ class DataFolder : public ::testing::Test {
  private:
   static std::string test_name() {
     const ::testing::TestInfo& test = *::testing::UnitTest::GetInstance()->current_test_info();
-    std::string name = std::string("data_") + test.test_suite_name() + "_" + test.name();
+    std::string name = cat("data_", test.test_suite_name(), "_", test.name(), "_", getpid());
     std::replace(name.begin(), name.end(), '/', '_');  // of parameterised tests
     return name;
   }

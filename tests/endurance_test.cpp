@@ -7,9 +7,8 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "tests/data_files.h"
 #include "tests/run_tool.h"
-#include "tools/trainer.h"
+#include "tests/tiny_runs.h"
 
 namespace md::test {
 namespace {
@@ -19,41 +18,10 @@ int from_environment(const char* name, int otherwise) {
   return value ? std::atoi(value) : otherwise;
 }
 
-/// Four frames of 40x64, and how to train LT on them.
-class TinyRuns : public DataFolder {
- protected:
-  static constexpr int kFrames = 4;
-  TinyRuns() {
-    std::string list;
-    for (int i = 0; i < kFrames; ++i) {
-      write_png(path(cat(i, ".png")), test_image(40, 64, i));
-      write_png(path(cat("d", i, ".png")), test_depth(40, 64, i));
-      list += cat(i, ".png d", i, ".png 500\n");
-    }
-    write("list.txt", list);
-  }
-  TrainOptions options(const std::string& run, i64 steps) const {
-    TrainOptions o;
-    o.data = path("");
-    o.list = path("list.txt");
-    o.out = path(run);
-    o.device = "cpu";
-    o.augment.height = 32;
-    o.augment.width = 64;
-    o.batch = 1;
-    o.epochs = 100;
-    o.max_steps = steps;
-    o.metric_depth = true;
-    resolve(o);
-    return o;
-  }
-};
-
 class StateStartStop : public TinyRuns {};
 
 /// Each run stops in the middle of what its loader has decoded ahead; every other one goes on from the one before.
 TEST_F(StateStartStop, AgainAndAgain) {
-  const std::vector<ResolvedOption> config = {{"", "net", {"lt"}, false}, {"", "max-depth", {"10"}, false}};
   const int cycles = from_environment("MD_CYCLES", 4);
   for (int cycle = 0; cycle < cycles; ++cycle) {
     TrainOptions o = options("run", 1 + cycle % 3 + 3 * (cycle % 2));
@@ -63,11 +31,8 @@ TEST_F(StateStartStop, AgainAndAgain) {
     } else {
       o.resume = o.out;
     }
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    const Caught error = caught([&] { train(o, config); });
-    const std::string said = testing::internal::GetCapturedStdout() + testing::internal::GetCapturedStderr();
-    ASSERT_EQ(error.code, Exit::ok) << error.what << said;
+    expect_trains(o);
+    if (HasFailure()) return;
   }
 }
 

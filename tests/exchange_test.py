@@ -75,9 +75,10 @@ class Exchange(unittest.TestCase):
         return normalised(pixels)
 
     def predicted(self, checkpoint):
-        """What `mdeval predict` says of the image, metres [H,W]."""
+        """What `mdeval predict` says of the image on a CPU, metres [H,W]."""
         out = self.folder / "depth"
-        self.run_tool("mdeval", "predict", checkpoint, self.folder / "image.png", "--out", out, "--npy", "--focal", 500)
+        self.run_tool("mdeval", "predict", checkpoint, self.folder / "image.png", "--out", out, "--npy", "--focal", 500,
+                      "--device", "cpu")
         return np.load(out / "image.npy")
 
     def convert(self, *arguments):

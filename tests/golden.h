@@ -106,7 +106,7 @@ std::vector<Case> find_cases(const Path& folder);
 /// tests/goldens, or env MD_GOLDENS.
 Path goldens_dir();
 
-/// Where layers and networks compute: env MD_DEVICE, "cpu" (the default) or "cuda".
+/// Where layers, networks and optimisers compute: env MD_DEVICE, "cpu" (the default) or "cuda".
 Device device();
 
 }  // namespace md::golden

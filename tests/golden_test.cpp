@@ -63,6 +63,8 @@ void run_case(const Case& golden, const Handlers& handlers) {
 }
 
 void run_kind(const std::string& kind, const Handlers& handlers) {
+  const std::string no_gpu = device().kind == Device::cuda ? test::why_no_gpu() : "";
+  if (!no_gpu.empty()) GTEST_SKIP() << no_gpu;
   for (const Case& golden : all_cases()) {
     if (golden.kind == kind && is_wanted(golden)) run_case(golden, handlers);
   }

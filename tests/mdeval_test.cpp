@@ -70,7 +70,8 @@ TEST_F(MdevalTest, OwnFramesAreReadAndCappedAsTheNetworkWasTrained) {
 }
 
 TEST_F(MdevalTest, PrintsTheTableAndWritesTheFiles) {
-  const ToolRun run = mdeval({"--json", path("out.json"), "--csv", path("out.csv"), "--maps", path("maps")});
+  const ToolRun run =
+      mdeval({"--json", path("out.json"), "--csv", path("out.csv"), "--maps", path("maps"), "--device", "cpu"});
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_EQ(run.err, "");  // progress is for terminals
   EXPECT_NE(run.out.find(": plain dataset=nyu min_m=0.001 cap_m=10 "), std::string::npos) << run.out;

@@ -204,7 +204,7 @@ TEST_F(MdtrainTest, RefusesWrongOptionsAndLeavesNothing) {
       {{"--depth-root", path("run#1")}, 2, {"--depth-root " + path("run#1"), "'#'"}},
       {{"--depth-root", "\xff"}, 2, {"--depth-root", "not UTF-8"}},
       {{"--protocol", "eigen"}, 2, {"eigen"}},
-      {{"--device", "cuda"}, 69, {}},
+      {{"--device", "cuda:999"}, 69, {"device cuda"}},
       {{"--eval-list", "absent.txt"}, 66, {"absent.txt"}},
       {{"--eval-list", path("empty.txt")}, 65, {"empty.txt"}},
       {{"--depth-root", path("nowhere")}, 66, {"nowhere"}},

@@ -30,7 +30,7 @@ class PredictTest : public DataFolder {
     args.insert(args.end(), more.begin(), more.end());
     return run_tool("mdeval", args, {.input = input});
   }
-  /// What the network says of image_, by itself.
+  /// What the network says of image_, by itself and on the CPU.
   std::vector<float> expected_m() const { return expected_m(image_); }
   std::vector<float> expected_m(const RgbImage& image) const {
     const NoGrad no_grad;
@@ -50,7 +50,8 @@ class PredictTest : public DataFolder {
 };
 
 TEST_F(PredictTest, WritesTheNetworksDepthInEveryForm) {
-  const ToolRun run = predict({path("room.png"), "--npy", "--ply", "--focal", "60", "--center", "20,10"});
+  const ToolRun run =
+      predict({path("room.png"), "--npy", "--ply", "--focal", "60", "--center", "20,10", "--device", "cpu"});
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_EQ(run.out, "1 image in " + path("out") + "\n");
   const std::vector<float> depth_m = expected_m();
@@ -102,7 +103,7 @@ TEST_F(PredictTest, ReadsNamesFromAPipe) {
 
 TEST_F(PredictTest, KittisServerGetsWhatItTakes) {
   write_png(path("0000000007.png"), image_);
-  ASSERT_EQ(predict({path("0000000007.png"), "--kitti-benchmark"}).code, 0);
+  ASSERT_EQ(predict({path("0000000007.png"), "--kitti-benchmark", "--device", "cpu"}).code, 0);
   std::vector<std::string> names;
   for (const auto& file : std::filesystem::directory_iterator(path("out"))) names.push_back(file.path().filename());
   EXPECT_EQ(names, Words{"0000000007.png"});
@@ -113,7 +114,7 @@ TEST_F(PredictTest, KittisServerGetsWhatItTakes) {
 }
 
 TEST_F(PredictTest, AveragesWithTheMirroredImage) {
-  ASSERT_EQ(predict({path("room.png"), "--flip-average", "--npy"}).code, 0);
+  ASSERT_EQ(predict({path("room.png"), "--flip-average", "--npy", "--device", "cpu"}).code, 0);
   RgbImage mirrored = image_;
   for (int y = 0; y < image_.height; ++y) {
     for (int x = 0; x < image_.width; ++x) {

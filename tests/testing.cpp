@@ -249,6 +249,8 @@ void for_each_device(const std::function<void(Device)>& body) {
   std::cout << "skipped on cuda: " << info->test_suite_name() << '.' << info->name() << " (" << trouble << ")\n";
 }
 
+std::string why_no_gpu() { return cuda_device_names().empty() ? cuda_trouble() : ""; }
+
 std::string source_dir() { return MD_SOURCE_DIR; }
 
 std::string shared_dir() {

@@ -82,6 +82,9 @@ void poison_pool(const Shape&, Device);
 /// Runs `body` on the CPU and on the GPU; where there is none, prints one line that names the test.
 void for_each_device(const std::function<void(Device)>& body);
 
+/// Why what needs a GPU cannot run here; empty where there is one, even one that does not work, which is to be told.
+std::string why_no_gpu();
+
 /// Folders of test data; shared_dir() may not exist (tests that want it skip by name).
 std::string source_dir();
 std::string shared_dir();  // env MD_SHARED, else beside the repository
