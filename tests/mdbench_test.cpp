@@ -1,6 +1,7 @@
 // mdbench as a user runs it, with a python3 that only pretends: how the peer is installed, and what is reported of it.
 #include <nlohmann/json.hpp>
 
+#include "engine/backend.h"
 #include "tests/data_files.h"
 #include "tests/run_tool.h"
 
@@ -41,6 +42,15 @@ TEST_F(MdbenchTest, RefusesAFolderOfOfficialCodeThatIsNotThere) {
   const test::ToolRun run = test::run_tool("mdbench", {"--peer", "--bts-folder", path("nowhere")});
   EXPECT_EQ(run.code, 66) << run.err;
   EXPECT_EQ(run.err, "mdbench: error: --bts-folder " + path("nowhere") + ": no such folder\n");
+}
+
+TEST_F(MdbenchTest, RefusesAGpuThatIsNotThereAndWorkThatNoGpuDoes) {
+  const test::ToolRun run = test::run_tool("mdbench", {"--device", "cuda", "--only", "augment"});
+  if (cuda_device_names().empty()) {
+    EXPECT_TRUE(test::refused(run, 69, {"device cuda"}));
+  } else {
+    EXPECT_TRUE(test::refused(run, 2, {"--only: no benchmark 'augment' on a GPU (there are lt_train "}));
+  }
 }
 
 TEST_F(MdbenchTest, FallsBackToPypiAndNamesThePeersWay) {

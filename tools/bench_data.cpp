@@ -69,7 +69,7 @@ std::function<void()> augment_frames() {
 DataTimes time_data(double at_least_s) {
   const RenderedSet set;
   const Dataset data = set.open();
-  const auto train = lt_step();
+  const auto train = lt_step(Device{});
   const auto step = [&](const Batch& batch) { train(batch.image, batch.depth_m); };
   DataTimes times;
   Batch last;

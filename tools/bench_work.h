@@ -12,13 +12,14 @@ namespace md {
 /// runs before each and is not counted.
 double median_s(double at_least_s, const std::function<void()>& work, const std::function<void()>& before = {});
 
-/// A training step of LT: image [N,H,W,3], target_m [N,H,W].
-std::function<void(const Tensor& image, const Tensor& target_m)> lt_step();
+/// A training step of LT: image [N,H,W,3], target_m [N,H,W], on `device`.
+std::function<void(const Tensor& image, const Tensor& target_m)> lt_step(Device device);
 
 struct Benchmark {
   std::string name, what;
-  std::function<std::function<void()>()> prepare;  // makes the inputs, returns the work
+  std::function<std::function<void()>(Device)> prepare;  // makes the inputs there, returns the work
   std::string official = {};  // whose code the peer runs ("bts", "newcrfs"); empty: tools/peer_bench.py has all of it
+  bool cpu_only = false;      // nobody does it on a GPU
 };
 const std::vector<Benchmark>& benchmarks();
 

@@ -1,5 +1,5 @@
 // mdbench: times the work that matters and, with --peer, the same work in PyTorch, in alternating runs. Each run is a
-// process of its own, so that its peak memory is its own too.
+// process of its own, so that its peak memory is its own too: the process's, or on a GPU what its tensors took there.
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,11 +10,13 @@
 #include <nlohmann/json.hpp>
 
 #include "data/file_status.h"
+#include "engine/backend.h"
 #include "engine/printed.h"
 #include "engine/state.h"
 #include "tools/bench_data.h"
 #include "tools/bench_work.h"
 #include "tools/cli.h"
+#include "tools/options.h"
 #include "tools/output.h"
 #include "tools/process.h"
 
@@ -27,7 +29,9 @@ constexpr const char *kOps = "ops", *kData = "data";  // reports of their own ki
 struct Options {
   bool peer = false;
   std::vector<std::string> only;
-  std::string json, venv = MD_SOURCE_DIR "/build/peer-venv";
+  std::string json, device = "cpu";
+  bool tf32 = false;
+  std::string venv;
   int threads = 2, pairs = 3;
   double seconds = 2;
   std::map<std::string, std::string> official = {{"bts", ""}, {"newcrfs", ""}};  // --NAME-folder
@@ -69,6 +73,8 @@ Json data_report(const Options& o) {
           {"from_memory_s", t.from_memory_s}};
 }
 
+bool on_gpu(Device device) { return device.kind == Device::cuda; }
+
 const Benchmark& find(const std::string& name) {
   for (const Benchmark& b : benchmarks()) {
     if (b.name == name) return b;
@@ -79,49 +85,52 @@ const Benchmark& find(const std::string& name) {
 Json child_report(const Options& options) {
   if (options.child == kOps) return ops_report();
   if (options.child == kData) return data_report(options);
-  return {{"seconds", median_s(options.seconds, find(options.child).prepare())}};
+  const Device device = choose_device(options.device);
+  allow_tf32(options.tf32);
+  const auto work = find(options.child).prepare(device);
+  const Tensor last = Tensor::zeros({1}, device);
+  const auto until_done = [&] {
+    work();
+    last.to_host();  // a GPU does this after all that was asked of it before
+  };
+  Json report{{"seconds", median_s(options.seconds, until_done)}};
+  if (on_gpu(device)) report["peak_mb"] = double(backend(device).pool_stats().bytes_peak) / 1e6;
+  return report;
 }
 
 // --- In the parent ---------------------------------------------------------------------------------------------------
 
-struct Run {
-  Json report;
-  double peak_mb;
-};
-
-Run run(const std::vector<std::string>& command) {
+/// What it reports, with its peak memory if it says nothing of that itself.
+Json run(std::vector<std::string> command, const Options& o) {
+  command.insert(command.end(), {"--seconds", std::to_string(o.seconds), "--device", o.device});
+  if (o.tf32) command.emplace_back("--tf32");
   const Finished done = run_process(command);
-  const Json report = Json::parse(done.output, nullptr, false);
+  Json report = Json::parse(done.output, nullptr, false);
   if (done.exit_code != 0 || report.is_discarded()) {
     fail(Exit::numeric, command[0], " ", command[1], " ", command[2], ": ended with ", done.exit_code);
   }
-  return {report, done.peak_mb};
+  if (!report.contains("peak_mb")) report["peak_mb"] = done.peak_mb;
+  return report;
 }
 
-Run run_ours(const Options& o, const std::string& name) {
-  return run({"/proc/self/exe", "--child", name, "--seconds", std::to_string(o.seconds)});
-}
+Json run_ours(const Options& o, const std::string& name) { return run({"/proc/self/exe", "--child", name}, o); }
 
 bool has_peer(const Options& o, const Benchmark& b) {
   return o.peer && (b.official.empty() || !o.official.at(b.official).empty());
 }
 
-Run run_peer(const Options& o, const Benchmark& b) {
-  std::vector<std::string> command{o.venv + "/bin/python",
-                                   MD_SOURCE_DIR "/tools/peer_bench.py",
-                                   b.name,
-                                   "--threads",
-                                   std::to_string(o.threads),
-                                   "--seconds",
-                                   std::to_string(o.seconds)};
+Json run_peer(const Options& o, const Benchmark& b) {
+  std::vector<std::string> command{o.venv + "/bin/python", MD_SOURCE_DIR "/tools/peer_bench.py", b.name, "--threads",
+                                   std::to_string(o.threads)};
   if (!b.official.empty()) command.insert(command.end(), {"--official", o.official.at(b.official)});
-  return run(command);
+  return run(command, o);
 }
 
 /// The wheels for CPUs alone are a tenth of the size of PyPI's, but their index is not reachable everywhere.
-bool install_pytorch(const std::string& python) {
+bool install_pytorch(const std::string& python, Device device) {
   const std::vector<std::string> from_pypi{
       python, "-m", "pip", "install", "-q", "torch==2.13.0", "torchvision==0.28.0", "numpy", "pillow"};
+  if (on_gpu(device)) return run_process(from_pypi).exit_code == 0;
   std::vector<std::string> for_cpu = from_pypi;
   for_cpu.insert(for_cpu.end(), {"--index-url", "https://download.pytorch.org/whl/cpu"});
   if (run_process(for_cpu).exit_code == 0) return true;
@@ -129,34 +138,35 @@ bool install_pytorch(const std::string& python) {
   return run_process(from_pypi).exit_code == 0;
 }
 
-/// Makes the virtual environment unless it is there and its PyTorch loads.
-void prepare_peer(const std::string& venv) {
+/// Makes the virtual environment unless it is there and its PyTorch loads, and sees the GPU.
+void prepare_peer(const std::string& venv, Device device) {
   const std::string python = venv + "/bin/python";
+  const std::string probe = cat("import torch, torchvision", on_gpu(device) ? "; torch.zeros(1).cuda()" : "");
   const auto works = [&] {
-    return std::filesystem::exists(status_of(python)) &&
-           run_process({python, "-c", "import torch, torchvision"}).exit_code == 0;
+    return std::filesystem::exists(status_of(python)) && run_process({python, "-c", probe}).exit_code == 0;
   };
   if (works()) return;
   std::cerr << "mdbench: installing PyTorch into " << venv << "\n";
   if (run_process({"python3", "-m", "venv", venv}).exit_code != 0)
     fail(Exit::missing_input, "--venv ", venv,
          ": python3 cannot make it; Debian and Ubuntu want the package python3-venv");
-  if (!install_pytorch(python)) fail(Exit::missing_input, "--venv ", venv, ": cannot install PyTorch there");
-  if (!works()) fail(Exit::missing_input, "--venv ", venv, ": PyTorch does not load");
+  if (!install_pytorch(python, device)) fail(Exit::missing_input, "--venv ", venv, ": cannot install PyTorch there");
+  if (!works())
+    fail(Exit::missing_input, "--venv ", venv, ": PyTorch does not ", on_gpu(device) ? "see the GPU" : "load");
 }
 
 Json compare(const Options& o, const Benchmark& b) {
   std::vector<double> ours_s, peer_s, ratios, ours_mb, peer_mb;
   std::string peer_way;
   for (int pair = 0; pair < o.pairs; ++pair) {
-    const Run ours = run_ours(o, b.name);
-    ours_s.push_back(ours.report.at("seconds"));
-    ours_mb.push_back(ours.peak_mb);
+    const Json ours = run_ours(o, b.name);
+    ours_s.push_back(ours.at("seconds"));
+    ours_mb.push_back(ours.at("peak_mb"));
     if (!has_peer(o, b)) continue;
-    const Run peer = run_peer(o, b);
-    peer_s.push_back(peer.report.at("seconds"));
-    peer_mb.push_back(peer.report.at("peak_mb"));
-    peer_way = peer.report.at("way");
+    const Json peer = run_peer(o, b);
+    peer_s.push_back(peer.at("seconds"));
+    peer_mb.push_back(peer.at("peak_mb"));
+    peer_way = peer.at("way");
     ratios.push_back(ours_s.back() / peer_s.back());
   }
   Json report{{"ours_s", median(ours_s)}, {"ours_peak_mb", median(ours_mb)}};
@@ -203,46 +213,56 @@ void print_data(const Json& r) {
             << std::flush;
 }
 
-std::vector<std::string> known() {
+std::vector<std::string> known(Device device) {
   std::vector<std::string> names;
-  for (const Benchmark& b : benchmarks()) names.push_back(b.name);
-  names.insert(names.end(), {kData, kOps});
+  for (const Benchmark& b : benchmarks()) {
+    if (!b.cpu_only || !on_gpu(device)) names.push_back(b.name);
+  }
+  if (!on_gpu(device)) names.insert(names.end(), {kData, kOps});
   return names;
 }
 
 /// " lt_train metric_depth ..."
-std::string names_of_all() {
+std::string names_of_all(Device device) {
   std::string list;
-  for (const std::string& name : known()) list += " " + name;
+  for (const std::string& name : known(device)) list += " " + name;
   return list;
 }
 
-std::vector<std::string> chosen(const Options& o) {
-  const std::vector<std::string> all = known();
+std::vector<std::string> chosen(const Options& o, Device device) {
+  const std::vector<std::string> all = known(device);
   for (const std::string& name : o.only) {
     if (std::find(all.begin(), all.end(), name) == all.end())
-      fail(Exit::usage, "--only: no benchmark '", name, "' (there are", names_of_all(), ")");
+      fail(Exit::usage, "--only: no benchmark '", name, on_gpu(device) ? "' on a GPU" : "'", " (there are",
+           names_of_all(device), ")");
   }
   return o.only.empty() ? all : o.only;
 }
 
-Exit bench(const Options& o) {
+Exit bench(Options o) {
   if (!o.child.empty()) {
     std::cout << child_report(o) << "\n";
     return Exit::ok;
   }
-  const std::vector<std::string> names = chosen(o);
+  const Device device = choose_device(o.device);
+  o.device = on_gpu(device) ? cat("cuda:", device.index) : "cpu";
+  const std::vector<std::string> names = chosen(o, device);
   if (!o.json.empty()) require_writable("--json", o.json);
   for (const auto& [whose, folder] : o.official) {
     if (!folder.empty() && !std::filesystem::is_directory(status_of(folder)))
       fail(Exit::missing_input, "--", whose, "-folder ", folder, ": no such folder");
   }
-  if (o.peer) prepare_peer(o.venv);
+  if (o.venv.empty()) o.venv = cat(MD_SOURCE_DIR "/build/peer-venv", on_gpu(device) ? "-cuda" : "");
+  if (o.peer) prepare_peer(o.venv, device);
   setenv("OMP_NUM_THREADS", std::to_string(o.threads).c_str(), 1);
-  Json all{{"threads", o.threads}};
+  Json all{{"threads", o.threads}, {"device", backend(device).name()}};
+  if (on_gpu(device)) {
+    all["tf32"] = o.tf32;
+    std::cout << "on " << backend(device).name() << (o.tf32 ? ", TF32" : ", f32") << std::endl;
+  }
   for (const std::string& name : names) {
     const bool own_kind = name == kOps || name == kData;
-    all[name] = own_kind ? run_ours(o, name).report : compare(o, find(name));
+    all[name] = own_kind ? run_ours(o, name) : compare(o, find(name));
     own_kind ? (name == kOps ? print_ops : print_data)(all[name]) : print(name, all[name]);
   }
   if (!o.json.empty()) write_file_durably(o.json, all.dump(2) + "\n");
@@ -256,9 +276,11 @@ int main(int argc, char** argv) {
   md::Options o;
   CLI::App app("Times the engine and, with --peer, PyTorch on the same work.", "mdbench");
   app.add_flag("--peer", o.peer, "compare with PyTorch, in alternating runs");
-  app.add_option("--only", o.only, "benchmarks to run:" + md::names_of_all())->delimiter(',');
+  app.add_option("--only", o.only, "benchmarks to run:" + md::names_of_all(md::Device{}))->delimiter(',');
   app.add_option("--json", o.json, "write the figures to this file as well");
-  app.add_option("--venv", o.venv, "virtual environment of --peer; made if it is not there")->capture_default_str();
+  md::add_device_options(app, o.device, o.tf32);
+  app.get_option("--device")->capture_default_str();
+  app.add_option("--venv", o.venv, "virtual environment of --peer; made if it is not there (build/peer-venv[-cuda])");
   app.add_option("--bts-folder", o.official["bts"], "a checkout of github.com/cleinc/bts: the peer of bts_train");
   app.add_option("--newcrfs-folder", o.official["newcrfs"],
                  "a checkout of github.com/aliyun/NeWCRFs: the peer of newcrfs_train and newcrfs_infer");

@@ -1,8 +1,10 @@
-"""The peer of mdbench: the same work in PyTorch, in its best mode on a CPU. Where it can be done in more ways than one,
-each is timed in a process of its own and the fastest reported, by name, with its peak memory. Prints one JSON line.
+"""The peer of mdbench: the same work in PyTorch, in its best mode. Where it can be done in more ways than one, each is
+timed in a process of its own and the fastest reported, by name, with its peak memory: of the process, on a GPU of the
+tensors there. Prints one JSON line.
 
     python peer_bench.py lt_train|metric_depth|metric_depth_sparse|augment [--threads N] [--seconds S]
     python peer_bench.py bts_train|newcrfs_train|newcrfs_infer --official FOLDER [--threads N] [--seconds S]
+    either: [--device cuda:N [--tf32]]
 """
 import argparse
 import json
@@ -194,10 +196,13 @@ def augment_frames():
     return lambda: [augment(*frame) for frame in zip(smooth, depths)]
 
 
-def median_s(step, at_least_s):
-    times = []
+def warm_up(step):
     for _ in range(2):
         step()
+
+
+def median_s(step, at_least_s):
+    times = []
     while len(times) < 3 or sum(times) < at_least_s:
         start = time.perf_counter()
         step()
@@ -223,7 +228,25 @@ def timed_here(args):
     torch.manual_seed(0)
     random.seed(0)
     ways, prepare = WORK[args.work]
-    return {"seconds": median_s(prepare(ways[args.way], args.official), args.seconds), "way": args.way}
+    on_gpu = torch.device(args.device).type == "cuda"
+    if on_gpu:
+        torch.cuda.set_device(args.device)
+        torch.backends.cudnn.benchmark = True  # its best mode
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = args.tf32
+    with torch.device(args.device):
+        step = prepare(ways[args.way], args.official)
+    if not on_gpu:
+        warm_up(step)
+        return {"seconds": median_s(step, args.seconds), "way": args.way}
+
+    def until_done():
+        step()
+        torch.cuda.synchronize()
+
+    warm_up(until_done)
+    torch.cuda.reset_peak_memory_stats()  # the search for the best convolutions takes more
+    return {"seconds": median_s(until_done, args.seconds), "way": f"{args.way}, {torch.cuda.get_device_name()}",
+            "peak_mb": torch.cuda.max_memory_allocated() / 1e6}
 
 
 def timed_in_a_process(way):
@@ -232,7 +255,7 @@ def timed_in_a_process(way):
     _, status, usage = os.wait4(child.pid, 0)
     if status != 0:
         sys.exit(f"peer_bench.py: {way} failed")
-    return {**json.loads(output), "peak_mb": usage.ru_maxrss / 1024}
+    return {"peak_mb": usage.ru_maxrss * 1024 / 1e6, **json.loads(output)}
 
 
 def main():
@@ -241,6 +264,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=2.0, help="repeat each way for at least this long")
     parser.add_argument("--official", metavar="FOLDER", help="a checkout of the official code of BTS or NeWCRFs")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda:N")
+    parser.add_argument("--tf32", action="store_true", help="let a GPU round factors to TF32")
     parser.add_argument("--way", help="only this one, in this process")
     args = parser.parse_args()
     runs = [timed_here(args)] if args.way else [timed_in_a_process(way) for way in WORK[args.work][0]]

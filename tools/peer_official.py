@@ -22,12 +22,13 @@ def train(net, optimizer, loss, image, target):
 
 
 def bts(folder):
-    """ResNet-50 on NYU, without downloads and on the CPU, with the freezing of the official recipe."""
+    """ResNet-50 on NYU, without downloads, with the freezing of the official recipe."""
     import torchvision.models
 
     resnet50 = torchvision.models.resnet50
     torchvision.models.resnet50 = lambda pretrained: resnet50(weights=None)
-    torch.Tensor.cuda = lambda self, *args, **kwargs: self
+    if torch.get_default_device().type == "cpu":  # its forward says .cuda()
+        torch.Tensor.cuda = lambda self, *args, **kwargs: self
     sys.path[:0] = [folder, os.path.join(folder, "pytorch")]
     from bts import BtsModel, weights_init_xavier
 
@@ -73,7 +74,7 @@ class DropPath(nn.Module):
     def forward(self, x):
         if not self.training:
             return x
-        kept = torch.rand(x.shape[0], *[1] * (x.dim() - 1)) >= self.rate
+        kept = torch.rand(x.shape[0], *[1] * (x.dim() - 1), device=x.device) >= self.rate
         return x * (kept / (1 - self.rate))
 
 
