@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
 
 #include "engine/backend.h"
 #include "engine/optim.h"
@@ -50,6 +51,20 @@ TEST(Device, AMovedNetworkKeepsItsValuesAndTrains) {
     adam.step(0.1);
     for (const auto& [name, value] : conv.state()) EXPECT_NE(value.to_host(), before.at(name).to_host()) << name;
   });
+}
+
+// The pool hands out a block with what it held before: whoever reads it before writing gets a plausible number.
+TEST(Device, FreshMemoryIsNanInDebugBuilds) {
+#ifdef NDEBUG
+  GTEST_SKIP() << "not a debug build";
+#else
+  test::for_each_device([](Device device) {
+    const void* const before = Tensor::full({1000}, 1, device).raw();
+    const Tensor fresh = Tensor::empty({1000}, device);
+    ASSERT_EQ(fresh.raw(), before) << "another block";
+    for (const float v : fresh.to_host()) EXPECT_TRUE(std::isnan(v));
+  });
+#endif
 }
 
 TEST(Device, BatchesArriveInOrderAndHoldForTwoCalls) {

@@ -16,7 +16,7 @@ class CudaBackend final : public Backend {
   ~CudaBackend() override;
   const char* name() const override { return name_.c_str(); }
 
-  void* alloc(std::size_t bytes) override { return pool_.alloc(bytes); }
+  void* alloc(std::size_t bytes) override;
   void free(void* block, std::size_t bytes) override { pool_.free(block, bytes); }
   PoolStats pool_stats() const override { return pool_.stats(); }
   void fill(const Tensor& y, float value) override;

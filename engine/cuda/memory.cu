@@ -81,6 +81,16 @@ Backend& cuda_backend(int index) {
   return *it;
 }
 
+void* CudaBackend::alloc(std::size_t bytes) {
+  void* const block = pool_.alloc(bytes);
+#ifndef NDEBUG
+  const cudaError_t status = cudaMemsetAsync(block, 0xFF, bytes, cuda::runtime().compute);  // NaN
+  if (status != cudaSuccess) pool_.free(block, bytes);
+  cuda::check(status, "cudaMemsetAsync(block, 0xFF, bytes, stream)", __FILE__, __LINE__);
+#endif
+  return block;
+}
+
 void CudaBackend::fill(const Tensor& y, float value) {
   if (value == 0.F || y.dtype() == DType::u8) {
     MD_CUDA(cudaMemsetAsync(y.raw(), static_cast<int>(value), y.bytes(), cuda::runtime().compute));
