@@ -4,6 +4,9 @@
 // (zero outside of the image), and every output channel o of a group takes every input channel i of that group with a
 // weight of its own. Each such triple gives one product, y += x * w, and because y is a sum of products, its gradients
 // are the same list read from the other two sides: dx += dy * w and dw += dy * x.
+#include <cmath>
+#include <limits>
+
 #include "layers/ops.h"
 #include "tests/host_map.h"
 
@@ -144,6 +147,24 @@ TEST(Conv2dActivation, IsLeakyReluAfterTheConvolution) {
     EXPECT_TRUE(close(one(inputs), two(inputs), 1e-6));
     const std::vector<Tensor> got = gradients(one, inputs), want = gradients(two, inputs);
     for (std::size_t i = 0; i < inputs.size(); ++i) EXPECT_TRUE(close(got[i], want[i], 1e-6)) << "input " << i;
+  });
+}
+
+// A step with NaN must be noticed, so no fused activation may lose it.
+TEST(Conv2dActivation, KeepsNan) {
+  for_each_device([](Device device) {
+    const Tensor x = random_tensor({1, 5, 6, 16}, 1);
+    x.data()[(2 * 6 + 3) * 16 + 5] = std::numeric_limits<float>::quiet_NaN();  // row 2, column 3
+    for (const i64 channels : {1, 8}) {
+      const Tensor y = conv2d(x.to(device), random_tensor({channels, 3, 3, 16}, 2, -1, 1, device),
+                              random_tensor({channels}, 3, -1, 1, device), {.pad = 1, .act = {Act::leaky_relu, 0.2F}});
+      const std::vector<float> got = y.to_host();
+      for (i64 i = 0; i < y.numel(); ++i) {
+        const i64 row = i / channels / 6, column = i / channels % 6;
+        const bool sees_it = std::abs(row - 2) <= 1 && std::abs(column - 3) <= 1;
+        EXPECT_EQ(std::isnan(got[std::size_t(i)]), sees_it) << row << ", " << column;
+      }
+    }
   });
 }
 

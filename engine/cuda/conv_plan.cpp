@@ -177,6 +177,11 @@ bool refused(const ConvProblem& p, cudnnBackendNumericalNote_t note) {
   }
 }
 
+/// cuDNN's ReLU may make 0 of NaN, which nobody would notice, unless the engine says otherwise (none of 9.19 does).
+bool keeps_nan(const std::vector<cudnnBackendNumericalNote_t>& notes) {
+  return std::find(notes.begin(), notes.end(), CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP) != notes.end();
+}
+
 /// The plan of one proposal; empty where its engine is refused, does not run on the device or wants too much memory.
 std::optional<ConvPlan> try_plan(const ConvProblem& p, Fusion fused, const Descriptor& proposal,
                                  const Descriptor& device) {
@@ -184,6 +189,7 @@ std::optional<ConvPlan> try_plan(const ConvProblem& p, Fusion fused, const Descr
       proposal.get_descriptors(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   const auto notes = engines.at(0).get_list<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE);
   if (std::any_of(notes.begin(), notes.end(), [&](auto note) { return refused(p, note); })) return std::nullopt;
+  if (fused.act && !keeps_nan(notes)) return std::nullopt;
   Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
   plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, proposal).set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, device);
   if (!plan.try_finalize()) return std::nullopt;

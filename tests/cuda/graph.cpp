@@ -208,7 +208,8 @@ void Graph::compute(const std::map<std::string, void*>& addresses) const {
       for (std::size_t i = 0; i < x.size(); ++i) of("Y")[i] = x[i] + b[i % b.size()];
     } else if (node.operation == "RELU_FWD") {
       const Numbers& x = of("X");
-      for (std::size_t i = 0; i < x.size(); ++i) of("Y")[i] = x[i] > 0 ? x[i] : node.slope * x[i];
+      for (std::size_t i = 0; i < x.size(); ++i)
+        of("Y")[i] = x[i] > 0 ? x[i] : x[i] < 0 ? node.slope * x[i] : 0;  // also of NaN: cuDNN promises no more
     } else {
       convolve(node, numbers);
     }
