@@ -92,6 +92,7 @@ class Block {
 
  private:
   void prepare(unsigned threads, std::size_t shared_bytes);
+  void run_threads();
   void run_warp(unsigned warp);
   bool run_ready_lanes(unsigned first, unsigned lanes);
   bool complete_collectives(unsigned first, unsigned lanes);
@@ -136,12 +137,22 @@ void Block::run(unsigned threads, std::size_t shared_bytes, const std::function<
   prepare(threads, shared_bytes);
   body_ = &body;
   release(start_tag_);
-  while (true) {
-    for (const unsigned w : warp_order_.of(unsigned(warps_.size()))) run_warp(w);
-    if (alive_ == 0) break;
-    open_barrier();
+  try {
+    run_threads();
+  } catch (const Misuse&) {
+    for (unsigned i = 0; i < threads; ++i) threads_[i].fiber.drop(end_tag_);
+    acquire(end_tag_);
+    throw;
   }
   acquire(end_tag_);
+}
+
+void Block::run_threads() {
+  while (true) {
+    for (const unsigned w : warp_order_.of(unsigned(warps_.size()))) run_warp(w);
+    if (alive_ == 0) return;
+    open_barrier();
+  }
 }
 
 /// As far as it can go: until every thread of it has ended or waits for the block.
@@ -167,7 +178,10 @@ void Block::resume(Thread& thread) {
   threadIdx = thread.index;
   Fiber::switch_to(scheduler_, thread.fiber);
   if (thread.state == Thread::done) --alive_;
-  if (thread.state == Thread::misusing) throw Misuse{misuse};
+  if (thread.state != Thread::misusing) return;
+  thread.fiber.drop(end_tag_);
+  acquire(end_tag_);
+  throw Misuse{misuse};
 }
 
 bool Block::all_arrived(unsigned first, unsigned lanes, const Thread& caller) const {
@@ -255,7 +269,7 @@ cudaError_t run_grid(dim3 grid, dim3 block_size, std::size_t shared_bytes, const
       blockIdx = {unsigned(b % grid.x), unsigned(b / grid.x % grid.y), unsigned(b / grid.x / grid.y)};
       block().run(block_size.x * block_size.y * block_size.z, shared_bytes, thread);
     }
-  } catch (const Misuse& misuse) {  // the threads' stacks are left as they are
+  } catch (const Misuse& misuse) {
     doubles::trouble() = cat(misuse.what, " (block ", blockIdx.x, ",", blockIdx.y, ",", blockIdx.z, ")");
     return cudaErrorLaunchFailure;
   }

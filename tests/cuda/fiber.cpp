@@ -108,6 +108,18 @@ void Fiber::arrived([[maybe_unused]] Fiber& caller) {
 #endif
 }
 
+void Fiber::drop([[maybe_unused]] char& tag) {
+#ifdef MD_TSAN
+  if (!sanitizer_) return;
+  void* const here = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(sanitizer_, __tsan_switch_to_fiber_no_sync);
+  __tsan_release(&tag);
+  __tsan_switch_to_fiber(here, __tsan_switch_to_fiber_no_sync);
+  __tsan_destroy_fiber(sanitizer_);
+  sanitizer_ = nullptr;
+#endif
+}
+
 void release([[maybe_unused]] char& tag) {
 #ifdef MD_TSAN
   __tsan_release(&tag);

@@ -1,7 +1,7 @@
 // A fiber: a stack of its own that the one running thread switches to and from by itself. The emulated GPU gives every
 // CUDA thread one, because only a thread with a stack can wait in the middle of a kernel. x86-64 (System V) only.
 // ASan and TSan (MD_TSAN) are told of every switch; to TSan fibers are threads that nothing orders except
-// happens_before().
+// release() and acquire().
 #pragma once
 #include <cstddef>
 
@@ -20,6 +20,8 @@ class Fiber {
   static void switch_to(Fiber& from, Fiber& to, bool last = false);
   /// Must be the first call on a started fiber. `caller` is the fiber that switched to it.
   static void arrived(Fiber& caller);
+  /// Nothing will switch to it before the next start, whatever it waits in; for TSan it ends with release(tag).
+  void drop(char& tag);
 
  private:
   void* stack_pointer_ = nullptr;
