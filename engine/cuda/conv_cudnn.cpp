@@ -54,7 +54,7 @@ class CudnnConvPlans final : public ConvPlans {
     p.bias = bool(bias);
     p.alignment = alignment({x.raw(), weight, y.raw(), address(bias)});
     const ConvPlan& plan = find(p);
-    execute(plan, x.raw(), weight, y.raw(), plan.adds_bias ? address(bias) : nullptr);
+    execute(plan, x.raw(), weight, y.raw(), plan.adds_bias ? address(bias) : nullptr, s.act.slope);
     const Tensor left_bias = plan.adds_bias ? Tensor() : bias;
     const Activation left_act = plan.activates ? Activation{} : s.act;
     if (left_bias || left_act.kind != Act::none) cuda::add_bias_and_activate(y, left_bias, left_act);
@@ -105,12 +105,16 @@ class CudnnConvPlans final : public ConvPlans {
   }
 
   /// The workspace may go back to the pool at once: whoever gets it next is behind this on the stream.
-  void execute(const ConvPlan& plan, void* x, void* w, void* y, void* bias = nullptr) {
+  void execute(const ConvPlan& plan, void* x, void* w, void* y, void* bias = nullptr, float slope = 0.F) {
     std::vector<i64> ids{cuda::tensor_id::x, cuda::tensor_id::w, cuda::tensor_id::y};
     std::vector<void*> addresses{x, w, y};
     if (bias) {
       ids.push_back(cuda::tensor_id::bias);
       addresses.push_back(bias);
+    }
+    if (plan.activates) {
+      ids.push_back(cuda::tensor_id::slope);
+      addresses.push_back(&slope);
     }
     const i64 bytes = static_cast<i64>(plan.workspace_bytes);
     const Tensor workspace = bytes > 0 ? Tensor::empty({bytes}, here_, DType::u8) : Tensor();

@@ -97,34 +97,40 @@ Descriptor convolution(const ConvProblem& p, const Descriptor& y) {
   return d;
 }
 
-Descriptor pointwise(const Descriptor& how, const Descriptor& from, const Descriptor* bias, const Descriptor& to) {
-  Descriptor d(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
-  d.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, how).set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, from);
-  if (bias) d.set(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, *bias);
-  d.set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, to).finalize();
-  return d;
+/// A number that execution gives, from the host's memory.
+Descriptor scalar(i64 id) {
+  constexpr Dims kOne{1, 1, 1, 1};
+  Descriptor t(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+  t.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id)
+      .set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_DATA_FLOAT)
+      .set_list(CUDNN_ATTR_TENSOR_DIMENSIONS, kOne)
+      .set_list(CUDNN_ATTR_TENSOR_STRIDES, kOne)
+      .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, i64{sizeof(float)})
+      .set(CUDNN_ATTR_TENSOR_IS_BY_VALUE, true)
+      .finalize();
+  return t;
 }
 
-Descriptor addition() {
-  Descriptor d(CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
-  d.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_POINTWISE_ADD)
-      .set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT)
+/// to = mode(a, b), b the same for all or a number for each channel.
+Descriptor pointwise(cudnnPointwiseMode_t mode, const Descriptor& a, const Descriptor& b, const Descriptor& to) {
+  Descriptor how(CUDNN_BACKEND_POINTWISE_DESCRIPTOR), d(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
+  how.set(CUDNN_ATTR_POINTWISE_MODE, mode).set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT).finalize();
+  d.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, how)
+      .set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, a)
+      .set(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, b)
+      .set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, to)
       .finalize();
   return d;
 }
 
-Descriptor leaky_relu(float slope) {
-  Descriptor d(CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
-  d.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_POINTWISE_RELU_FWD)
-      .set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT)
-      .set(CUDNN_ATTR_POINTWISE_RELU_LOWER_CLIP_SLOPE, static_cast<double>(slope))
-      .finalize();
-  return d;
-}
+/// leaky_relu(z) = max(z, slope z), for these slopes. cuDNN's own ReLU may make 0 of NaN, which nobody would notice;
+/// the larger of two NaN can only be NaN.
+bool is_maximum(const Activation& act) { return act.slope > 0.F && act.slope <= 1.F; }
 
 /// y = conv(x, w), then + bias, then leaky_relu, with what stands between them never in memory. Empty where cuDNN does
 /// not know such a graph.
 std::optional<Descriptor> graph(const ConvProblem& p, Fusion fused) {
+  if (fused.act && !is_maximum(p.spec.act)) return std::nullopt;
   constexpr i64 kFirstVirtual = 100;
   const int steps = 1 + fused.bias + fused.act;
   std::vector<Descriptor> maps, operations;
@@ -136,10 +142,14 @@ std::optional<Descriptor> graph(const ConvProblem& p, Fusion fused) {
   operations.push_back(convolution(p, maps[0]));
   if (fused.bias) {
     const Descriptor bias = tensor(p, tensor_id::bias, {1, 1, 1, p.y[3]});
-    operations.push_back(pointwise(addition(), maps[at], &bias, maps[at + 1]));
+    operations.push_back(pointwise(CUDNN_POINTWISE_ADD, maps[at], bias, maps[at + 1]));
     ++at;
   }
-  if (fused.act) operations.push_back(pointwise(leaky_relu(p.spec.act.slope), maps[at], nullptr, maps[at + 1]));
+  if (fused.act) {
+    const Descriptor scaled = tensor(p, kFirstVirtual + steps, p.y, false);
+    operations.push_back(pointwise(CUDNN_POINTWISE_MUL, maps[at], scalar(tensor_id::slope), scaled));
+    operations.push_back(pointwise(CUDNN_POINTWISE_MAX, maps[at], scaled, maps[at + 1]));
+  }
   Descriptor g(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
   g.set_list(CUDNN_ATTR_OPERATIONGRAPH_OPS, operations);
   if (!g.try_finalize()) return std::nullopt;
@@ -177,11 +187,6 @@ bool refused(const ConvProblem& p, cudnnBackendNumericalNote_t note) {
   }
 }
 
-/// cuDNN's ReLU may make 0 of NaN, which nobody would notice, unless the engine says otherwise (none of 9.19 does).
-bool keeps_nan(const std::vector<cudnnBackendNumericalNote_t>& notes) {
-  return std::find(notes.begin(), notes.end(), CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP) != notes.end();
-}
-
 /// The plan of one proposal; empty where its engine is refused, does not run on the device or wants too much memory.
 std::optional<ConvPlan> try_plan(const ConvProblem& p, Fusion fused, const Descriptor& proposal,
                                  const Descriptor& device) {
@@ -189,7 +194,6 @@ std::optional<ConvPlan> try_plan(const ConvProblem& p, Fusion fused, const Descr
       proposal.get_descriptors(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   const auto notes = engines.at(0).get_list<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE);
   if (std::any_of(notes.begin(), notes.end(), [&](auto note) { return refused(p, note); })) return std::nullopt;
-  if (fused.act && !keeps_nan(notes)) return std::nullopt;
   Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
   plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, proposal).set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, device);
   if (!plan.try_finalize()) return std::nullopt;

@@ -31,7 +31,7 @@ ConvProblem describe_conv(ConvPass, const Conv2dSpec&, const Shape& x, const Sha
 
 /// The tensors of a plan: dx, dw and dz take the ids of x, w and y.
 namespace tensor_id {
-inline constexpr i64 x = 1, w = 2, y = 3, bias = 4;
+inline constexpr i64 x = 1, w = 2, y = 3, bias = 4, slope = 5;  // slope: a float of the host
 }
 
 struct ConvPlan {

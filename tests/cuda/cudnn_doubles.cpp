@@ -113,10 +113,12 @@ struct Execution {
   cudaError_t run() const;
   std::weak_ptr<const Graph> graph;  // the plan's, as long as that lives
   std::map<std::string, void*> addresses;
+  std::map<std::string, float> values;  // of tensors by value, as they were when execution was asked for
   void* workspace;
   i64 workspace_bytes;
 
  private:
+  void take_values(const Graph&);
   void check_ranges(const Graph&) const;
 };
 
@@ -130,7 +132,19 @@ Execution::Execution(cudnnBackendDescriptor_t plan, const Pack& pack)
     const bool fresh = addresses.emplace(std::to_string(pack.ids[i]), pack.addresses[i]).second;
     MD_CHECK(fresh, "tensor ", pack.ids[i], " has two addresses");
   }
-  check_ranges(*graph.lock());
+  const std::shared_ptr<const Graph> its = graph.lock();
+  take_values(*its);
+  check_ranges(*its);
+}
+
+void Execution::take_values(const Graph& its) {
+  for (const auto& [name, tensor] : its.tensors()) {
+    if (!tensor.by_value) continue;
+    const auto found = addresses.find(name);
+    MD_CHECK(found != addresses.end() && !memory().contains(found->second), "tensor ", name, " has no value");
+    values[name] = *static_cast<const float*>(found->second);
+    addresses.erase(found);
+  }
 }
 
 void Execution::check_ranges(const Graph& its) const {
@@ -163,7 +177,10 @@ cudaError_t Execution::run() const {
     return cudaErrorLaunchFailure;
   }
   if (workspace_bytes > 0) std::memset(workspace, 0xFF, std::size_t(workspace_bytes));  // NaN: nobody may rely on it
-  its->compute(addresses);
+  std::map<std::string, float> held = values;
+  std::map<std::string, void*> all = addresses;
+  for (auto& [name, value] : held) all[name] = &value;
+  its->compute(all);
   return cudaSuccess;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "tests/cuda/product.h"
@@ -35,7 +36,6 @@ GraphNode node_of(const Json& json) {
   }
   if (node.operation == "POINTWISE") {
     node.operation = between(json.at("pointwiseMode"), "CUDNN_POINTWISE_", "");
-    node.slope = json.value("reluLowerClipSlope", 0.0);
   } else {
     MD_CHECK(json.at("mode") == "CUDNN_CROSS_CORRELATION", "plan: ", json.at("mode"));
     node.pad = json.at("pad").get<std::vector<i64>>();
@@ -43,6 +43,16 @@ GraphNode node_of(const Json& json) {
     node.dilation = json.at("dilation").get<std::vector<i64>>();
   }
   return node;
+}
+
+/// y = f(x, b); b is a map, a number for each channel, or one for all.
+const std::map<std::string, double (*)(double, double)>& pointwise() {
+  static const std::map<std::string, double (*)(double, double)> it = {
+      {"ADD", [](double x, double b) { return x + b; }},
+      {"MUL", [](double x, double b) { return x * b; }},
+      {"MAX", [](double x, double b) { return std::fmax(x, b); }},  // the other of a NaN: cuDNN promises no more
+  };
+  return it;
 }
 
 i64 count(const GraphTensor& t) { return t.dims[0] * t.dims[1] * t.dims[2] * t.dims[3]; }
@@ -171,8 +181,9 @@ Graph::Graph(const std::string& plan_json) {
     tensor.dims = t.at("dim").get<std::vector<i64>>();
     tensor.strides = t.at("stride").get<std::vector<i64>>();
     tensor.alignment = t.at("ptrAlignment");
-    tensor.in_memory = !t.at("isVirtual").get<bool>();
-    MD_CHECK(tensor.dims.size() == 4 && !t.at("isByValue").get<bool>(), "plan: a tensor that is no map");
+    tensor.by_value = t.at("isByValue").get<bool>();
+    tensor.in_memory = !tensor.by_value && !t.at("isVirtual").get<bool>();
+    MD_CHECK(tensor.dims.size() == 4 && (!tensor.by_value || count(tensor) == 1), "plan: a tensor that is no map");
   }
   for (const Json& node : graph.at("nodes")) nodes_.push_back(node_of(node));
 }
@@ -202,14 +213,10 @@ void Graph::compute(const std::map<std::string, void*>& addresses) const {
     });
   }
   for (const GraphNode& node : nodes_) {
-    const auto of = [&](const char* role) -> Numbers& { return numbers.at(node.tensors.at(role)); };
-    if (node.operation == "ADD") {
-      const Numbers &x = of("X"), &b = of("B");  // B: a number for each channel
-      for (std::size_t i = 0; i < x.size(); ++i) of("Y")[i] = x[i] + b[i % b.size()];
-    } else if (node.operation == "RELU_FWD") {
-      const Numbers& x = of("X");
-      for (std::size_t i = 0; i < x.size(); ++i)
-        of("Y")[i] = x[i] > 0 ? x[i] : x[i] < 0 ? node.slope * x[i] : 0;  // also of NaN: cuDNN promises no more
+    if (const auto function = pointwise().find(node.operation); function != pointwise().end()) {
+      const Numbers &x = numbers.at(node.tensors.at("X")), &b = numbers.at(node.tensors.at("B"));
+      Numbers& y = numbers.at(node.tensors.at("Y"));
+      for (std::size_t i = 0; i < x.size(); ++i) y[i] = function->second(x[i], b[i % b.size()]);
     } else {
       convolve(node, numbers);
     }

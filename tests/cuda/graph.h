@@ -16,15 +16,15 @@ struct GraphTensor {
   std::vector<i64> dims, strides;  // N C H W, in elements; weights O I kh kw
   i64 alignment = 0;               // bytes
   bool in_memory = true;
+  bool by_value = false;  // one float of the host
   i64 extent_bytes() const;
 };
 
-/// A convolution, one of its gradients, an addition or a leaky ReLU.
+/// A convolution, one of its gradients, or an operation on each number.
 struct GraphNode {
-  std::string operation;  // CONVOLUTION_FORWARD, ..._BACKWARD_DATA, ..._BACKWARD_FILTER, ADD, RELU_FWD
+  std::string operation;  // CONVOLUTION_FORWARD, ..._BACKWARD_DATA, ..._BACKWARD_FILTER, ADD, MUL, MAX
   std::map<std::string, std::string> tensors;  // role (X, W, Y, dX, dW, dY, B) -> tensor
   std::vector<i64> pad, stride, dilation;      // along H, W
-  double slope = 0;
   const std::string& output() const;
 };
 
@@ -35,7 +35,7 @@ class Graph {
 
   const std::map<std::string, GraphTensor>& tensors() const { return tensors_; }  // by unique id
   bool writes(const std::string& tensor) const;
-  /// Addresses by unique id, of all tensors in memory.
+  /// Addresses by unique id, of all tensors in memory or by value.
   void compute(const std::map<std::string, void*>& addresses) const;
 
  private:
