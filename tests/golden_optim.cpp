@@ -8,8 +8,8 @@
 namespace md::golden {
 namespace {
 
-/// Ten times what PyTorch's own float32 run misses its float64 run by, at least about one float rounding. On a GPU, whose
-/// compiler fuses other operations, at least the four of a moment's update: a square, two products, their sum.
+/// Ten times what PyTorch's own float32 run misses its float64 run by, at least about one float rounding. On a GPU,
+/// whose compiler fuses other operations, at least the four of a moment's update: a square, two products, their sum.
 double tolerance(const Case& golden, const std::string& entry) {
   if (!golden.file.has(entry + ".f64")) return 1e-6;
   const double least = device().kind == Device::cpu ? 1e-7 : 4 * 0x1p-24;
