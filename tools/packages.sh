@@ -2,7 +2,8 @@
 # Sourced by quickstart and check: installs the Debian or Ubuntu packages of the build, if any is missing.
 # Works offline once they are there.
 
-packages=(g++ cmake ninja-build libdnnl-dev libpng-dev libjpeg-dev libstb-dev libssl-dev libcli11-dev nlohmann-json3-dev libgtest-dev)
+packages=(g++ cmake ninja-build libdnnl-dev libpng-dev libjpeg-dev libstb-dev libssl-dev libcli11-dev nlohmann-json3-dev libgtest-dev
+  ocl-icd-opencl-dev)  # the package file of Debian 12's oneDNN looks for OpenCL
 
 missing_packages() {
   local package
@@ -13,21 +14,20 @@ missing_packages() {
 
 # install_packages yes|ask: prints the apt line before it runs it; asks first on a terminal, unless told `yes`.
 install_packages() {
-  local missing root=() answer=y line
+  local missing root="" answer=y install
   if ! command -v dpkg-query >/dev/null; then
     echo "Not a Debian or Ubuntu system: the build needs what these packages hold: ${packages[*]}" >&2
     return 0
   fi
   mapfile -t missing < <(missing_packages)
   ((${#missing[@]})) || return 0
-  ((EUID)) && root=(sudo)
-  line="${root[*]} apt-get update && ${root[*]} apt-get install -y --no-install-recommends ${missing[*]}"
-  line=${line//&&  /&& }
-  echo "+ ${line# }"
+  ((EUID == 0)) || root="sudo "
+  install="apt-get install -y --no-install-recommends ${missing[*]}"
+  echo "+ ${root}apt-get update && $root$install"
   if [[ $1 == ask && -t 0 ]]; then
     read -r -p "Install these packages? [Y/n] " answer
     [[ ${answer:-y} == [Yy]* ]] || { echo "Nothing installed." >&2; return 1; }
   fi
-  "${root[@]}" apt-get update -qq
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  # shellcheck disable=SC2086  # words are wanted
+  ${root}apt-get update -qq && ${root}env DEBIAN_FRONTEND=noninteractive $install -qq >/dev/null
 }

@@ -1,6 +1,6 @@
-// oneDNN 2.6 (API v2: operation descriptor, then primitive descriptor). Activations stay plain nhwc, which runs as fast
-// here as the library's own blocked layouts; weights take the layout the library asks for, in copies that are redone
-// when the weight's version changed. Creating a primitive costs milliseconds, so primitives and reorders are cached.
+// Activations stay plain nhwc, which runs as fast here as the library's own blocked layouts; weights take the layout
+// the library asks for, in copies that are redone when the weight's version changed. Creating a primitive costs
+// milliseconds, so primitives and reorders are cached.
 #include "engine/cpu/conv_dnnl.h"
 
 #include <mutex>
@@ -14,6 +14,7 @@ namespace {
 
 using dnnl::memory;
 using Args = Dnnl::Args;
+constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 
 enum class Pass : std::uint8_t { forward, data, weights };
 
@@ -149,41 +150,34 @@ class DnnlConvPrimitives final : public ConvPrimitives {
     return cache_.find_or_make(key, [&] { return std::make_shared<const Primitive>(create(key)); });
   }
 
-  dnnl::convolution_forward::primitive_desc forward_desc(const Key& k, const Problem& p, dnnl::primitive_attr attr) {
+  dnnl::convolution_forward::primitive_desc forward_desc(const Key& k, const Problem& p,
+                                                         dnnl::primitive_attr attr) const {
     using Forward = dnnl::convolution_forward;
     const auto kind = dnnl::prop_kind::forward_training;
-    const auto direct = dnnl::algorithm::convolution_direct;
-    if (k.act.kind == Act::leaky_relu) {
-      dnnl::post_ops ops;
-      ops.append_eltwise(1.F, dnnl::algorithm::eltwise_relu, k.act.slope, 0.F);
-      attr.set_post_ops(ops);
-    }
-    return p.bias ? Forward::primitive_desc(Forward::desc(kind, direct, p.x, p.w_any, p.bias, p.y, p.strides,
-                                                          p.dilation, p.pads, p.far_pads),
-                                            attr, library_.engine)
-                  : Forward::primitive_desc(
-                        Forward::desc(kind, direct, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads, p.far_pads), attr,
-                        library_.engine);
+    if (k.act.kind == Act::leaky_relu) Dnnl::fuse_leaky_relu(attr, k.act.slope);
+    return p.bias ? library_.describe<Forward>(attr, kind, kDirect, p.x, p.w_any, p.bias, p.y, p.strides, p.dilation,
+                                               p.pads, p.far_pads)
+                  : library_.describe<Forward>(attr, kind, kDirect, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads,
+                                               p.far_pads);
   }
 
   Primitive create(const Key& k) {
     const Problem p = describe(k);
-    const auto direct = dnnl::algorithm::convolution_direct;
     const dnnl::primitive_attr attr = Dnnl::attributes();
     const auto forward = forward_desc(k, p, attr);
     if (k.pass == Pass::forward)
       return finish(p, dnnl::convolution_forward(forward), forward, forward.weights_desc(), true);
     if (k.pass == Pass::data) {
       using Data = dnnl::convolution_backward_data;
-      const Data::primitive_desc d(Data::desc(direct, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads, p.far_pads),
-                                   attr, library_.engine, forward);
+      const auto d = library_.describe_gradient<Data>(forward, attr, kDirect, p.x, p.w_any, p.y, p.strides, p.dilation,
+                                                      p.pads, p.far_pads);
       return finish(p, Data(d), d, d.weights_desc(), true);
     }
     using Weights = dnnl::convolution_backward_weights;
-    const Weights::primitive_desc d(
-        p.bias ? Weights::desc(direct, p.x, p.w_any, p.bias, p.y, p.strides, p.dilation, p.pads, p.far_pads)
-               : Weights::desc(direct, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads, p.far_pads),
-        attr, library_.engine, forward);
+    const auto d = p.bias ? library_.describe_gradient<Weights>(forward, attr, kDirect, p.x, p.w_any, p.bias, p.y,
+                                                                p.strides, p.dilation, p.pads, p.far_pads)
+                          : library_.describe_gradient<Weights>(forward, attr, kDirect, p.x, p.w_any, p.y, p.strides,
+                                                                p.dilation, p.pads, p.far_pads);
     return finish(p, Weights(d), d, d.diff_weights_desc(), false);
   }
 

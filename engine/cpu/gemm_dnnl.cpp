@@ -57,8 +57,9 @@ class DnnlGemmPrimitives final : public GemmPrimitives {
   Primitive create(const Key& k) const {
     const memory::desc a = matrix(k.M, k.K, k.transpose_a), b = matrix(k.K, k.N, k.transpose_b),
                        c = matrix(k.M, k.N, false), bias = k.bias ? matrix(1, k.N, false) : memory::desc();
-    const dnnl::matmul::desc product = k.bias ? dnnl::matmul::desc(a, b, bias, c) : dnnl::matmul::desc(a, b, c);
-    const dnnl::matmul::primitive_desc d(product, Dnnl::attributes(), library_.engine);
+    const dnnl::primitive_attr attr = Dnnl::attributes();
+    const auto d =
+        k.bias ? library_.describe<dnnl::matmul>(attr, a, b, bias, c) : library_.describe<dnnl::matmul>(attr, a, b, c);
     return {dnnl::matmul(d), a, b, bias, c, d.scratchpad_desc()};
   }
 
