@@ -11,14 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kOptimizer = "optimizer.";
 constexpr std::uintmax_t kHeaderRoom = 1 << 20;
-
-json metadata_entry(const SafeTensors& file, const std::string& key) {
-  const auto found = file.metadata().find(key);
-  if (found == file.metadata().end()) fail(Exit::bad_data, "no '", key, "' in __metadata__: not a checkpoint");
-  return json::parse(found->second);
-}
 
 json to_json(const RunState& s) {
   return {{"seed", s.seed},
@@ -35,7 +28,8 @@ json to_json(const RunState& s) {
 }
 
 RunState run_state(const SafeTensors& file) {
-  const json config = metadata_entry(file, "config"), run = metadata_entry(file, "run");
+  const json config = json::parse(checkpoint_metadata(file, "config")),
+             run = json::parse(checkpoint_metadata(file, "run"));
   const auto count = [&run](const char* key) {
     const i64 value = run.at(key);
     if (value < 0) fail(Exit::bad_data, "__metadata__: run: ", key, " is ", value);
@@ -73,7 +67,7 @@ auto naming(const std::string& path, Work work) {
 
 void save_checkpoint(const std::string& path, const Module& net, const Adam& optimizer, const RunState& run) {
   State state = state_of(net.entries());
-  for (const auto& [name, tensor] : state_of(optimizer.entries())) state[kOptimizer + name] = tensor;
+  for (const auto& [name, tensor] : state_of(optimizer.entries())) state[kOptimizerPrefix + name] = tensor;
   std::uintmax_t bytes = kHeaderRoom;
   for (const auto& [name, tensor] : state) bytes += tensor.bytes();
   require_space(std::filesystem::path(path).parent_path(), bytes);
@@ -88,26 +82,20 @@ Checkpoint::Checkpoint(const std::string& path)
     : path_(path), file_(SafeTensors::read(path)), state_(naming(path, [&] { return run_state(file_); })) {}
 
 void Checkpoint::restore(Module& net) const {
-  naming(path_, [&] { net.load(file_.state("", kOptimizer)); });
+  naming(path_, [&] { net.load(file_.state("", kOptimizerPrefix)); });
 }
 
 void Checkpoint::restore(Adam& optimizer) const {
-  naming(path_, [&] { optimizer.load(file_.state(kOptimizer)); });
+  naming(path_, [&] { optimizer.load(file_.state(kOptimizerPrefix)); });
+}
+
+std::unique_ptr<DepthNet> Checkpoint::net() const {
+  return naming(path_, [&] { return trained_net(file_); });
 }
 
 LoadedNet load_net(const std::string& path) {
   const Checkpoint checkpoint(path);
-  LoadedNet loaded{.net = nullptr, .state = checkpoint.state()};
-  loaded.net = naming(path, [&] {
-    const json& config = loaded.state.config;
-    return make_net(config.at("net"), {.max_depth_m = config.at("max-depth"),
-                                       .seed = loaded.state.seed,
-                                       .random_weights = false,
-                                       .focal_scaling = config.value("focal-scaling", false)});
-  });
-  checkpoint.restore(*loaded.net);
-  loaded.net->eval();
-  return loaded;
+  return {.net = checkpoint.net(), .state = checkpoint.state()};
 }
 
 }  // namespace md

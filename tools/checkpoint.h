@@ -8,7 +8,7 @@
 
 #include "engine/optim.h"
 #include "engine/state.h"
-#include "nets/depth_net.h"
+#include "nets/trained_net.h"
 
 namespace md {
 
@@ -36,6 +36,7 @@ class Checkpoint {
   /// Strict, both. Throws Exit::bad_data naming the file.
   void restore(Module& net) const;
   void restore(Adam& optimizer) const;
+  std::unique_ptr<DepthNet> net() const;  // in evaluation mode
 
  private:
   std::string path_;

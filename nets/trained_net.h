@@ -1,0 +1,25 @@
+// A network as a checkpoint holds it: built from the options in the file's metadata, with the weights of the file.
+// This is how a program that links the libraries gets a network to predict with (tests/package/predict.cpp).
+#pragma once
+#include <memory>
+#include <string>
+
+#include "engine/state.h"
+#include "nets/depth_net.h"
+
+namespace md {
+
+/// What the names of the optimiser's tensors in a checkpoint begin with; all others are the network's.
+inline constexpr const char* kOptimizerPrefix = "optimizer.";
+
+/// The network of a checkpoint (or of what convert_weights.py makes of a whole network), on the CPU, in evaluation
+/// mode: `forward` gives its depth in metres. Throws Exit::missing_input or Exit::bad_data, both naming the file.
+std::unique_ptr<DepthNet> load_trained_net(const std::string& path);
+
+/// The same from a file that has been read. Errors do not name it.
+std::unique_ptr<DepthNet> trained_net(const SafeTensors& file);
+
+/// A JSON text of the file's metadata, as written there. Throws Exit::bad_data where there is none.
+const std::string& checkpoint_metadata(const SafeTensors& file, const std::string& key);
+
+}  // namespace md
