@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `cmake --install`, then a project of its own that finds the tree with find_package(MetricDepth): tests/package. Its
-# program loads a checkpoint that the installed mdtrain made, and must see what the installed mdeval sees.
+# program loads a checkpoint that the installed mdtrain made, and must see what the installed mdeval sees. With the
+# components that only packages have, the tree brings all libraries but the C library, and their licences.
 # Usage: package_test.sh BUILD_FOLDER WORK_FOLDER
 set -euo pipefail
 build=$1 work=$2
@@ -9,9 +10,18 @@ tree=$work/tree
 rm -rf "$work"
 mkdir -p "$work"
 cmake --install "$build" --prefix "$tree" >"$work/install.log"
+for component in onednn libraries; do
+  cmake --install "$build" --prefix "$tree" --component "$component" >>"$work/install.log" 2>&1
+done
+if grep -A 3 'no licence' "$work/install.log"; then exit 1; fi
 # Moved: nothing in the tree may know where it was made.
 mv "$tree" "$work/moved"
 tree=$work/moved
+for program in mdtrain mdeval mdsynth; do
+  outside=$(ldd "$tree/bin/$program" | awk '$2 == "=>" { print $3 }' | grep -v "^$tree/bin/../lib/metricdepth/" |
+    grep -vE '/lib(c|m|dl|rt|pthread)\.so\.[0-9]+$' || true)
+  [[ -z $outside ]] || { echo "$program loads from elsewhere: $outside"; exit 1; }
+done
 
 cmake -S "$source" -B "$work/project" -DCMAKE_PREFIX_PATH="$tree" -DCMAKE_BUILD_TYPE=Release >"$work/configure.log"
 cmake --build "$work/project" >"$work/build.log"
