@@ -101,7 +101,7 @@ Step lt_step(Device device) {
   return train_step(net, {{net->parameters(), 1e-2F}}, {.eps = 1e-6});
 }
 
-double median_s(double at_least_s, const std::function<void()>& work, const std::function<void()>& before) {
+Times time_runs(double at_least_s, const std::function<void()>& work, const std::function<void()>& before) {
   std::vector<double> times;
   double total_s = 0;
   for (int run = -2; run < 3 || total_s < at_least_s; ++run) {
@@ -112,10 +112,12 @@ double median_s(double at_least_s, const std::function<void()>& work, const std:
     times.push_back(now_s() - start_s);
     total_s += times.back();
   }
-  const auto middle = times.begin() + std::ptrdiff_t(times.size() / 2);
-  std::nth_element(times.begin(), middle, times.end());
-  return *middle;
+  std::sort(times.begin(), times.end());
+  const std::size_t n = times.size();
+  return {times[n / 2], times[0], times[n / 4], times[(3 * n) / 4]};
 }
+
+double median_s(double at_least_s, const std::function<void()>& work) { return time_runs(at_least_s, work).median_s; }
 
 const std::vector<Benchmark>& benchmarks() {
   static const std::vector<MetricDepthPairs::Range> kitti = {{1.F, 5.F, 2.F}, {5.F, 10.F, 3.F}, {10.F, 15.F, 3.5F}};

@@ -14,6 +14,7 @@
 #include "engine/printed.h"
 #include "engine/state.h"
 #include "tools/bench_data.h"
+#include "tools/bench_ops.h"
 #include "tools/bench_work.h"
 #include "tools/cli.h"
 #include "tools/options.h"
@@ -50,19 +51,30 @@ std::string padded(std::string s, std::size_t width) {
 
 // --- In the child ----------------------------------------------------------------------------------------------------
 
-Json ops_report() {
-  const Peaks peaks = measure_peaks();
+Json ops_report(const Options& o) {
+  const OpTable table = time_ops(o.seconds / 20);
+  const Peaks& peaks = table.peaks;
   Json rows = Json::array();
-  for (const OpTime& t : time_ops()) {
-    rows.push_back({{"op", t.op},
+  for (const OpTime& t : table.rows) {
+    rows.push_back({{"network", t.network},
+                    {"op", t.op},
                     {"input", t.shape},
                     {"pass", t.backward ? "backward" : "forward"},
-                    {"seconds", t.seconds},
-                    {"gflops", t.flops / t.seconds / 1e9},
-                    {"gbytes", t.bytes / t.seconds / 1e9},
-                    {"of_peak", t.of_peak(peaks)}});
+                    {"seconds", t.times.median_s},
+                    {"fastest_s", t.times.fastest_s},
+                    {"quartiles_s", {t.times.lower_s, t.times.upper_s}},
+                    {"gflops", t.flops / t.times.median_s / 1e9},
+                    {"best_gflops", t.flops / t.times.fastest_s / 1e9},
+                    {"gbytes", t.bytes / t.times.median_s / 1e9},
+                    {"of_peak", t.of_peak(peaks)},
+                    {"in_cache", t.in_cache(peaks)}});
   }
-  return {{"peak_gflops", peaks.flops / 1e9}, {"peak_gbytes", peaks.bytes / 1e9}, {"rows", rows}};
+  Json report{{"peak_gflops", peaks.flops / 1e9},
+              {"peak_gflops_by", peaks.f32_by},
+              {"product_gflops", peaks.product_flops / 1e9}};
+  report["peak_bf16_gflops"] = peaks.bf16_flops > 0 ? Json(peaks.bf16_flops / 1e9) : Json();
+  report.update({{"peak_bf16_by", peaks.bf16_by}, {"peak_gbytes", peaks.bytes / 1e9}, {"rows", rows}});
+  return report;
 }
 
 Json data_report(const Options& o) {
@@ -83,7 +95,7 @@ const Benchmark& find(const std::string& name) {
 }
 
 Json child_report(const Options& options) {
-  if (options.child == kOps) return ops_report();
+  if (options.child == kOps) return ops_report(options);
   if (options.child == kData) return data_report(options);
   const Device device = choose_device(options.device);
   allow_tf32(options.tf32);
@@ -193,14 +205,25 @@ void print(const std::string& name, const Json& r) {
   std::cout << std::endl;
 }
 
+/// "none (no instruction of this processor)" or "470 GFLOP/s (AVX-512-bf16)".
+std::string bf16_peak(const Json& r) {
+  if (r["peak_bf16_gflops"].is_null()) return "none (this processor has no products of bf16)";
+  return printed("%.0f GFLOP/s", r["peak_bf16_gflops"].get<double>()) + " (" + r["peak_bf16_by"].get<std::string>() +
+         ")";
+}
+
 void print_ops(const Json& r) {
-  std::cout << printed("ops of LT, slowest first; peaks measured: %.0f GFLOP/s, %.0f GB/s\n",
-                       r["peak_gflops"].get<double>(), r["peak_gbytes"].get<double>());
+  std::cout << "ops of the three networks, each one's slowest first; peaks measured: "
+            << printed("%.0f GFLOP/s (", r["peak_gflops"].get<double>()) << r["peak_gflops_by"].get<std::string>()
+            << printed("; a product reaches %.0f), bf16: ", r["product_gflops"].get<double>()) << bf16_peak(r)
+            << printed(", memory: %.1f GB/s\n", r["peak_gbytes"].get<double>());
   for (const Json& row : r["rows"]) {
-    std::cout << "  " << padded(row["op"], 24) << padded(row["input"], 19) << padded(row["pass"], 9)
+    std::cout << "  " << padded(row["network"], 8) << padded(row["op"], 27) << padded(row["input"], 19)
+              << padded(row["pass"], 9)
               << printed("%8.2f ms %7.1f GFLOP/s %6.1f GB/s", 1e3 * row["seconds"].get<double>(),
                          row["gflops"].get<double>(), row["gbytes"].get<double>())
-              << printed("  %3.0f %% of peak\n", 100 * row["of_peak"].get<double>());
+              << printed("  %3.0f %% of peak", 100 * row["of_peak"].get<double>())
+              << (row["in_cache"].get<bool>() ? " of memory: in cache\n" : "\n");
   }
   std::cout << std::flush;
 }

@@ -1,0 +1,21 @@
+// The ops that mdbench times one by one, at the shapes that they have in the networks.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/tensor.h"
+
+namespace md {
+
+struct Op {
+  std::string network, name;  // whose training step has it; "none": a large matrix product, to compare with
+  std::vector<Shape> inputs;  // f32, each with a gradient
+  std::function<Tensor(const std::vector<Tensor>&)> forward;
+  double flops = 0;  // of the forward pass, the backward pass has twice as many; 0: bound by memory
+};
+
+/// LT's step of 4x416x544, BTS's of 2x416x544 (ResNet-50), NeWCRFs' of 1x480x640 (Swin tiny).
+std::vector<Op> op_shapes();
+
+}  // namespace md
