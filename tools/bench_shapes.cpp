@@ -8,17 +8,31 @@ namespace {
 
 using Inputs = std::vector<Tensor>;
 
-/// kernel x kernel, padded to keep the size; depthwise where groups > 1.
-Op convolution(const std::string& name, const Shape& x, i64 out, int kernel, const Conv2dSpec& how = {}) {
-  const i64 C = x[3], G = how.groups;
-  Conv2dSpec spec = how;
-  spec.pad = kernel / 2 * how.dilation.h;
-  const i64 outputs = x[0] * ((x[1] - 1) / spec.stride.h + 1) * ((x[2] - 1) / spec.stride.w + 1) * out;
+/// Along one axis: how many taps of all outputs lie on the input. The others, on the padding, cost nothing; with a
+/// large dilation they are many.
+i64 taps(i64 size, int kernel, i64 stride, i64 pad, i64 dilation) {
+  i64 count = 0;
+  for (i64 first = -pad; first + (kernel - 1) * dilation < size + pad; first += stride) {
+    for (i64 at = first; at <= first + (kernel - 1) * dilation; at += dilation) count += at >= 0 && at < size;
+  }
+  return count;
+}
+
+/// kernel x kernel; depthwise where groups > 1.
+Op convolution_of(const std::string& name, const Shape& x, i64 out, int kernel, const Conv2dSpec& s) {
+  const i64 C = x[3], G = s.groups;
+  const auto taps_of = [&](int axis) { return taps(x[axis + 1], kernel, s.stride.h, s.pad.h, s.dilation.h); };
   return {"",
           name,
           {x, G > 1 ? Shape({kernel, kernel, C}) : Shape({out, kernel, kernel, C})},
-          [spec](const Inputs& in) { return conv2d(in[0], in[1], {}, spec); },
-          2. * double(outputs) * kernel * kernel * double(C / G)};
+          [s](const Inputs& in) { return conv2d(in[0], in[1], {}, s); },
+          2. * double(x[0] * out * (C / G)) * double(taps_of(0) * taps_of(1))};
+}
+
+/// Padded to keep the size, but for the stride.
+Op convolution(const std::string& name, const Shape& x, i64 out, int kernel, Conv2dSpec spec = {}) {
+  spec.pad = kernel / 2 * spec.dilation.h;
+  return convolution_of(name, x, out, kernel, spec);
 }
 
 Op depthwise(const std::string& name, const Shape& x, int kernel, int stride = 1) {
@@ -144,16 +158,10 @@ std::vector<Op> bts() {
   };
 }
 
-Op patch_embedding() {
-  Op op = convolution("conv2d 4x4 s4, patches", {1, 480, 640, 3}, 96, 4, {.stride = 4});
-  op.forward = [](const Inputs& in) { return conv2d(in[0], in[1], {}, {.stride = 4}); };  // not padded
-  return op;
-}
-
 std::vector<Op> newcrfs() {
   const Shape stage1{1, 120, 160, 96}, stage3{1, 30, 40, 384}, stage4{1, 15, 20, 768}, crf0{1, 120, 160, 128};
   return {
-      patch_embedding(),
+      convolution_of("conv2d 4x4 s4, patches", {1, 480, 640, 3}, 96, 4, {.stride = 4}),
       dense("linear, stage 1 qkv", stage1, 288),
       dense("linear, stage 1 fc1", stage1, 384),
       dense("linear, stage 1 fc2", {1, 120, 160, 384}, 96),

@@ -205,7 +205,7 @@ void print(const std::string& name, const Json& r) {
   std::cout << std::endl;
 }
 
-/// "none (no instruction of this processor)" or "470 GFLOP/s (AVX-512-bf16)".
+/// "none (this processor has no products of bf16)" or "470 GFLOP/s (AVX-512-bf16)".
 std::string bf16_peak(const Json& r) {
   if (r["peak_bf16_gflops"].is_null()) return "none (this processor has no products of bf16)";
   return printed("%.0f GFLOP/s", r["peak_bf16_gflops"].get<double>()) + " (" + r["peak_bf16_by"].get<std::string>() +
@@ -222,8 +222,9 @@ void print_ops(const Json& r) {
               << padded(row["pass"], 9)
               << printed("%8.2f ms %7.1f GFLOP/s %6.1f GB/s", 1e3 * row["seconds"].get<double>(),
                          row["gflops"].get<double>(), row["gbytes"].get<double>())
-              << printed("  %3.0f %% of peak", 100 * row["of_peak"].get<double>())
-              << (row["in_cache"].get<bool>() ? " of memory: in cache\n" : "\n");
+              << printed(row["in_cache"].get<bool>() ? "  in cache: %.0f %% of the memory's peak\n"
+                                                     : "  %3.0f %% of peak\n",
+                         100 * row["of_peak"].get<double>());
   }
   std::cout << std::flush;
 }
