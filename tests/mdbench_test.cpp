@@ -4,11 +4,12 @@
 #include "engine/backend.h"
 #include "tests/data_files.h"
 #include "tests/run_tool.h"
+#include "tools/bench_against.h"
 
 namespace md {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 /// A `python3` before all others on the PATH, for as long as the test lives.
 class MdbenchTest : public test::DataFolder {
@@ -75,6 +76,56 @@ TEST_F(MdbenchTest, FallsBackToPypiAndNamesThePeersWay) {
   const json report = json::parse(bytes_of(path("out.json")))["metric_depth_sparse"];
   EXPECT_EQ(report["peer_way"], "by hand");
   EXPECT_EQ(report["ratio"], report["ours_s"].get<double>() / 3.0);
+}
+
+/// The report of a short benchmark, changed by a test, as the earlier one of the same benchmark.
+class MdbenchAgainstTest : public test::DataFolder {
+ protected:
+  test::ToolRun mdbench(const std::vector<std::string>& more) const {
+    std::vector<std::string> arguments{"--only", "metric_depth_sparse", "--pairs", "2", "--seconds", "0.01"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return test::run_tool("mdbench", arguments);
+  }
+  /// What mdbench says of an earlier run that took `times` as long.
+  test::ToolRun after(double times) {
+    EXPECT_EQ(mdbench({"--json", path("earlier.json")}).code, 0);
+    json report = json::parse(bytes_of(path("earlier.json")));
+    json& work = report["metric_depth_sparse"];
+    work["ours_s"] = times * work["ours_s"].get<double>();
+    for (json& end : work["spread_s"]) end = times * end.get<double>();
+    write("earlier.json", report.dump());
+    return mdbench({"--against", path("earlier.json")});
+  }
+};
+
+TEST_F(MdbenchAgainstTest, MarksWhatIsSlowerOrFasterByMoreThanTheSpread) {
+  const std::string slower = after(0.001).out, faster = after(1000).out;
+  EXPECT_NE(slower.find(" of before: SLOWER\n"), slower.npos) << slower;
+  EXPECT_NE(faster.find(" of before: faster\n"), faster.npos) << faster;
+}
+
+TEST_F(MdbenchAgainstTest, DoesNotMarkWhatLiesWithinTheSpread) {
+  const json before{{"seconds", 2.0}, {"spread_s", {1.0, 3.0}}}, now{{"seconds", 3.0}, {"spread_s", {2.9, 4.0}}};
+  EXPECT_EQ(against(before, now, "seconds"), "   1.50 of before");
+  EXPECT_EQ(against(json::object(), now, "seconds"), "");
+}
+
+TEST_F(MdbenchAgainstTest, RefusesWhatCannotBeCompared) {
+  EXPECT_TRUE(test::refused(mdbench({"--against", path("none.json")}), 66, {path("none.json")}));
+  write("text.json", "no report");
+  EXPECT_TRUE(test::refused(mdbench({"--against", path("text.json")}), 65, {path("text.json"), "not a report"}));
+  write("threads.json", R"({"threads": 7, "device": "cpu"})");
+  EXPECT_TRUE(test::refused(mdbench({"--against", path("threads.json")}), 65, {"threads was 7, and now is 2"}));
+}
+
+TEST(BenchAgainst, FindsTheRowOfTheSameOp) {
+  const json row{{"network", "LT"}, {"op", "concat"}, {"input", "[1]"}, {"pass", "forward"}};
+  json other = row, table;
+  other["pass"] = "backward";
+  table["rows"] = json::array({other, row});
+  table["rows"][1]["seconds"] = 3;
+  EXPECT_EQ(earlier_row(table, row).at("seconds"), 3);
+  EXPECT_TRUE(earlier_row(json{{"rows", json::array({other})}}, row).empty());
 }
 
 /// Both are the fastest of many short runs, spread over the same minute: other programs slow down most of them, but

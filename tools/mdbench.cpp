@@ -13,8 +13,10 @@
 #include "engine/backend.h"
 #include "engine/printed.h"
 #include "engine/state.h"
+#include "tools/bench_against.h"
 #include "tools/bench_data.h"
 #include "tools/bench_ops.h"
+#include "tools/bench_print.h"
 #include "tools/bench_work.h"
 #include "tools/cli.h"
 #include "tools/options.h"
@@ -30,7 +32,7 @@ constexpr const char *kOps = "ops", *kData = "data";  // reports of their own ki
 struct Options {
   bool peer = false;
   std::vector<std::string> only;
-  std::string json, device = "cpu";
+  std::string json, against, device = "cpu";
   bool tf32 = false;
   std::string venv;
   int threads = 2, pairs = 3;
@@ -42,11 +44,6 @@ struct Options {
 double median(std::vector<double> x) {
   std::sort(x.begin(), x.end());
   return x[x.size() / 2];
-}
-
-std::string padded(std::string s, std::size_t width) {
-  s.resize(std::max(width, s.size()), ' ');
-  return s;
 }
 
 // --- In the child ----------------------------------------------------------------------------------------------------
@@ -62,7 +59,7 @@ Json ops_report(const Options& o) {
                     {"pass", t.backward ? "backward" : "forward"},
                     {"seconds", t.times.median_s},
                     {"fastest_s", t.times.fastest_s},
-                    {"quartiles_s", {t.times.lower_s, t.times.upper_s}},
+                    {"spread_s", {t.times.lower_s, t.times.upper_s}},
                     {"gflops", t.flops / t.times.median_s / 1e9},
                     {"best_gflops", t.flops / t.times.fastest_s / 1e9},
                     {"gbytes", t.bytes / t.times.median_s / 1e9},
@@ -181,7 +178,8 @@ Json compare(const Options& o, const Benchmark& b) {
     peer_way = peer.at("way");
     ratios.push_back(ours_s.back() / peer_s.back());
   }
-  Json report{{"ours_s", median(ours_s)}, {"ours_peak_mb", median(ours_mb)}};
+  const auto [low, high] = std::minmax_element(ours_s.begin(), ours_s.end());
+  Json report{{"ours_s", median(ours_s)}, {"spread_s", {*low, *high}}, {"ours_peak_mb", median(ours_mb)}};
   if (has_peer(o, b)) {
     report.update({{"peer_s", median(peer_s)},
                    {"peer_peak_mb", median(peer_mb)},
@@ -190,51 +188,6 @@ Json compare(const Options& o, const Benchmark& b) {
                    {"ratios", ratios}});
   }
   return report;
-}
-
-void print(const std::string& name, const Json& r) {
-  std::cout << padded(name, 22)
-            << printed("%10.2f ms %8.0f MB", 1e3 * r["ours_s"].get<double>(), r["ours_peak_mb"].get<double>());
-  if (r.contains("ratio")) {
-    const std::vector<double> ratios = r["ratios"];
-    const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
-    std::cout << padded("   PyTorch (" + r["peer_way"].get<std::string>() + ")", 26)
-              << printed("%10.2f ms %8.0f MB", 1e3 * r["peer_s"].get<double>(), r["peer_peak_mb"].get<double>())
-              << printed("   ours/PyTorch %.3f (%.3f to %.3f)", r["ratio"].get<double>(), *low, *high);
-  }
-  std::cout << std::endl;
-}
-
-/// "none (this processor has no products of bf16)" or "470 GFLOP/s (AVX-512-bf16)".
-std::string bf16_peak(const Json& r) {
-  if (r["peak_bf16_gflops"].is_null()) return "none (this processor has no products of bf16)";
-  return printed("%.0f GFLOP/s", r["peak_bf16_gflops"].get<double>()) + " (" + r["peak_bf16_by"].get<std::string>() +
-         ")";
-}
-
-void print_ops(const Json& r) {
-  std::cout << "ops of the three networks, each one's slowest first; peaks measured: "
-            << printed("%.0f GFLOP/s (", r["peak_gflops"].get<double>()) << r["peak_gflops_by"].get<std::string>()
-            << printed("; a product reaches %.0f), bf16: ", r["product_gflops"].get<double>()) << bf16_peak(r)
-            << printed(", memory: %.1f GB/s\n", r["peak_gbytes"].get<double>());
-  for (const Json& row : r["rows"]) {
-    std::cout << "  " << padded(row["network"], 8) << padded(row["op"], 27) << padded(row["input"], 19)
-              << padded(row["pass"], 9)
-              << printed("%8.2f ms %7.1f GFLOP/s %6.1f GB/s", 1e3 * row["seconds"].get<double>(),
-                         row["gflops"].get<double>(), row["gbytes"].get<double>())
-              << printed(row["in_cache"].get<bool>() ? "  in cache: %.0f %% of the memory's peak\n"
-                                                     : "  %3.0f %% of peak\n",
-                         100 * row["of_peak"].get<double>());
-  }
-  std::cout << std::flush;
-}
-
-void print_data(const Json& r) {
-  std::cout << padded(kData, 22)
-            << printed("%10.2f ms a step of LT fed from JPEGs, %.1f %% of it waiting; %.2f ms from memory\n",
-                       1e3 * r["step_s"].get<double>(), 100 * r["waited"].get<double>(),
-                       1e3 * r["from_memory_s"].get<double>())
-            << std::flush;
 }
 
 std::vector<std::string> known(Device device) {
@@ -280,14 +233,22 @@ Exit bench(Options o) {
   if (o.peer) prepare_peer(o.venv, device);
   setenv("OMP_NUM_THREADS", std::to_string(o.threads).c_str(), 1);
   Json all{{"threads", o.threads}, {"device", backend(device).name()}};
+  if (on_gpu(device)) all["tf32"] = o.tf32;
+  const Json earlier = o.against.empty() ? Json::object() : read_earlier(o.against, all);
   if (on_gpu(device)) {
-    all["tf32"] = o.tf32;
     std::cout << "on " << backend(device).name() << (o.tf32 ? ", TF32" : ", f32") << std::endl;
   }
   for (const std::string& name : names) {
     const bool own_kind = name == kOps || name == kData;
     all[name] = own_kind ? run_ours(o, name) : compare(o, find(name));
-    own_kind ? (name == kOps ? print_ops : print_data)(all[name]) : print(name, all[name]);
+    const Json before = earlier.value(name, Json::object());
+    if (name == kOps) {
+      print_ops(all[name], before);
+    } else if (name == kData) {
+      print_data(all[name]);
+    } else {
+      print_work(name, all[name], before);
+    }
   }
   if (!o.json.empty()) write_file_durably(o.json, all.dump(2) + "\n");
   return Exit::ok;
@@ -302,6 +263,7 @@ int main(int argc, char** argv) {
   app.add_flag("--peer", o.peer, "compare with PyTorch, in alternating runs");
   app.add_option("--only", o.only, "benchmarks to run:" + md::names_of_all(md::Device{}))->delimiter(',');
   app.add_option("--json", o.json, "write the figures to this file as well");
+  app.add_option("--against", o.against, "compare with this file of an earlier --json, and mark what got slower");
   md::add_device_options(app, o.device, o.tf32);
   app.get_option("--device")->capture_default_str();
   app.add_option("--venv", o.venv, "virtual environment of --peer; made if it is not there (build/peer-venv[-cuda])");

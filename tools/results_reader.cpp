@@ -1,10 +1,8 @@
 // The reader of what results.cpp writes: JSON or CSV, told apart by the first character.
 #include <charconv>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 
-#include "data/file_status.h"
+#include "tools/file_contents.h"
 #include "tools/results.h"
 
 namespace md {
@@ -12,15 +10,6 @@ namespace {
 
 using nlohmann::json;
 using Row = std::vector<std::string>;
-
-std::string contents_of(const std::string& path) {
-  const std::filesystem::file_status there = status_of(path);
-  if (!std::filesystem::exists(there)) fail(Exit::missing_input, path, ": no such file");
-  if (!std::filesystem::is_regular_file(there)) fail(Exit::bad_data, path, ": not a file");
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail(Exit::missing_input, path, ": cannot be read");
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 /// RFC 4180.
 std::vector<Row> csv_rows(const std::string& text) {
