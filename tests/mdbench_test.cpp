@@ -27,6 +27,13 @@ class MdbenchTest : public test::DataFolder {
     return test::run_tool("mdbench", {"--peer", "--only", "metric_depth_sparse", "--pairs", "1", "--seconds", "0.01",
                                       "--venv", path("venv"), "--json", path("out.json")});
   }
+  /// The same with the file `python` as the peer's.
+  test::ToolRun with_python(const std::vector<std::string>& more) const {
+    std::vector<std::string> args{"--peer", "--only",   "metric_depth_sparse", "--pairs", "1", "--seconds",
+                                  "0.01",   "--python", path("python")};
+    args.insert(args.end(), more.begin(), more.end());
+    return test::run_tool("mdbench", args);
+  }
 
  private:
   std::string path_before_;
@@ -52,6 +59,16 @@ TEST_F(MdbenchTest, RefusesAGpuThatIsNotThereAndWorkThatNoGpuDoes) {
   } else {
     EXPECT_TRUE(test::refused(run, 2, {"--only: no benchmark 'augment' on a GPU (there are lt_train "}));
   }
+}
+
+TEST_F(MdbenchTest, TakesThePythonAndTheScriptThatItIsGiven) {
+  script("python",
+         "case \"$*\" in *elsewhere.py*) echo '{\"seconds\": 2.0, \"way\": \"there\", \"peak_mb\": 7}' ;; esac\n");
+  const test::ToolRun run = with_python({"--peer-script", "elsewhere.py"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.out.find("PyTorch (there)"), run.out.npos) << run.out;
+  script("python", "exit 1\n");
+  EXPECT_TRUE(test::refused(with_python({}), 66, {"--python ", "PyTorch does not load"}));
 }
 
 TEST_F(MdbenchTest, FallsBackToPypiAndNamesThePeersWay) {

@@ -34,7 +34,8 @@ struct Options {
   std::vector<std::string> only;
   std::string json, against, device = "cpu";
   bool tf32 = false;
-  std::string venv;
+  std::string venv, python;
+  std::string peer_script = MD_SOURCE_DIR "/tools/peer_bench.py";
   int threads = 2, pairs = 3;
   double seconds = 2;
   std::map<std::string, std::string> official = {{"bts", ""}, {"newcrfs", ""}};  // --NAME-folder
@@ -129,8 +130,7 @@ bool has_peer(const Options& o, const Benchmark& b) {
 }
 
 Json run_peer(const Options& o, const Benchmark& b) {
-  std::vector<std::string> command{o.venv + "/bin/python", MD_SOURCE_DIR "/tools/peer_bench.py", b.name, "--threads",
-                                   std::to_string(o.threads)};
+  std::vector<std::string> command{o.python, o.peer_script, b.name, "--threads", std::to_string(o.threads)};
   if (!b.official.empty()) command.insert(command.end(), {"--official", o.official.at(b.official)});
   return run(command, o);
 }
@@ -147,14 +147,19 @@ bool install_pytorch(const std::string& python, Device device) {
   return run_process(from_pypi).exit_code == 0;
 }
 
-/// Makes the virtual environment unless it is there and its PyTorch loads, and sees the GPU.
-void prepare_peer(const std::string& venv, Device device) {
+/// Whether these packages load, and PyTorch sees the GPU.
+bool has_pytorch(const std::string& python, const std::string& packages, Device device) {
+  const std::string probe = cat("import ", packages, on_gpu(device) ? "; torch.zeros(1).cuda()" : "");
+  return run_process({python, "-c", probe}).exit_code == 0;
+}
+
+/// Makes the virtual environment unless it is there and works; returns its Python.
+std::string prepare_venv(const std::string& venv, Device device) {
   const std::string python = venv + "/bin/python";
-  const std::string probe = cat("import torch, torchvision", on_gpu(device) ? "; torch.zeros(1).cuda()" : "");
   const auto works = [&] {
-    return std::filesystem::exists(status_of(python)) && run_process({python, "-c", probe}).exit_code == 0;
+    return std::filesystem::exists(status_of(python)) && has_pytorch(python, "torch, torchvision", device);
   };
-  if (works()) return;
+  if (works()) return python;
   std::cerr << "mdbench: installing PyTorch into " << venv << "\n";
   if (run_process({"python3", "-m", "venv", venv}).exit_code != 0)
     fail(Exit::missing_input, "--venv ", venv,
@@ -162,6 +167,17 @@ void prepare_peer(const std::string& venv, Device device) {
   if (!install_pytorch(python, device)) fail(Exit::missing_input, "--venv ", venv, ": cannot install PyTorch there");
   if (!works())
     fail(Exit::missing_input, "--venv ", venv, ": PyTorch does not ", on_gpu(device) ? "see the GPU" : "load");
+  return python;
+}
+
+/// Sets options.python.
+void prepare_peer(Options& o, Device device) {
+  if (o.python.empty()) {
+    if (o.venv.empty()) o.venv = cat(MD_SOURCE_DIR "/build/peer-venv", on_gpu(device) ? "-cuda" : "");
+    o.python = prepare_venv(o.venv, device);
+  } else if (!has_pytorch(o.python, "torch", device)) {
+    fail(Exit::missing_input, "--python ", o.python, ": PyTorch does not ", on_gpu(device) ? "see the GPU" : "load");
+  }
 }
 
 Json compare(const Options& o, const Benchmark& b) {
@@ -229,8 +245,7 @@ Exit bench(Options o) {
     if (!folder.empty() && !std::filesystem::is_directory(status_of(folder)))
       fail(Exit::missing_input, "--", whose, "-folder ", folder, ": no such folder");
   }
-  if (o.venv.empty()) o.venv = cat(MD_SOURCE_DIR "/build/peer-venv", on_gpu(device) ? "-cuda" : "");
-  if (o.peer) prepare_peer(o.venv, device);
+  if (o.peer) prepare_peer(o, device);
   setenv("OMP_NUM_THREADS", std::to_string(o.threads).c_str(), 1);
   Json all{{"threads", o.threads}, {"device", backend(device).name()}};
   if (on_gpu(device)) all["tf32"] = o.tf32;
@@ -267,6 +282,8 @@ int main(int argc, char** argv) {
   md::add_device_options(app, o.device, o.tf32);
   app.get_option("--device")->capture_default_str();
   app.add_option("--venv", o.venv, "virtual environment of --peer; made if it is not there (build/peer-venv[-cuda])");
+  app.add_option("--python", o.python, "a Python that has PyTorch, for --peer in place of --venv")->excludes("--venv");
+  app.add_option("--peer-script", o.peer_script, "tools/peer_bench.py, where it lies elsewhere than it was built from");
   app.add_option("--bts-folder", o.official["bts"], "a checkout of github.com/cleinc/bts: the peer of bts_train");
   app.add_option("--newcrfs-folder", o.official["newcrfs"],
                  "a checkout of github.com/aliyun/NeWCRFs: the peer of newcrfs_train and newcrfs_infer");

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -172,7 +171,9 @@ def metric_depth_step(terms, K, h, w, C, max_depth, measured, ranges):
 
 def augment_frames():
     """The steps of BTS's loader on NYU, in Pillow and NumPy: eight frames of 640x480 to 416x544."""
-    from PIL import Image  # nothing else wants it
+    import numpy as np  # nothing else wants these
+    from PIL import Image
+
     noise = np.random.default_rng(0)
     smooth = [Image.fromarray(noise.integers(0, 256, (15, 20, 3), dtype=np.uint8)).resize((640, 480)) for _ in range(8)]
     depths = [Image.fromarray(noise.integers(500, 9999, (480, 640), dtype=np.uint16).astype(np.int32)) for _ in range(8)]
