@@ -46,7 +46,7 @@ python=$bundle/no-python
 echo "== without a GPU, and without Python"
 run_says 0 "commit of the test" "- GPU in use: none" "- PyTorch: none" "cuDNN         none (libcudnn.so.9)" \
   "- Good.One on the GPU: device cuda: no driver (none)" "- Good.One" "- Nets/Params.Two/lt: no driver" \
-  "- Golden.Layers: no driver" "- Golden.Networks: no driver" "- training on the CPU" "- evaluation on the CPU" \
+  "- Golden.Layers: no driver" "- Golden.Networks networks/lt: no driver" "- training on the CPU" "- evaluation on the CPU" \
   "- mdbench f32: no GPU (mdbench: error: device cuda: no NVIDIA driver is installed)" "- evaluation on the GPU: no GPU" \
   "- profile f32: no CUPTI" "- rendering rooms"
 
