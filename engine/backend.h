@@ -174,6 +174,11 @@ Backend& backend(Device);
 void allow_tf32(bool);
 bool tf32_allowed();
 
+/// The set of own CPU kernels in use, and all that this program has: "avx512 of avx2, avx512, avx512_bf16", or
+/// "native". MD_ISA in the environment names one; throws if this program (Exit::usage) or this processor
+/// (Exit::no_device) lacks it.
+std::string cpu_kernels();
+
 /// Names of the GPUs that this process can use, by index; empty where there is no driver or no CUDA in this program.
 std::vector<std::string> cuda_device_names();
 

@@ -13,7 +13,7 @@ enum class Exit : int {
   usage = 2,           // unknown flag, bad value
   bad_data = 65,       // a file that is there but wrong
   missing_input = 66,  // a file that is not there
-  no_device = 69,      // no usable GPU
+  no_device = 69,      // no usable GPU, or a processor that lacks what was asked of it
   numeric = 70,        // non-finite values, or an internal contract broken
   cannot_write = 73,   // output refused
   stopped = 75,        // signal, with a checkpoint

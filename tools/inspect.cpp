@@ -14,6 +14,7 @@ Exit doctor() {
   std::cout << "mdtrain       " << MD_VERSION << "\n"
             << "device        " << (device.kind == Device::cuda ? "cuda" : "cpu") << ", " << backend(device).name()
             << "\n"
+            << "kernels       " << cpu_kernels() << "\n"
             << "threads       " << omp_get_max_threads() << " of " << omp_get_num_procs() << " processors\n"
             << "JPEG decoder  " << jpeg_decoder_name() << "\n"
             << "networks     ";

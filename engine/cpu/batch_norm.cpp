@@ -11,7 +11,7 @@
 #include "engine/cpu/cpu_backend.h"
 #include "engine/fused_activation.h"
 
-namespace md {
+namespace md::MD_KERNELS {
 namespace {
 
 /// Mean and sum of squared deviations of one chunk, per channel. scratch [2*width].
@@ -178,4 +178,4 @@ void CpuBackend::batch_norm_backward(const BatchNormSpec& spec, bool batch_stati
   with_activation(spec, [&]<Act kAct>() { input_gradient<kAct>(w, affine, g, dy.data(), x.data(), dx.data()); });
 }
 
-}  // namespace md
+}  // namespace md::MD_KERNELS

@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <vector>
 
+#include "engine/cpu/kernel_set.h"
 #include "engine/cpu/per_thread.h"
-#include "engine/tensor.h"
 
-namespace md {
+namespace md::MD_KERNELS {
 
 /// How rows are walked: `fold` neighbouring rows as one of `width` = fold*C elements.
 struct RowWalk {
@@ -55,4 +55,4 @@ inline void unfold(const float* wide, const RowWalk& w, float* sums) {
   }
 }
 
-}  // namespace md
+}  // namespace md::MD_KERNELS

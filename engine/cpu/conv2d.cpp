@@ -1,10 +1,8 @@
-// Which kernel computes which convolution: oneDNN, except where an own kernel is measured to be faster.
+// Which kernel computes which convolution or product: oneDNN, except where an own kernel is measured to be faster.
 #include "engine/cpu/conv_direct.h"
-#include "engine/cpu/conv_dnnl.h"
 #include "engine/cpu/cpu_backend.h"
-#include "engine/cpu/gemm_dnnl.h"
 
-namespace md {
+namespace md::MD_KERNELS {
 namespace {
 
 bool to_one_channel(const Conv2dSpec& spec, const Tensor& w) {
@@ -39,6 +37,10 @@ void CpuBackend::conv2d_dw(const Conv2dSpec& spec, const Tensor& dz, const Tenso
   if (dbias) reduce_sum(dz, {}, 1, dz.numel() / dz.dim(3), dz.dim(3), dbias);
 }
 
+void CpuBackend::gemm(const GemmSpec& spec, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) {
+  products_->run(spec, a, b, bias, c);
+}
+
 i64 CpuBackend::primitives_created() const { return convolutions_->created() + products_->created(); }
 
-}  // namespace md
+}  // namespace md::MD_KERNELS

@@ -5,7 +5,7 @@
 
 #include "engine/cpu/vec.h"
 
-namespace md {
+namespace md::MD_KERNELS {
 namespace {
 
 struct Geometry {
@@ -231,4 +231,4 @@ void direct_one_channel(const Conv2dSpec& spec, const Tensor& x, const Tensor& w
   }
 }
 
-}  // namespace md
+}  // namespace md::MD_KERNELS

@@ -2,8 +2,9 @@
 // convolutions (5-20x) and convolutions to a single channel (4-6x).
 #pragma once
 #include "engine/backend.h"
+#include "engine/cpu/kernel_set.h"
 
-namespace md {
+namespace md::MD_KERNELS {
 
 /// dw [kh,kw,C] of a depthwise convolution; or of one with a single output channel (dz [N,OH,OW,1], dw [1,kh,kw,C]),
 /// which is the same sum with dz broadcast along the channels.
@@ -12,4 +13,4 @@ void direct_weight_gradient(const Conv2dSpec&, const Tensor& dz, const Tensor& x
 /// y [N,OH,OW,1] for w [1,kh,kw,C].
 void direct_one_channel(const Conv2dSpec&, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y);
 
-}  // namespace md
+}  // namespace md::MD_KERNELS

@@ -3,12 +3,12 @@
 // oneDNN's weight gradients are reproducible at a fixed number of threads only.
 #pragma once
 #include "engine/backend.h"
+#include "engine/cpu/conv_dnnl.h"
+#include "engine/cpu/gemm_dnnl.h"
+#include "engine/cpu/kernel_set.h"
 #include "engine/pool.h"
 
-namespace md {
-
-class ConvPrimitives;  // engine/cpu/conv_dnnl.cpp
-class GemmPrimitives;  // engine/cpu/gemm_dnnl.cpp
+namespace md::MD_KERNELS {
 
 class CpuBackend final : public Backend {
  public:
@@ -57,4 +57,4 @@ class CpuBackend final : public Backend {
   std::unique_ptr<GemmPrimitives> products_;
 };
 
-}  // namespace md
+}  // namespace md::MD_KERNELS

@@ -4,7 +4,6 @@
 
 #include <mutex>
 
-#include "engine/cpu/cpu_backend.h"
 #include "engine/cpu/dnnl.h"
 #include "engine/lru_cache.h"
 
@@ -72,10 +71,6 @@ class DnnlGemmPrimitives final : public GemmPrimitives {
 
 std::unique_ptr<GemmPrimitives> make_gemm_primitives(std::size_t most) {
   return std::make_unique<DnnlGemmPrimitives>(most);
-}
-
-void CpuBackend::gemm(const GemmSpec& spec, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) {
-  products_->run(spec, a, b, bias, c);
 }
 
 }  // namespace md

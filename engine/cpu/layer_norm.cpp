@@ -8,7 +8,7 @@
 
 #include "engine/cpu/cpu_backend.h"
 
-namespace md {
+namespace md::MD_KERNELS {
 namespace {
 
 /// Rows [begin(c), end(c)) of chunk c; about 64 KiB of x.
@@ -106,4 +106,4 @@ void CpuBackend::layer_norm_backward(const Tensor& dy, const Tensor& x, const Te
   }
 }
 
-}  // namespace md
+}  // namespace md::MD_KERNELS

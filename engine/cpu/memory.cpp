@@ -6,11 +6,9 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "engine/cpu/conv_dnnl.h"
 #include "engine/cpu/cpu_backend.h"
-#include "engine/cpu/gemm_dnnl.h"
 
-namespace md {
+namespace md::MD_KERNELS {
 namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
@@ -70,4 +68,4 @@ void CpuBackend::add_into(const Tensor& sum, const Tensor& x) {
   for (i64 i = 0; i < n; ++i) a[i] += b[i];
 }
 
-}  // namespace md
+}  // namespace md::MD_KERNELS

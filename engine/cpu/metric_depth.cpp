@@ -13,7 +13,7 @@
 #include "engine/cpu/per_thread.h"
 #include "engine/cpu/vec.h"
 
-namespace md {
+namespace md::MD_KERNELS {
 namespace {
 
 /// Sum of the neighbouring lanes of a, then of b: (a0+a1, a2+a3, ..., b0+b1, b2+b3, ...).
@@ -294,4 +294,4 @@ void CpuBackend::metric_depth(const MetricDepthPairs& pairs, const Tensor& featu
   result.data()[1] = float(total.pairs);
 }
 
-}  // namespace md
+}  // namespace md::MD_KERNELS

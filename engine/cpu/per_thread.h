@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <vector>
 
-namespace md {
+#include "engine/cpu/kernel_set.h"
+
+namespace md::MD_KERNELS {
 
 template <class T>
 class PerThread {
@@ -23,4 +25,4 @@ class PerThread {
   std::vector<T> all_;
 };
 
-}  // namespace md
+}  // namespace md::MD_KERNELS

@@ -2,7 +2,7 @@
 #include "engine/cpu/channel_sums.h"
 #include "engine/cpu/cpu_backend.h"
 
-namespace md {
+namespace md::MD_KERNELS {
 namespace {
 
 /// One chunk of rows into sums[C]; acc [width] is scratch.
@@ -46,4 +46,4 @@ void CpuBackend::reduce_sum(const Tensor& x, const Tensor& factor, i64 outer, i6
   }
 }
 
-}  // namespace md
+}  // namespace md::MD_KERNELS

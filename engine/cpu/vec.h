@@ -3,11 +3,12 @@
 #pragma once
 #include <cstring>
 
+#include "engine/cpu/kernel_set.h"
 #include "engine/tensor.h"
 
-namespace md {
+namespace md::MD_KERNELS {
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(MD_AVX512)
 constexpr i64 kLanes = 16;
 #elif defined(__AVX__)
 constexpr i64 kLanes = 8;
@@ -32,6 +33,7 @@ inline Vec load_part(const float* p, i64 n) {
 inline void store_part(float* p, Vec v, i64 n) { std::memcpy(p, &v, static_cast<std::size_t>(n) * sizeof(float)); }
 inline Vec broadcast(float x) { return Vec{} + x; }
 inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
+inline Vec total(Vec a, Vec b) { return a + b; }
 
 /// combine(all lanes), in a tree whose shape is fixed.
 template <class Combine>
@@ -43,9 +45,7 @@ inline float fold_lanes(Vec v, const Combine& combine) {
   }
   return v[0];
 }
-inline float sum_of_lanes(Vec v) {
-  return fold_lanes(v, [](Vec a, Vec b) { return a + b; });
-}
+inline float sum_of_lanes(Vec v) { return fold_lanes(v, total); }
 inline float max_of_lanes(Vec v) { return fold_lanes(v, larger); }
 
 /// e^x for x <= 0, to 2 ulp; below -87 it stays at e^-87, the smallest result that is not denormal. As 2^n e^r, n whole
@@ -63,4 +63,4 @@ inline Vec exp_of_negative(Vec x) {
   return p * scale;
 }
 
-}  // namespace md
+}  // namespace md::MD_KERNELS

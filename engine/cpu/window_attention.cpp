@@ -14,7 +14,7 @@
 #include "engine/cpu/vec.h"
 #include "engine/windows.h"
 
-namespace md {
+namespace md::MD_KERNELS {
 namespace {
 
 constexpr i64 kTokens = kWindowTokens;
@@ -345,4 +345,4 @@ void CpuBackend::window_attention_backward(const WindowSpec& spec, const WindowT
   sums.padding_gradient(gradients.padding, !in.v);
 }
 
-}  // namespace md
+}  // namespace md::MD_KERNELS
