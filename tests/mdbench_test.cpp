@@ -52,6 +52,21 @@ TEST_F(MdbenchTest, RefusesAFolderOfOfficialCodeThatIsNotThere) {
   EXPECT_EQ(run.err, "mdbench: error: --bts-folder " + path("nowhere") + ": no such folder\n");
 }
 
+TEST_F(MdbenchTest, ComparesWithAnotherBuild) {
+  script("other/mdbench", "echo '{\"seconds\": 2.0, \"peak_mb\": 7}'\n");
+  std::vector<std::string> args{"--only", "metric_depth_sparse", "--pairs", "1", "--seconds", "0.01",
+                                "--json", path("out.json")};
+  args.insert(args.end(), {"--other-build", path("other/mdbench")});
+  const test::ToolRun run = test::run_tool("mdbench", args);
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.out.find("   " + path("other/mdbench")), run.out.npos) << run.out;
+  EXPECT_NE(run.out.find("ours/other "), run.out.npos) << run.out;
+  const json report = json::parse(bytes_of(path("out.json")))["metric_depth_sparse"];
+  EXPECT_EQ(report["ratio"], report["ours_s"].get<double>() / 2.0);
+  args.back() = path("nowhere");
+  EXPECT_TRUE(test::refused(test::run_tool("mdbench", args), 66, {"--other-build " + path("nowhere")}));
+}
+
 TEST_F(MdbenchTest, RefusesAGpuThatIsNotThereAndWorkThatNoGpuDoes) {
   const test::ToolRun run = test::run_tool("mdbench", {"--device", "cuda", "--only", "augment"});
   if (cuda_device_names().empty()) {

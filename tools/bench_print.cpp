@@ -32,9 +32,11 @@ void print_work(const std::string& name, const Json& r, const Json& before) {
   if (r.contains("ratio")) {
     const std::vector<double> ratios = r["ratios"];
     const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
-    std::cout << padded("   PyTorch (" + r["peer_way"].get<std::string>() + ")", 26)
+    const std::string peer = r["peer"], way = r["peer_way"];
+    std::cout << padded("   " + peer + (way.empty() ? "" : " (" + way + ")"), 26)
               << printed("%10.2f ms %8.0f MB", 1e3 * r["peer_s"].get<double>(), r["peer_peak_mb"].get<double>())
-              << printed("   ours/PyTorch %.3f (%.3f to %.3f)", r["ratio"].get<double>(), *low, *high);
+              << printed("   ours/%s %.3f (%.3f to %.3f)", peer == "PyTorch" ? "PyTorch" : "other",
+                         r["ratio"].get<double>(), *low, *high);
   }
   std::cout << against(before, r, "ours_s") << std::endl;
 }

@@ -11,10 +11,11 @@ namespace md {
 
 Exit doctor() {
   const Device device = choose_device("auto");
+  const std::string kernels = cpu_kernels();
   std::cout << "mdtrain       " << MD_VERSION << "\n"
             << "device        " << (device.kind == Device::cuda ? "cuda" : "cpu") << ", " << backend(device).name()
             << "\n"
-            << "kernels       " << cpu_kernels() << "\n"
+            << "kernels       " << kernels << "\n"
             << "threads       " << omp_get_max_threads() << " of " << omp_get_num_procs() << " processors\n"
             << "JPEG decoder  " << jpeg_decoder_name() << "\n"
             << "networks     ";

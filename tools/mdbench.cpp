@@ -1,5 +1,6 @@
-// mdbench: times the work that matters and, with --peer, the same work in PyTorch, in alternating runs. Each run is a
-// process of its own, so that its peak memory is its own too: the process's, or on a GPU what its tensors took there.
+// mdbench: times the work that matters and, with --peer or --other-build, the same work in PyTorch or in another build,
+// in alternating runs. Each run is a process of its own, so that its peak memory is its own too: the process's, or on a
+// GPU what its tensors took there.
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,6 +33,7 @@ constexpr const char *kOps = "ops", *kData = "data";  // reports of their own ki
 struct Options {
   bool peer = false;
   std::vector<std::string> only;
+  std::string other_build;  // its mdbench, instead of PyTorch
   std::string json, against, device = "cpu";
   bool tf32 = false;
   std::string venv, python;
@@ -126,10 +128,11 @@ Json run(std::vector<std::string> command, const Options& o) {
 Json run_ours(const Options& o, const std::string& name) { return run({"/proc/self/exe", "--child", name}, o); }
 
 bool has_peer(const Options& o, const Benchmark& b) {
-  return o.peer && (b.official.empty() || !o.official.at(b.official).empty());
+  return !o.other_build.empty() || (o.peer && (b.official.empty() || !o.official.at(b.official).empty()));
 }
 
 Json run_peer(const Options& o, const Benchmark& b) {
+  if (!o.other_build.empty()) return run({o.other_build, "--child", b.name}, o);
   std::vector<std::string> command{o.python, o.peer_script, b.name, "--threads", std::to_string(o.threads)};
   if (!b.official.empty()) command.insert(command.end(), {"--official", o.official.at(b.official)});
   return run(command, o);
@@ -191,7 +194,7 @@ Json compare(const Options& o, const Benchmark& b) {
     const Json peer = run_peer(o, b);
     peer_s.push_back(peer.at("seconds"));
     peer_mb.push_back(peer.at("peak_mb"));
-    peer_way = peer.at("way");
+    peer_way = peer.value("way", "");
     ratios.push_back(ours_s.back() / peer_s.back());
   }
   const auto [low, high] = std::minmax_element(ours_s.begin(), ours_s.end());
@@ -199,6 +202,7 @@ Json compare(const Options& o, const Benchmark& b) {
   if (has_peer(o, b)) {
     report.update({{"peer_s", median(peer_s)},
                    {"peer_peak_mb", median(peer_mb)},
+                   {"peer", o.other_build.empty() ? "PyTorch" : o.other_build},
                    {"peer_way", peer_way},
                    {"ratio", median(ratios)},
                    {"ratios", ratios}});
@@ -241,6 +245,8 @@ Exit bench(Options o) {
   o.device = on_gpu(device) ? cat("cuda:", device.index) : "cpu";
   const std::vector<std::string> names = chosen(o, device);
   if (!o.json.empty()) require_writable("--json", o.json);
+  if (!o.other_build.empty() && !std::filesystem::is_regular_file(status_of(o.other_build)))
+    fail(Exit::missing_input, "--other-build ", o.other_build, ": no such program");
   for (const auto& [whose, folder] : o.official) {
     if (!folder.empty() && !std::filesystem::is_directory(status_of(folder)))
       fail(Exit::missing_input, "--", whose, "-folder ", folder, ": no such folder");
@@ -276,6 +282,8 @@ int main(int argc, char** argv) {
   md::Options o;
   CLI::App app("Times the engine and, with --peer, PyTorch on the same work.", "mdbench");
   app.add_flag("--peer", o.peer, "compare with PyTorch, in alternating runs");
+  app.add_option("--other-build", o.other_build, "compare with this mdbench of another build, in alternating runs")
+      ->excludes(app.get_option("--peer"));
   app.add_option("--only", o.only, "benchmarks to run:" + md::names_of_all(md::Device{}))->delimiter(',');
   app.add_option("--json", o.json, "write the figures to this file as well");
   app.add_option("--against", o.against, "compare with this file of an earlier --json, and mark what got slower");

@@ -30,7 +30,7 @@ namespace {
 }
 #endif
 
-bool runs_here(const std::string& set) {
+bool runs_here([[maybe_unused]] const std::string& set) {
 #ifdef __x86_64__
   if (set == "avx512") return __builtin_cpu_supports("x86-64-v4");
   if (set == "avx512_bf16") return __builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512bf16");

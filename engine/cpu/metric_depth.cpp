@@ -155,17 +155,17 @@ class Rows {
       std::fill(list_.begin, list_.begin + kLanes + 1, 0);
       return;
     }
-    std::fill(hits_.begin(), hits_.end(), IntVec{});
+    std::fill(hits_.begin(), hits_.end(), Aligned<IntVec>{});
     for (std::size_t n = 0; n < around_.size(); ++n) {
       columns_[n] = modulo(x + around_[n].column, map_.w);
       const Vec kind = identify(anchor_m, load(depth_.row(rows_[n]) + columns_[n]), pairs_);
       store(kinds_.data() + n * kLanes, kind);
-      hits_[n / 32] |= kind != 0.F ? IntVec{} + int(1U << (n % 32)) : IntVec{};
+      hits_[n / 32].v |= kind != 0.F ? IntVec{} + int(1U << (n % 32)) : IntVec{};
     }
     for (int i = 0; i < kLanes; ++i) {
       list_.begin[i] = list_.size;
       for (std::size_t word = 0; word < hits_.size(); ++word) {
-        for (auto bits = std::uint32_t(hits_[word][i]); bits != 0; bits &= bits - 1) {
+        for (auto bits = std::uint32_t(hits_[word].v[i]); bits != 0; bits &= bits - 1) {
           append(word * 32 + std::size_t(std::countr_zero(bits)), i);
         }
       }
@@ -264,10 +264,10 @@ class Rows {
   const float* features_;
   float* gradient_;
 
-  std::vector<i64> rows_;     // of each neighbour, in [0, K*h)
-  std::vector<float> kinds_;  // [neighbours, kLanes]
-  std::vector<int> columns_;  // of each neighbour of the first pixel
-  std::vector<IntVec> hits_;  // bit n % 32 of word n / 32, for each pixel
+  std::vector<i64> rows_;              // of each neighbour, in [0, K*h)
+  std::vector<float> kinds_;           // [neighbours, kLanes]
+  std::vector<int> columns_;           // of each neighbour of the first pixel
+  std::vector<Aligned<IntVec>> hits_;  // bit n % 32 of word n / 32, for each pixel
   PairList list_;
 };
 

@@ -18,6 +18,13 @@ constexpr i64 kLanes = 4;
 using Vec [[gnu::vector_size(kLanes * sizeof(float))]] = float;
 using IntVec [[gnu::vector_size(kLanes * sizeof(float))]] = std::int32_t;
 
+/// A Vec or IntVec in a container. (Of a bare one, GCC 12 takes the alignment in the container's code from the
+/// processor that the file is compiled for, not from the set's.)
+template <class V>
+struct Aligned {
+  alignas(sizeof(V)) V v;
+};
+
 inline Vec load(const float* p) {
   Vec v;
   std::memcpy(&v, p, sizeof v);

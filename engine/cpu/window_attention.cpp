@@ -30,7 +30,7 @@ class Buffer {
   const float* data() const { return reinterpret_cast<const float*>(memory_.data()); }
 
  private:
-  std::vector<Vec> memory_;
+  std::vector<Aligned<Vec>> memory_;
 };
 
 // ---- Which tokens a window has ----
