@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <span>
+#include <string_view>
 
 #include "engine/backend.h"
 #include "engine/cpu/isa_dnnl.h"
@@ -62,10 +62,10 @@ std::string all_names() {
   return names([](const std::string&) { return true; });
 }
 
-const KernelSet& named(const std::string& name) {
+const KernelSet& named(std::string_view name) {
   for (const KernelSet& set : sets()) {
     if (set.name != name) continue;
-    if (!runs_here(name)) fail(Exit::no_device, "MD_ISA=", name, ": this processor can run ", names(runs_here));
+    if (!runs_here(set.name)) fail(Exit::no_device, "MD_ISA=", name, ": this processor can run ", names(runs_here));
     return set;
   }
   fail(Exit::usage, "MD_ISA=", name, ": this program has ", all_names());

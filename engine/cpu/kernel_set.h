@@ -31,10 +31,3 @@
 #define MD_AVX512
 #pragma GCC target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512bf16,prefer-vector-width=512")
 #endif
-
-#ifndef MD_KERNELS  // a file outside the sets, which is compiled for one thing only
-#define MD_KERNELS kernels
-namespace md {
-inline namespace kernels {}
-}  // namespace md
-#endif

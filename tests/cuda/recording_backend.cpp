@@ -70,7 +70,7 @@ RecordingBackend& recording_backend() {
 
 }  // namespace
 
-/// The linker prefers this one to the engine's (engine/cpu/memory.cpp).
+/// The linker prefers this one to the engine's (engine/cpu/kernel_choice.cpp).
 Backend& cpu_backend() { return recording_backend(); }
 
 namespace test {
