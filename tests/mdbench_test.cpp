@@ -148,6 +148,11 @@ TEST_F(MdbenchAgainstTest, RefusesWhatCannotBeCompared) {
   EXPECT_TRUE(test::refused(mdbench({"--against", path("text.json")}), 65, {path("text.json"), "not a report"}));
   write("threads.json", R"({"threads": 7, "device": "cpu"})");
   EXPECT_TRUE(test::refused(mdbench({"--against", path("threads.json")}), 65, {"threads was 7, and now is 2"}));
+  EXPECT_EQ(mdbench({"--json", path("old.json")}).code, 0);
+  json old = json::parse(bytes_of(path("old.json")));
+  old["metric_depth_sparse"].erase("spread_s");
+  write("old.json", old.dump());
+  EXPECT_TRUE(test::refused(mdbench({"--against", path("old.json")}), 65, {"metric_depth_sparse has no spread"}));
 }
 
 TEST(BenchAgainst, FindsTheRowOfTheSameOp) {

@@ -13,7 +13,7 @@ Tensor random(const Shape& shape) {
   Rng rng(1, Purpose::test, 0, std::uint64_t(shape.numel()));
   std::vector<float> x(std::size_t(shape.numel()));
   for (float& v : x) v = float(rng.uniform(0.1, 1));
-  return Tensor::from_host(x, shape).requires_grad_();
+  return Tensor::from_host(x, shape);
 }
 
 double bytes_of(const std::vector<Tensor>& tensors) {
@@ -24,10 +24,11 @@ double bytes_of(const std::vector<Tensor>& tensors) {
 
 void time_op(const Op& op, double at_least_s, std::vector<OpTime>& out) {
   std::vector<Tensor> inputs;
-  for (const Shape& shape : op.inputs) inputs.push_back(random(shape));
+  for (const Shape& shape : op.inputs) inputs.push_back(random(shape).requires_grad_(!op.of_image || !inputs.empty()));
   Tensor y = op.forward(inputs);
   const Tensor dy = y.clone();
   const double in = bytes_of(inputs), result = double(y.bytes());
+  const double gradients = op.of_image ? in - double(inputs[0].bytes()) : in;
   const auto reset = [&] {
     y = {};
     for (const Tensor& x : inputs) x.zero_grad();
@@ -40,8 +41,8 @@ void time_op(const Op& op, double at_least_s, std::vector<OpTime>& out) {
   const auto backward = [&] { y.backward(dy); };
   const std::string shape = inputs[0].shape().str();
   out.push_back({op.network, op.name, shape, false, time_runs(at_least_s, forward, reset), op.flops, in + result});
-  out.push_back(
-      {op.network, op.name, shape, true, time_runs(at_least_s, backward, record_again), 2 * op.flops, 2 * in + result});
+  out.push_back({op.network, op.name, shape, true, time_runs(at_least_s, backward, record_again),
+                 (op.of_image ? 1 : 2) * op.flops, in + gradients + result});
 }
 
 }  // namespace

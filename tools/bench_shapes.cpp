@@ -26,7 +26,8 @@ Op convolution_of(const std::string& name, const Shape& x, i64 out, int kernel, 
           name,
           {x, G > 1 ? Shape({kernel, kernel, C}) : Shape({out, kernel, kernel, C})},
           [s](const Inputs& in) { return conv2d(in[0], in[1], {}, s); },
-          2. * double(x[0] * out * (C / G)) * double(taps_of(0) * taps_of(1))};
+          2. * double(x[0] * out * (C / G)) * double(taps_of(0) * taps_of(1)),
+          C == 3};
 }
 
 /// Padded to keep the size, but for the stride.

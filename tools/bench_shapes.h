@@ -10,9 +10,10 @@ namespace md {
 
 struct Op {
   std::string network, name;  // whose training step has it; "none": a large matrix product, to compare with
-  std::vector<Shape> inputs;  // f32, each with a gradient
+  std::vector<Shape> inputs;  // f32
   std::function<Tensor(const std::vector<Tensor>&)> forward;
-  double flops = 0;  // of the forward pass, the backward pass has twice as many; 0: bound by memory
+  double flops = 0;       // of the forward pass, and of each of the two gradients; 0: bound by memory
+  bool of_image = false;  // the first input is, and has no gradient
 };
 
 /// LT's step of 4x416x544, BTS's of 2x416x544 (ResNet-50), NeWCRFs' of 1x480x640 (Swin tiny).
