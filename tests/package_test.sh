@@ -9,6 +9,10 @@ source=$(cd "$(dirname "$0")/package" && pwd)
 tree=$work/tree
 rm -rf "$work"
 mkdir -p "$work"
+# What README.md shows of the program is what it is.
+sed -n '/^```cpp$/,/^```$/p' "$source/../../README.md" | grep -v '^```' | while IFS= read -r line; do
+  grep -qF -- "$line" "$source/predict.cpp" || { echo "not in tests/package/predict.cpp: $line"; exit 1; }
+done
 cmake --install "$build" --prefix "$tree" >"$work/install.log"
 for component in onednn libraries; do
   cmake --install "$build" --prefix "$tree" --component "$component" >>"$work/install.log" 2>&1
