@@ -4,16 +4,17 @@
 #
 # makes a temporary folder with a virtual environment that holds exactly the wheels named, without their dependencies,
 # runs the Python program on standard input there and returns its exit status: 0 the surprise is still there, 1 the
-# behaviour changed, 77 it cannot be seen here. PYTHON names another interpreter than python3.
+# behaviour changed, 77 it cannot be seen here. PYTHON names another interpreter than python3; it needs venv and pip 22.3
+# or later.
 
 in_fresh_venv() {
     local folder status=0
     folder=$(mktemp -d)
     # shellcheck disable=SC2064  # the folder is fixed here
     trap "rm -rf '$folder'" EXIT
-    if ! "${PYTHON:-python3}" -m venv "$folder/venv" ||
-        ! "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-            --only-binary :all: --no-deps "$@" </dev/null; then
+    if ! "${PYTHON:-python3}" -m venv --without-pip "$folder/venv" ||
+        ! "${PYTHON:-python3}" -m pip --python "$folder/venv/bin/python" --quiet --disable-pip-version-check \
+            install --only-binary :all: --no-deps "$@" </dev/null; then
         echo "skipped: $("${PYTHON:-python3}" --version) cannot install $*" >&2
         status=77
     else
