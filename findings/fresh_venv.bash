@@ -4,8 +4,8 @@
 #
 # makes a temporary folder with a virtual environment that holds exactly the wheels named, without their dependencies,
 # runs the Python program on standard input there and returns its exit status: 0 the surprise is still there, 1 the
-# behaviour changed, 77 it cannot be seen here. PYTHON names another interpreter than python3; it needs venv and pip 22.3
-# or later.
+# behaviour changed, 77 it cannot be seen here. PYTHON names another interpreter than python3; it needs venv and pip
+# 22.3 or later.
 
 in_fresh_venv() {
     local folder status=0
