@@ -7,8 +7,8 @@
 # What happens: the values come out permuted, without a message, whenever C != blocksize**3: 56 of 60 are in a wrong
 # place for 4 channels and blocks of 2. With 8 channels and blocks of 2 the wrong and the right
 # permutation coincide, so a test of that shape passes. (Issue 24179 of iree-org/iree reports it for blocks of 3 and
-# larger only.) Reshaping to [N, r, r, C / r**2, H, W] instead of [N, C / r**2, r, r, H, W], in NumPy, misplaces the same
-# numbers of values. Mode DCR is right.
+# larger only.) Reshaping to [N, r, r, C / r**2, H, W] instead of [N, C / r**2, r, r, H, W], in NumPy, misplaces the
+# same numbers of values. Mode DCR is right.
 #
 # Why it matters for depth: decoders (NeWCRFs' among them) upsample by PixelShuffle. The depth map keeps its range and
 # its coarse shape, and is scrambled within blocks. Writing Reshape, Transpose, Reshape in its place avoids it.
