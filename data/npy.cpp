@@ -1,6 +1,7 @@
 // A header that is a Python dictionary, and the bytes of the array.
 #include "data/npy.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>

@@ -1,6 +1,7 @@
 // The registry, and what every network does alike: padding to its grid, cropping back, checking its input.
 #include "nets/depth_net.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "layers/ops.h"

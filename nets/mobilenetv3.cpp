@@ -1,6 +1,8 @@
 // MobileNetV3-Large as torchvision builds it, up to the last convolution (960 channels).
 #include "nets/mobilenetv3.h"
 
+#include <algorithm>
+
 namespace md {
 namespace {
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 
 #include "tests/run_tool.h"
 #include "tests/tiny_runs.h"

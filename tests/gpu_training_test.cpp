@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "layers/ops.h"
 #include "tests/golden.h"

@@ -2,6 +2,7 @@
 // multiples of 32. That the numbers equal PyTorch's is the golden tests' business (networks/lt_*).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>

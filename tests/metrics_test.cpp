@@ -1,6 +1,7 @@
 // The measures against their definition, written out one loop each in double.
 #include "data/metrics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 

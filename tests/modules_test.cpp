@@ -1,6 +1,7 @@
 // Modules own what ops need: names and layouts of PyTorch, its default initialisation, and the batch norm's memory.
 #include "layers/modules.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/host_map.h"

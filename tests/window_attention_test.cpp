@@ -1,6 +1,7 @@
 // Window attention as its published steps, one after the other: pad the map to whole windows, roll it, cut it into
 // windows, attend inside each, put the windows back, roll back, cut the padding off.
 #include <cmath>
+#include <limits>
 
 #include "layers/ops.h"
 #include "tests/host_map.h"

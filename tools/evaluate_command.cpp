@@ -1,6 +1,7 @@
 // Where predictions come from, and where their measures go.
 #include "tools/evaluate_command.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>

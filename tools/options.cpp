@@ -2,6 +2,7 @@
 // after.
 #include "tools/options.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <iterator>

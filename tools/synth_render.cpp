@@ -2,6 +2,7 @@
 #include "tools/synth_render.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numbers>
 
 namespace md::synth {

@@ -2,6 +2,7 @@
 #include "tools/synth_scene.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace md::synth {

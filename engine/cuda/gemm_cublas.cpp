@@ -4,6 +4,7 @@
 // kernel (window_attention.cu).
 #include <cublas_v2.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "engine/cuda/conv_kernels.h"

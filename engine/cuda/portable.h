@@ -9,6 +9,8 @@
 #ifdef MD_CUDA_EMULATED
 #include <cuda_runtime_api.h>
 
+#include <functional>
+
 #include MD_CUDA_EMULATED
 #define MD_DYNAMIC_SHARED(T, name) T* const name = static_cast<T*>(::md::cuda::emulated_shared())
 #else
