@@ -173,14 +173,16 @@ void add_schedule_options(CLI::App& app, TrainOptions& o) {
       ->check(CLI::Range(1, 1000));
 }
 
-/// --resume RUN stands for --out RUN and, unless flags say otherwise, RUN/config.toml.
+/// --resume RUN stands for --out RUN and --config RUN/config.toml; flags win over what stands there.
 void add_resume_options(CLI::App& app, TrainOptions& o) {
   const auto resume = [&app, &o](const std::string& run) {
     const std::string config = cat(run, "/config.toml");
     std::error_code ignored;
     if (!std::filesystem::is_regular_file(config, ignored))
       fail(Exit::missing_input, "--resume ", run, ": no config.toml in it: not a run");
-    app.get_config_ptr()->default_str(config);
+    // As if it had been given: not all versions of CLI11 read a config file that is only a default. With a --config of
+    // the user's there are two then; resolve() refuses them, so CLI11 need not.
+    app.get_config_ptr()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)->add_result(config);
     o.resume = o.out = run;
   };
   app.add_option_function<std::string>("--resume", resume, "the run to go on with, from its newest checkpoint")
@@ -276,7 +278,7 @@ std::string config_changes(const nlohmann::json& before, const nlohmann::json& n
 
 void resolve(CLI::App& app, TrainOptions& o) {
   if (!o.recipe.empty()) apply_recipe(app, o);
-  if (!o.resume.empty() && app.get_config_ptr()->as<std::string>() != o.resume + "/config.toml")
+  if (!o.resume.empty() && app.get_config_ptr()->count() > 1)
     fail(Exit::usage, "--resume and --config exclude each other");
   if (!o.resume.empty() && o.out != o.resume) fail(Exit::usage, "--resume and --out exclude each other");
   resolve(o);
