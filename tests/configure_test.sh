@@ -8,7 +8,7 @@ rm -rf "$work"
 mkdir -p "$work/old" "$work/bin"
 
 # configure OPTIONS...: its output; the status does not matter.
-configure() { cmake -S "$source" -B "$work/build" -DMD_CUDA=OFF -DMD_TESTS=OFF "$@" 2>&1 || true; }
+configure() { cmake -G Ninja -S "$source" -B "$work/build" -DMD_CUDA=OFF -DMD_TESTS=OFF "$@" 2>&1 || true; }
 # expect TEXT OUTPUT, line breaks being as good as blanks
 expect() {
   local output

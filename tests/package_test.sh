@@ -27,7 +27,7 @@ for program in mdtrain mdeval mdsynth; do
   [[ -z $outside ]] || { echo "$program loads from elsewhere: $outside"; exit 1; }
 done
 
-cmake -S "$source" -B "$work/project" -DCMAKE_PREFIX_PATH="$tree" -DCMAKE_BUILD_TYPE=Release >"$work/configure.log"
+cmake -G Ninja -S "$source" -B "$work/project" -DCMAKE_PREFIX_PATH="$tree" -DCMAKE_BUILD_TYPE=Release >"$work/configure.log"
 cmake --build "$work/project" >"$work/build.log"
 
 "$tree/bin/mdsynth" nyu --out "$work/data" --frames 2 --test-frames 1 --height 64 --width 96 --seed 1 >/dev/null

@@ -66,6 +66,13 @@ std::string config_place(const CLI::App& app) {
 
 /// CLI11 complains about a missing option before it mentions an unknown one, which more often is the cause.
 [[noreturn]] void fail_to_parse(const CLI::App& app, const CLI::ParseError& error) {
+  // First what a config file holds, since some versions of CLI11 count it among the words of the command line.
+  const std::string what = error.what(), in_config = config_place(app), unknown_key = "INI was not able to parse ";
+  if (what.starts_with(unknown_key)) {
+    const std::string key = what.substr(unknown_key.size());
+    fail(Exit::usage, in_config, "unknown key '", key, "'", suggestion(app, key, ""));
+  }
+  if (error.get_name() == "ConfigError") fail(Exit::usage, in_config, what);
   const std::vector<std::string> unknown = app.remaining(true);
   const auto flag =
       std::find_if(unknown.begin(), unknown.end(), [](const auto& word) { return word.starts_with("-"); });
@@ -74,12 +81,6 @@ std::string config_place(const CLI::App& app) {
     fail(Exit::usage, "unknown option ", *flag, suggestion(app, word.substr(0, word.find('=')), "--"));
   }
   if (!unknown.empty()) fail(Exit::usage, "unexpected argument '", unknown.front(), "'");
-  const std::string what = error.what(), in_config = config_place(app), unknown_key = "INI was not able to parse ";
-  if (what.starts_with(unknown_key)) {
-    const std::string key = what.substr(unknown_key.size());
-    fail(Exit::usage, in_config, "unknown key '", key, "'", suggestion(app, key, ""));
-  }
-  if (error.get_name() == "ConfigError") fail(Exit::usage, in_config, what);
   fail(error.get_name() == "FileError" ? Exit::missing_input : Exit::usage, what);
 }
 
