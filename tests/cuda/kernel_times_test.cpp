@@ -12,7 +12,7 @@
 namespace md {
 namespace {
 
-/// What a program that the driver loads the library into leaves in the file when it exits; `folder` has libcupti.
+/// What a program that the driver loads the library into leaves in the file when it exits.
 std::string table_of_a_program() {
   const std::string path = testing::TempDir() + "/kernel_times.txt";
   std::filesystem::remove(path);
