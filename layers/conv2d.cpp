@@ -3,7 +3,8 @@
 //   OH = (H + 2*pad - dilation*(kh-1) - 1) / stride + 1, OW alike.
 //   z[n,oy,ox,o] = bias[o] + sum over ky,kx,i of x[n,iy,ix,i] * w[o,ky,kx,i]    (outside the image x is 0)
 //   iy = oy*stride - pad + ky*dilation,  ix = ox*stride - pad + kx*dilation
-// and y = act(z). The kernels are the backend's (oneDNN or cuDNN); tests/conv2d_test.cpp has all three sums as loops.
+// and y = act(z). The kernels are the backend's (oneDNN or cuDNN); tests/layers/conv2d_test.cpp has all three sums as
+// loops.
 #include <algorithm>
 
 #include "engine/autograd.h"

@@ -1,5 +1,5 @@
 // A network as a checkpoint holds it: built from the options in the file's metadata, with the weights of the file.
-// This is how a program that links the libraries gets a network to predict with (tests/package/predict.cpp).
+// This is how a program that links the libraries gets a network to predict with (tests/tools/package/predict.cpp).
 #pragma once
 #include <memory>
 #include <string>

@@ -1,12 +1,12 @@
 // mdeval: the measures of a checkpoint, or of any program's predictions, on a list of frames under a named protocol
-// (tools/evaluate_command.h), and its other commands, a file each.
+// (tools/eval/evaluate_command.h), and its other commands, a file each.
 #include <string>
 
-#include "tools/cli.h"
-#include "tools/compare.h"
-#include "tools/evaluate_command.h"
-#include "tools/export_onnx.h"
-#include "tools/predict.h"
+#include "tools/cli/cli.h"
+#include "tools/eval/compare.h"
+#include "tools/eval/evaluate_command.h"
+#include "tools/eval/predict.h"
+#include "tools/onnx/export_onnx.h"
 
 namespace {
 

@@ -1,10 +1,10 @@
-// mdsynth nyu|kitti --out DIR --frames N --seed S: ray-casts a data set (tools/synth_dataset.h).
+// mdsynth nyu|kitti --out DIR --frames N --seed S: ray-casts a data set (tools/synth/synth_dataset.h).
 #include <iostream>
 
 #include "data/score.h"
-#include "tools/cli.h"
-#include "tools/output.h"
-#include "tools/synth_dataset.h"
+#include "tools/cli/cli.h"
+#include "tools/cli/output.h"
+#include "tools/synth/synth_dataset.h"
 
 namespace md {
 namespace {

@@ -1,9 +1,9 @@
 // mdtrain [train] | check-data | doctor: the training program. `mdtrain --help` is the manual.
-#include "tools/check_data.h"
-#include "tools/cli.h"
-#include "tools/inspect.h"
-#include "tools/options.h"
-#include "tools/trainer.h"
+#include "tools/cli/cli.h"
+#include "tools/train/check_data.h"
+#include "tools/train/inspect.h"
+#include "tools/train/options.h"
+#include "tools/train/trainer.h"
 
 int main(int argc, char** argv) {
   CLI::App app{

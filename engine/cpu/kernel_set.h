@@ -2,7 +2,7 @@
 // namespace of its own, MD_KERNELS: avx2, avx512 and avx512_bf16 (engine/CMakeLists.txt); engine/cpu/kernel_choice.cpp
 // takes one when the program starts. The instructions are switched on here and not by -march, behind all headers that
 // other files include too: of what those define inline the linker keeps one copy for the whole program, and were that a
-// copy for AVX-512, a machine without it could not run the program (tests/isa_leak_test.sh).
+// copy for AVX-512, a machine without it could not run the program (tests/engine/isa_leak_test.sh).
 #pragma once
 #include <omp.h>
 #include <sys/mman.h>

@@ -12,7 +12,7 @@
 #include "engine/cuda/runtime.h"
 #include "engine/launch.h"
 #include "tests/cuda/doubles.h"
-#include "tests/testing.h"
+#include "tests/kit/testing.h"
 
 namespace md {
 namespace {

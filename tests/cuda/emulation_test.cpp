@@ -9,7 +9,7 @@
 #include "engine/cuda/portable.h"
 #include "engine/tensor.h"
 #include "tests/cuda/doubles.h"
-#include "tests/testing.h"
+#include "tests/kit/testing.h"
 
 namespace md {
 namespace {

@@ -13,7 +13,7 @@
 #include "layers/ops.h"
 #include "losses/metric_depth.h"
 #include "tests/cuda/doubles.h"
-#include "tests/testing.h"
+#include "tests/kit/testing.h"
 
 namespace md {
 namespace {

@@ -14,8 +14,8 @@
 
 #include "tests/cuda/gpu_profile.h"
 #include "tests/cuda/recording_backend.h"
-#include "tests/testing.h"
-#include "tools/options.h"
+#include "tests/kit/testing.h"
+#include "tools/train/options.h"
 
 namespace md {
 namespace {

@@ -6,7 +6,7 @@
 #include <iostream>
 
 #include "tests/cuda/doubles.h"
-#include "tests/gpu_training.h"
+#include "tests/gpu/gpu_training.h"
 
 namespace md::test {
 namespace {

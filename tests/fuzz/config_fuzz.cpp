@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "tests/fuzz/fuzz.h"
-#include "tools/options.h"
+#include "tools/train/options.h"
 
 namespace md::test {
 namespace {
@@ -57,7 +57,7 @@ void fuzz_one(const std::string& bytes) {
     if (!can_be_written(resolved)) return;
     const std::string written = to_toml(resolved);
     require(to_toml(resolved_options(Parsed(written).app)) == written, "another run from the dump:\n" + written);
-  } catch (const CLI::ParseError&) {  // which the tools turn into one line (tools/cli.cpp)
+  } catch (const CLI::ParseError&) {  // which the tools turn into one line (tools/cli/cli.cpp)
   } catch (const Error& error) {
     require(error.code() == Exit::usage, error.what());
   }

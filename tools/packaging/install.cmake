@@ -18,10 +18,10 @@ foreach(program IN LISTS md_programs)
 endforeach()
 install(TARGETS ${md_programs} RUNTIME DESTINATION bin COMPONENT programs)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/tools/configs DESTINATION ${md_share} COMPONENT programs)
-install(PROGRAMS ${CMAKE_SOURCE_DIR}/tools/convert_weights.py ${CMAKE_SOURCE_DIR}/tools/convert_nyu.py
+install(PROGRAMS ${CMAKE_SOURCE_DIR}/tools/convert/convert_weights.py ${CMAKE_SOURCE_DIR}/tools/convert/convert_nyu.py
         DESTINATION ${md_share}/tools COMPONENT programs)
-install(FILES ${CMAKE_SOURCE_DIR}/tools/weight_files.py DESTINATION ${md_share}/tools COMPONENT programs)
-install(DIRECTORY ${CMAKE_SOURCE_DIR}/tests/goldens/manifests DESTINATION ${md_share}/tests/goldens COMPONENT programs)
+install(FILES ${CMAKE_SOURCE_DIR}/tools/convert/weight_files.py DESTINATION ${md_share}/tools COMPONENT programs)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/tools/convert/manifests DESTINATION ${md_share}/tools COMPONENT programs)
 install(FILES ${CMAKE_SOURCE_DIR}/README.md DESTINATION share/doc/metricdepth COMPONENT programs)
 
 # --- onednn, libraries: what the programs load, with its licence; found when the tree is installed ---

@@ -1,0 +1,238 @@
+// NYU and KITTI on disk: units, focal lengths, both folder conventions of KITTI, frames without ground truth, and every
+// way in which a pair can be wrong.
+#include "data/dataset.h"
+
+#include "tests/kit/data_files.h"
+
+namespace md {
+namespace {
+
+using test::fails;
+using test::test_depth;
+using test::test_image;
+
+class DatasetTest : public test::DataFolder {
+ protected:
+  Dataset open(DatasetKind kind, const std::string& list) const {
+    return Dataset({.kind = kind, .list = write("list.txt", list), .root = folder_.string()});
+  }
+  template <class Image>
+  void put(const std::string& name, const Image& image) const {
+    std::filesystem::create_directories(std::filesystem::path(path(name)).parent_path());
+    write_png(path(name), image);
+  }
+};
+
+TEST_F(DatasetTest, NyuDepthIsInMillimetres) {
+  put("room/rgb_1.png", test_image(6, 8));
+  DepthImage depth = test_depth(6, 8);
+  depth.pixels[0] = 0;
+  depth.pixels[1] = 2345;
+  put("room/sync_depth_1.png", depth);
+  const Dataset data = open(DatasetKind::nyu, "/room/rgb_1.png /room/sync_depth_1.png 500.5\nroom/rgb_1.png\n");
+  ASSERT_EQ(data.size(), 2);
+  EXPECT_EQ(data.with_depth(), std::vector<i64>{0});
+  const Sample sample = data.load_training(0);
+  EXPECT_EQ(sample.image.pixels, test_image(6, 8).pixels);
+  EXPECT_EQ(sample.depth_m[0], 0.F);
+  EXPECT_EQ(sample.depth_m[1], 2345.F / 1000.F);
+  EXPECT_EQ(sample.focal_px, 500.5);
+  EXPECT_EQ(sample.image_name, "room/rgb_1.png");
+  EXPECT_EQ(sample.depth_name, "room/sync_depth_1.png");
+
+  const Sample without = data.load(1);
+  EXPECT_FALSE(without.has_depth());
+  EXPECT_EQ(without.depth_name, "");
+  EXPECT_EQ(without.focal_px, 518.8579);
+  EXPECT_TRUE(fails([&] { data.load_training(1); }, Exit::bad_data, "room/rgb_1.png: a training frame needs ground"));
+}
+
+TEST_F(DatasetTest, KittiIsFoundInBothConventions) {
+  const std::string day = "2011_09_26", drive = "2011_09_26_drive_0001_sync";
+  const std::string image = "/image_02/data/0000000005.png", depth = "/proj_depth/groundtruth/image_02/0000000005.png";
+  put("with_day/" + day + "/" + drive + image, test_image(4, 6));
+  put("without/" + drive + image, test_image(4, 6));
+  put("with_day/" + day + "/" + drive + depth, test_depth(4, 6));
+  put("without/" + drive + depth, test_depth(4, 6));
+  for (const char* listed_day : {"", "2011_09_26/"}) {
+    const std::string stem = listed_day + drive;
+    const std::string list = write("list.txt", stem + image + " " + stem + depth + " 721.5377\n");
+    for (const std::string root : {"with_day", "without"}) {
+      for (const std::string depth_root : {"with_day", "without"}) {
+        const Dataset data({DatasetKind::kitti, list, path(root), path(depth_root)});
+        EXPECT_EQ(data.load(0).depth_m[1], float(test_depth(4, 6).pixels[1]) / 256.F) << root << " " << depth_root;
+      }
+    }
+  }
+  const Dataset nyu({DatasetKind::nyu, path("list.txt"), path("without"), ""});
+  EXPECT_TRUE(fails([&] { nyu.load(0); }, Exit::missing_input, "without/" + day + "/" + drive + image));
+}
+
+// data_depth_annotated.zip as it unpacks; the lists of BTS and NeWCRFs name the drive alone, or the day and the drive.
+TEST_F(DatasetTest, KittiGroundTruthIsFoundAsItUnpacks) {
+  const std::string a = "2011_09_26_drive_0001_sync", b = "2011_09_26_drive_0002_sync";
+  const std::string image = "/image_02/data/0000000005.png", depth = "/proj_depth/groundtruth/image_02/0000000005.png";
+  for (const std::string& drive : {a, b}) put("raw/2011_09_26/" + drive + image, test_image(4, 6));
+  put("gt/train/" + a + depth, test_depth(4, 6, 1));
+  put("gt/val/" + b + depth, test_depth(4, 6, 2));
+  for (const std::string day : {"", "2011_09_26/"}) {
+    std::string list;
+    for (const std::string& drive : {a, b}) list += day + drive + image + " " + day + drive + depth + " 721.5377\n";
+    const Dataset data({DatasetKind::kitti, write("list.txt", list), path("raw"), path("gt")});
+    for (const int i : {0, 1}) {
+      EXPECT_EQ(data.load(i).depth_m[1], float(test_depth(4, 6, i + 1).pixels[1]) / 256.F) << day << i;
+    }
+  }
+}
+
+/// A line per frame is all that the published validation list has.
+TEST_F(DatasetTest, KittiOfficialSplits) {
+  const std::string val = "depth_selection/val_selection_cropped/",
+                    test = "depth_selection/test_depth_prediction_anonymous/";
+  const std::string drive = "2011_09_26_drive_0005_sync_", frame = "_0000000068_image_03.png";
+  put("k/" + val + "image/" + drive + "image" + frame, test_image(4, 6));
+  put("k/" + val + "groundtruth_depth/" + drive + "groundtruth_depth" + frame, test_depth(4, 6, 1));
+  put("k/" + val + "velodyne_raw/" + drive + "velodyne_raw" + frame, test_depth(4, 6, 2));
+  put("k/" + test + "image/0000000000.png", test_image(4, 6));
+  write("k/" + test + "intrinsics/0000000000.txt", "707.0493 0.0 604.0814 0.0 707.0493 180.5066 0.0 0.0 1.0\n");
+  std::filesystem::create_directories(path("elsewhere"));
+  const std::string list = val + "image/" + drive + "image" + frame + "\n" + test + "image/0000000000.png";
+  DatasetSpec spec{DatasetKind::kitti, write("list.txt", list), path("k"), path("elsewhere")};
+  const Dataset data(spec);
+  EXPECT_EQ(data.with_depth(), std::vector<i64>{0});
+  EXPECT_EQ(data.load(0).depth_m[1], float(test_depth(4, 6, 1).pixels[1]) / 256.F);
+  EXPECT_EQ(data.load(0).focal_px, 721.5377);  // without a calibration file, KITTI's commonest
+  EXPECT_EQ(data.load(1).focal_px, 707.0493);
+  spec.velodyne_raw = true;
+  EXPECT_EQ(Dataset(spec).load(0).depth_m[1], float(test_depth(4, 6, 2).pixels[1]) / 256.F);
+}
+
+TEST_F(DatasetTest, KittiVelodyneRawIsBesideTheGroundTruth) {
+  const std::string drive = "2011_09_26_drive_0001_sync/proj_depth/";
+  put("a.png", test_image(4, 6));
+  put("gt/train/" + drive + "groundtruth/image_02/5.png", test_depth(4, 6, 1));
+  put("gt/train/" + drive + "velodyne_raw/image_02/5.png", test_depth(4, 6, 2));
+  const std::string list = write("list.txt", "a.png " + drive + "groundtruth/image_02/5.png 721\na.png None 721\n");
+  DatasetSpec spec{DatasetKind::kitti, list, path(""), path("gt")};
+  EXPECT_EQ(Dataset(spec).load(0).depth_m[1], float(test_depth(4, 6, 1).pixels[1]) / 256.F);
+  spec.velodyne_raw = true;
+  EXPECT_EQ(Dataset(spec).load(0).depth_m[1], float(test_depth(4, 6, 2).pixels[1]) / 256.F);
+  EXPECT_EQ(Dataset(spec).with_depth(), std::vector<i64>{0});
+  spec.list = write("other.txt", "a.png d.png 721\n");
+  EXPECT_TRUE(fails([&] { Dataset{spec}; }, Exit::bad_data, "other.txt:1: no raw LiDAR sweep is known for d.png"));
+}
+
+TEST_F(DatasetTest, KittiFocalLengthIsInTheCalibrationOfItsDay) {
+  const std::string day = "2011_09_28", drive = day + "_drive_0002_sync/";
+  const std::string calibration =
+      "calib_time: 09-Jan-2012\nP_rect_02: 7.070493e+02 0.0 6.0e+02\nP_rect_03: 7.5e+02 0.0\n";
+  write(day + "/calib_cam_to_cam.txt", calibration);
+  const auto focal_px = [&](const std::string& line) { return open(DatasetKind::kitti, line).entries()[0].focal_px; };
+  EXPECT_EQ(focal_px(day + "/" + drive + "image_02/data/5.png"), 707.0493);
+  EXPECT_EQ(focal_px(drive + "image_02/data/5.png d.png dense.png"), 707.0493);
+  EXPECT_EQ(focal_px(drive + "image_03/data/5.png None"), 750);
+  EXPECT_EQ(focal_px(drive + "image_02/data/5.png d.png 721.5377"), 721.5377);  // the list's word counts
+  EXPECT_EQ(focal_px("2011_09_29_drive_0004_sync/image_02/data/5.png"), 0);
+  write(day + "/calib_cam_to_cam.txt", "P_rect_02: many\n");
+  EXPECT_TRUE(fails([&] { focal_px(drive + "image_02/data/5.png"); }, Exit::bad_data,
+                    day + "/calib_cam_to_cam.txt: no focal length after P_rect_02:"));
+  EXPECT_TRUE(
+      fails([&] { focal_px(drive + "image_03/data/5.png"); }, Exit::bad_data, "no focal length after P_rect_03:"));
+}
+
+TEST_F(DatasetTest, NyuIsFoundWhereItUnpacks) {
+  put("sync/kitchen_0001/rgb_1.png", test_image(4, 6, 1));
+  put("official_splits/test/kitchen/rgb_2.png", test_image(4, 6, 2));
+  put("train/kitchen/rgb_3.png", test_image(4, 6, 3));
+  const Dataset data = open(DatasetKind::nyu, "/kitchen_0001/rgb_1.png\nkitchen/rgb_2.png\nkitchen/rgb_3.png\n");
+  for (const int i : {0, 1, 2}) EXPECT_EQ(data.load(i).image.pixels, test_image(4, 6, i + 1).pixels) << i;
+  EXPECT_EQ(data.image_file(0), std::filesystem::canonical(path("sync/kitchen_0001/rgb_1.png")));
+}
+
+TEST_F(DatasetTest, OnesOwnFramesHaveTheirOwnScale) {
+  put("a.png", test_image(4, 6));
+  put("d.png", test_depth(4, 6));
+  DatasetSpec spec{
+      .kind = DatasetKind::plain, .list = write("list.txt", "a.png d.png\na.png d.png 525\n"), .root = path("")};
+  spec.depth_scale = 5000;
+  const Dataset data(spec);
+  EXPECT_EQ(data.load(0).depth_m[1], float(test_depth(4, 6).pixels[1]) / 5000.F);
+  EXPECT_EQ(data.load(0).focal_px, 715.0873);
+  EXPECT_EQ(data.load(1).focal_px, 525);
+}
+
+TEST_F(DatasetTest, AFolderThatCannotBeLookedAtIsNamed) {
+  std::filesystem::create_symlink("loop", path("loop"));
+  put("a.png", test_image(4, 6));
+  const std::string list = write("list.txt", "2011_09_26_x/a.png 2011_09_26_x/d.png 5");
+  const char* reason = "loop: Too many levels of symbolic links";
+  EXPECT_TRUE(fails([&] { Dataset({DatasetKind::kitti, list, path("loop"), ""}); }, Exit::missing_input, reason));
+  EXPECT_TRUE(fails([&] { Dataset({DatasetKind::nyu, path("loop"), path(""), ""}); }, Exit::missing_input, reason));
+  EXPECT_TRUE(fails([&] { read_rgb(path("loop")); }, Exit::missing_input, reason));
+  write("list.txt", std::string(300, 'x') + ".png None 5");
+  const Dataset data({DatasetKind::kitti, list, path(""), ""});
+  EXPECT_TRUE(fails([&] { data.load(0); }, Exit::missing_input, "xxx.png: File name too long"));
+}
+
+TEST_F(DatasetTest, FramesWithoutGroundTruthAreCounted) {
+  put("a.png", test_image(4, 6));
+  put("d.png", test_depth(4, 6));
+  const Dataset data = open(DatasetKind::kitti, "a.png None 721\na.png d.png 721\na.png None 721\n");
+  EXPECT_EQ(data.size(), 3);
+  EXPECT_EQ(data.with_depth(), std::vector<i64>{1});
+  EXPECT_FALSE(data.load(2).has_depth());
+}
+
+TEST_F(DatasetTest, DenseDepthIsTheThirdColumn) {
+  put("a.png", test_image(4, 6));
+  put("d.png", test_depth(4, 6, 1));
+  put("dense.png", test_depth(4, 6, 2));
+  const std::string list = write("list.txt", "a.png d.png dense.png\n");
+  DatasetSpec spec{.kind = DatasetKind::nyu, .list = list, .root = folder_.string()};
+  EXPECT_EQ(Dataset(spec).load(0).depth_m[1], float(test_depth(4, 6, 1).pixels[1]) / 1000.F);
+  spec.dense = true;
+  EXPECT_EQ(Dataset(spec).load(0).depth_m[1], float(test_depth(4, 6, 2).pixels[1]) / 1000.F);
+  spec.list = write("sparse.txt", "a.png d.png dense.png\na.png d.png 500\n");
+  EXPECT_TRUE(fails([&] { Dataset{spec}; }, Exit::bad_data, "sparse.txt:2: no third column"));
+}
+
+TEST_F(DatasetTest, WrongPairsAreNamed) {
+  put("a.png", test_image(4, 6));
+  put("small.png", test_depth(4, 5));
+  put("zero.png", DepthImage{4, 6, std::vector<std::uint16_t>(24, 0)});
+  put("rgb.png", test_image(4, 6));
+  const Dataset data =
+      open(DatasetKind::nyu, "a.png small.png 5\na.png zero.png 5\na.png rgb.png 5\na.png none.png 5\nb.png d.png 5");
+  EXPECT_TRUE(fails([&] { data.load(0); }, Exit::bad_data, "small.png: depth of 5x4 for an image of 6x4 (a.png)"));
+  EXPECT_TRUE(fails([&] { data.load_training(1); }, Exit::bad_data, path("zero.png") + ": not one measured pixel"));
+  EXPECT_EQ(data.load(1).depth_m, std::vector<float>(24, 0.F));  // evaluation may meet it
+  EXPECT_TRUE(fails([&] { data.load(2); }, Exit::bad_data, "rgb.png: this PNG is 8-bit RGB; wanted is 16-bit grey"));
+  EXPECT_TRUE(fails([&] { data.load(3); }, Exit::missing_input, path("none.png") + ": no such file"));
+  EXPECT_TRUE(fails([&] { data.load(4); }, Exit::missing_input, path("b.png") + ": no such file"));
+}
+
+TEST_F(DatasetTest, WrongRootsAndNames) {
+  const std::string list = write("list.txt", "a.png d.png 5");
+  EXPECT_TRUE(fails(
+      [&] {
+        Dataset({DatasetKind::nyu, list, path("no"), ""});
+      },
+      Exit::missing_input, path("no") + ": no such folder"));
+  EXPECT_TRUE(fails(
+      [&] {
+        Dataset({DatasetKind::nyu, list, folder_.string(), path("no")});
+      },
+      Exit::missing_input, path("no") + ": no such folder"));
+  EXPECT_TRUE(fails(
+      [&] {
+        Dataset({DatasetKind::nyu, path("no.txt"), folder_.string(), ""});
+      },
+      Exit::missing_input, "no.txt: no such list"));
+  EXPECT_EQ(dataset_kind("nyu"), DatasetKind::nyu);
+  EXPECT_EQ(dataset_kind("kitti"), DatasetKind::kitti);
+  EXPECT_EQ(dataset_kind("plain"), DatasetKind::plain);
+  EXPECT_TRUE(fails([&] { dataset_kind("sun"); }, Exit::usage, "dataset 'sun': wanted is nyu, kitti or plain"));
+}
+
+}  // namespace
+}  // namespace md

@@ -1,0 +1,176 @@
+// Lists: the field's own in all their dialects (counted against the published ones where they are at hand), and what a
+// list must not be able to do.
+#include "data/list_file.h"
+
+#include <algorithm>
+#include <set>
+
+#include "data/kitti.h"
+#include "tests/kit/data_files.h"
+#include "tests/kit/testing.h"
+
+namespace md {
+namespace {
+
+using test::fails;
+
+class ListFileTest : public test::DataFolder {};
+
+TEST_F(ListFileTest, ReadsEveryDialect) {
+  const auto entries = parse_list(
+      "\xEF\xBB\xBF/kitchen/rgb_1.jpg /kitchen/sync_depth_1.png 518.8579\r\n"
+      "\r\n"
+      "a.png\tNone\t721.5377\n"
+      "# a comment\n"
+      "b.jpg b.png dense/b.png\n"
+      "c/./d/../c.jpg   c.png\n"
+      "image/0000000000.png",
+      "list.txt");
+  ASSERT_EQ(entries.size(), 5U);
+  EXPECT_EQ(entries[0].image, "kitchen/rgb_1.jpg");
+  EXPECT_EQ(entries[0].depth, "kitchen/sync_depth_1.png");
+  EXPECT_EQ(entries[0].focal_px, 518.8579);
+  EXPECT_EQ(entries[0].line, 1);
+  EXPECT_EQ(entries[1].image, "a.png");
+  EXPECT_EQ(entries[1].depth, "");
+  EXPECT_EQ(entries[1].focal_px, 721.5377);
+  EXPECT_EQ(entries[1].line, 3);
+  EXPECT_EQ(entries[2].dense_depth, "dense/b.png");
+  EXPECT_EQ(entries[2].focal_px, 0);
+  EXPECT_EQ(entries[3].image, "c/c.jpg");
+  EXPECT_EQ(entries[3].depth, "c.png");
+  EXPECT_EQ(entries[4].image, "image/0000000000.png");
+  EXPECT_EQ(entries[4].depth, "");
+  EXPECT_EQ(entries[4].line, 7);
+  EXPECT_EQ(entries[2].columns, 3);
+  EXPECT_EQ(entries[4].columns, 1);
+  EXPECT_EQ(parse_list("k\xC3\xBC"
+                       "che/\xF0\x9F\x8F\xA0.jpg  ",
+                       "l.txt")[0]
+                .image,
+            "k\xC3\xBC"
+            "che/\xF0\x9F\x8F\xA0.jpg");
+}
+
+TEST_F(ListFileTest, NamesFileAndLineOfWhatIsMalformed) {
+  const auto line = [](const std::string& text) { return [text] { parse_list("a.jpg a.png 1\n" + text, "l.txt"); }; };
+  EXPECT_TRUE(fails(line("a.jpg a.png 500 x.png"), Exit::bad_data, "l.txt:2: 4 columns"));
+  EXPECT_TRUE(fails(line("a.jpg 518.8579"), Exit::bad_data, "l.txt:2: '518.8579' is where a path should be"));
+  EXPECT_TRUE(fails(line("a.jpg a.png abc"), Exit::bad_data, "l.txt:2: third column 'abc'"));
+  EXPECT_TRUE(fails(line("a.jpg a.png 0"), Exit::bad_data, "l.txt:2: focal length '0' is not positive"));
+  EXPECT_TRUE(fails(line("a.jpg a.png nan"), Exit::bad_data, "l.txt:2: focal length 'nan'"));
+  EXPECT_TRUE(fails(line("/ a.png 500"), Exit::bad_data, "l.txt:2: empty path"));
+  EXPECT_TRUE(fails(line(std::string("a\0.jpg a.png 5", 14)), Exit::bad_data, "l.txt:2: control character"));
+  EXPECT_TRUE(fails(line("a\x7F.jpg"), Exit::bad_data, "l.txt:2: control character in the line"));
+  EXPECT_TRUE(fails(line("a.jpg b.png 1 c.jpg d.png"), Exit::bad_data, "l.txt:2: 5 columns; wanted are IMAGE DEPTH"));
+  // Latin-1, a lone continuation, a cut character, an overlong '/', a surrogate, above U+10FFFF.
+  for (const char* name : {"k\xFC"
+                           "che.jpg",
+                           "\x80.jpg", "a\xE2\x82", "\xC0\xAF.jpg", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80"})
+    EXPECT_TRUE(fails(line(name), Exit::bad_data, "l.txt:2: a name that is not UTF-8"));
+}
+
+TEST_F(ListFileTest, RefusesWhatIsTooLongToBeAList) {
+  EXPECT_TRUE(fails([&] { parse_list("a.jpg\n" + std::string(10'000'000, 'a'), "l.txt"); }, Exit::bad_data,
+                    "l.txt:2: 10000000 bytes in one line"));
+  std::string long_list;
+  for (std::size_t i = 0; i <= max_list_frames; ++i) long_list += "a\n";
+  EXPECT_TRUE(fails([&] { parse_list(long_list, "l.txt"); }, Exit::bad_data, "l.txt: more than 1000000 frames"));
+  const std::string huge = write("huge.txt", "");
+  std::filesystem::resize_file(huge, 1ULL << 40);  // without a block on the disk
+  EXPECT_TRUE(fails([&] { read_list(huge); }, Exit::bad_data, "huge.txt: 1099511627776 bytes are too many for a list"));
+}
+
+TEST_F(ListFileTest, RefusesEmptyAndMissingLists) {
+  EXPECT_TRUE(fails([&] { read_list(path("none.txt")); }, Exit::missing_input, "none.txt: no such list"));
+  EXPECT_TRUE(fails([&] { read_list(write("e.txt", "")); }, Exit::bad_data, "e.txt: the list is empty"));
+  EXPECT_TRUE(fails([&] { read_list(write("e.txt", "\n \r\n")); }, Exit::bad_data, "e.txt: the list is empty"));
+  EXPECT_TRUE(fails([&] { read_list(folder_.string()); }, Exit::bad_data, ": not a file"));
+}
+
+TEST_F(ListFileTest, PathsStayInsideTheRoot) {
+  const auto line = [](const std::string& text) { return [text] { parse_list(text, "l.txt"); }; };
+  EXPECT_TRUE(fails(line("../a.jpg a.png 5"), Exit::bad_data, "l.txt:1: path '../a.jpg' leaves the data root"));
+  EXPECT_TRUE(fails(line("a.jpg /b/../../a.png 5"), Exit::bad_data, "l.txt:1: path 'b/../../a.png' leaves the data"));
+  EXPECT_EQ(parse_list("/etc/passwd", "l.txt")[0].image, "etc/passwd");  // below the root
+}
+
+TEST_F(ListFileTest, SymbolicLinksDoNotLeadOut) {
+  namespace fs = std::filesystem;
+  const std::string secret = write("outside/secret.png", "x");
+  const std::string inside = write("root/scene/a.png", "x");
+  fs::create_symlink(secret, path("root/scene/out.png"));
+  fs::create_directory_symlink(path("outside"), path("root/linked"));
+  fs::create_symlink("a.png", path("root/scene/in.png"));
+  fs::create_directory_symlink(path("root"), path("root_by_link"));
+  const std::string root = path("root");
+  EXPECT_EQ(resolve_inside(root, "scene/a.png"), fs::canonical(inside).string());
+  EXPECT_EQ(resolve_inside(root, "/scene/in.png"), fs::canonical(inside).string());
+  EXPECT_EQ(resolve_inside(path("root_by_link"), "scene/a.png"), fs::canonical(inside).string());
+  EXPECT_TRUE(fails([&] { resolve_inside(root, "scene/out.png"); }, Exit::bad_data, "out.png: leads out of the data"));
+  EXPECT_TRUE(fails([&] { resolve_inside(root, "linked/secret.png"); }, Exit::bad_data, "leads out of the data root"));
+  EXPECT_TRUE(fails([&] { resolve_inside(root, "../outside/secret.png"); }, Exit::bad_data, "leads out of the data"));
+  EXPECT_TRUE(fails([&] { resolve_inside(root, "none.png"); }, Exit::missing_input, "none.png: no such file"));
+  EXPECT_TRUE(fails([&] { resolve_inside(path("no"), "a.png"); }, Exit::missing_input, "no: no such folder"));
+}
+
+// --- The split lists of BTS and NeWCRFs as published; not part of the repository
+// --------------------------------------
+
+class PublishedLists : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(folder_)) GTEST_SKIP() << "the published lists are not here: " << folder_;
+  }
+  std::vector<ListEntry> read(const std::string& name) const { return read_list(folder_ + name); }
+  const std::string folder_ = test::shared_dir() + "/lists/";
+};
+
+struct Published {
+  std::string name;
+  std::size_t frames, without_depth, dense;
+  std::set<double> focals_px;  // 0: the list has none
+};
+
+TEST_F(PublishedLists, Parse) {
+  const std::vector<Published> lists = {
+      {"eigen_test_files_with_gt.txt", 697, 45, 0, {707.0493, 707.0912, 718.3351, 718.856, 721.5377}},
+      {"eigen_train_files_with_gt.txt", 23158, 0, 0, {707.0493, 707.0912, 718.3351, 718.856, 721.5377}},
+      {"nyudepthv2_test_files_with_gt.txt", 654, 0, 0, {518.8579}},
+      {"bts_nyudepthv2_train_files_with_gt.txt", 24231, 0, 0, {518.8579}},
+      {"nyudepthv2_train_files_with_gt_dense.txt", 36253, 0, 36253, {0}},
+      {"kitti_official_valid.txt", 1000, 1000, 0, {0}},
+      {"kitti_official_test.txt", 500, 500, 0, {0}},
+  };
+  for (const Published& list : lists) {
+    const auto entries = read(list.name);
+    EXPECT_EQ(entries.size(), list.frames) << list.name;
+    const auto count = [&](auto what) { return std::size_t(std::count_if(entries.begin(), entries.end(), what)); };
+    EXPECT_EQ(count([](const ListEntry& e) { return e.depth.empty(); }), list.without_depth) << list.name;
+    EXPECT_EQ(count([](const ListEntry& e) { return !e.dense_depth.empty(); }), list.dense) << list.name;
+    EXPECT_EQ(count([](const ListEntry& e) { return e.image.starts_with('/'); }), 0U) << list.name;
+    std::set<double> focals_px;
+    for (const ListEntry& e : entries) focals_px.insert(e.focal_px);
+    EXPECT_EQ(focals_px, list.focals_px) << list.name;
+  }
+}
+
+TEST_F(PublishedLists, KittisGroundTruthIsFoundByNameAlone) {
+  for (const ListEntry& e : read("kitti_official_valid.txt")) {
+    const std::string depth = kitti_official_depth(e.image);
+    EXPECT_NE(depth.find("/groundtruth_depth/2011_"), depth.npos) << e.image;
+    EXPECT_NE(depth.find("_sync_groundtruth_depth_0"), depth.npos) << e.image;
+    EXPECT_EQ(depth.find("image/"), depth.npos) << e.image;
+  }
+  for (const ListEntry& e : read("kitti_official_test.txt")) EXPECT_EQ(kitti_official_depth(e.image), "");
+  for (const ListEntry& e : read("eigen_train_files_with_gt.txt")) {
+    EXPECT_EQ(kitti_places(e.image).size(), 6U) << e.image;  // two conventions, three roots
+    const std::string by_day = e.depth.substr(0, 10) + "/" + e.depth;
+    EXPECT_EQ(kitti_places(e.depth)[1], by_day);
+    EXPECT_EQ(kitti_places(by_day)[1], e.depth);
+    EXPECT_NE(kitti_velodyne_raw(e.depth), "");
+  }
+}
+
+}  // namespace
+}  // namespace md

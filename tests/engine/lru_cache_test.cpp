@@ -1,0 +1,62 @@
+// What a cache forgets, and that the libraries' primitives are kept in one: images of ever new sizes do not fill
+// memory.
+#include "engine/lru_cache.h"
+
+#include <string>
+
+#include "engine/cpu/conv_dnnl.h"
+#include "tests/kit/testing.h"
+
+namespace md {
+namespace {
+
+TEST(LruCache, ForgetsWhatWasUsedLongestAgo) {
+  LruCache<int, std::string> cache(2);
+  int made = 0;
+  const auto find = [&](int key) {
+    return cache.find_or_make(key, [&] { return cat(key, " made as number ", ++made); });
+  };
+  find(1);
+  find(2);
+  EXPECT_EQ(find(1), "1 made as number 1");
+  EXPECT_EQ(find(3), "3 made as number 3") << "2 goes";
+  EXPECT_EQ(find(1), "1 made as number 1");
+  EXPECT_EQ(find(2), "2 made as number 4") << "3 goes";
+  EXPECT_EQ(find(3), "3 made as number 5");
+  EXPECT_EQ(cache.size(), 2U);
+  EXPECT_EQ(cache.made(), 5U);
+}
+
+TEST(LruCache, StaysAsItWasIfMakingFails) {
+  LruCache<int, int> cache(1);
+  EXPECT_TRUE(!cache.full());
+  cache.find_or_make(1, [] { return 10; });
+  EXPECT_TRUE(cache.full());
+  EXPECT_THROW(cache.find_or_make(2, []() -> int { fail(Exit::numeric, "none"); }), Error);
+  EXPECT_EQ(cache.find_or_make(1, [] { return 11; }), 10);
+  EXPECT_EQ(cache.made(), 1U);
+}
+
+TEST(LruCache, BoundsThePrimitivesOfManyImageSizes) {
+  const auto primitives = make_conv_primitives(4);
+  const Tensor w = test::random_tensor({8, 3, 3, 5}, 1);
+  const auto convolve = [&](i64 height) {
+    const Conv2dSpec spec{.pad = 1};
+    const Tensor x = test::random_tensor({1, height, 6, 5}, std::uint64_t(height));
+    const Tensor y = Tensor::empty({1, height, 6, 8}), want = Tensor::empty(y.shape());
+    primitives->forward(spec, x, w, {}, y);
+    backend({}).conv2d(spec, x, w, {}, want);
+    EXPECT_EQ(y.to_host(), want.to_host()) << height;
+  };
+  for (i64 height = 3; height < 23; ++height) convolve(height);
+  EXPECT_EQ(primitives->kept(), 4);
+  const i64 created = primitives->created();
+  EXPECT_GE(created, 20);
+  convolve(22);
+  EXPECT_EQ(primitives->created(), created) << "the last one is still there";
+  convolve(3);
+  EXPECT_GT(primitives->created(), created) << "the first one is made anew";
+}
+
+}  // namespace
+}  // namespace md

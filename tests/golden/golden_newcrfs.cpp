@@ -1,0 +1,193 @@
+// Goldens of Swin and NeWCRFs: their blocks one by one, and the inner maps of the whole network.
+#include "nets/newcrfs.h"
+
+#include "layers/ops.h"
+#include "tests/golden/golden.h"
+#include "tests/golden/layer_run.h"
+
+namespace md::golden {
+namespace {
+
+Rng unused() { return Rng::none(); }
+
+Tensor as_map(const Tensor& tokens, i64 h, i64 w) { return tokens.reshape({tokens.dim(0), h, w, tokens.dim(2)}); }
+Tensor as_tokens(const Tensor& map) { return map.reshape({map.dim(0), map.dim(1) * map.dim(2), map.dim(3)}); }
+
+WindowBlockOptions block_options(const Json& p, bool own_values) {
+  return {.dim = p.at("dim"), .heads = p.at("heads"), .shift = p.value("shift", 0), .own_values = own_values};
+}
+
+void patch_embed_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  Rng rng = unused();
+  PatchEmbed block(rng, run.params().at("embed_dim"));
+  run.load(block);
+  run.finish(block.forward(run.input("input")));
+}
+
+void patch_merging_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Json& p = run.params();
+  Rng rng = unused();
+  PatchMerging block(rng, p.at("dim"));
+  run.load(block);
+  run.finish(as_tokens(block.forward(as_map(run.input("input"), p.at("H"), p.at("W")))));
+}
+
+/// One window an image.
+void window_attention_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const bool own_values = !golden.file.has("v");
+  Rng rng = unused();
+  WindowAttention block(rng, block_options(run.params(), own_values));
+  run.load(block);
+  const Tensor v = own_values ? Tensor() : as_map(run.leaf("v", Layout::same), kWindow, kWindow);
+  run.finish(as_tokens(block.forward(as_map(run.input("input"), kWindow, kWindow), v)));
+}
+
+void swin_block_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Json& p = run.params();
+  Rng rng = unused();
+  Named owner;
+  auto& block = owner.add<WindowBlock>("blk", rng, block_options(p, true));
+  run.load(owner);
+  run.finish(as_tokens(block.forward(as_map(run.input("input"), p.at("H"), p.at("W")), {}, 0)));
+}
+
+/// Two results, walked back from together.
+void swin_stage_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Json& p = run.params();
+  Rng rng = unused();
+  Named owner;
+  const WindowLayer::Options options{.block = block_options(p, true), .drop_rates = {0, 0}};
+  auto& stage = owner.add<SwinStage>("layer", rng, options, false);
+  run.load(owner);
+  const Tensor map = stage.forward(as_map(run.input("input"), p.at("H"), p.at("W")), {}, 0);
+  const Tensor y = as_tokens(map), down = as_tokens(stage.downsample(map));
+  run.compare("output", y, Layout::same);
+  run.compare("output_down", down, Layout::same);
+  const auto weighted = [&](const Tensor& t, const char* name) {
+    return sum(multiply(t, run.constant(name, Layout::same)));
+  };
+  add(weighted(y, "grad_output"), weighted(down, "grad_output_down")).backward();
+  run.compare_leaves_and_buffers();
+}
+
+void crf_layer_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Json& p = run.params();
+  Rng rng = unused();
+  Named owner;
+  const WindowLayer::Options options{.block = block_options(p, false), .drop_rates = {0, 0}};
+  auto& layer = owner.add<WindowLayer>("layer", rng, options);
+  run.load(owner);
+  const Tensor x = as_map(run.input("input"), p.at("H"), p.at("W")), v = run.leaf("v", Layout::same);  // [B,H,W,C]
+  run.finish(as_tokens(layer.forward(x, v, 0)));
+}
+
+void crf_level_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  const Json& p = run.params();
+  Rng rng = unused();
+  CrfLevel level(rng, {p.at("input_dim"), p.at("v_dim"), p.at("embed_dim"), p.at("heads")});
+  run.load(level);
+  run.finish(level.forward(run.input("input"), run.input("v")));
+}
+
+void pyramid_pooling_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  Rng rng = unused();
+  PyramidPooling head(rng, run.params().at("in_channels"));
+  run.load(head);
+  head.train(golden.meta.at("train").get<bool>());
+  run.finish(head.forward(run.input("input")));
+}
+
+void disp_head_case(const Case& golden, Report& report) {
+  LayerRun run(golden, report);
+  Rng rng = unused();
+  DispHead head(rng, golden.file.entry("input").shape[1]);
+  run.load(head);
+  run.finish(head.forward(run.input("input")));
+}
+
+/// A part of a network by itself, with the entries of `state` below `prefix`, in evaluation mode.
+template <class Part, class... Args>
+std::unique_ptr<Part> part_of(const State& state, const std::string& prefix, Args&&... args) {
+  Rng rng = unused();
+  auto part = std::make_unique<Part>(rng, std::forward<Args>(args)...);
+  State own;
+  for (const auto& [name, tensor] : state) {
+    if (name.starts_with(prefix)) own[name.substr(prefix.size())] = tensor;
+  }
+  part->load(own);
+  part->to(device());
+  part->eval();
+  return part;
+}
+
+using Maps = std::map<std::string, Tensor>;
+
+/// The maps inside tiny07's encoder, and its four outputs under "backbone.outN".
+void add_encoder_features(const State& state, const Tensor& image, Maps& maps) {
+  const SwinOptions swin;
+  Tensor x = part_of<PatchEmbed>(state, "backbone.patch_embed.", swin.dim)->forward(image);
+  maps["backbone.patch_embed"] = x;
+  WindowBlockOptions block{.dim = swin.dim, .heads = swin.heads[0]};
+  for (const int i : {0, 1}) {
+    const std::string name = cat("backbone.layers.0.blocks.", i);
+    block.shift = i * (kWindow / 2);
+    x = part_of<WindowBlock>(state, name + ".", block)->forward(x, {}, 0);
+    maps[name] = as_tokens(x);
+  }
+  maps["backbone.layers.0.downsample"] =
+      as_tokens(part_of<PatchMerging>(state, "backbone.layers.0.downsample.", swin.dim)->forward(x));
+  x = maps["backbone.patch_embed"];
+  for (std::size_t i = 0; i < 4; ++i) {
+    const WindowLayer::Options options{.block = {.dim = swin.dim << i, .heads = swin.heads[i]},
+                                       .drop_rates = std::vector<double>(std::size_t(swin.depths[i]))};
+    const auto stage = part_of<SwinStage>(state, cat("backbone.layers.", i, "."), options, i == 3);
+    x = stage->forward(x, {}, 0);
+    if (i == 2) maps["backbone.layers.2"] = as_tokens(x);
+    const auto norm = [&](const char* what) { return state.at(cat("backbone.norm", i, what)).to(device()); };
+    maps[cat("backbone.out", i)] = layer_norm(x, norm(".weight"), norm(".bias"));
+    if (i < 3) x = stage->downsample(x);
+  }
+}
+
+}  // namespace
+
+std::map<std::string, Handler> newcrfs_layers() {
+  return {{"PatchEmbed", patch_embed_case},
+          {"PatchMerging", patch_merging_case},
+          {"swin WindowAttention", window_attention_case},
+          {"SwinTransformerBlock", swin_block_case},
+          {"swin BasicLayer", swin_stage_case},
+          {"crf WindowAttention", window_attention_case},
+          {"BasicCRFLayer", crf_layer_case},
+          {"NewCRF", crf_level_case},
+          {"PSP", pyramid_pooling_case},
+          {"DispHead", disp_head_case}};
+}
+
+Maps newcrfs_features(const State& state, const Tensor& image) {
+  Maps maps;
+  add_encoder_features(state, image, maps);
+  const auto decoder = part_of<PyramidPooling>(state, "decoder.", maps["backbone.out3"].dim(3));
+  for (const std::size_t level : {0, 1, 3})
+    maps[cat("decoder.psp_modules.", level)] = decoder->level(maps["backbone.out3"], level);
+  Tensor v = maps["decoder"] = decoder->forward(maps["backbone.out3"]);
+  for (i64 i = 3; i >= 0; --i) {
+    const std::string name = cat("crf", i);
+    const Tensor x = maps[cat("backbone.out", i)];
+    const i64 dim = 128 << i, values = 64 << i;
+    v = part_of<CrfLevel>(state, name + ".", CrfLevel::Options{x.dim(3), values, dim, int(dim / 32)})->forward(x, v);
+    maps[name] = v;
+    v = pixel_shuffle(v, 2);
+  }
+  return maps;
+}
+
+}  // namespace md::golden

@@ -1,0 +1,72 @@
+// What the tests of data/ share: a folder of their own, files as bytes, and errors as values.
+#pragma once
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <string_view>
+
+#include "engine/check.h"
+#include "tests/kit/test_images.h"
+
+namespace md::test {
+
+struct Caught {
+  Exit code = Exit::ok;
+  std::string what;
+};
+inline Caught caught(const std::function<void()>& run) {
+  try {
+    run();
+  } catch (const Error& error) {
+    return {error.code(), error.what()};
+  }
+  return {};
+}
+
+/// EXPECT_TRUE(fails(run, Exit::bad_data, "part of the message")).
+inline ::testing::AssertionResult fails(const std::function<void()>& run, Exit code, const std::string& part) {
+  const Caught got = caught(run);
+  if (got.code == code && got.what.find(part) != std::string::npos && got.what.find('\n') == std::string::npos) {
+    return ::testing::AssertionSuccess();
+  }
+  return ::testing::AssertionFailure() << "exit " << int(got.code) << ", \"" << got.what << "\"; wanted exit "
+                                       << int(code) << " and \"" << part << "\"";
+}
+
+/// A folder that lives as long as the test; it may run in two programs at once (tests/cuda).
+class DataFolder : public ::testing::Test {
+ protected:
+  DataFolder() : folder_(std::filesystem::path(::testing::TempDir()) / test_name()) {
+    std::filesystem::create_directories(folder_);
+  }
+  ~DataFolder() override { std::filesystem::remove_all(folder_); }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  std::string write(const std::string& name, std::string_view bytes) const {
+    std::filesystem::create_directories(std::filesystem::path(path(name)).parent_path());
+    std::ofstream(path(name), std::ios::binary) << bytes;
+    return path(name);
+  }
+  static std::string bytes_of(const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
+  const std::filesystem::path folder_;
+
+ private:
+  static std::string test_name() {
+    const ::testing::TestInfo& test = *::testing::UnitTest::GetInstance()->current_test_info();
+    std::string name = cat("data_", test.test_suite_name(), "_", test.name(), "_", getpid());
+    std::replace(name.begin(), name.end(), '/', '_');  // of parameterised tests
+    return name;
+  }
+};
+
+}  // namespace md::test

@@ -1,0 +1,132 @@
+// Pointwise nonlinearities: y = f(x), so dx = dy * f'(x). Where f has a kink, f' is whatever PyTorch takes there.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "layers/ops.h"
+#include "tests/kit/host_map.h"
+
+namespace md::test {
+namespace {
+
+/// The distribution function of the normal distribution.
+double normal_below(double x) { return std::erfc(-x / std::numbers::sqrt2) / 2; }
+double clamp6(double x) { return std::min(std::max(x, 0.), 6.); }
+
+struct Curve {
+  const char* name;
+  Tensor (*op)(const Tensor&);
+  double (*value)(double x);
+  double (*slope)(double x);  // torch.nn.functional's, kinks included
+  std::vector<float> kinks;
+};
+std::ostream& operator<<(std::ostream& out, const Curve& it) { return out << it.name; }
+
+const Curve kCurves[] = {
+    {"relu", relu, [](double x) { return std::max(x, 0.); }, [](double x) { return x > 0 ? 1. : 0.; }, {0}},
+    {"relu6", relu6, clamp6, [](double x) { return x > 0 && x < 6 ? 1. : 0.; }, {0, 6}},
+    {"leaky_relu",
+     [](const Tensor& x) { return leaky_relu(x, 0.25F); },
+     [](double x) { return x > 0 ? x : 0.25 * x; },
+     [](double x) { return x > 0 ? 1. : 0.25; },
+     {0}},
+    {"hardswish",
+     hardswish,
+     [](double x) { return x * clamp6(x + 3) / 6; },
+     [](double x) { return x <= -3 ? 0.
+                           : x < 3 ? x / 3 + 0.5
+                                   : 1.; },
+     {-3, 3}},
+    {"hardsigmoid",
+     hardsigmoid,
+     [](double x) { return clamp6(x + 3) / 6; },
+     [](double x) { return x > -3 && x < 3 ? 1 / 6. : 0.; },
+     {-3, 3}},
+    {"elu",
+     elu,
+     [](double x) { return x > 0 ? x : std::expm1(x); },
+     [](double x) { return x > 0 ? 1. : std::exp(x); },
+     {}},  // smooth at 0
+    {"gelu",
+     gelu,
+     [](double x) { return x * normal_below(x); },
+     [](double x) { return normal_below(x) + x * std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi); },
+     {}},
+    {"sigmoid",
+     sigmoid,
+     [](double x) { return 1 / (1 + std::exp(-x)); },
+     [](double x) { return std::exp(-x) / std::pow(1 + std::exp(-x), 2); },
+     {}},
+};
+
+class Activation : public ::testing::TestWithParam<Curve> {
+ protected:
+  const Curve f = GetParam();
+  Tensor apply(const Tensor& x) const { return f.op(x); }
+};
+
+// A few roundings of numbers around 1 (sigmoid takes 1 - y), or of the result where that is larger.
+void expect_near(float got, double want, float at) {
+  EXPECT_NEAR(double(got), want, 3e-7 * std::max(1., std::fabs(want))) << "at x = " << at;
+}
+
+TEST_P(Activation, HasItsValueAndSlopeAtKinksAndFarOut) {
+  for_each_device([&](Device device) {
+    const std::vector<float> points = {0, -3, 3, 6, -20, 20, 1e-8F, -1e-8F, -2.9F, 2.9F, 5.9F, 6.1F, 0.5F, -0.5F};
+    const Tensor x = Tensor::from_host(points, {static_cast<i64>(points.size())}, device);
+    x.requires_grad_();
+    const Tensor y = apply(x);
+    y.backward(Tensor::full(x.shape(), 2.F, device));
+    const std::vector<float> values = y.to_host(), slopes = x.grad().to_host();
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      expect_near(values[i], f.value(double(points[i])), points[i]);
+      expect_near(slopes[i], 2 * f.slope(double(points[i])), points[i]);
+    }
+  });
+}
+
+TEST_P(Activation, TakesAnyShape) {
+  for (const Shape& shape : {Shape{}, Shape{1}, Shape{3, 700}, Shape{2, 5, 4, 1}, Shape{1, 3, 40, 33}}) {
+    const Tensor x = random_tensor(shape, 1, -7, 7), y = apply(x);
+    std::vector<float> want = x.to_host();
+    for (float& v : want) v = static_cast<float>(f.value(double(v)));
+    EXPECT_TRUE(close(y, Tensor::from_host(want, shape), 1e-6)) << shape;
+  }
+}
+
+TEST_P(Activation, PassesTheGradientCheck) {
+  for_each_device([&](Device device) {
+    const Tensor x = random_tensor({2, 3, 5, 7}, 1, -7, 7, device);
+    expect_gradcheck([&](const auto& in) { return apply(in[0]); }, {x}, {.kinks = f.kinks});
+  });
+}
+
+TEST_P(Activation, PassesNaNOn) {
+  EXPECT_TRUE(std::isnan(apply(Tensor::full({1}, std::numeric_limits<float>::quiet_NaN())).item()));
+}
+
+INSTANTIATE_TEST_SUITE_P(, Activation, ::testing::ValuesIn(kCurves),
+                         [](const auto& instance) { return std::string(instance.param.name); });
+
+// The kernel's own approximation, over the range in which the curve is neither 0 nor x.
+TEST(Gelu, IsAccurateToTwoRoundingsOverItsWholeRange) {
+  std::vector<float> points;
+  for (float at = -8; at < 8; at += 1e-3F) points.push_back(at);
+  const Tensor x = Tensor::from_host(points, {i64(points.size())}).requires_grad_();
+  const Tensor y = gelu(x);
+  y.backward();
+  const std::vector<float> values = y.to_host(), slopes = x.grad().to_host();
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const double at = double(points[i]), density = std::exp(-at * at / 2) / std::sqrt(2 * std::numbers::pi);
+    ASSERT_NEAR(double(values[i]), at * normal_below(at), 1.2e-7 * std::max(1., std::fabs(at))) << at;
+    ASSERT_NEAR(double(slopes[i]), normal_below(at) + at * density, 2.4e-7) << at;
+  }
+}
+
+TEST(ActivationErrors, LeakyReluRefusesANegativeSlope) {
+  EXPECT_ERROR(leaky_relu(Tensor::zeros({2}), -0.1F), "leaky_relu: slope -0.1");
+}
+
+}  // namespace
+}  // namespace md::test

@@ -1,0 +1,64 @@
+// Adaptive average pooling: output (i,j) is the mean over rows [floor(i H/h), ceil((i+1) H/h)) and columns likewise.
+// Where h does not divide H the bins overlap; where h > H they repeat.
+#include "layers/ops.h"
+#include "tests/kit/host_map.h"
+
+namespace md::test {
+namespace {
+
+struct Sizes {
+  const char* name;
+  Shape from;
+  i64 h, w;
+};
+
+HostMap definition(const HostMap& x, i64 h, i64 w) {
+  HostMap y({x.dim(0), h, w, x.dim(3)});
+  const i64 H = x.dim(1), W = x.dim(2);
+  for (i64 n = 0; n < x.dim(0); ++n)
+    for (i64 i = 0; i < h; ++i)
+      for (i64 j = 0; j < w; ++j)
+        for (i64 c = 0; c < x.dim(3); ++c) {
+          double sum = 0, pixels = 0;
+          for (i64 row = i * H / h; row * h < (i + 1) * H; ++row)
+            for (i64 column = j * W / w; column * w < (j + 1) * W; ++column, ++pixels) sum += x(n, row, column, c);
+          y(n, i, j, c) = sum / pixels;
+        }
+  return y;
+}
+
+class AdaptiveAvgPool : public ::testing::TestWithParam<Sizes> {
+ protected:
+  const Sizes s = GetParam();
+};
+
+TEST_P(AdaptiveAvgPool, EqualsItsDefinition) {
+  for_each_device([&](Device device) {
+    const Tensor x = random_tensor(s.from, 1, -1, 3, device);
+    EXPECT_TRUE(close(adaptive_avg_pool(x, s.h, s.w), definition(HostMap(x), s.h, s.w).tensor(), 1e-6));  // float sums
+  });
+}
+
+TEST_P(AdaptiveAvgPool, PassesTheGradientCheck) {
+  for_each_device([&](Device device) {
+    const Tensor x = random_tensor(s.from, 1, -1, 1, device);
+    // The op is linear, so a large step costs no accuracy and lifts means over many pixels above their rounding.
+    expect_gradcheck([&](const auto& in) { return adaptive_avg_pool(in[0], s.h, s.w); }, {x}, {.step = 1});
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , AdaptiveAvgPool,
+    ::testing::Values(Sizes{"to_1x1", {2, 5, 7, 3}, 1, 1}, Sizes{"to_1x1_wide", {1, 9, 4, 72}, 1, 1},
+                      Sizes{"one_channel", {3, 4, 5, 1}, 1, 1}, Sizes{"dividing", {2, 6, 4, 3}, 3, 2},
+                      Sizes{"overlapping", {1, 7, 10, 4}, 3, 6}, Sizes{"more_bins_than_pixels", {2, 3, 4, 2}, 6, 6},
+                      Sizes{"rows_only", {1, 5, 4, 2}, 1, 3}),
+    [](const auto& instance) { return std::string(instance.param.name); });
+
+TEST(AdaptiveAvgPoolErrors, NameTheShapes) {
+  EXPECT_ERROR(adaptive_avg_pool(Tensor::zeros({2, 3, 4, 5}), 0, 1), "adaptive_avg_pool: input [2,3,4,5]");
+  EXPECT_ERROR(adaptive_avg_pool(Tensor::zeros({3, 4, 5}), 1, 1), "input [3,4,5] is not a map [N,H,W,C]");
+}
+
+}  // namespace
+}  // namespace md::test

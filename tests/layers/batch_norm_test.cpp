@@ -1,0 +1,209 @@
+// Batch norm, channel by channel over the M values x[m] of a batch:
+//     xhat = (x - mean) * r,   r = 1 / sqrt(var + eps),   y = weight * xhat + bias
+// In training mean and var are the batch's own (var divided by M), so they move when x moves:
+//     dx = weight * r * (dy - mean(dy) - xhat * mean(dy * xhat)),   dweight = sum(dy * xhat),   dbias = sum(dy)
+// In evaluation they are constants, the running statistics: dx = weight * r * dy.
+#include <cmath>
+
+#include "layers/ops.h"
+#include "tests/kit/host_map.h"
+
+namespace md::test {
+namespace {
+
+struct Channel {
+  double mean, r, unbiased_variance;
+};
+
+/// The statistics of channel c of the batch.
+Channel channel_of(HostMap x, i64 count, i64 channels, i64 c, double eps) {
+  double mean = 0, squares = 0;
+  for (i64 m = 0; m < count; ++m) mean += x[m * channels + c] / double(count);
+  for (i64 m = 0; m < count; ++m) squares += std::pow(x[m * channels + c] - mean, 2);
+  return {mean, 1 / std::sqrt(squares / double(count) + eps), squares / double(count - 1)};
+}
+
+struct Sizes {
+  const char* name;
+  Shape shape;
+};
+std::ostream& operator<<(std::ostream& out, const Sizes& it) { return out << it.name; }
+
+class BatchNorm : public ::testing::TestWithParam<Sizes> {
+ protected:
+  const Shape shape = GetParam().shape;
+  const i64 C = shape[-1], count = shape.numel() / C;
+  const BatchNormSpec spec{.eps = 1e-3F};
+
+  /// x, weight, bias; x is off centre, so that a wrong mean shows.
+  std::vector<Tensor> inputs(Device device) const {
+    return {random_tensor(shape, 1, -1, 3, device), random_tensor({C}, 2, 0.5F, 1.5F, device),
+            random_tensor({C}, 3, -1, 1, device)};
+  }
+  BatchNormState state(bool training, Device device) const {
+    return {random_tensor({C}, 4, -1, 1, device), random_tensor({C}, 5, 0.5F, 2, device), 0.1F, training};
+  }
+  Function op(bool training, Device device) const {
+    return [this, training, device](const std::vector<Tensor>& in) {
+      return batch_norm(in[0], in[1], in[2], state(training, device), spec);
+    };
+  }
+  Channel channel(const HostMap& x, i64 c, bool training) const {
+    Channel it = channel_of(x, count, C, c, double(spec.eps));
+    if (!training) {
+      const BatchNormState fixed = state(false, {});
+      it.mean = to_double(fixed.running_mean)[c];
+      it.r = 1 / std::sqrt(to_double(fixed.running_var)[c] + double(spec.eps));
+    }
+    return it;
+  }
+};
+
+// Rounding of float statistics over at most 4000 values.
+constexpr double kTolerance = 2e-6;
+
+TEST_P(BatchNorm, EqualsItsDefinition) {
+  for_each_device([&](Device device) {
+    for (const bool training : {true, false}) {
+      const std::vector<Tensor> in = inputs(device);
+      const std::vector<double> weight = to_double(in[1]), bias = to_double(in[2]);
+      HostMap x(in[0]), want(shape);
+      for (i64 c = 0; c < C; ++c) {
+        const Channel ch = channel(x, c, training);
+        for (i64 m = c; m < count * C; m += C) want[m] = weight[c] * (x[m] - ch.mean) * ch.r + bias[c];
+      }
+      EXPECT_TRUE(close(op(training, device)(in), want.tensor(), kTolerance)) << "training " << training;
+    }
+  });
+}
+
+TEST_P(BatchNorm, HasTheGradientOfItsDefinition) {
+  for_each_device([&](Device device) {
+    for (const bool training : {true, false}) {
+      const std::vector<Tensor> in = inputs(device);
+      const std::vector<double> weight = to_double(in[1]);
+      const std::uint64_t seed = 6;
+      HostMap x(in[0]), dy(random_upstream(shape, seed)), dx(shape), dweight({C}), dbias({C});
+      for (i64 c = 0; c < C; ++c) {
+        const Channel ch = channel(x, c, training);
+        for (i64 m = c; m < count * C; m += C) {
+          dweight[c] += dy[m] * (x[m] - ch.mean) * ch.r;
+          dbias[c] += dy[m];
+        }
+        for (i64 m = c; m < count * C; m += C) {
+          const double xhat = (x[m] - ch.mean) * ch.r;
+          const double moved = training ? (dbias[c] + xhat * dweight[c]) / double(count) : 0;
+          dx[m] = weight[c] * ch.r * (dy[m] - moved);
+        }
+      }
+      const std::vector<Tensor> got = gradients(op(training, device), in, seed);
+      EXPECT_TRUE(close(got[0], dx.tensor(), kTolerance)) << "dx, training " << training;
+      EXPECT_TRUE(close(got[1], dweight.tensor(), kTolerance)) << "dweight, training " << training;
+      EXPECT_TRUE(close(got[2], dbias.tensor(), kTolerance)) << "dbias, training " << training;
+    }
+  });
+}
+
+class SmallBatchNorm : public BatchNorm {};  // central differences evaluate once or twice for every value
+
+TEST_P(SmallBatchNorm, PassesTheGradientCheck) {
+  for_each_device([&](Device device) {
+    for (const bool training : {true, false}) expect_gradcheck(op(training, device), inputs(device));
+  });
+}
+
+// PyTorch keeps the unbiased variance (divided by M - 1), although it normalises with the biased one.
+TEST_P(BatchNorm, MovesTheRunningStatisticsInTrainingOnly) {
+  for_each_device([&](Device device) {
+    const std::vector<Tensor> in = inputs(device);
+    const BatchNormState old = state(true, {});
+    BatchNormState evaluated = state(false, device), trained = state(true, device);
+    evaluated.batches_tracked = trained.batches_tracked = Tensor::full({}, 7, device, DType::i32);
+    batch_norm(in[0], in[1], in[2], evaluated, spec);
+    EXPECT_TRUE(close(evaluated.running_mean, old.running_mean, 0));
+    EXPECT_TRUE(close(evaluated.running_var, old.running_var, 0));
+
+    const std::uint64_t version = trained.running_mean.version();
+    batch_norm(in[0], in[1], in[2], trained, spec);
+    HostMap mean(old.running_mean), var(old.running_var);
+    for (i64 c = 0; c < C; ++c) {
+      const Channel ch = channel(HostMap(in[0]), c, true);
+      mean[c] = 0.9 * mean[c] + 0.1 * ch.mean;
+      var[c] = 0.9 * var[c] + 0.1 * ch.unbiased_variance;
+    }
+    EXPECT_TRUE(close(trained.running_mean, mean.tensor(), kTolerance));
+    EXPECT_TRUE(close(trained.running_var, var.tensor(), kTolerance));
+    EXPECT_GT(trained.running_mean.version(), version) << "an in-place write raises the version";
+    EXPECT_EQ(*trained.batches_tracked.to({}).data<std::int32_t>(), 8) << "one batch in training, none in evaluation";
+  });
+}
+
+TEST_P(BatchNorm, FusesItsActivation) {
+  for_each_device([&](Device device) {
+    struct {
+      Act act;
+      Tensor (*op)(const Tensor&);
+    } const fused[] = {{Act::relu, relu}, {Act::hardswish, hardswish}};
+    for (const auto& f : fused) {
+      for (const bool training : {true, false}) {
+        const Function one = [&](const std::vector<Tensor>& in) {
+          return batch_norm(in[0], in[1], in[2], state(training, device), {spec.eps, {f.act}});
+        };
+        const Function two = [&](const std::vector<Tensor>& in) { return f.op(op(training, device)(in)); };
+        const std::vector<Tensor> in = inputs(device);
+        EXPECT_TRUE(close(one(in), two(in), kTolerance));
+        const std::vector<Tensor> got = gradients(one, in), want = gradients(two, in);
+        for (std::size_t i = 0; i < in.size(); ++i) EXPECT_TRUE(close(got[i], want[i], kTolerance)) << "input " << i;
+      }
+    }
+  });
+}
+
+const Sizes kSmall[] = {
+    {"map", {2, 3, 5, 7}}, {"one_channel", {2, 4, 3, 1}}, {"one_image", {1, 5, 2, 16}}, {"one_pixel", {6, 1, 1, 5}},
+    {"rows", {11, 3}},     {"wide", {2, 5, 3, 19}}};
+std::string name_of_sizes(const ::testing::TestParamInfo<Sizes>& instance) { return instance.param.name; }
+
+INSTANTIATE_TEST_SUITE_P(, BatchNorm, ::testing::ValuesIn(kSmall), name_of_sizes);
+INSTANTIATE_TEST_SUITE_P(ManyRows, BatchNorm, ::testing::Values(Sizes{"many_rows", {4, 31, 32, 17}}), name_of_sizes);
+INSTANTIATE_TEST_SUITE_P(, SmallBatchNorm, ::testing::ValuesIn(kSmall), name_of_sizes);
+
+// Far from zero the variance is a small difference of large squares; whoever computes E[x^2] - E[x]^2 loses it here.
+TEST(BatchNormNumerics, SurvivesAMeanFarAboveTheSpread) {
+  const i64 rows = 1000;
+  HostMap values({rows, 1});
+  for (i64 m = 0; m < rows; ++m) values[m] = 1000 + double(m % 2);  // mean 1000.5, variance 1/4
+  const Tensor one = Tensor::full({1}, 1.F), zero = Tensor::zeros({1});
+  const Tensor y = batch_norm(values.tensor(), one, zero, {zero.clone(), one.clone(), 0.1F, true}, {.eps = 0.F});
+  EXPECT_NEAR(double(y.to_host()[0]), -1, 1e-3);
+  EXPECT_NEAR(double(y.to_host()[1]), 1, 1e-3);
+}
+
+// A training forward of the same layer may come between an evaluation and its backward.
+TEST(BatchNormEvaluation, KeepsItsStatisticsForItsBackward) {
+  const auto dweight = [](bool train_between) {
+    BatchNormState state{random_tensor({5}, 1), random_tensor({5}, 2, 0.5F, 2.F)};
+    const Tensor x = random_tensor({7, 5}, 3), weight = random_tensor({5}, 4), bias = random_tensor({5}, 5);
+    weight.requires_grad_();
+    const Tensor y = batch_norm(x, weight, bias, state, {});
+    state.training = true;
+    if (train_between) batch_norm(x, weight, bias, state, {});
+    y.backward(random_upstream(y.shape(), 6));
+    return weight.grad().to_host();
+  };
+  EXPECT_EQ(dweight(true), dweight(false));
+}
+
+TEST(BatchNormErrors, NameTheShapes) {
+  const Tensor x = Tensor::zeros({2, 3, 4, 5}), five = Tensor::zeros({5}), four = Tensor::zeros({4});
+  EXPECT_ERROR(batch_norm(x, four, five, {five, five}, {}), "batch_norm: [4] for input [2,3,4,5]");
+  EXPECT_ERROR(batch_norm(five, five, five, {five, five}, {}), "input [5] wants [...,C]");
+  const Tensor none = Tensor::zeros({0});
+  EXPECT_ERROR(batch_norm(Tensor::zeros({3, 0}), none, none, {none, none}, {}), "input [3,0] wants [...,C]");
+  EXPECT_ERROR(batch_norm(x, five, Tensor::zeros({5}, {}, DType::i32), {five, five}, {}), "batch_norm: [5] i32 beside");
+  EXPECT_ERROR(batch_norm(Tensor::zeros({1, 1, 1, 5}), five, five, {five, five, 0.1F, true}, {}),
+               "one value per channel has no variance");
+}
+
+}  // namespace
+}  // namespace md::test

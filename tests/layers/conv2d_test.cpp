@@ -1,0 +1,206 @@
+// Convolution is a list of products. Output pixel (oy,ox) looks at the input through a window of kh x kw taps: tap
+// (ky,kx) sees the input pixel
+//     (oy * stride - pad + ky * dilation,  ox * stride - pad + kx * dilation)
+// (zero outside of the image), and every output channel o of a group takes every input channel i of that group with a
+// weight of its own. Each such triple gives one product, y += x * w, and because y is a sum of products, its gradients
+// are the same list read from the other two sides: dx += dy * w and dw += dy * x.
+#include <cmath>
+#include <limits>
+
+#include "layers/ops.h"
+#include "tests/kit/host_map.h"
+
+namespace md::test {
+namespace {
+
+struct Sizes {
+  const char* name;
+  i64 n, h, w, in, out;
+  int kernel;
+  Conv2dSpec spec;
+};
+std::ostream& operator<<(std::ostream& out, const Sizes& it) { return out << it.name; }
+
+/// Calls product(y, x, w) with the flat indices of every product. The weight is [O,k,k,I/groups].
+template <class F>
+void for_each_product(const Sizes& s, const Shape& y, const F& product) {
+  const Conv2dSpec& c = s.spec;
+  const i64 in_group = s.in / c.groups, out_group = s.out / c.groups, k = s.kernel;
+  for (i64 n = 0; n < s.n; ++n)
+    for (i64 oy = 0; oy < y[1]; ++oy)
+      for (i64 ox = 0; ox < y[2]; ++ox)
+        for (i64 o = 0; o < s.out; ++o)
+          for (i64 ky = 0; ky < k; ++ky)
+            for (i64 kx = 0; kx < k; ++kx) {
+              const i64 iy = oy * c.stride.h - c.pad.h + ky * c.dilation.h;
+              const i64 ix = ox * c.stride.w - c.pad.w + kx * c.dilation.w;
+              if (iy < 0 || iy >= s.h || ix < 0 || ix >= s.w) continue;
+              for (i64 i = 0; i < in_group; ++i) {
+                const i64 channel = o / out_group * in_group + i;
+                product(((n * y[1] + oy) * y[2] + ox) * s.out + o, ((n * s.h + iy) * s.w + ix) * s.in + channel,
+                        ((o * k + ky) * k + kx) * in_group + i);
+              }
+            }
+}
+
+/// Depthwise weights are [k,k,C] in memory: swaps [C,k*k] and [k*k,C].
+Tensor transposed(const Tensor& t, i64 rows, i64 columns, const Shape& shape) {
+  const std::vector<float> from = t.to_host();
+  std::vector<float> to(from.size());
+  for (i64 r = 0; r < rows; ++r)
+    for (i64 c = 0; c < columns; ++c) to[c * rows + r] = from[r * columns + c];
+  return Tensor::from_host(to, shape);
+}
+
+class Conv2d : public ::testing::TestWithParam<Sizes> {
+ protected:
+  const Sizes s = GetParam();
+  const bool depthwise = s.spec.groups > 1 && s.spec.groups == s.in&& s.in == s.out;
+  const i64 k = s.kernel;
+  const Tensor x = random_tensor({s.n, s.h, s.w, s.in}, 1);
+  const Tensor w = random_tensor({s.out, k, k, s.in / s.spec.groups}, 2);
+  const Tensor bias = random_tensor({s.out}, 3);
+
+  Tensor to_memory(const Tensor& weight) const {
+    return depthwise ? transposed(weight, s.out, k * k, {k, k, s.out}) : weight;
+  }
+  Tensor from_memory(const Tensor& weight) const {
+    return depthwise ? transposed(weight, k * k, s.out, {s.out, k, k, 1}) : weight;
+  }
+  Function op() const {
+    return [spec = s.spec](const std::vector<Tensor>& in) { return conv2d(in[0], in[1], in[2], spec); };
+  }
+};
+
+// Sums of at most 700 products in float, in whatever order the library likes, against double: 2e-6 relative.
+constexpr double kTolerance = 2e-6;
+
+TEST_P(Conv2d, IsTheSumOfItsProducts) {
+  for_each_device([&](Device device) {
+    const Tensor y = op()({x.to(device), to_memory(w).to(device), bias.to(device)});
+    HostMap want(y.shape()), x_map(x), w_map(w), bias_map(bias.reshape({1, 1, 1, s.out}));
+    for (i64 i = 0; i < y.numel(); ++i) want[i] = bias_map[i % s.out];
+    for_each_product(s, y.shape(), [&](i64 at_y, i64 at_x, i64 at_w) { want[at_y] += x_map[at_x] * w_map[at_w]; });
+    EXPECT_TRUE(close(y, want.tensor(), kTolerance));
+  });
+}
+
+TEST_P(Conv2d, GradientsAreTheSameProductsFromTheOtherSides) {
+  for_each_device([&](Device device) {
+    const std::vector<Tensor> inputs = {x.to(device), to_memory(w).to(device), bias.to(device)};
+    const Shape y = op()(inputs).shape();
+    const std::uint64_t seed = 4;
+    HostMap dy(random_upstream(y, seed)), x_map(x), w_map(w), dx(x.shape()), dw(w.shape()), dbias({1, 1, 1, s.out});
+    for_each_product(s, y, [&](i64 at_y, i64 at_x, i64 at_w) {
+      dx[at_x] += dy[at_y] * w_map[at_w];
+      dw[at_w] += dy[at_y] * x_map[at_x];
+    });
+    for (i64 i = 0; i < y.numel(); ++i) dbias[i % s.out] += dy[i];
+    const std::vector<Tensor> got = gradients(op(), inputs, seed);
+    EXPECT_TRUE(close(got[0], dx.tensor(), kTolerance)) << "dx";
+    EXPECT_TRUE(close(from_memory(got[1]), dw.tensor(), kTolerance)) << "dw";
+    EXPECT_TRUE(close(got[2].reshape({1, 1, 1, s.out}), dbias.tensor(), kTolerance)) << "dbias";
+  });
+}
+
+TEST_P(Conv2d, PassesTheGradientCheck) {
+  for_each_device([&](Device device) {
+    expect_gradcheck(op(), {x.to(device), to_memory(w).to(device), bias.to(device)});
+  });
+}
+
+TEST_P(Conv2d, CanDoWithoutBias) {
+  const Tensor y = conv2d(x, to_memory(w), {}, s.spec);
+  EXPECT_TRUE(close(y, conv2d(x, to_memory(w), Tensor::zeros({s.out}), s.spec), 1e-7));  // the same sum, one zero more
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , Conv2d,
+    ::testing::Values(
+        Sizes{"pointwise", 2, 3, 5, 7, 4, 1, {}}, Sizes{"same_3x3", 2, 5, 4, 3, 6, 3, {.pad = 1}},
+        Sizes{"strided_3x3", 1, 7, 6, 3, 5, 3, {.stride = 2, .pad = 1}},
+        Sizes{"strided_pointwise", 2, 5, 4, 3, 5, 1, {.stride = 2}},
+        Sizes{"dilated_and_strided", 1, 9, 7, 4, 3, 3, {.stride = 2, .pad = 2, .dilation = 2}},
+        Sizes{"taps_mostly_outside", 1, 5, 4, 4, 3, 3, {.pad = 6, .dilation = 6}},
+        Sizes{"other_along_w", 2, 9, 8, 3, 5, 3, {.stride = {2, 1}, .pad = {0, 2}, .dilation = {1, 2}}},
+        Sizes{"depthwise_other_along_w", 1, 9, 8, 20, 20, 5, {.stride = {1, 2}, .pad = {2, 0}, .groups = 20}},
+        Sizes{"patches_4x4", 1, 9, 8, 3, 5, 4, {.stride = 4}},
+        Sizes{"stem_7x7", 1, 9, 8, 3, 4, 7, {.stride = 2, .pad = 3}},
+        Sizes{"more_padding_than_needed", 1, 3, 4, 2, 3, 3, {.pad = 2}},
+        Sizes{"one_channel_in", 2, 4, 5, 1, 3, 3, {.pad = 1}}, Sizes{"one_channel_out", 2, 4, 5, 20, 1, 3, {.pad = 1}},
+        Sizes{"one_pixel", 3, 1, 1, 5, 4, 3, {.pad = 1}}, Sizes{"grouped", 2, 5, 4, 8, 12, 3, {.pad = 1, .groups = 4}},
+        Sizes{"grouped_and_strided", 1, 6, 5, 4, 6, 3, {.stride = 2, .pad = 1, .groups = 2}},
+        Sizes{"depthwise_3x3", 2, 5, 6, 19, 19, 3, {.pad = 1, .groups = 19}},
+        Sizes{"depthwise_3x3_strided", 1, 7, 6, 16, 16, 3, {.stride = 2, .pad = 1, .groups = 16}},
+        Sizes{"depthwise_5x5", 1, 7, 6, 10, 10, 5, {.pad = 2, .groups = 10}},
+        Sizes{"depthwise_5x5_strided", 2, 8, 7, 5, 5, 5, {.stride = 2, .pad = 2, .groups = 5}}),
+    [](const auto& instance) { return std::string(instance.param.name); });
+
+TEST(Conv2dActivation, IsLeakyReluAfterTheConvolution) {
+  for_each_device([](Device device) {
+    const Conv2dSpec plain{.pad = 1}, fused{.pad = 1, .act = {Act::leaky_relu, 0.2F}};
+    const std::vector<Tensor> inputs = {random_tensor({2, 5, 4, 3}, 1, -1, 1, device),
+                                        random_tensor({6, 3, 3, 3}, 2, -1, 1, device),
+                                        random_tensor({6}, 3, -1, 1, device)};
+    const Function one = [&](const auto& in) { return conv2d(in[0], in[1], in[2], fused); };
+    const Function two = [&](const auto& in) { return leaky_relu(conv2d(in[0], in[1], in[2], plain), 0.2F); };
+    EXPECT_TRUE(close(one(inputs), two(inputs), 1e-6));
+    const std::vector<Tensor> got = gradients(one, inputs), want = gradients(two, inputs);
+    for (std::size_t i = 0; i < inputs.size(); ++i) EXPECT_TRUE(close(got[i], want[i], 1e-6)) << "input " << i;
+  });
+}
+
+// A step with NaN must be noticed, so no fused activation may lose it.
+TEST(Conv2dActivation, KeepsNan) {
+  for_each_device([](Device device) {
+    const Tensor x = random_tensor({1, 5, 6, 16}, 1);
+    x.data()[(2 * 6 + 3) * 16 + 5] = std::numeric_limits<float>::quiet_NaN();  // row 2, column 3
+    for (const i64 channels : {1, 8}) {
+      const Tensor y = conv2d(x.to(device), random_tensor({channels, 3, 3, 16}, 2, -1, 1, device),
+                              random_tensor({channels}, 3, -1, 1, device), {.pad = 1, .act = {Act::leaky_relu, 0.2F}});
+      const std::vector<float> got = y.to_host();
+      for (i64 i = 0; i < y.numel(); ++i) {
+        const i64 row = i / channels / 6, column = i / channels % 6;
+        const bool sees_it = std::abs(row - 2) <= 1 && std::abs(column - 3) <= 1;
+        EXPECT_EQ(std::isnan(got[std::size_t(i)]), sees_it) << row << ", " << column;
+      }
+    }
+  });
+}
+
+TEST(Conv2dGradients, AreOnlyComputedForWhoAsks) {
+  const Tensor image = random_tensor({1, 4, 5, 3}, 1), w = random_tensor({2, 3, 3, 3}, 2), b = random_tensor({2}, 3);
+  w.requires_grad_();
+  conv2d(image, w, b, {}).backward(random_tensor({1, 2, 3, 2}, 4));
+  EXPECT_TRUE(w.grad());
+  EXPECT_FALSE(image.grad());
+  EXPECT_FALSE(b.grad());
+}
+
+// The library keeps a weight in a layout of its own: one copy for each part of a tensor that serves as a weight.
+TEST(Conv2dWeights, MayBeRowsOfOneTensor) {
+  const Tensor x = random_tensor({1, 6, 7, 16}, 1), both = random_tensor({64, 3, 3, 16}, 2);
+  for (const Tensor& part : {both.rows(0, 32), both.rows(32, 64)}) {
+    const Function f = [](const auto& in) { return conv2d(in[0], in[1], {}, {.pad = 1}); };
+    EXPECT_TRUE(close(f({x, part}), f({x, part.clone()}), 0));
+  }
+}
+
+TEST(Conv2dErrors, NameTheShapes) {
+  const Tensor x = Tensor::zeros({2, 8, 9, 7});
+  EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 3, 3, 8}), {}, {}), "conv2d: input [2,8,9,7] has 7 channels");
+  EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 3, 3, 7}), Tensor::zeros({7}), {}), "bias [7]");
+  EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 3, 3, 7}), {}, {.stride = 0}), "stride 0");
+  EXPECT_ERROR(conv2d(x, Tensor::zeros({4, 9, 9, 7}), {}, {}), "smaller than the window of [4,9,9,7]");
+  EXPECT_ERROR(conv2d(x, Tensor::zeros({4, 9, 9, 7}), {}, {.stride = 2}), "smaller than the window of [4,9,9,7]");
+  EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 0, 3, 7}), {}, {}), "weight [16,0,3,7] is empty");
+  EXPECT_ERROR(conv2d(Tensor::zeros({2, 8, 9, 0}), Tensor::zeros({16, 3, 3, 0}), {}, {}), "[2,8,9,0] wants");
+  EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 3, 3, 7}), {}, {.act = {Act::leaky_relu, -0.1F}}), "slope -0.1");
+  const Tensor i32 = Tensor::zeros({16, 3, 3, 7}, {}, DType::i32), bias = Tensor::zeros({16}, {}, DType::i32);
+  EXPECT_ERROR(conv2d(x, i32, {}, {}), "conv2d: [16,3,3,7] i32 beside [2,8,9,7] f32");
+  EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 3, 3, 7}), bias, {}), "conv2d: [16] i32 beside [2,8,9,7] f32");
+  EXPECT_ERROR(conv2d(Tensor::zeros({8, 9, 7}), Tensor::zeros({16, 3, 3, 7}), {}, {}), "[8,9,7] wants [N,H,W,C]");
+}
+
+}  // namespace
+}  // namespace md::test

@@ -1,0 +1,88 @@
+// Layer norm: every row is normalised by its own mean and variance, then scaled and shifted per channel. What a row's
+// mean and variance take away, the gradient has no component along.
+#include <cmath>
+
+#include "layers/ops.h"
+#include "tests/kit/host_map.h"
+
+namespace md::test {
+namespace {
+
+constexpr double kEps = 1e-5;
+
+std::vector<double> definition(const Tensor& x_tensor, const Tensor& weight_tensor, const Tensor& bias_tensor) {
+  std::vector<double> y = to_double(x_tensor);
+  const std::vector<double> weight = to_double(weight_tensor), bias = to_double(bias_tensor);
+  const std::size_t C = weight.size();
+  for (std::size_t row = 0; row < y.size(); row += C) {
+    double mean = 0, variance = 0;
+    for (std::size_t c = 0; c < C; ++c) mean += y[row + c] / double(C);
+    for (std::size_t c = 0; c < C; ++c) variance += (y[row + c] - mean) * (y[row + c] - mean) / double(C);
+    for (std::size_t c = 0; c < C; ++c)
+      y[row + c] = (y[row + c] - mean) / std::sqrt(variance + kEps) * weight[c] + bias[c];
+  }
+  return y;
+}
+
+Tensor op(const std::vector<Tensor>& in) { return layer_norm(in[0], in[1], in[2]); }
+
+std::vector<Tensor> inputs(const Shape& shape, Device device) {
+  return {random_tensor(shape, 1, -2, 3, device), random_tensor({shape[-1]}, 2, 0.5F, 1.5F, device),
+          random_tensor({shape[-1]}, 3, -1, 1, device)};
+}
+
+TEST(LayerNorm, EqualsItsDefinition) {
+  for_each_device([](Device device) {
+    for (const Shape& shape : {Shape{2, 3, 5, 96}, Shape{1, 7}, Shape{40, 1000}, Shape{5, 2}, Shape{300, 24}}) {
+      const std::vector<Tensor> in = inputs(shape, device);
+      EXPECT_LE(relative_l2(to_double(op(in)), definition(in[0], in[1], in[2])), 1e-6) << shape;  // float sums
+    }
+  });
+}
+
+// float keeps 7 digits of x, so a deviation of 1 around 1000 is known to 6e-5; two looks at the row lose no more.
+TEST(LayerNorm, IsExactForRowsFarFromZero) {
+  const Tensor x = random_tensor({8, 192}, 1, 999, 1001), one = Tensor::full({192}, 1), zero = Tensor::zeros({192});
+  EXPECT_LE(relative_l2(to_double(op({x, one, zero})), definition(x, one, zero)), 1e-4);
+}
+
+TEST(LayerNorm, OfOneChannelIsTheBias) {
+  const Tensor y = op({random_tensor({3, 1}, 1), Tensor::full({1}, 2.F), Tensor::full({1}, 0.5F)});
+  EXPECT_EQ(y.to_host(), std::vector<float>(3, 0.5F));
+}
+
+TEST(LayerNorm, PassesTheGradientCheck) {
+  for_each_device([](Device device) {
+    expect_gradcheck(op, inputs({2, 3, 7}, device));
+    expect_gradcheck(op, inputs({5, 40}, device));
+  });
+}
+
+TEST(LayerNorm, GradientOfARowHasNoMeanAndIsOrthogonalToTheRow) {
+  const std::vector<Tensor> in = {random_tensor({1, 50}, 1, -2, 3), Tensor::full({50}, 1), Tensor::zeros({50})};
+  const std::vector<double> dx = to_double(gradients(op, in)[0]), y = to_double(op(in));
+  double sum = 0, along = 0;
+  for (std::size_t i = 0; i < dx.size(); ++i) sum += dx[i], along += dx[i] * y[i];
+  EXPECT_NEAR(sum, 0, 1e-5);
+  EXPECT_NEAR(along, 0, 1e-4);  // eps leaves variance(row) / (variance + eps) of it
+}
+
+TEST(LayerNorm, SumsTheParameterGradientsOverChunksOfRows) {
+  // 3000 rows of 24 are several chunks; the definition is one sum.
+  const std::vector<Tensor> in = inputs({3000, 24}, {});
+  const std::vector<Tensor> got = gradients(op, in, 5);
+  const std::vector<double> dy = to_double(random_upstream({3000, 24}, 5)),
+                            xhat = definition(in[0], Tensor::full({24}, 1), Tensor::zeros({24}));
+  std::vector<double> dweight(24), dbias(24);
+  for (std::size_t i = 0; i < dy.size(); ++i) dweight[i % 24] += dy[i] * xhat[i], dbias[i % 24] += dy[i];
+  EXPECT_LE(relative_l2(to_double(got[1]), dweight), 1e-6);
+  EXPECT_LE(relative_l2(to_double(got[2]), dbias), 1e-6);
+}
+
+TEST(LayerNormErrors, NameTheShapes) {
+  EXPECT_ERROR(layer_norm(Tensor::zeros({2, 3}), Tensor::zeros({2}), Tensor::zeros({3})),
+               "layer_norm: weight [2] and bias [3] for input [2,3]");
+}
+
+}  // namespace
+}  // namespace md::test

@@ -1,0 +1,78 @@
+// The linear map of the last axis: y[r,o] = bias[o] + sum over i of x[r,i] * w[o,i], the same for every row r.
+#include "layers/ops.h"
+#include "tests/kit/host_map.h"
+
+namespace md::test {
+namespace {
+
+struct Definition {
+  std::vector<double> y, dx, dw, dbias;
+};
+
+Definition definition(const Tensor& x_tensor, const Tensor& w_tensor, const Tensor& bias_tensor,
+                      const Tensor& dy_tensor) {
+  const std::size_t O = std::size_t(w_tensor.dim(0)), I = std::size_t(w_tensor.dim(1));
+  const std::vector<double> x = to_double(x_tensor), w = to_double(w_tensor), dy = to_double(dy_tensor),
+                            bias = bias_tensor ? to_double(bias_tensor) : std::vector<double>(O);
+  const std::size_t R = x.size() / I;
+  Definition d{std::vector<double>(R * O), std::vector<double>(x.size()), std::vector<double>(w.size()),
+               std::vector<double>(O)};
+  for (std::size_t r = 0; r < R; ++r)
+    for (std::size_t o = 0; o < O; ++o) {
+      d.y[r * O + o] = bias[o];
+      d.dbias[o] += dy[r * O + o];
+      for (std::size_t i = 0; i < I; ++i) {
+        d.y[r * O + o] += x[r * I + i] * w[o * I + i];
+        d.dx[r * I + i] += dy[r * O + o] * w[o * I + i];
+        d.dw[o * I + i] += dy[r * O + o] * x[r * I + i];
+      }
+    }
+  return d;
+}
+
+Tensor op(const std::vector<Tensor>& in) { return linear(in[0], in[1], in.size() > 2 ? in[2] : Tensor()); }
+
+// Sums of up to 300 products in float, in whatever order the library takes.
+constexpr double kRounding = 2e-6;
+
+TEST(Linear, EqualsItsDefinition) {
+  for_each_device([](Device device) {
+    struct Case {
+      Shape x;
+      i64 outputs;
+      bool bias;
+    };
+    for (const Case& c : {Case{{2, 3, 5, 7}, 11, true}, Case{{1, 1}, 1, true}, Case{{300, 96}, 33, false},
+                          Case{{4, 64}, 128, true}, Case{{17}, 3, false}}) {
+      const i64 I = c.x[-1];
+      std::vector<Tensor> in = {random_tensor(c.x, 1, -1, 1, device), random_tensor({c.outputs, I}, 2, -1, 1, device)};
+      if (c.bias) in.push_back(random_tensor({c.outputs}, 3, -1, 1, device));
+      const Tensor y = op(in);
+      const Definition want = definition(in[0], in[1], c.bias ? in[2] : Tensor(), random_upstream(y.shape(), 4));
+      EXPECT_LE(relative_l2(to_double(y), want.y), kRounding) << c.x;
+      EXPECT_EQ(y.shape()[-1], c.outputs);
+      const std::vector<Tensor> got = gradients(op, in, 4);
+      EXPECT_LE(relative_l2(to_double(got[0]), want.dx), kRounding) << c.x;
+      EXPECT_LE(relative_l2(to_double(got[1]), want.dw), kRounding) << c.x;
+      if (!c.bias) continue;
+      EXPECT_LE(relative_l2(to_double(got[2]), want.dbias), kRounding) << c.x;
+    }
+  });
+}
+
+TEST(Linear, PassesTheGradientCheck) {
+  for_each_device([](Device device) {
+    expect_gradcheck(op, {random_tensor({2, 3, 7}, 1, -1, 1, device), random_tensor({5, 7}, 2, -1, 1, device),
+                          random_tensor({5}, 3, -1, 1, device)});
+  });
+}
+
+TEST(LinearErrors, NameTheShapes) {
+  EXPECT_ERROR(linear(Tensor::zeros({2, 3, 4}), Tensor::zeros({5, 3}), {}),
+               "linear: input [2,3,4] does not fit weight [5,3]");
+  EXPECT_ERROR(linear(Tensor::zeros({2, 3}), Tensor::zeros({5, 3}), Tensor::zeros({3})),
+               "linear: bias [3] for weight [5,3]");
+}
+
+}  // namespace
+}  // namespace md::test

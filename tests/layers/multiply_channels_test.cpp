@@ -1,0 +1,57 @@
+// The gate of squeeze-and-excitation, y[n,h,w,c] = x[n,h,w,c] * s[n,c]: every pixel of an image shares one factor per
+// channel, so the gradient of that factor sums over the pixels.
+#include "layers/ops.h"
+#include "tests/kit/host_map.h"
+
+namespace md::test {
+namespace {
+
+struct Definition {
+  HostMap y, dx, ds;
+};
+
+Definition definition(const HostMap& x, const HostMap& s, const HostMap& dy) {
+  Definition d{x, x, s};
+  for (i64 n = 0; n < x.dim(0); ++n)
+    for (i64 c = 0; c < x.dim(3); ++c) {
+      d.ds(n, 0, 0, c) = 0;
+      for (i64 h = 0; h < x.dim(1); ++h)
+        for (i64 w = 0; w < x.dim(2); ++w) {
+          d.y(n, h, w, c) = x(n, h, w, c) * s(n, 0, 0, c);
+          d.dx(n, h, w, c) = dy(n, h, w, c) * s(n, 0, 0, c);
+          d.ds(n, 0, 0, c) += dy(n, h, w, c) * x(n, h, w, c);
+        }
+    }
+  return d;
+}
+
+Tensor op(const std::vector<Tensor>& in) { return multiply_channels(in[0], in[1]); }
+
+TEST(MultiplyChannels, EqualsItsDefinition) {
+  for_each_device([](Device device) {
+    for (const Shape& shape : {Shape{2, 3, 5, 7}, Shape{3, 1, 1, 4}, Shape{1, 4, 2, 1}, Shape{2, 30, 21, 72}}) {
+      const Tensor x = random_tensor(shape, 1, -1, 1, device),
+                   s = random_tensor({shape[0], 1, 1, shape[3]}, 2, 0, 1, device), dy = random_upstream(shape, 3);
+      const Definition want = definition(HostMap(x), HostMap(s), HostMap(dy));
+      EXPECT_TRUE(close(op({x, s}), want.y.tensor(), 1e-7)) << shape;
+      const std::vector<Tensor> got = gradients(op, {x, s}, 3);
+      EXPECT_TRUE(close(got[0], want.dx.tensor(), 1e-7)) << shape;
+      EXPECT_TRUE(close(got[1], want.ds.tensor(), 1e-6)) << shape;  // a sum of up to 630 products in float
+    }
+  });
+}
+
+TEST(MultiplyChannels, PassesTheGradientCheck) {
+  for_each_device([](Device device) {
+    expect_gradcheck(op, {random_tensor({2, 3, 4, 5}, 1, -1, 1, device), random_tensor({2, 1, 1, 5}, 2, 0, 1, device)});
+  });
+}
+
+TEST(MultiplyChannelsErrors, NameTheShapes) {
+  EXPECT_ERROR(multiply_channels(Tensor::zeros({2, 3, 4, 5}), Tensor::zeros({2, 1, 1, 4})),
+               "multiply_channels: input [2,3,4,5] wants a gate [2,1,1,5], not [2,1,1,4]");
+  EXPECT_ERROR(multiply_channels(Tensor::zeros({2, 5}), Tensor::zeros({2, 1, 1, 5})), "is not a map [N,H,W,C]");
+}
+
+}  // namespace
+}  // namespace md::test

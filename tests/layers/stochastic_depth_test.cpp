@@ -1,0 +1,51 @@
+// Stochastic depth: a sample survives whole or not at all, and the expectation stays what it was.
+#include <cmath>
+
+#include "layers/ops.h"
+#include "tests/kit/host_map.h"
+
+namespace md::test {
+namespace {
+
+Rng draws(std::uint64_t seed = 1) { return Rng(seed, Purpose::drop_path); }
+
+TEST(StochasticDepth, DropsWholeSamplesAtTheRateAndScalesTheOthers) {
+  for_each_device([](Device device) {
+    constexpr i64 kSamples = 2000;
+    constexpr double kRate = 0.3;
+    const Tensor x = random_tensor({kSamples, 1, 2, 3}, 1, 1, 2, device);
+    const std::vector<float> from = x.to_host(), to = stochastic_depth(x, kRate, draws()).to_host();
+    double dropped = 0;
+    for (std::size_t n = 0; n < kSamples; ++n) {
+      const bool gone = to[6 * n] == 0.F;
+      dropped += gone;
+      for (std::size_t i = 6 * n; i < 6 * (n + 1); ++i) EXPECT_EQ(to[i], gone ? 0.F : from[i] * float(1 / (1 - kRate)));
+    }
+    EXPECT_NEAR(dropped / kSamples, kRate, 4 * std::sqrt(kRate * (1 - kRate) / kSamples));  // four standard errors
+  });
+}
+
+TEST(StochasticDepth, RateZeroChangesNothing) {
+  const Tensor x = random_tensor({3, 2, 2, 4}, 1);
+  EXPECT_TRUE(close(stochastic_depth(x, 0, draws()), x, 0));
+}
+
+TEST(StochasticDepth, TheDrawsDependOnTheRngAlone) {
+  const Tensor x = random_tensor({40, 1, 1, 1}, 1, 1, 2);
+  EXPECT_TRUE(close(stochastic_depth(x, 0.5, draws()), stochastic_depth(x, 0.5, draws()), 0));
+  EXPECT_FALSE(close(stochastic_depth(x, 0.5, draws()), stochastic_depth(x, 0.5, draws(2)), 0.1));
+}
+
+TEST(StochasticDepth, PassesTheGradientCheck) {
+  for_each_device([](Device device) {
+    expect_gradcheck([](const auto& in) { return stochastic_depth(in[0], 0.5, draws()); },
+                     {random_tensor({8, 2, 1, 3}, 1, -1, 1, device)});
+  });
+}
+
+TEST(StochasticDepthErrors, RateMustLeaveSomething) {
+  EXPECT_ERROR(stochastic_depth(Tensor::zeros({1, 1, 1, 1}), 1, draws()), "stochastic_depth: rate 1 is not in [0,1)");
+}
+
+}  // namespace
+}  // namespace md::test

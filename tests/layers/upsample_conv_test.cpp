@@ -1,0 +1,60 @@
+// A convolution of a map enlarged by two: y = conv2d(upsample_nearest(x, 2), w), pad 1. That composition is the
+// definition; the op must equal it without ever making the enlarged map.
+#include "layers/ops.h"
+#include "tests/kit/host_map.h"
+
+namespace md::test {
+namespace {
+
+struct Sizes {
+  const char* name;
+  Shape x;
+  i64 out;
+};
+std::ostream& operator<<(std::ostream& out, const Sizes& it) { return out << it.name; }
+
+Tensor enlarged_first(const std::vector<Tensor>& in) {
+  return conv2d(upsample_nearest(in[0], 2.), in[1], {}, {.pad = 1});
+}
+Tensor op(const std::vector<Tensor>& in) { return upsample_conv2d(in[0], in[1]); }
+
+class UpsampleConv : public ::testing::TestWithParam<Sizes> {
+ protected:
+  const Sizes s = GetParam();
+  std::vector<Tensor> inputs(Device device) const {
+    return {random_tensor(s.x, 1, -1, 1, device), random_tensor({s.out, 3, 3, s.x[3]}, 2, -1, 1, device)};
+  }
+};
+
+// The two sum the same products in another order.
+constexpr double kTolerance = 2e-6;
+
+TEST_P(UpsampleConv, EqualsEnlargingFirst) {
+  for_each_device([&](Device device) {
+    const std::vector<Tensor> in = inputs(device);
+    EXPECT_TRUE(close(op(in), enlarged_first(in), kTolerance));
+    const std::vector<Tensor> got = gradients(op, in), want = gradients(enlarged_first, in);
+    EXPECT_TRUE(close(got[0], want[0], kTolerance));
+    EXPECT_TRUE(close(got[1], want[1], kTolerance));
+  });
+}
+
+TEST_P(UpsampleConv, PassesTheGradientCheck) {
+  for_each_device([&](Device device) { expect_gradcheck(op, inputs(device)); });
+}
+
+INSTANTIATE_TEST_SUITE_P(, UpsampleConv,
+                         ::testing::Values(Sizes{"one_pixel", {1, 1, 1, 1}, 1}, Sizes{"one_row", {2, 1, 4, 3}, 2},
+                                           Sizes{"batch", {3, 3, 2, 4}, 5}, Sizes{"one_channel", {1, 4, 3, 1}, 1},
+                                           Sizes{"wide", {1, 3, 5, 17}, 16}),
+                         [](const auto& instance) { return std::string(instance.param.name); });
+
+TEST(UpsampleConvErrors, NameTheShapes) {
+  const Tensor x = Tensor::zeros({1, 2, 2, 3});
+  EXPECT_ERROR(upsample_conv2d(x, Tensor::zeros({4, 3, 3, 2})),
+               "upsample_conv2d: input [1,2,2,3] wants a weight [O,3,3,3], not [4,3,3,2]");
+  EXPECT_ERROR(upsample_conv2d(x, Tensor::zeros({3})), "not [3]");
+}
+
+}  // namespace
+}  // namespace md::test

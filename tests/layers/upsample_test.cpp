@@ -1,0 +1,143 @@
+// Interpolation reads the input at fractional positions. Output row oy stands at
+//     y = (oy + 1/2) H/h - 1/2   half_pixel: pixels are areas, outer edges coincide; cut off below 0
+//     y = oy (H-1)/(h-1)         align:      pixels are points, corners coincide
+// and bilinear takes the two rows around y, and the two columns around x, with weights 1-f and f, f the fraction.
+// Nearest takes row floor(oy H/h).
+#include <algorithm>
+#include <cmath>
+
+#include "layers/ops.h"
+#include "tests/kit/host_map.h"
+
+namespace md::test {
+namespace {
+
+struct Sizes {
+  const char* name;
+  Shape from;
+  i64 h, w;
+};
+std::ostream& operator<<(std::ostream& out, const Sizes& it) { return out << it.name; }
+
+struct Position {
+  i64 low, high;
+  double fraction;
+};
+
+Position position(i64 j, i64 from, i64 to, Corners corners) {
+  const double ratio = double(from) / double(to);
+  const double p = corners == Corners::half_pixel ? std::max(0., (double(j) + 0.5) * ratio - 0.5)
+                   : to == 1                      ? 0
+                                                  : double(j) * double(from - 1) / double(to - 1);
+  const i64 low = std::min(static_cast<i64>(std::floor(p + 1e-9)), from - 1);  // 1e-9: thirds that are not quite whole
+  return {low, std::min(low + 1, from - 1), p - double(low)};
+}
+
+HostMap bilinear(const HostMap& x, i64 h, i64 w, Corners corners) {
+  HostMap y({x.dim(0), h, w, x.dim(3)});
+  for (i64 n = 0; n < x.dim(0); ++n)
+    for (i64 oy = 0; oy < h; ++oy)
+      for (i64 ox = 0; ox < w; ++ox)
+        for (i64 c = 0; c < x.dim(3); ++c) {
+          const Position row = position(oy, x.dim(1), h, corners), column = position(ox, x.dim(2), w, corners);
+          const double f = row.fraction, g = column.fraction;
+          y(n, oy, ox, c) = (1 - f) * ((1 - g) * x(n, row.low, column.low, c) + g * x(n, row.low, column.high, c)) +
+                            f * ((1 - g) * x(n, row.high, column.low, c) + g * x(n, row.high, column.high, c));
+        }
+  return y;
+}
+
+HostMap nearest(const HostMap& x, i64 h, i64 w) {
+  HostMap y({x.dim(0), h, w, x.dim(3)});
+  for (i64 n = 0; n < x.dim(0); ++n)
+    for (i64 oy = 0; oy < h; ++oy)
+      for (i64 ox = 0; ox < w; ++ox)
+        for (i64 c = 0; c < x.dim(3); ++c) y(n, oy, ox, c) = x(n, oy * x.dim(1) / h, ox * x.dim(2) / w, c);
+  return y;
+}
+
+class Upsample : public ::testing::TestWithParam<Sizes> {
+ protected:
+  const Sizes s = GetParam();
+  Tensor input(Device device = {}) const { return random_tensor(s.from, 1, -1, 1, device); }
+};
+
+// Positions are computed in float, as PyTorch does, so a weight near position 20 is off by 1e-6.
+constexpr double kTolerance = 2e-6;
+
+TEST_P(Upsample, BilinearEqualsItsDefinition) {
+  for_each_device([&](Device device) {
+    for (const Corners corners : {Corners::half_pixel, Corners::align}) {
+      const Tensor x = input(device);
+      const Tensor want = bilinear(HostMap(x), s.h, s.w, corners).tensor();
+      EXPECT_TRUE(close(upsample_bilinear(x, s.h, s.w, corners), want, kTolerance));
+    }
+  });
+}
+
+TEST_P(Upsample, NearestEqualsItsDefinition) {
+  for_each_device([&](Device device) {
+    const Tensor x = input(device);
+    EXPECT_TRUE(close(upsample_nearest(x, s.h, s.w), nearest(HostMap(x), s.h, s.w).tensor(), 0));  // only copies
+  });
+}
+
+TEST_P(Upsample, PassesTheGradientCheck) {
+  for_each_device([&](Device device) {
+    for (const Corners corners : {Corners::half_pixel, Corners::align}) {
+      expect_gradcheck([&](const auto& in) { return upsample_bilinear(in[0], s.h, s.w, corners); }, {input(device)});
+    }
+    expect_gradcheck([&](const auto& in) { return upsample_nearest(in[0], s.h, s.w); }, {input(device)});
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(, Upsample,
+                         ::testing::Values(Sizes{"twice", {2, 3, 4, 5}, 6, 8}, Sizes{"four_times", {1, 2, 3, 1}, 8, 12},
+                                           Sizes{"odd_ratio", {2, 5, 7, 3}, 9, 13},
+                                           Sizes{"smaller", {1, 9, 7, 2}, 3, 5},
+                                           Sizes{"taller_and_narrower", {1, 3, 8, 4}, 7, 3},
+                                           Sizes{"same_size", {1, 4, 3, 2}, 4, 3},
+                                           Sizes{"from_1x1", {2, 1, 1, 3}, 4, 5}, Sizes{"to_1x1", {2, 4, 5, 3}, 1, 1},
+                                           Sizes{"many_channels", {1, 2, 3, 131}, 4, 6}),
+                         [](const auto& instance) { return std::string(instance.param.name); });
+
+// Interpolation weights sum to one, so a constant stays what it is, and every unit of gradient arrives somewhere.
+TEST(UpsampleInvariants, ConstantsAndGradientSumsAreKept) {
+  const Tensor x = Tensor::full({1, 5, 7, 2}, 3.F);
+  EXPECT_TRUE(close(upsample_bilinear(x, 13, 11), Tensor::full({1, 13, 11, 2}, 3.F), 1e-6));
+  x.requires_grad_();
+  sum(upsample_bilinear(x, 13, 11)).backward();
+  EXPECT_NEAR(double(sum(x.grad()).item()), 13 * 11 * 2, 1e-3);
+}
+
+// With scale_factor = 1.7, 6 rows become floor(10.2) = 10, and PyTorch walks in steps of 1/1.7, not 6/10.
+TEST(UpsampleByFactor, WalksInStepsOfOneOverTheFactor) {
+  const Tensor x = random_tensor({1, 6, 5, 2}, 1);
+  const Tensor y = upsample_bilinear(x, 1.7);
+  EXPECT_EQ(y.shape(), (Shape{1, 10, 8, 2}));
+  const HostMap in(x), out(y);
+  const double row = 3.5 / 1.7 - 0.5, column = 2.5 / 1.7 - 0.5;  // of output (3,2): between rows 1, 2; columns 0, 1
+  const double f = row - 1, g = column;
+  EXPECT_NEAR(
+      out(0, 3, 2, 1),
+      (1 - f) * ((1 - g) * in(0, 1, 0, 1) + g * in(0, 1, 1, 1)) + f * ((1 - g) * in(0, 2, 0, 1) + g * in(0, 2, 1, 1)),
+      1e-6);
+  expect_gradcheck([](const auto& input) { return upsample_bilinear(input[0], 1.7); }, {x});
+}
+
+TEST(UpsampleByFactor, EqualsTheSizeWhereTheProductIsWhole) {
+  const Tensor x = random_tensor({1, 6, 4, 2}, 1);
+  EXPECT_TRUE(close(upsample_bilinear(x, 2.), upsample_bilinear(x, 12, 8), 0));
+  EXPECT_TRUE(close(upsample_nearest(x, 0.5), upsample_nearest(x, 3, 2), 0));
+}
+
+TEST(UpsampleErrors, NameTheShapes) {
+  const Tensor x = Tensor::zeros({1, 4, 5, 2});
+  EXPECT_ERROR(upsample_bilinear(x, 0, 3), "upsample_bilinear: input [1,4,5,2] cannot become 0 x 3");
+  EXPECT_ERROR(upsample_nearest(x, 0.1), "upsample_nearest: input [1,4,5,2] cannot become 0 x 0");
+  EXPECT_ERROR(upsample_nearest(x, -2.), "scale factor -2 is not positive");
+  EXPECT_ERROR(upsample_bilinear(Tensor::zeros({4, 5}), 8, 8), "input [4,5] is not a map [N,H,W,C]");
+}
+
+}  // namespace
+}  // namespace md::test

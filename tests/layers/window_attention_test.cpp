@@ -1,0 +1,226 @@
+// Window attention as its published steps, one after the other: pad the map to whole windows, roll it, cut it into
+// windows, attend inside each, put the windows back, roll back, cut the padding off.
+#include <cmath>
+#include <limits>
+
+#include "layers/ops.h"
+#include "tests/kit/host_map.h"
+
+namespace md::test {
+namespace {
+
+constexpr i64 kTokens = kWindow * kWindow;
+
+struct Setting {
+  const char* name;
+  Shape map;  // [N,H,W,C]
+  WindowSpec spec;
+  bool own_values;  // v comes with q and k; or as a tensor of its own
+};
+std::ostream& operator<<(std::ostream& out, const Setting& it) { return out << it.name; }
+
+const Setting kSettings[] = {
+    {"one_window", {2, 7, 7, 8}, {2, 0}, true},
+    {"whole_windows", {1, 14, 21, 6}, {3, 0}, true},
+    {"whole_windows_shifted", {2, 14, 14, 4}, {1, 3}, true},
+    {"padded", {2, 9, 12, 6}, {2, 0}, true},
+    {"padded_shifted", {1, 10, 13, 12}, {3, 3}, true},
+    {"smaller_than_a_window", {2, 3, 5, 4}, {2, 0}, true},
+    {"smaller_than_a_window_shifted", {2, 3, 5, 4}, {2, 3}, true},
+    {"one_pixel", {1, 1, 1, 2}, {1, 3}, true},
+    {"given_values", {2, 9, 10, 8}, {2, 0}, false},
+    {"given_values_shifted", {1, 8, 15, 34}, {1, 3}, false},
+    {"wide_heads", {1, 8, 7, 64}, {2, 3}, true},
+};
+
+/// qkv, padding, table and, if they are given, v.
+std::vector<Tensor> inputs(const Setting& s, Device device = {}) {
+  const i64 C = s.map[3], parts = s.own_values ? 3 : 2;
+  std::vector<Tensor> in = {random_tensor({s.map[0], s.map[1], s.map[2], parts * C}, 1, -2, 2, device),
+                            random_tensor({parts * C}, 2, -2, 2, device),
+                            random_tensor({169, s.spec.heads}, 3, -2, 2, device)};
+  if (!s.own_values) in.push_back(random_tensor(s.map, 4, -2, 2, device));
+  return in;
+}
+
+Function op(const Setting& s) {
+  return [spec = s.spec](const std::vector<Tensor>& in) {
+    return window_attention(in[0], in.size() > 3 ? in[3] : Tensor(), in[1], in[2], spec);
+  };
+}
+
+/// A map with its padding, rolled up and left: channel c of part `part` of the token that lies at (y,x) after the roll.
+class Rolled {
+ public:
+  Rolled(const Setting& s, const std::vector<Tensor>& in)
+      : s_(s), qkv_(in[0]), v_(in.size() > 3 ? in[3] : in[0]), padding_(to_double(in[1])) {}
+
+  i64 rows() const { return (s_.map[1] + kWindow - 1) / kWindow * kWindow; }
+  i64 columns() const { return (s_.map[2] + kWindow - 1) / kWindow * kWindow; }
+  i64 row_before(i64 y) const { return (y + s_.spec.shift) % rows(); }
+  i64 column_before(i64 x) const { return (x + s_.spec.shift) % columns(); }
+  bool inside(i64 y, i64 x) const { return row_before(y) < s_.map[1] && column_before(x) < s_.map[2]; }
+
+  double operator()(i64 part, i64 n, i64 y, i64 x, i64 c) const {
+    const bool given = part == 2 && !s_.own_values;
+    const i64 channel = given ? c : part * s_.map[3] + c;
+    if (inside(y, x)) return (given ? v_ : qkv_)(n, row_before(y), column_before(x), channel);
+    return given ? 0 : padding_[std::size_t(channel)];
+  }
+
+ private:
+  const Setting& s_;
+  HostMap qkv_, v_;
+  std::vector<double> padding_;
+};
+
+/// The part of the rolled map that a row (or column) belongs to: tokens of different parts do not see each other.
+i64 part_of(i64 at, i64 side, i64 shift) { return at < side - kWindow ? 0 : at < side - shift ? 1 : 2; }
+
+HostMap definition(const Setting& s, const std::vector<Tensor>& in) {
+  const Rolled rolled(s, in);
+  const std::vector<double> table = to_double(in[2]);
+  const i64 heads = s.spec.heads, shift = s.spec.shift, d = s.map[3] / heads;
+  HostMap out(s.map);
+  const auto attend = [&](i64 n, i64 top, i64 left, i64 h) {
+    for (i64 i = 0; i < kTokens; ++i) {
+      const i64 yi = top + i / kWindow, xi = left + i % kWindow;
+      if (!rolled.inside(yi, xi)) continue;  // cut off at the end
+      std::vector<double> p(kTokens);
+      double sum = 0;
+      for (i64 j = 0; j < kTokens; ++j) {
+        const i64 yj = top + j / kWindow, xj = left + j % kWindow;
+        double score = table[std::size_t(((yi - yj + 6) * 13 + xi - xj + 6) * heads + h)];
+        for (i64 c = h * d; c < (h + 1) * d; ++c)
+          score += rolled(0, n, yi, xi, c) * rolled(1, n, yj, xj, c) / std::sqrt(double(d));
+        const bool apart = part_of(yi, rolled.rows(), shift) != part_of(yj, rolled.rows(), shift) ||
+                           part_of(xi, rolled.columns(), shift) != part_of(xj, rolled.columns(), shift);
+        if (shift > 0 && apart) score -= 100;
+        sum += p[std::size_t(j)] = std::exp(score);
+      }
+      for (i64 j = 0; j < kTokens; ++j)
+        for (i64 c = h * d; c < (h + 1) * d; ++c)
+          out(n, rolled.row_before(yi), rolled.column_before(xi), c) +=
+              p[std::size_t(j)] / sum * rolled(2, n, top + j / kWindow, left + j % kWindow, c);
+    }
+  };
+  for (i64 n = 0; n < s.map[0]; ++n)
+    for (i64 top = 0; top < rolled.rows(); top += kWindow)
+      for (i64 left = 0; left < rolled.columns(); left += kWindow)
+        for (i64 h = 0; h < heads; ++h) attend(n, top, left, h);
+  return out;
+}
+
+class WindowAttention : public ::testing::TestWithParam<Setting> {
+ protected:
+  const Setting s = GetParam();
+};
+
+TEST_P(WindowAttention, EqualsItsDefinition) {
+  for_each_device([&](Device device) {
+    const std::vector<Tensor> in = inputs(s, device);
+    poison_pool(s.map, device);
+    EXPECT_TRUE(close(op(s)(in), definition(s, in).tensor(), 2e-6));  // exponentials of scores of about 5: 10 roundings
+  });
+}
+
+/// A difference quotient for each input of these maps would take long: along one random direction through all of them.
+TEST_P(WindowAttention, GradientPredictsTheChangeAlongARandomDirection) {
+  const std::vector<Tensor> in = inputs(s);
+  const std::vector<Tensor> g = gradients(op(s), in);
+  const std::vector<double> dy = to_double(random_upstream(s.map, 1001));
+  double predicted = 0, size = 0;
+  std::vector<Tensor> directions;
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    directions.push_back(random_tensor(in[i].shape(), 50 + i));
+    const std::vector<double> gradient = to_double(g[i]), direction = to_double(directions[i]);
+    for (std::size_t k = 0; k < gradient.size(); ++k) {
+      predicted += gradient[k] * direction[k];
+      size += gradient[k] * gradient[k];
+    }
+  }
+  const auto moved = [&](double step) {
+    std::vector<Tensor> at;
+    for (std::size_t i = 0; i < in.size(); ++i) at.push_back(add(in[i], scale(directions[i], float(step))));
+    const std::vector<double> y = to_double(op(s)(at));
+    double sum = 0;
+    for (std::size_t k = 0; k < y.size(); ++k) sum += y[k] * dy[k];
+    return sum;
+  };
+  // Against |gradient|, which a random direction of about that many unit components would see a part of.
+  EXPECT_NEAR((moved(1e-3) - moved(-1e-3)) / 2e-3, predicted, 5e-3 * std::sqrt(size));
+}
+
+INSTANTIATE_TEST_SUITE_P(, WindowAttention, ::testing::ValuesIn(kSettings),
+                         [](const auto& instance) { return std::string(instance.param.name); });
+
+TEST(WindowAttentionGradient, PassesTheGradientCheck) {
+  for (const Setting& s :
+       {Setting{"padded", {1, 8, 3, 4}, {2, 0}, true}, Setting{"shifted", {1, 8, 3, 4}, {2, 3}, true},
+        Setting{"given values", {2, 3, 8, 2}, {1, 3}, false}}) {
+    SCOPED_TRACE(s.name);
+    for_each_device([&](Device device) { expect_gradcheck(op(s), inputs(s, device)); });
+  }
+}
+
+// Swin's padding takes part: a padded token has the keys and values of a zero token, which are the bias of the linear
+// layer. Their gradient belongs to that bias; their queries' results are cut off, so queries get none.
+TEST(WindowAttentionPadding, HasKeysAndValuesButNoQueries) {
+  const Setting s = kSettings[3];
+  const std::vector<double> g = to_double(gradients(op(s), inputs(s))[1]);
+  const i64 C = s.map[3];
+  for (i64 c = 0; c < 3 * C; ++c) EXPECT_EQ(g[std::size_t(c)] == 0, c < C) << c;
+  const Setting whole = kSettings[1];
+  EXPECT_EQ(gradients(op(whole), inputs(whole))[1].to_host(), std::vector<float>(18, 0.F));
+}
+
+// A mask of -100 is not infinity: a large enough score reaches through it. 200 in the table is.
+TEST(WindowAttentionMask, IsMinusOneHundred) {
+  const Setting s = kSettings[2];
+  std::vector<Tensor> in = inputs(s);
+  for (const float bias : {200.F, 50.F}) {
+    Tensor table = Tensor::zeros({169, 1});
+    for (i64 at = 0; at < 169; ++at) table.data()[at] = at == 84 ? 0.F : bias;  // 84: a token and itself
+    in[2] = table;
+    EXPECT_TRUE(close(op(s)(in), definition(s, in).tensor(), 1e-4));  // float: scores of 200 are known to 1.5e-5
+  }
+}
+
+// A score that is no number must be seen in the loss: the softmax of its row is none either, never a uniform one.
+TEST(WindowAttentionScores, ThatAreNoNumbersMakeNone) {
+  const Setting s{"", {1, 7, 7, 4}, {1, 0}, false};
+  for (const float query : {std::numeric_limits<float>::quiet_NaN(), 1e30F}) {
+    for_each_device([&](Device device) {
+      std::vector<Tensor> in = inputs(s);
+      for (i64 i = 0; i < 4; ++i) in[0].data()[i] = query;         // of the first token
+      for (i64 i = 4; i < 8; ++i) in[0].data()[i] = query * 1e9F;  // and its key: the product is beyond a float
+      for (Tensor& t : in) t = t.to(device);
+      const std::vector<float> y = op(s)(in).to_host();
+      for (i64 c = 0; c < 4; ++c) EXPECT_FALSE(std::isfinite(y[std::size_t(c)])) << query << ", channel " << c;
+    });
+  }
+}
+
+TEST(WindowAttentionThreads, TwoRunsAgreeBitForBit) {
+  const Setting s{"", {3, 30, 40, 24}, {3, 3}, true};
+  const std::vector<Tensor> a = gradients(op(s), inputs(s)), b = gradients(op(s), inputs(s));
+  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_EQ(a[i].to_host(), b[i].to_host());
+}
+
+TEST(WindowAttentionErrors, NameTheShapes) {
+  const Tensor table = Tensor::zeros({169, 2});
+  const auto call = [&](const Shape& qkv, const Shape& v, const Shape& padding, const WindowSpec& spec) {
+    return window_attention(Tensor::zeros(qkv), v.rank() ? Tensor::zeros(v) : Tensor(), Tensor::zeros(padding), table,
+                            spec);
+  };
+  EXPECT_ERROR(call({1, 7, 7, 15}, {}, {15}, {2, 0}),
+               "window_attention: input [1,7,7,15] does not divide into 3 parts of 2 heads");
+  EXPECT_ERROR(call({1, 7, 7, 8}, {1, 7, 6, 4}, {8}, {2, 0}),
+               "window_attention: values [1,7,6,4] for queries and keys [1,7,7,8]");
+  EXPECT_ERROR(call({1, 7, 7, 12}, {}, {4}, {2, 0}), "window_attention: padding [4] for input [1,7,7,12]");
+  EXPECT_ERROR(call({1, 7, 7, 12}, {}, {12}, {4, 0}), "window_attention: bias table [169,2], not [169,4]");
+  EXPECT_ERROR(call({1, 7, 7, 12}, {}, {12}, {2, 7}), "window_attention: shift 7 of windows of 7");
+}
+
+}  // namespace
+}  // namespace md::test

@@ -1,0 +1,456 @@
+// Does the gradient check notice a wrong backward? For every op of layers/ops.h: the check passes, and fails once the
+// gradient of any input is negated or dropped, or one of its terms is. So for the losses. An op without a row here
+// fails the test.
+#include <cmath>
+#include <fstream>
+#include <regex>
+#include <set>
+
+#include "layers/ops.h"
+#include "losses/metric_depth.h"
+#include "losses/silog.h"
+#include "tests/kit/testing.h"
+
+namespace md::test {
+namespace {
+
+using Inputs = std::vector<Tensor>;
+
+/// A backward that forgets one term of a sum.
+struct LostTerm {
+  const char* term;
+  int input;
+  std::function<Tensor(const Inputs& x, const Tensor& dy)> wrong;
+};
+
+struct Op {
+  const char* name;  // in layers/ops.h
+  Function f;
+  Inputs inputs;
+  GradcheckOptions options = {};
+  std::vector<LostTerm> lost = {};
+};
+
+/// dy * factor(x), element by element.
+Tensor times(const Tensor& dy, const Tensor& x, double (*factor)(double)) {
+  std::vector<float> values = dy.to_host();
+  const std::vector<float> at = x.to_host();
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] *= float(factor(double(at[i])));
+  return Tensor::from_host(values, x.shape());
+}
+
+double logistic(double x) { return 1 / (1 + std::exp(-x)); }
+
+/// Training: dx = w * rstd * (dy - mean(dy) - xhat * mean(dy * xhat)); `lost` 0, 1, 2 is the term left out.
+Tensor batch_norm_dx_without(int lost, const Inputs& in, const Tensor& dy_tensor, double eps) {
+  const std::vector<double> x = to_double(in[0]), w = to_double(in[1]), dy = to_double(dy_tensor);
+  const std::size_t C = w.size(), R = x.size() / C;
+  std::vector<float> dx(x.size());
+  for (std::size_t c = 0; c < C; ++c) {
+    const auto mean = [&](auto value) {
+      double total = 0;
+      for (std::size_t r = 0; r < R; ++r) total += value(r * C + c);
+      return total / double(R);
+    };
+    const double mu = mean([&](std::size_t i) { return x[i]; });
+    const double rstd = 1 / std::sqrt(mean([&](std::size_t i) { return (x[i] - mu) * (x[i] - mu); }) + eps);
+    const auto xhat = [&](std::size_t i) { return (x[i] - mu) * rstd; };
+    const double mean_dy = mean([&](std::size_t i) { return dy[i]; });
+    const double mean_dy_xhat = mean([&](std::size_t i) { return dy[i] * xhat(i); });
+    for (std::size_t i = c; i < x.size(); i += C) {
+      const double terms[] = {dy[i], -mean_dy, -xhat(i) * mean_dy_xhat};
+      dx[i] = float(w[c] * rstd * (terms[0] + terms[1] + terms[2] - terms[lost]));
+    }
+  }
+  return Tensor::from_host(dx, in[0].shape());
+}
+
+/// |z| < 3 in both modes: no kink of hardswish is in reach.
+Op batch_norm_op(bool training, Activation act) {
+  const Tensor mean = random_tensor({3}, 4, -0.5F, 0.5F), var = random_tensor({3}, 5, 1.F, 1.5F);
+  Op op{"batch_norm",
+        [=](const Inputs& in) {
+          return batch_norm(in[0], in[1], in[2], {mean.clone(), var.clone(), 0.1F, training}, {1e-3F, act});
+        },
+        {random_tensor({2, 4, 5, 3}, 1, -2, 2), random_tensor({3}, 2, 0.5F, 1.F), random_tensor({3}, 3, -0.4F, 0.4F)}};
+  if (training && act.kind == Act::none) {
+    const char* names[] = {"dy", "mean(dy)", "xhat * mean(dy * xhat)"};
+    for (const int lost : {0, 1, 2}) {
+      op.lost.push_back({names[lost], 0, [lost](const Inputs& in, const Tensor& dy) {
+                           return batch_norm_dx_without(lost, in, dy, 1e-3);
+                         }});
+    }
+  }
+  return op;
+}
+
+/// Far from the kink of leaky_relu on both sides: |conv| <= 2.3 < 4.
+Op conv2d_leaky() {
+  const Conv2dSpec spec{.stride = 2, .pad = 1, .act = {Act::leaky_relu, 0.2F}};
+  const Function linear = [=](const Inputs& in) {
+    Conv2dSpec bare = spec;
+    bare.act = {};
+    return conv2d(in[0], in[1], in[2], bare);
+  };
+  Op op{"conv2d",
+        [=](const Inputs& in) { return conv2d(in[0], in[1], in[2], spec); },
+        {random_tensor({2, 5, 6, 3}, 1), random_tensor({2, 3, 3, 3}, 2, -0.085F, 0.085F),
+         Tensor::from_host(std::vector<float>{4.F, -4.F}, {2})}};
+  for (const int input : {0, 1, 2}) {
+    op.lost.push_back({"slope of the activation", input,
+                       [=](const Inputs& in, const Tensor&) { return gradients(linear, in)[std::size_t(input)]; }});
+  }
+  return op;
+}
+
+std::vector<Op> convolutions_and_norms() {
+  const Conv2dSpec grouped{.pad = 2, .dilation = 2, .groups = 2};
+  const Conv2dSpec depthwise{.stride = 2, .pad = 2, .groups = 3};
+  return {
+      conv2d_leaky(),
+      {"conv2d",
+       [=](const Inputs& in) { return conv2d(in[0], in[1], in[2], grouped); },
+       {random_tensor({1, 5, 4, 4}, 1), random_tensor({6, 3, 3, 2}, 2), random_tensor({6}, 3)}},
+      {"conv2d",
+       [=](const Inputs& in) { return conv2d(in[0], in[1], {}, depthwise); },
+       {random_tensor({2, 6, 5, 3}, 1), random_tensor({5, 5, 3}, 2)}},
+      batch_norm_op(true, {}),
+      batch_norm_op(true, {Act::hardswish}),
+      batch_norm_op(false, {Act::hardswish}),
+  };
+}
+
+std::vector<Op> pointwise() {
+  const Inputs x = {random_tensor({3, 7, 11}, 1, -5, 8)};
+  return {
+      {"relu", [](const Inputs& in) { return relu(in[0]); }, x, {.kinks = {0}}},
+      {"relu6", [](const Inputs& in) { return relu6(in[0]); }, x, {.kinks = {0, 6}}},
+      {"leaky_relu", [](const Inputs& in) { return leaky_relu(in[0], 0.2F); }, x, {.kinks = {0}}},
+      {"hardswish",
+       [](const Inputs& in) { return hardswish(in[0]); },
+       {random_tensor({4, 9}, 1, -2.9F, 2.9F)},  // d = x/3 + 1/2
+       {},
+       {{"x/3", 0, [](const Inputs& in, const Tensor& dy) { return times(dy, in[0], [](double) { return 0.5; }); }},
+        {"1/2", 0,
+         [](const Inputs& in, const Tensor& dy) { return times(dy, in[0], [](double v) { return v / 3; }); }}}},
+      {"hardswish", [](const Inputs& in) { return hardswish(in[0]); }, x, {.kinks = {-3, 3}}},
+      {"hardsigmoid", [](const Inputs& in) { return hardsigmoid(in[0]); }, x, {.kinks = {-3, 3}}},
+      {"elu", [](const Inputs& in) { return elu(in[0]); }, x},
+      {"l2_normalize",
+       [](const Inputs& in) { return l2_normalize(in[0]); },
+       {random_tensor({6, 3}, 1, 0.5F, 2)},  // dx = (dy - y (y . dy)) / |x|
+       {},
+       {{"y (y . dy)", 0,
+         [](const Inputs& in, const Tensor& dy) {
+           std::vector<float> dx = dy.to_host();
+           const std::vector<float> values = in[0].to_host();
+           for (std::size_t i = 0; i < dx.size(); ++i) {
+             const float* row = &values[i / 3 * 3];
+             dx[i] /= std::sqrt(row[0] * row[0] + row[1] * row[1] + row[2] * row[2]);
+           }
+           return Tensor::from_host(dx, dy.shape());
+         }}}},
+      {"sigmoid",
+       [](const Inputs& in) { return sigmoid(in[0]); },
+       {random_tensor({4, 9}, 1, -3, 3)},  // d = s - s^2
+       {},
+       {{"s", 0,
+         [](const Inputs& in, const Tensor& dy) {
+           return times(dy, in[0], [](double v) { return -logistic(v) * logistic(v); });
+         }},
+        {"-s^2", 0, [](const Inputs& in, const Tensor& dy) { return times(dy, in[0], logistic); }}}},
+      {"scale", [](const Inputs& in) { return scale(in[0], -2.5F); }, x},
+  };
+}
+
+std::vector<Op> combining() {
+  const Inputs two = {random_tensor({2, 3, 4, 5}, 1), random_tensor({2, 3, 4, 5}, 2)};
+  return {
+      {"add", [](const Inputs& in) { return add(in[0], in[1]); }, two},
+      {"multiply", [](const Inputs& in) { return multiply(in[0], in[1]); }, two},
+      {"multiply",
+       [](const Inputs& in) { return multiply(in[0], in[0]); },  // both terms meet in one input
+       {two[0]},
+       {},
+       {{"one factor's", 0,
+         [](const Inputs& in, const Tensor& dy) { return times(dy, in[0], [](double v) { return v; }); }}}},
+      {"multiply_channels",
+       [](const Inputs& in) { return multiply_channels(in[0], in[1]); },
+       {two[0], random_tensor({2, 1, 1, 5}, 3)}},
+      {"concat",
+       [](const Inputs& in) {
+         return concat({in[0], in[1], in[2]});
+       },
+       {random_tensor({2, 3, 4, 5}, 1), random_tensor({2, 3, 4, 1}, 2), random_tensor({2, 3, 4, 2}, 3)}},
+      {"slice_channels", [](const Inputs& in) { return slice_channels(in[0], 1, 4); }, {two[0]}},
+      {"sum", [](const Inputs& in) { return sum(in[0]); }, {two[0]}},
+      {"mean", [](const Inputs& in) { return mean(in[0]); }, {two[0]}},
+  };
+}
+
+/// Values 0.1 apart: a difference quotient does not change which is the largest.
+Tensor apart(const Shape& shape) {
+  std::vector<float> values(std::size_t(shape.numel()));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = 0.1F * float(i * 37 % values.size());
+  return Tensor::from_host(values, shape);
+}
+
+std::vector<Op> resampling() {
+  const Inputs x = {random_tensor({2, 4, 6, 3}, 1)};
+  return {
+      {"upsample_bilinear", [](const Inputs& in) { return upsample_bilinear(in[0], 7, 13); }, x},
+      {"upsample_bilinear", [](const Inputs& in) { return upsample_bilinear(in[0], 9, 5, Corners::align); }, x},
+      {"upsample_nearest", [](const Inputs& in) { return upsample_nearest(in[0], 7, 4); }, x},
+      {"adaptive_avg_pool", [](const Inputs& in) { return adaptive_avg_pool(in[0], 3, 4); }, x},
+      {"adaptive_avg_pool", [](const Inputs& in) { return adaptive_avg_pool(in[0], 1, 1); }, x},
+      {"pad_reflect",
+       [](const Inputs& in) { return pad_reflect(in[0], 6, 8); },
+       x,
+       {},
+       {{"reflected pixels'", 0, [](const Inputs&, const Tensor& dy) { return crop(dy, 4, 6); }}}},
+      {"crop", [](const Inputs& in) { return crop(in[0], 3, 5); }, x},
+      {"max_pool",
+       [](const Inputs& in) {
+         return max_pool(in[0], {3, 2, 1});
+       },
+       {apart({2, 5, 4, 3})}},
+      {"upsample_conv2d",
+       [](const Inputs& in) { return upsample_conv2d(in[0], in[1]); },
+       {random_tensor({2, 3, 4, 3}, 1), random_tensor({2, 3, 3, 3}, 2)}},
+  };
+}
+
+/// dplane of local_planar_guidance for cells of 4, without the part of `lost`: u, v, 1 and 1/D are the derivatives of
+/// depth = n4 / D, D = n1 u + n2 v + n3.
+Tensor guidance_gradient_without(int lost, const Inputs& in, const Tensor& ddepth) {
+  const std::vector<double> n = to_double(in[0]), up = to_double(ddepth);
+  const i64 width = ddepth.dim(2);
+  std::vector<float> dplane(n.size());
+  for (i64 k = 0; k < i64(up.size()); ++k) {
+    const i64 i = k / width, j = k % width;
+    const std::size_t cell = std::size_t(i / 4 * (width / 4) + j / 4) * 4;
+    const double u = (double(j % 4) - 1.5) / 4, v = (double(i % 4) - 1.5) / 4,
+                 D = n[cell] * u + n[cell + 1] * v + n[cell + 2];
+    const double parts[] = {u, v, 1, -D / n[cell + 3]};
+    for (int part = 0; part < 4; ++part) {
+      if (part != lost)
+        dplane[cell + std::size_t(part)] -= float(up[std::size_t(k)] * n[cell + 3] / (D * D) * parts[part]);
+    }
+  }
+  return Tensor::from_host(dplane, in[0].shape());
+}
+
+std::vector<Op> planar_guidance() {
+  const Tensor facing =
+      concat({random_tensor({2, 2, 3, 2}, 1, -0.5F, 0.5F), random_tensor({2, 2, 3, 2}, 2, 0.8F, 1.5F)});
+  Op guidance{"local_planar_guidance", [](const Inputs& in) { return local_planar_guidance(in[0], 4); }, {facing}};
+  const char* terms[] = {"dn1", "dn2", "dn3", "dn4"};
+  for (const int lost : {0, 1, 2, 3}) {
+    guidance.lost.push_back({terms[lost], 0, [lost](const Inputs& in, const Tensor& dy) {
+                               return guidance_gradient_without(lost, in, dy);
+                             }});
+  }
+  return {guidance,
+          {"plane_equation",
+           [](const Inputs& in) { return plane_equation(in[0], 2.F); },
+           {random_tensor({2, 3, 4, 3}, 1, -3, 3)}}};
+}
+
+/// dL/ddepth_i = 100 / (n L) (d_i - v mean(d)) / depth_i; `lost` 0, 1 is the term left out of the difference.
+Tensor silog_gradient_without(int lost, const Tensor& depth_m, const Tensor& target_m, double dy) {
+  const std::vector<double> p = to_double(depth_m), t = to_double(target_m);
+  const double n = double(p.size()), L = double(silog(depth_m, target_m, {}).item());
+  const auto d = [&](std::size_t i) { return std::log(p[i] / t[i]); };
+  double mean = 0;
+  for (std::size_t i = 0; i < p.size(); ++i) mean += d(i) / n;
+  std::vector<float> dx(p.size());
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    dx[i] = float(dy * 100 / (n * L) * (lost == 0 ? -0.85 * mean : d(i)) / p[i]);
+  }
+  return Tensor::from_host(dx, depth_m.shape());
+}
+
+std::vector<Op> losses() {
+  const Tensor target_m = random_tensor({2, 3, 5}, 1, 1, 4), depth_m = random_tensor({1, 3, 4}, 2, 0.5F, 3.F);
+  Op si{"silog", [=](const Inputs& in) { return silog(in[0], target_m, {}); }, {random_tensor({2, 3, 5, 1}, 3, 2, 6)}};
+  const char* terms[] = {"d", "v mean(d)"};
+  for (const int lost : {0, 1}) {
+    si.lost.push_back({terms[lost], 0, [=](const Inputs& in, const Tensor& dy) {
+                         return silog_gradient_without(lost, in[0], target_m, double(dy.item()));
+                       }});
+  }
+  // A sum over pairs: those that are pulled together, and those of each range that are pushed apart.
+  MetricDepthOptions options;
+  options.reduction = MetricDepthOptions::Reduction::sum;
+  const auto with = [=](const MetricDepthOptions& o) -> Function {
+    return [=](const Inputs& in) { return metric_depth(in[0], depth_m, {{0, 1, 1}}, o); };
+  };
+  Op pairs{"metric_depth", with(options), {random_tensor({1, 3, 4, 3}, 4)}, {.step = 2e-3F}};
+  MetricDepthOptions no_positives = options, no_ranges = options;
+  no_positives.positive_below_m = 0;
+  no_ranges.ranges.clear();
+  for (const auto& [term, rest] : {std::pair{"the positives", no_positives}, std::pair{"the ranges", no_ranges}}) {
+    pairs.lost.push_back({term, 0, [f = with(rest)](const Inputs& in, const Tensor&) { return gradients(f, in)[0]; }});
+  }
+  return {si, pairs};
+}
+
+/// dx = rstd * (g - mean(g) - xhat * mean(g * xhat)), g = dy * weight, over each row; `lost` is the term left out.
+Tensor layer_norm_dx_without(int lost, const Inputs& in, const Tensor& dy_tensor) {
+  const std::vector<double> x = to_double(in[0]), w = to_double(in[1]), dy = to_double(dy_tensor);
+  const std::size_t C = w.size();
+  std::vector<float> dx(x.size());
+  for (std::size_t row = 0; row < x.size(); row += C) {
+    const auto mean = [&](auto value) {
+      double total = 0;
+      for (std::size_t c = 0; c < C; ++c) total += value(c);
+      return total / double(C);
+    };
+    const double mu = mean([&](std::size_t c) { return x[row + c]; });
+    const double rstd =
+        1 / std::sqrt(mean([&](std::size_t c) { return (x[row + c] - mu) * (x[row + c] - mu); }) + 1e-5);
+    const auto g = [&](std::size_t c) { return dy[row + c] * w[c]; };
+    const auto xhat = [&](std::size_t c) { return (x[row + c] - mu) * rstd; };
+    const double mean_g = mean(g), mean_gx = mean([&](std::size_t c) { return g(c) * xhat(c); });
+    for (std::size_t c = 0; c < C; ++c) {
+      const double terms[] = {g(c), -mean_g, -xhat(c) * mean_gx};
+      dx[row + c] = float(rstd * (terms[0] + terms[1] + terms[2] - terms[lost]));
+    }
+  }
+  return Tensor::from_host(dx, in[0].shape());
+}
+
+/// y * dy: what is left of dx = y * (dy - sum over the row of y * dy).
+Tensor softmax_dx_without_sum(const Inputs& in, const Tensor& dy) { return multiply(softmax(in[0]), dy); }
+
+std::vector<Op> transformer() {
+  Op norm{"layer_norm",
+          [](const Inputs& in) { return layer_norm(in[0], in[1], in[2]); },
+          {random_tensor({3, 4, 7}, 1, -2, 3), random_tensor({7}, 2, 0.5F, 1.5F), random_tensor({7}, 3)}};
+  const char* names[] = {"g", "mean(g)", "xhat * mean(g * xhat)"};
+  for (const int lost : {0, 1, 2}) {
+    norm.lost.push_back(
+        {names[lost], 0, [lost](const Inputs& in, const Tensor& dy) { return layer_norm_dx_without(lost, in, dy); }});
+  }
+  const WindowSpec shifted{.heads = 2, .shift = 3};
+  return {
+      norm,
+      {"linear",
+       [](const Inputs& in) { return linear(in[0], in[1], in[2]); },
+       {random_tensor({2, 3, 5}, 1), random_tensor({4, 5}, 2), random_tensor({4}, 3)}},
+      {"group_norm",
+       [](const Inputs& in) { return group_norm(in[0], 2, in[1], in[2]); },
+       {random_tensor({2, 3, 2, 4}, 1, -2, 3), random_tensor({4}, 2, 0.5F, 1.5F), random_tensor({4}, 3)}},
+      {"softmax",
+       [](const Inputs& in) { return softmax(in[0]); },
+       {random_tensor({5, 6}, 1, -2, 2)},
+       {},
+       {{"the row's sum", 0, softmax_dx_without_sum}}},
+      {"gelu", [](const Inputs& in) { return gelu(in[0]); }, {random_tensor({5, 9}, 1, -3, 3)}},
+      {"stochastic_depth",
+       [](const Inputs& in) { return stochastic_depth(in[0], 0.5, Rng(1, Purpose::test)); },
+       {random_tensor({9, 1, 2, 3}, 1)}},
+      {"window_attention",
+       [=](const Inputs& in) { return window_attention(in[0], {}, in[1], in[2], shifted); },
+       {random_tensor({1, 8, 3, 12}, 1, -2, 2), random_tensor({12}, 2, -2, 2), random_tensor({169, 2}, 3, -2, 2)}},
+      {"window_attention",
+       [=](const Inputs& in) { return window_attention(in[0], in[3], in[1], in[2], shifted); },
+       {random_tensor({1, 8, 3, 8}, 1, -2, 2), random_tensor({8}, 2, -2, 2), random_tensor({169, 2}, 3, -2, 2),
+        random_tensor({1, 8, 3, 4}, 4)}},
+      {"pixel_shuffle", [](const Inputs& in) { return pixel_shuffle(in[0], 2); }, {random_tensor({1, 2, 3, 8}, 1)}},
+      {"merge_patches", [](const Inputs& in) { return merge_patches(in[0]); }, {random_tensor({2, 3, 5, 2}, 1)}},
+      {"pad_zero", [](const Inputs& in) { return pad_zero(in[0], 4, 5); }, {random_tensor({2, 3, 3, 2}, 1)}},
+  };
+}
+
+std::vector<Op> all_ops() {
+  std::vector<Op> ops;
+  for (const auto& part :
+       {convolutions_and_norms(), pointwise(), combining(), resampling(), planar_guidance(), transformer(), losses()}) {
+    ops.insert(ops.end(), part.begin(), part.end());
+  }
+  return ops;
+}
+
+/// whole = without + term, so with the term negated it is 2 without - whole.
+Tensor with_term_negated(const Tensor& without, const std::vector<double>& whole) {
+  std::vector<float> values = without.to_host();
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = 2 * values[i] - float(whole[i]);
+  return Tensor::from_host(values, without.shape());
+}
+
+bool caught(const Op& op, const GradientPair& measured, Mutation mutation) {
+  GradcheckOptions options = op.options;
+  options.mutation = std::move(mutation);
+  return !judge_gradients(measured, op.inputs, options).ok;
+}
+
+TEST(Mutation, WrongGradientsAreCaughtAndRightOnesPass) {
+  for (const Op& op : all_ops()) {
+    SCOPED_TRACE(op.name);
+    const GradientPair measured = measure_gradients(op.f, op.inputs, op.options);
+    const GradcheckResult right = judge_gradients(measured, op.inputs, op.options);
+    EXPECT_TRUE(right.ok) << right.message;
+    for (int input = 0; input < int(op.inputs.size()); ++input) {
+      EXPECT_TRUE(caught(op, measured, {Mutation::negate, input})) << "input " << input;
+      EXPECT_TRUE(caught(op, measured, {Mutation::drop, input})) << "input " << input;
+    }
+    const Tensor dy = random_upstream(op.f(op.inputs).shape(), op.options.seed);
+    for (const LostTerm& lost : op.lost) {
+      const Tensor without = lost.wrong(op.inputs, dy);
+      EXPECT_TRUE(caught(op, measured, {Mutation::replace, lost.input, without}))
+          << "input " << lost.input << " without " << lost.term;
+      const Tensor negated = with_term_negated(without, measured.backward[std::size_t(lost.input)]);
+      EXPECT_TRUE(caught(op, measured, {Mutation::replace, lost.input, negated}))
+          << "input " << lost.input << " with the other sign of " << lost.term;
+    }
+  }
+}
+
+// The wrong gradients above are wrong in the term they name and nothing else: with no term lost, the formula is right.
+TEST(Mutation, BatchNormFormulaIsRightWithAllTerms) {
+  const Op op = batch_norm_op(true, {});
+  const Tensor dy = random_upstream(op.inputs[0].shape(), op.options.seed);
+  // Each of the three terms is left out once, so the sum of the three results is twice the whole.
+  std::vector<double> twice(std::size_t(dy.numel()));
+  for (const LostTerm& lost : op.lost) {
+    const std::vector<double> part = to_double(lost.wrong(op.inputs, dy));
+    for (std::size_t i = 0; i < part.size(); ++i) twice[i] += part[i] / 2;
+  }
+  EXPECT_LE(relative_l2(twice, to_double(gradients(op.f, op.inputs)[0])), 1e-5);
+}
+
+TEST(Mutation, EveryOpOfTheIndexIsHere) {
+  std::set<std::string> covered;
+  for (const Op& op : all_ops()) covered.insert(op.name);
+  const std::regex declaration(R"(^(?:std::vector<)?Tensor>? (\w+)\()");
+  int found = 0;
+  for (const char* name : {"layers/ops.h", "losses/silog.h", "losses/metric_depth.h"}) {
+    std::ifstream header(source_dir() + "/" + name);
+    ASSERT_TRUE(header.is_open()) << name;
+    for (std::string line, before; std::getline(header, line); before = line) {
+      std::smatch match;
+      if (before.find("Not differentiable") != std::string::npos) continue;
+      if (!std::regex_search(line, match, declaration)) continue;
+      ++found;
+      EXPECT_TRUE(covered.contains(match[1])) << name << " has " << match[1] << ", which has no gradient check here";
+    }
+  }
+  EXPECT_GE(found, 40);  // else the pattern no longer fits the headers
+}
+
+TEST(Gradcheck, RefusesTooManyKinks) {
+  const GradcheckResult result =
+      gradcheck([](const Inputs& in) { return relu(in[0]); }, {Tensor::zeros({4})}, {.kinks = {0}});
+  EXPECT_FALSE(result.ok);
+  EXPECT_NE(result.message.find("near a kink"), std::string::npos);
+}
+
+TEST(Gradcheck, FailsOnNan) {
+  const Tensor nan = Tensor::full({2}, std::nanf(""));
+  const Function f = [](const Inputs& in) { return scale(in[0], 2.F); };
+  EXPECT_FALSE(gradcheck(f, {random_tensor({2}, 1)}, {.mutation = {Mutation::replace, 0, nan}}).ok);
+}
+
+}  // namespace
+}  // namespace md::test

@@ -1,0 +1,123 @@
+// silog: d = ln(depth) - ln(target) over measured pixels, loss = 10 sqrt(mean d^2 - 0.85 mean(d)^2).
+#include "losses/silog.h"
+
+#include <cmath>
+#include <limits>
+
+#include "tests/kit/testing.h"
+
+namespace md::test {
+namespace {
+
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+/// The formula in double, two passes: the definition that the loss is held against.
+double by_definition(const Tensor& depth_m, const Tensor& target_m, const SilogOptions& options) {
+  const std::vector<float> p = depth_m.to_host(), t = target_m.to_host();
+  std::vector<double> d;
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    if (t[i] > options.min_depth_m) d.push_back(std::log(double(p[i])) - std::log(double(t[i])));
+  }
+  double mean = 0, square = 0;
+  for (const double x : d) mean += x / double(d.size());
+  for (const double x : d) square += x * x / double(d.size());
+  return 10 * std::sqrt(square - double(options.variance_focus) * mean * mean);
+}
+
+/// Ground truth with holes (0) and pixels below the minimum.
+Tensor sparse_target(const Shape& shape, std::uint64_t seed, Device device) {
+  std::vector<float> t = random_tensor(shape, seed, -2.F, 8.F).to_host();
+  for (float& v : t) v = std::fmax(v, 0.F);
+  return Tensor::from_host(t, shape, device);
+}
+
+Tensor depths(const Shape& target, std::uint64_t seed, Device device) {
+  return random_tensor({target[0], target[1], target[2], 1}, seed, 0.5F, 9.F, device);
+}
+
+const Shape kShapes[] = {{1, 1, 2}, {1, 5, 7}, {3, 9, 33}, {2, 120, 161}};
+
+TEST(Silog, EqualsTheFormula) {
+  for_each_device([](Device device) {
+    for (const Shape& shape : kShapes) {
+      for (const float min_depth_m : {0.F, 0.1F, 1.F}) {
+        const SilogOptions options{.min_depth_m = min_depth_m};
+        const Tensor target = sparse_target(shape, 3, device), depth = depths(shape, 4, device);
+        const double want = by_definition(depth, target, options);
+        // Logarithms of floats are good to 1e-7 of d, and d and the loss are of order 1 to 10.
+        EXPECT_NEAR(double(silog(depth, target, options).item()), want, 1e-5 * want) << shape << " " << min_depth_m;
+      }
+    }
+  });
+}
+
+TEST(Silog, ABiasCostsLessThanAnEqualSpread) {
+  const Tensor target = Tensor::full({1, 1, 2}, 2.F);
+  const Tensor biased = Tensor::from_host(std::vector<float>{4.F, 4.F}, {1, 1, 2, 1});  // d = ln 2, ln 2
+  const Tensor spread = Tensor::from_host(std::vector<float>{4.F, 1.F}, {1, 1, 2, 1});  // d = ln 2, -ln 2
+  EXPECT_NEAR(silog(biased, target, {}).item(), 10 * std::log(2.) * std::sqrt(0.15), 1e-5);
+  EXPECT_NEAR(silog(spread, target, {}).item(), 10 * std::log(2.), 1e-5);
+}
+
+TEST(Silog, GradientIsThatOfTheFormula) {
+  for_each_device([](Device device) {
+    const Shape shape{2, 3, 5};
+    const Tensor target = sparse_target(shape, 5, device);
+    const auto loss = [&](const std::vector<Tensor>& x) { return silog(x[0], target, {}); };
+    expect_gradcheck(loss, {depths(shape, 6, device)});
+  });
+}
+
+TEST(Silog, GradcheckSeesTheMeanTermMissing) {
+  const Shape shape{1, 3, 5};
+  const Tensor target = sparse_target(shape, 5, {}), depth = depths(shape, 6, {});
+  const SilogOptions with, without{.variance_focus = 0.F};
+  const auto loss = [&](const SilogOptions& options) {
+    return [&](const std::vector<Tensor>& x) { return silog(x[0], target, options); };
+  };
+  GradcheckOptions check;
+  check.mutation = {Mutation::replace, 0, gradients(loss(without), {depth})[0]};
+  EXPECT_FALSE(gradcheck(loss(with), {depth}, check));
+  check.mutation = {Mutation::negate};
+  EXPECT_FALSE(gradcheck(loss(with), {depth}, check));
+}
+
+void expect_zero(const Tensor& depth, const Tensor& target) {
+  const auto loss = [&](const std::vector<Tensor>& x) { return silog(x[0], target, {}); };
+  EXPECT_EQ(loss({depth}).item(), 0.F);
+  for (const float g : gradients(loss, {depth})[0].to_host()) EXPECT_EQ(g, 0.F);
+}
+
+TEST(Silog, NothingMeasuredCostsNothing) {
+  expect_zero(Tensor::full({1, 2, 3, 1}, 2.F), Tensor::zeros({1, 2, 3}));
+  expect_zero(Tensor::full({1, 2, 3, 1}, 2.F), Tensor::full({1, 2, 3}, kNaN));
+}
+
+TEST(Silog, APerfectPredictionHasNoGradient) {
+  expect_zero(Tensor::full({1, 2, 3, 1}, 2.F), Tensor::full({1, 2, 3}, 2.F));
+}
+
+TEST(Silog, UnusablePredictionsMakeTheLossNonFinite) {
+  const Tensor target = Tensor::full({1, 1, 3}, 2.F);
+  for (const float bad : {kNaN, std::numeric_limits<float>::infinity(), 0.F, -1.F}) {
+    const Tensor depth = Tensor::from_host(std::vector<float>{2.F, bad, 3.F}, {1, 1, 3, 1});
+    EXPECT_FALSE(std::isfinite(silog(depth, target, {}).item())) << bad;
+  }
+}
+
+TEST(Silog, PixelsThatDoNotCountAreNotRead) {
+  const Tensor target = Tensor::from_host(std::vector<float>{2.F, 0.F, 4.F}, {1, 1, 3});
+  const Tensor depth = Tensor::from_host(std::vector<float>{3.F, kNaN, 3.F}, {1, 1, 3, 1});
+  const auto loss = [&](const std::vector<Tensor>& x) { return silog(x[0], target, {}); };
+  EXPECT_TRUE(std::isfinite(loss({depth}).item()));
+  EXPECT_EQ(gradients(loss, {depth})[0].to_host()[1], 0.F);
+}
+
+TEST(Silog, RefusesShapesThatDiffer) {
+  EXPECT_THROW(silog(Tensor::zeros({1, 2, 3, 1}), Tensor::zeros({1, 3, 2}), {}), Error);
+  EXPECT_THROW(silog(Tensor::zeros({1, 2, 0, 1}), Tensor::zeros({1, 2, 0}), {}), Error);
+  EXPECT_THROW(silog(Tensor::zeros({1, 2, 3, 2}), Tensor::zeros({1, 2, 3}), {}), Error);
+}
+
+}  // namespace
+}  // namespace md::test

@@ -1,0 +1,185 @@
+// mdbench as a user runs it, with a python3 that only pretends: how the peer is installed, and what is reported of it.
+#include <nlohmann/json.hpp>
+
+#include "engine/backend.h"
+#include "tests/kit/data_files.h"
+#include "tests/kit/run_tool.h"
+#include "tools/bench/bench_against.h"
+
+namespace md {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+/// A `python3` before all others on the PATH, for as long as the test lives.
+class MdbenchTest : public test::DataFolder {
+ protected:
+  MdbenchTest() : path_before_(std::getenv("PATH")) {
+    setenv("PATH", (folder_.string() + "/bin:" + path_before_).c_str(), 1);
+  }
+  ~MdbenchTest() override { setenv("PATH", path_before_.c_str(), 1); }
+
+  void script(const std::string& name, const std::string& body) const {
+    write(name, "#!/bin/sh\n" + body);
+    std::filesystem::permissions(path(name), std::filesystem::perms::owner_all);
+  }
+  test::ToolRun mdbench() const {
+    return test::run_tool("mdbench", {"--peer", "--only", "metric_depth_sparse", "--pairs", "1", "--seconds", "0.01",
+                                      "--venv", path("venv"), "--json", path("out.json")});
+  }
+  /// The same with the file `python` as the peer's.
+  test::ToolRun with_python(const std::vector<std::string>& more) const {
+    std::vector<std::string> args{"--peer", "--only",   "metric_depth_sparse", "--pairs", "1", "--seconds",
+                                  "0.01",   "--python", path("python")};
+    args.insert(args.end(), more.begin(), more.end());
+    return test::run_tool("mdbench", args);
+  }
+
+ private:
+  std::string path_before_;
+};
+
+TEST_F(MdbenchTest, NamesThePackageThatMakesEnvironments) {
+  script("bin/python3", "exit 1\n");
+  const test::ToolRun run = mdbench();
+  EXPECT_EQ(run.code, 66) << run.err;
+  EXPECT_NE(run.err.find("python3-venv"), run.err.npos) << run.err;
+}
+
+TEST_F(MdbenchTest, RefusesAFolderOfOfficialCodeThatIsNotThere) {
+  const test::ToolRun run = test::run_tool("mdbench", {"--peer", "--bts-folder", path("nowhere")});
+  EXPECT_EQ(run.code, 66) << run.err;
+  EXPECT_EQ(run.err, "mdbench: error: --bts-folder " + path("nowhere") + ": no such folder\n");
+}
+
+TEST_F(MdbenchTest, ComparesWithAnotherBuild) {
+  script("other/mdbench", "echo '{\"seconds\": 2.0, \"peak_mb\": 7}'\n");
+  std::vector<std::string> args{"--only", "metric_depth_sparse", "--pairs", "1", "--seconds", "0.01",
+                                "--json", path("out.json")};
+  args.insert(args.end(), {"--other-build", path("other/mdbench")});
+  const test::ToolRun run = test::run_tool("mdbench", args);
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.out.find("   " + path("other/mdbench")), run.out.npos) << run.out;
+  EXPECT_NE(run.out.find("ours/other "), run.out.npos) << run.out;
+  const json report = json::parse(bytes_of(path("out.json")))["metric_depth_sparse"];
+  EXPECT_EQ(report["ratio"], report["ours_s"].get<double>() / 2.0);
+  args.back() = path("nowhere");
+  EXPECT_TRUE(test::refused(test::run_tool("mdbench", args), 66, {"--other-build " + path("nowhere")}));
+}
+
+TEST_F(MdbenchTest, RefusesAGpuThatIsNotThereAndWorkThatNoGpuDoes) {
+  const test::ToolRun run = test::run_tool("mdbench", {"--device", "cuda", "--only", "augment"});
+  if (cuda_device_names().empty()) {
+    EXPECT_TRUE(test::refused(run, 69, {"device cuda"}));
+  } else {
+    EXPECT_TRUE(test::refused(run, 2, {"--only: no benchmark 'augment' on a GPU (there are lt_train "}));
+  }
+}
+
+TEST_F(MdbenchTest, TakesThePythonAndTheScriptThatItIsGiven) {
+  script("python",
+         "case \"$*\" in *elsewhere.py*) echo '{\"seconds\": 2.0, \"way\": \"there\", \"peak_mb\": 7}' ;; esac\n");
+  const test::ToolRun run = with_python({"--peer-script", "elsewhere.py"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.out.find("PyTorch (there)"), run.out.npos) << run.out;
+  script("python", "exit 1\n");
+  EXPECT_TRUE(test::refused(with_python({}), 66, {"--python ", "PyTorch does not load"}));
+}
+
+TEST_F(MdbenchTest, FallsBackToPypiAndNamesThePeersWay) {
+  // The environment's python: PyTorch loads once it is installed, and can be installed from PyPI only.
+  script("made",
+         "case \"$*\" in\n"
+         "  *--index-url*) exit 1 ;;\n"
+         "  *'pip install'*) touch " +
+             path("installed") +
+             " ;;\n"
+             "  *'import torch'*) test -e " +
+             path("installed") +
+             " ;;\n"
+             "  *peer_bench.py*) echo '{\"seconds\": 3.0, \"way\": \"by hand\", \"peak_mb\": 7}' ;;\n"
+             "esac\n");
+  script("bin/python3",
+         "mkdir -p " + path("venv/bin") + " && cp " + path("made") + " " + path("venv/bin/python") + "\n");
+  const test::ToolRun run = mdbench();
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.err.find("trying PyPI"), run.err.npos) << run.err;
+  EXPECT_NE(run.out.find("PyTorch (by hand)"), run.out.npos) << run.out;
+  const json report = json::parse(bytes_of(path("out.json")))["metric_depth_sparse"];
+  EXPECT_EQ(report["peer_way"], "by hand");
+  EXPECT_EQ(report["ratio"], report["ours_s"].get<double>() / 3.0);
+}
+
+/// The report of a short benchmark, changed by a test, as the earlier one of the same benchmark.
+class MdbenchAgainstTest : public test::DataFolder {
+ protected:
+  test::ToolRun mdbench(const std::vector<std::string>& more) const {
+    std::vector<std::string> arguments{"--only", "metric_depth_sparse", "--pairs", "2", "--seconds", "0.01"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return test::run_tool("mdbench", arguments);
+  }
+  /// What mdbench says of an earlier run that took `times` as long.
+  test::ToolRun after(double times) {
+    EXPECT_EQ(mdbench({"--json", path("earlier.json")}).code, 0);
+    json report = json::parse(bytes_of(path("earlier.json")));
+    json& work = report["metric_depth_sparse"];
+    work["ours_s"] = times * work["ours_s"].get<double>();
+    for (json& end : work["spread_s"]) end = times * end.get<double>();
+    write("earlier.json", report.dump());
+    return mdbench({"--against", path("earlier.json")});
+  }
+};
+
+TEST_F(MdbenchAgainstTest, MarksWhatIsSlowerOrFasterByMoreThanTheSpread) {
+  const std::string slower = after(0.001).out, faster = after(1000).out;
+  EXPECT_NE(slower.find(" of before: SLOWER\n"), slower.npos) << slower;
+  EXPECT_NE(faster.find(" of before: faster\n"), faster.npos) << faster;
+}
+
+TEST_F(MdbenchAgainstTest, DoesNotMarkWhatLiesWithinTheSpread) {
+  const json before{{"seconds", 2.0}, {"spread_s", {1.0, 3.0}}}, now{{"seconds", 3.0}, {"spread_s", {2.9, 4.0}}};
+  EXPECT_EQ(against(before, now, "seconds"), "   1.50 of before");
+  EXPECT_EQ(against(json::object(), now, "seconds"), "");
+}
+
+TEST_F(MdbenchAgainstTest, RefusesWhatCannotBeCompared) {
+  EXPECT_TRUE(test::refused(mdbench({"--against", path("none.json")}), 66, {path("none.json")}));
+  write("text.json", "no report");
+  EXPECT_TRUE(test::refused(mdbench({"--against", path("text.json")}), 65, {path("text.json"), "not a report"}));
+  write("threads.json", R"({"threads": 7, "device": "cpu"})");
+  EXPECT_TRUE(test::refused(mdbench({"--against", path("threads.json")}), 65, {"threads was 7, and now is 2"}));
+  EXPECT_EQ(mdbench({"--json", path("old.json")}).code, 0);
+  json old = json::parse(bytes_of(path("old.json")));
+  old["metric_depth_sparse"].erase("spread_s");
+  write("old.json", old.dump());
+  EXPECT_TRUE(test::refused(mdbench({"--against", path("old.json")}), 65, {"metric_depth_sparse has no spread"}));
+}
+
+TEST(BenchAgainst, FindsTheRowOfTheSameOp) {
+  const json row{{"network", "LT"}, {"op", "concat"}, {"input", "[1]"}, {"pass", "forward"}};
+  json other = row, table;
+  other["pass"] = "backward";
+  table["rows"] = json::array({other, row});
+  table["rows"][1]["seconds"] = 3;
+  EXPECT_EQ(earlier_row(table, row).at("seconds"), 3);
+  EXPECT_TRUE(earlier_row(json{{"rows", json::array({other})}}, row).empty());
+}
+
+/// Both are the fastest of many short runs, spread over the same minute: other programs slow down most of them, but
+/// cannot make any faster.
+TEST_F(MdbenchTest, PeakLiesBetweenTheBestProductAndAThirdMore) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitized code is slower than the libraries'";
+#endif
+  const test::ToolRun run =
+      test::run_tool("mdbench", {"--only", "ops", "--seconds", "0.2", "--json", path("out.json")});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const json report = json::parse(bytes_of(path("out.json")))["ops"];
+  double best_gflops = report["product_gflops"];
+  for (const json& row : report["rows"]) best_gflops = std::max(best_gflops, row["best_gflops"].get<double>());
+  EXPECT_GE(report["peak_gflops"], best_gflops);
+  EXPECT_LE(report["peak_gflops"], 1.3 * best_gflops);
+}
+
+}  // namespace
+}  // namespace md

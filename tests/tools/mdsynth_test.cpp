@@ -1,0 +1,140 @@
+// mdsynth as a user runs it: the layouts, the lists, what the readers make of them, determinism, and refusals.
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <set>
+
+#include "data/dataset.h"
+#include "tests/kit/data_files.h"
+#include "tests/kit/run_tool.h"
+
+namespace md::test {
+namespace {
+
+class Mdsynth : public DataFolder {
+ protected:
+  ToolRun synth(const std::string& kind, const std::string& out, std::vector<std::string> more = {}) const {
+    std::vector<std::string> args = {kind, "--out", path(out), "--height", "64", "--width", "96"};
+    args.insert(args.end(), more.begin(), more.end());
+    return run_tool("mdsynth", args);
+  }
+  /// Every file below a folder, by its path there.
+  std::map<std::string, std::string> files(const std::string& folder) const {
+    std::map<std::string, std::string> found;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path(folder))) {
+      if (entry.is_regular_file()) {
+        found[std::filesystem::relative(entry.path(), path(folder)).string()] = bytes_of(entry.path().string());
+      }
+    }
+    return found;
+  }
+  Dataset open(DatasetKind kind, const std::string& out, const std::string& list) const {
+    return Dataset({.kind = kind, .list = path(out + "/" + list), .root = path(out), .depth_root = {}});
+  }
+};
+
+TEST_F(Mdsynth, WritesNyuFramesThatTheReaderTakes) {
+  const ToolRun run = synth("nyu", "set", {"--frames", "9", "--test-frames", "2"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(bytes_of(path("set/nyu_test.txt")),
+            "scene_0004/rgb_00000.jpg scene_0004/sync_depth_00000.png 77.8287\n"
+            "scene_0004/rgb_00001.jpg scene_0004/sync_depth_00001.png 77.8287\n");
+  const Dataset data = open(DatasetKind::nyu, "set", "nyu_train.txt");
+  ASSERT_EQ(data.size(), 9);
+  for (i64 i = 0; i < data.size(); ++i) {
+    const Sample sample = data.load_training(i);
+    EXPECT_NEAR(sample.focal_px, 518.8579 * 96 / 640, 1e-4);
+    const auto holes = std::ranges::count(sample.depth_m, 0.F);
+    EXPECT_GT(holes, 0);
+    EXPECT_LT(holes, 64 * 96 / 4);
+    EXPECT_LE(std::ranges::max(sample.depth_m), 10);
+  }
+}
+
+TEST_F(Mdsynth, WritesKittiFramesThatTheReaderTakes) {
+  const ToolRun run = synth("kitti", "set", {"--frames", "3", "--test-frames", "1"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(bytes_of(path("set/kitti_test.txt")),
+            "2000_01_01/2000_01_01_drive_0002_sync/image_02/data/0000000000.png "
+            "2000_01_01_drive_0002_sync/proj_depth/groundtruth/image_02/0000000000.png 55.7710\n");
+  const Dataset data = open(DatasetKind::kitti, "set", "kitti_train.txt");
+  ASSERT_EQ(data.size(), 3);
+  for (i64 i = 0; i < data.size(); ++i) {
+    const Sample sample = data.load_training(i);
+    const double valid = 1 - double(std::ranges::count(sample.depth_m, 0.F)) / (64 * 96);
+    EXPECT_GE(valid, 0.03);
+    EXPECT_LE(valid, 0.20);
+    EXPECT_LE(std::ranges::max(sample.depth_m), 80.01);  // 80 m rounded to 1/256 m
+  }
+}
+
+TEST_F(Mdsynth, HasTheRealSizesByDefault) {
+  for (const auto& [kind, height, width] : {std::tuple{DatasetKind::nyu, 480, 640}, {DatasetKind::kitti, 375, 1242}}) {
+    const std::string name = kind == DatasetKind::nyu ? "nyu" : "kitti";
+    ASSERT_EQ(run_tool("mdsynth", {name, "--out", path(name), "--frames", "1"}).code, 0);
+    const Sample sample = open(kind, name, name + "_train.txt").load_training(0);
+    EXPECT_EQ(sample.image.height, height);
+    EXPECT_EQ(sample.image.width, width);
+  }
+}
+
+TEST_F(Mdsynth, TheSeedFixesEveryByteWhateverTheThreads) {
+  for (const std::string kind : {"nyu", "kitti"}) {
+    setenv("OMP_NUM_THREADS", "1", 1);
+    ASSERT_EQ(synth(kind, kind + "_one", {"--frames", "3", "--seed", "5"}).code, 0);
+    setenv("OMP_NUM_THREADS", "4", 1);
+    ASSERT_EQ(synth(kind, kind + "_four", {"--frames", "3", "--seed", "5"}).code, 0);
+    unsetenv("OMP_NUM_THREADS");
+    ASSERT_EQ(synth(kind, kind + "_other", {"--frames", "3", "--seed", "6"}).code, 0);
+    EXPECT_EQ(files(kind + "_one"), files(kind + "_four"));
+    EXPECT_NE(files(kind + "_one"), files(kind + "_other"));
+  }
+}
+
+TEST_F(Mdsynth, TrainingAndTestListShareNoScene) {
+  ASSERT_EQ(synth("nyu", "set", {"--frames", "12", "--test-frames", "10"}).code, 0);
+  std::set<std::string> train;
+  for (const ListEntry& e : read_list(path("set/nyu_train.txt"))) train.insert(e.image.substr(0, e.image.find('/')));
+  for (const ListEntry& e : read_list(path("set/nyu_test.txt"))) {
+    EXPECT_FALSE(train.contains(e.image.substr(0, e.image.find('/')))) << e.image;
+  }
+}
+
+TEST_F(Mdsynth, PrintsWhatTheTrainingMedianScores) {
+  const ToolRun run = synth("nyu", "set", {"--frames", "4", "--test-frames", "4"});
+  ASSERT_EQ(run.code, 0);
+  std::vector<float> depth;  // the median, and AbsRel per image and then over images, the long way
+  for (i64 i = 0; i < 4; ++i) {
+    for (const float d : open(DatasetKind::nyu, "set", "nyu_train.txt").load(i).depth_m) {
+      if (d > 0) depth.push_back(d);
+    }
+  }
+  std::ranges::sort(depth);
+  const double median = depth[(depth.size() - 1) / 2];
+  double abs_rel = 0;
+  for (i64 i = 0; i < 4; ++i) {
+    double sum = 0, count = 0;
+    for (const float d : open(DatasetKind::nyu, "set", "nyu_test.txt").load(i).depth_m) {
+      if (d > 0) sum += std::abs(median - d) / d, ++count;
+    }
+    abs_rel += sum / count / 4;
+  }
+  const std::string key = "training median there: ";
+  const std::size_t at = run.out.find(key);
+  ASSERT_NE(at, std::string::npos) << run.out;
+  EXPECT_NEAR(std::stod(run.out.substr(at + key.size())), abs_rel, 1e-4);  // printed with 6 digits
+}
+
+TEST_F(Mdsynth, RefusesWhatItCannotDo) {
+  EXPECT_TRUE(refused(run_tool("mdsynth", {}), 2, {"subcommand"}));
+  EXPECT_TRUE(refused(run_tool("mdsynth", {"nyu", "--frames", "1"}), 2, {"--out"}));
+  EXPECT_TRUE(refused(synth("nyu", "set", {"--frames", "0"}), 2, {"--frames"}));
+  EXPECT_TRUE(refused(synth("nyu", "set", {"--frames", "1", "--color", "1"}), 2, {"--color"}));
+  EXPECT_TRUE(refused(run_tool("mdsynth", {"kitti", "--out", path("set"), "--frames", "1", "--height", "32"}), 2,
+                      {"--height"}));
+  write("file", "not a folder");
+  EXPECT_TRUE(refused(synth("nyu", "file", {"--frames", "1"}), 73, {"--out", "file"}));
+}
+
+}  // namespace
+}  // namespace md::test

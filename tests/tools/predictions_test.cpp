@@ -1,0 +1,192 @@
+// mdeval --predictions as a user runs it: the depth maps of any program, scored as a checkpoint's are, or refused.
+#include <nlohmann/json.hpp>
+
+#include "data/npy.h"
+#include "tests/kit/data_files.h"
+#include "tests/kit/run_tool.h"
+#include "tests/kit/testing.h"
+#include "tools/eval/evaluate.h"
+
+namespace md::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using Words = std::vector<std::string>;
+
+constexpr int kHeight = 12, kWidth = 20;
+
+class PredictionsTest : public DataFolder {
+ protected:
+  /// Three frames of two rooms; that in the middle has no ground truth and no prediction.
+  PredictionsTest() {
+    for (const std::string room : {"kitchen", "office"}) {
+      fs::create_directories(path(room));
+      write_png(path(room + "/rgb_1.png"), test_image(kHeight, kWidth));
+      write_png(path(room + "/depth_1.png"), test_depth(kHeight, kWidth, room == "office"));
+    }
+    write("list.txt",
+          "kitchen/rgb_1.png kitchen/depth_1.png 518.8\nkitchen/rgb_1.png None 518.8\n"
+          "office/rgb_1.png office/depth_1.png 518.8\n");
+  }
+
+  /// Millimetres; every program's are different.
+  static DepthImage predicted(int seed, int height = kHeight, int width = kWidth) {
+    DepthImage image{height, width, {}};
+    for (int i = 0; i < height * width; ++i) image.pixels.push_back(std::uint16_t(1000 + (i * 31 + seed * 977) % 7000));
+    return image;
+  }
+  static Tensor metres(const DepthImage& image) {
+    const Tensor map = Tensor::empty({image.height, image.width});
+    for (i64 i = 0; i < map.numel(); ++i) map.data()[i] = float(image.pixels[std::size_t(i)]) / 1000.F;
+    return map;
+  }
+  void save(const std::string& name, const DepthImage& image) const {
+    fs::create_directories(fs::path(path(name)).parent_path());
+    write_png(path(name), image);
+  }
+  void save_both() const { save("out/kitchen_rgb_1.png", predicted(0)), save("out/office_rgb_1.png", predicted(1)); }
+
+  ToolRun mdeval(const Words& more = {}) const {
+    Words args{"--predictions", path("out"), "--data", path(""), "--list", path("list.txt")};
+    if (std::ranges::find(more, "--protocol") == more.end()) {
+      args.insert(args.end(), {"--protocol", "plain", "--dataset", "nyu"});
+    }
+    args.insert(args.end(), more.begin(), more.end());
+    return run_tool("mdeval", args);
+  }
+  json json_of(Words more = {}) const {
+    more.insert(more.end(), {"--json", path("out.json")});
+    const ToolRun run = mdeval(more);
+    EXPECT_EQ(run.code, 0) << run.err;
+    return json::parse(bytes_of(path("out.json")));
+  }
+};
+
+TEST_F(PredictionsTest, AreScoredAsThePredictionsOfANetwork) {
+  save_both();
+  const Dataset data({.list = path("list.txt"), .root = path("")});
+  const Predictor same = [](const std::vector<EvalFrame>& frames) {
+    return std::vector<Tensor>{metres(predicted(frames[0].index == 0 ? 0 : 1))};
+  };
+  const Evaluation want = evaluate(same, data, {.protocol = named_protocol("plain", DatasetKind::nyu)});
+  const json got = json_of();
+  for (const MetricField& field : metric_fields) EXPECT_EQ(got[field.key], want.mean.*field.value) << field.key;
+  EXPECT_EQ(got["images"], 2);
+  EXPECT_EQ(got["missing"], 1);
+  EXPECT_EQ(got["method"], path("out"));
+  EXPECT_NE(mdeval().out.find("predictions " + path("out") + ": 2 .png\n"), std::string::npos);
+}
+
+TEST_F(PredictionsTest, AreFoundByTheNamesThatProgramsGiveThem) {
+  save_both();
+  json want = json_of();
+  for (const std::string pattern : {"%/rgb_1.png", "%_rgb_1.png"}) {
+    fs::remove_all(path("out"));
+    const auto name = [&](const std::string& room) { return "out/" + std::string(pattern).replace(0, 1, room); };
+    save(name("kitchen"), predicted(0)), save(name("office"), predicted(1));
+    EXPECT_EQ(json_of(), want) << pattern;
+  }
+  fs::remove_all(path("out"));
+  fs::create_directories(path("out"));
+  write("out/kitchen_rgb_1.npy", to_npy(metres(predicted(0))));
+  write("out/office_rgb_1.npy", to_npy(metres(predicted(1))));
+  EXPECT_EQ(json_of(), want);
+}
+
+TEST_F(PredictionsTest, HaveTheirOwnUnits) {
+  save_both();
+  const json want = json_of();
+  for (const int seed : {0, 1}) {
+    DepthImage image = predicted(seed);
+    for (std::uint16_t& units : image.pixels) units = std::uint16_t(units * 4);
+    save(seed == 0 ? "out/kitchen_rgb_1.png" : "out/office_rgb_1.png", image);
+  }
+  EXPECT_NE(json_of()["abs_rel"], want["abs_rel"]);
+  EXPECT_EQ(json_of({"--prediction-scale", "4000"})["abs_rel"], want["abs_rel"]);
+}
+
+TEST_F(PredictionsTest, OfOnesOwnFramesAreInTheUnitsOfTheirGroundTruth) {
+  save_both();
+  const json nyu = json_of(),
+             own = json_of({"--protocol", "plain", "--dataset", "plain", "--depth-scale", "500", "--cap", "20"});
+  EXPECT_EQ(own["abs_rel"], nyu["abs_rel"]) << "both are twice as far";
+  EXPECT_EQ(own["pixels"], nyu["pixels"]);
+  EXPECT_NE(own["protocol_line"].get<std::string>().find(" dataset=plain "), std::string::npos);
+  EXPECT_NE(own["protocol_line"].get<std::string>().find(" depth_scale=500 "), std::string::npos);
+  EXPECT_TRUE(refused(mdeval({"--protocol", "plain", "--dataset", "plain"}), 2, {"--depth-scale"}));
+}
+
+TEST_F(PredictionsTest, OfKittiMayBeTheBenchmarksCropOrTheWholeFrame) {
+  const std::string frame = "2011_09_26/2011_09_26_drive_0002_sync/image_02/data/0000000069.png";
+  const std::string truth = "2011_09_26_drive_0002_sync/proj_depth/groundtruth/image_02/0000000069.png";
+  for (const std::string& name : {frame, truth}) fs::create_directories(fs::path(path(name)).parent_path());
+  write_png(path(frame), test_image(375, 1242));
+  write_png(path(truth), test_depth(375, 1242));
+  write("list.txt", frame + " " + truth + " 721.5377\n");
+  const DepthImage whole = predicted(0, 375, 1242);
+  DepthImage part{352, 1216, {}};
+  for (int y = 0; y < 352; ++y) {
+    const auto row = whole.pixels.begin() + (y + 23) * 1242 + 13;  // bottom-aligned, centred
+    part.pixels.insert(part.pixels.end(), row, row + 1216);
+  }
+  const std::string bts_name = "out/2011_09_26_drive_0002_sync_0000000069.png";
+  for (const Words& compat : {Words{}, Words{"--compat", "bts"}, Words{"--compat", "newcrfs"}}) {
+    Words options{"--protocol", "kitti_eigen_garg"};
+    options.insert(options.end(), compat.begin(), compat.end());
+    save(bts_name, whole);
+    const json of_whole = json_of(options);
+    save(bts_name, part);
+    EXPECT_EQ(json_of(options), of_whole);
+  }
+}
+
+TEST_F(PredictionsTest, ThatAreMissingAreNamedAndNothingIsScored) {
+  EXPECT_TRUE(refused(mdeval(), 66, {path("out") + ": no such folder"}));
+  save("out/kitchen_rgb_1.png", predicted(0));
+  const Words files{"--json", path("out.json"), "--csv", path("out.csv"), "--markdown", path("out.md")};
+  EXPECT_TRUE(refused(mdeval(files), 66,
+                      {"no prediction for office/rgb_1.png (office/rgb_1.png, office_rgb_1.png, rgb_1.png or .npy), 1 "
+                       "of 2 are missing"}));
+  for (const char* file : {"out.json", "out.csv", "out.md"}) EXPECT_FALSE(fs::exists(path(file)));
+}
+
+TEST_F(PredictionsTest, OfOneNameForTwoFramesAreRefused) {
+  save("out/rgb_1.png", predicted(0));
+  EXPECT_TRUE(
+      refused(mdeval(), 65, {"out/rgb_1.png: would be the prediction of kitchen/rgb_1.png and of office/rgb_1"}));
+}
+
+TEST_F(PredictionsTest, ThatCannotBeReadAreNamedAndNothingIsScored) {
+  const std::string bad = path("out/office_rgb_1.png");
+  const auto expect_refused = [&](const std::string& part) {
+    EXPECT_TRUE(refused(mdeval({"--csv", path("out.csv")}), 65, {bad + ": ", part}));
+    EXPECT_FALSE(fs::exists(path("out.csv")));
+  };
+  save_both();
+  write_png(bad, predicted(1, 24, 40));
+  expect_refused("a prediction of 40x24 for a frame of 20x12 (office/rgb_1.png)");
+  write("out/office_rgb_1.png", foreign_png(PNG_FORMAT_GRAY, kHeight, kWidth));
+  expect_refused("8");
+  write_png(bad, test_image(kHeight, kWidth));  // a colour map
+  expect_refused("16");
+  const std::string good = bytes_of(path("out/kitchen_rgb_1.png"));
+  write("out/office_rgb_1.png", std::string_view(good).substr(0, good.size() / 2));
+  expect_refused("");
+  fs::remove(bad);
+  write("out/office_rgb_1.npy", "not numpy's");
+  EXPECT_TRUE(refused(mdeval(), 65, {"office_rgb_1.npy: not a .npy file"}));
+  std::vector<float> holes(kHeight * kWidth, 2.F);
+  holes[30] = std::nanf("");
+  write("out/office_rgb_1.npy", to_npy(Tensor::from_host(holes, {kHeight, kWidth})));
+  EXPECT_TRUE(refused(mdeval(), 70, {"office/rgb_1.png", "NaN"}));
+}
+
+TEST_F(PredictionsTest, NeedADataSet) {
+  save_both();
+  EXPECT_TRUE(refused(mdeval({"--protocol", "plain"}), 2, {"--dataset"}));
+  EXPECT_TRUE(refused(mdeval({"--protocol", "nyu_eigen", "--dataset", "kitti"}), 2, {"nyu_eigen"}));
+}
+
+}  // namespace
+}  // namespace md::test

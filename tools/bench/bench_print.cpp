@@ -1,0 +1,70 @@
+#include "tools/bench/bench_print.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "engine/printed.h"
+#include "tools/bench/bench_against.h"
+
+namespace md {
+
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+std::string padded(std::string s, std::size_t width) {
+  s.resize(std::max(width, s.size()), ' ');
+  return s;
+}
+
+/// "none (this processor has no products of bf16)" or "470 GFLOP/s (AVX-512-bf16)".
+std::string bf16_peak(const Json& r) {
+  if (r["peak_bf16_gflops"].is_null()) return "none (this processor has no products of bf16)";
+  return printed("%.0f GFLOP/s", r["peak_bf16_gflops"].get<double>()) + " (" + r["peak_bf16_by"].get<std::string>() +
+         ")";
+}
+
+}  // namespace
+
+void print_work(const std::string& name, const Json& r, const Json& before) {
+  std::cout << padded(name, 22)
+            << printed("%10.2f ms %8.0f MB", 1e3 * r["ours_s"].get<double>(), r["ours_peak_mb"].get<double>());
+  if (r.contains("ratio")) {
+    const std::vector<double> ratios = r["ratios"];
+    const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
+    const std::string peer = r["peer"], way = r["peer_way"];
+    std::cout << padded("   " + peer + (way.empty() ? "" : " (" + way + ")"), 26)
+              << printed("%10.2f ms %8.0f MB", 1e3 * r["peer_s"].get<double>(), r["peer_peak_mb"].get<double>())
+              << printed("   ours/%s %.3f (%.3f to %.3f)", peer == "PyTorch" ? "PyTorch" : "other",
+                         r["ratio"].get<double>(), *low, *high);
+  }
+  std::cout << against(before, r, "ours_s") << std::endl;
+}
+
+void print_ops(const Json& r, const Json& before) {
+  std::cout << "ops of the three networks, each one's slowest first; peaks measured: "
+            << printed("%.0f GFLOP/s (", r["peak_gflops"].get<double>()) << r["peak_gflops_by"].get<std::string>()
+            << printed("; a product reaches %.0f), bf16: ", r["product_gflops"].get<double>()) << bf16_peak(r)
+            << printed(", memory: %.1f GB/s\n", r["peak_gbytes"].get<double>());
+  for (const Json& row : r["rows"]) {
+    std::cout << "  " << padded(row["network"], 8) << padded(row["op"], 27) << padded(row["input"], 19)
+              << padded(row["pass"], 9)
+              << printed("%8.2f ms %7.1f GFLOP/s %6.1f GB/s", 1e3 * row["seconds"].get<double>(),
+                         row["gflops"].get<double>(), row["gbytes"].get<double>())
+              << printed(
+                     row["in_cache"].get<bool>() ? "  in cache: %.0f %% of the memory's peak" : "  %3.0f %% of peak",
+                     100 * row["of_peak"].get<double>())
+              << against(earlier_row(before, row), row, "seconds") << "\n";
+  }
+  std::cout << std::flush;
+}
+
+void print_data(const Json& r) {
+  std::cout << padded("data", 22)
+            << printed("%10.2f ms a step of LT fed from JPEGs, %.1f %% of it waiting; %.2f ms from memory\n",
+                       1e3 * r["step_s"].get<double>(), 100 * r["waited"].get<double>(),
+                       1e3 * r["from_memory_s"].get<double>())
+            << std::flush;
+}
+
+}  // namespace md

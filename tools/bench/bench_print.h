@@ -1,0 +1,13 @@
+// What mdbench prints of each report; the reports are those that --json writes.
+#pragma once
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace md {
+
+/// `before` is the earlier report of the same kind (tools/bench/bench_against.h), or an empty object.
+void print_work(const std::string& name, const nlohmann::ordered_json& report, const nlohmann::ordered_json& before);
+void print_ops(const nlohmann::ordered_json& report, const nlohmann::ordered_json& before);
+void print_data(const nlohmann::ordered_json& report);
+
+}  // namespace md

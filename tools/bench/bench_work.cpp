@@ -1,0 +1,154 @@
+// The same sizes and settings as in tools/bench/peer_bench.py.
+#include "tools/bench/bench_work.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "engine/autograd.h"
+#include "engine/optim.h"
+#include "engine/rng.h"
+#include "losses/metric_depth.h"
+#include "losses/silog.h"
+#include "tools/bench/bench_data.h"
+#include "tools/cli/clock.h"
+#include "tools/train/train_step.h"
+
+namespace md {
+namespace {
+
+/// Uniform in [low, high), and 0 where nothing was measured.
+Tensor random(const Shape& shape, std::uint64_t seed, double low, double high, Device device, double measured = 1) {
+  Rng rng(seed, Purpose::test);
+  std::vector<float> x(std::size_t(shape.numel()));
+  for (float& v : x) {
+    v = float(rng.uniform(low, high));
+    if (rng.uniform() >= measured) v = 0.F;
+  }
+  return Tensor::from_host(x, shape, device);
+}
+
+std::shared_ptr<DepthNet> net_on(Device device, const std::string& name) {
+  std::shared_ptr<DepthNet> net = make_net(name, {});
+  net->to(device);
+  return net;
+}
+
+using Step = std::function<void(const Tensor& image, const Tensor& target_m)>;
+
+Step train_step(const std::shared_ptr<DepthNet>& net, const std::vector<Adam::Group>& groups, const AdamSpec& spec) {
+  const auto optimizer = std::make_shared<Adam>(groups, spec);
+  return [=](const Tensor& image, const Tensor& target_m) {
+    optimizer->zero_grad();
+    silog(net->forward(image).depth_m, target_m, {}).backward();
+    optimizer->step(1e-4);
+  };
+}
+
+std::function<void()> on_random(const Step& step, const Shape& images, Device device) {
+  const Tensor image = random(images, 1, -2, 2, device);
+  const Tensor target_m = random({images[0], images[1], images[2]}, 2, 0, 10, device);
+  return [=] { step(image, target_m); };
+}
+
+/// With the freezing, the decay and the eps of the official recipe.
+Step bts_step(Device device) {
+  const auto net = net_on(device, "bts");
+  TrainOptions recipe;
+  recipe.freeze = "stem";
+  recipe.decay_on = "encoder";
+  recipe.weight_decay = 1e-2F;
+  return train_step(net, learning(recipe, *net), {.eps = 1e-3});
+}
+
+/// With the plain Adam of the official recipe.
+Step newcrfs_step(Device device) {
+  const auto net = net_on(device, "newcrfs_tiny07");
+  return train_step(net, {{net->parameters(), 0.F}}, {.decoupled_decay = false});
+}
+
+std::function<void()> newcrfs_infer(Device device) {
+  const auto net = net_on(device, "newcrfs_large07");
+  net->eval();
+  const Tensor image = random({1, 480, 640, 3}, 1, -2, 2, device);
+  return [=] {
+    const NoGrad off;
+    net->forward(image);
+  };
+}
+
+struct MetricDepthInput {
+  Shape features;
+  double max_depth_m, measured;  // depth uniform, this part of the pixels measured
+  std::vector<MetricDepthPairs::Range> ranges;
+};
+
+std::function<void()> metric_depth_step(const MetricDepthInput& in, Device device) {
+  const Shape& s = in.features;
+  const Tensor features = random(s, 1, -2, 2, device).requires_grad_();
+  const Tensor depth_m = random({s[0], s[1], s[2]}, 2, 0, in.max_depth_m, device, in.measured);
+  const MetricDepthOptions options{.ranges = in.ranges};
+  const auto shifts = draw_shifts(options, 0, 0, s[0], s[1], s[2]).list;
+  return [=] {
+    features.zero_grad();
+    metric_depth(features, depth_m, shifts, options).backward();
+  };
+}
+
+}  // namespace
+
+Step lt_step(Device device) {
+  const auto net = net_on(device, "lt");
+  return train_step(net, {{net->parameters(), 1e-2F}}, {.eps = 1e-6});
+}
+
+Times time_runs(double at_least_s, const std::function<void()>& work, const std::function<void()>& before) {
+  std::vector<double> times;
+  double total_s = 0;
+  for (int run = -2; run < 3 || total_s < at_least_s; ++run) {
+    if (before) before();
+    const double start_s = now_s();
+    work();
+    if (run < 0) continue;
+    times.push_back(now_s() - start_s);
+    total_s += times.back();
+  }
+  std::sort(times.begin(), times.end());
+  const std::size_t n = times.size();
+  return {times[n / 2], times[0], times[n / 4], times[(3 * n) / 4]};
+}
+
+double median_s(double at_least_s, const std::function<void()>& work) { return time_runs(at_least_s, work).median_s; }
+
+const std::vector<Benchmark>& benchmarks() {
+  static const std::vector<MetricDepthPairs::Range> kitti = {{1.F, 5.F, 2.F}, {5.F, 10.F, 3.F}, {10.F, 15.F, 3.5F}};
+  static const std::vector<Benchmark> all = {
+      {"lt_train", "LT training step, 4x416x544, f32",
+       [](Device device) {
+         return on_random(lt_step(device), {4, 416, 544, 3}, device);
+       }},
+      {"bts_train", "BTS training step, 2x416x544, f32",
+       [](Device device) {
+         return on_random(bts_step(device), {2, 416, 544, 3}, device);
+       },
+       "bts"},
+      {"newcrfs_train", "NeWCRFs tiny07 training step, 1x480x640, f32",
+       [](Device device) {
+         return on_random(newcrfs_step(device), {1, 480, 640, 3}, device);
+       },
+       "newcrfs"},
+      {"newcrfs_infer", "NeWCRFs large07 inference, 1x480x640, f32", newcrfs_infer, "newcrfs"},
+      {"metric_depth", "MetricDepth and its gradient, 4x208x272x32, uniform depth",
+       [](Device device) {
+         return metric_depth_step({{4, 208, 272, 32}, 10, 1, MetricDepthOptions().ranges}, device);
+       }},
+      {"metric_depth_sparse", "MetricDepth and its gradient, 4x176x352x32, 5 % measured",
+       [](Device device) {
+         return metric_depth_step({{4, 176, 352, 32}, 80, 0.05, kitti}, device);
+       }},
+      {"augment", "augmentation of 8 decoded frames, 640x480 to 416x544, on one core",
+       [](Device) { return augment_frames(); }, "", true},
+  };
+  return all;
+}
+
+}  // namespace md

@@ -1,0 +1,172 @@
+// The same images under the same protocol, side by side.
+#include "tools/eval/compare.h"
+
+#include <algorithm>
+#include <array>
+#include <iostream>
+
+#include "engine/printed.h"
+#include "engine/state.h"
+#include "tools/cli/cli.h"
+#include "tools/cli/output.h"
+#include "tools/eval/results.h"
+
+namespace md {
+namespace {
+
+/// Image i of a and of b is the same; `better[i]` > 0 where b is better.
+struct Comparison {
+  std::string protocol_line;
+  std::vector<std::string> images;
+  std::vector<Metrics> a, b;
+  Metrics mean_a, mean_b;
+  Intervals difference;            // of b - a, 95 %
+  std::vector<double> gain;        // of each image: how much better b is, by `by`
+  std::vector<std::size_t> order;  // of images, from the largest gain to the smallest
+  const MetricField* by = nullptr;
+
+  i64 count(auto holds) const { return std::ranges::count_if(gain, holds); }
+};
+
+/// In an order of their own, so that lists in different orders compare.
+std::vector<ImageScore> sorted(std::vector<ImageScore> images) {
+  std::ranges::stable_sort(images, {}, &ImageScore::image);
+  return images;
+}
+
+void pair_images(const CompareCommand& c, const SavedResults& a, const SavedResults& b, Comparison& out) {
+  const std::vector<ImageScore> of_a = sorted(a.per_image), of_b = sorted(b.per_image);
+  for (std::size_t i = 0; i < std::max(of_a.size(), of_b.size()); ++i) {
+    if (i == of_b.size() || (i < of_a.size() && of_a[i].image < of_b[i].image)) {
+      fail(Exit::bad_data, c.b, ": has no ", of_a[i].image, ", which ", c.a, " has");
+    }
+    if (i == of_a.size() || of_b[i].image < of_a[i].image) {
+      fail(Exit::bad_data, c.a, ": has no ", of_b[i].image, ", which ", c.b, " has");
+    }
+    if (of_a[i].metrics.has_value() != of_b[i].metrics.has_value()) {
+      fail(Exit::bad_data, of_a[i].metrics ? c.b : c.a, ": ", of_a[i].image, " is not scored, but in ",
+           of_a[i].metrics ? c.a : c.b);
+    }
+    if (!of_a[i].metrics) continue;
+    out.images.push_back(of_a[i].image);
+    out.a.push_back(*of_a[i].metrics);
+    out.b.push_back(*of_b[i].metrics);
+  }
+  if (out.images.empty()) fail(Exit::bad_data, c.a, ": no image is scored");
+}
+
+void rank_images(Comparison& out) {
+  for (std::size_t i = 0; i < out.images.size(); ++i) {
+    const double difference = out.b[i].*out.by->value - out.a[i].*out.by->value;
+    out.gain.push_back(out.by->higher ? difference : -difference);
+    out.order.push_back(i);
+  }
+  std::ranges::stable_sort(out.order, std::greater<>(), [&](std::size_t i) { return out.gain[i]; });
+}
+
+Comparison compared(const CompareCommand& c) {
+  const SavedResults a = read_results(c.a), b = read_results(c.b);
+  if (protocol_hash(a.protocol_line) != protocol_hash(b.protocol_line)) {
+    fail(Exit::bad_data, c.a, " and ", c.b,
+         ": other protocols: ", protocol_difference(a.protocol_line, b.protocol_line));
+  }
+  Comparison out;
+  out.protocol_line = a.protocol_line;
+  out.by = std::ranges::find(metric_fields, c.by, [](const MetricField& field) { return std::string(field.key); });
+  pair_images(c, a, b, out);
+  const bool pooled = a.protocol_line.find(" averaging=pooled ") != std::string::npos;
+  const Averaging averaging = pooled ? Averaging::pooled : Averaging::per_image;
+  out.mean_a = mean_metrics(out.a, averaging);
+  out.mean_b = mean_metrics(out.b, averaging);
+  out.difference = bootstrap_difference(out.a, out.b, averaging, {.seed = c.seed});
+  rank_images(out);
+  return out;
+}
+
+/// Where the interval of the difference leaves no doubt about its sign.
+std::string verdict(const MetricField& field, const Interval& difference) {
+  if (difference.low <= 0 && difference.high >= 0) return "no clear difference";
+  return (difference.low > 0) == field.higher ? "B is better" : "A is better";
+}
+
+/// `top` images from one end of the order, as long as their gain has that sign.
+std::vector<std::size_t> extremes(const Comparison& c, int top, bool better) {
+  std::vector<std::size_t> found;
+  for (std::size_t k = 0; k < c.order.size() && i64(found.size()) < top; ++k) {
+    const std::size_t i = better ? c.order[k] : c.order[c.order.size() - 1 - k];
+    if (better ? c.gain[i] > 0 : c.gain[i] < 0) found.push_back(i);
+  }
+  return found;
+}
+
+void print_table(const Comparison& c) {
+  std::cout << "measure          A         B     B - A   95 % interval\n";
+  for (const MetricField* field : table_columns(c.protocol_line)) {
+    const double a = c.mean_a.*field->value, b = c.mean_b.*field->value;
+    const Interval& difference = c.difference[std::size_t(field - metric_fields.data())];
+    std::cout << printed("%-8s %9.4f %9.4f %+9.4f   %+.4f to %+.4f   ", field->title, a, b, b - a, difference.low,
+                         difference.high)
+              << verdict(*field, difference) << "\n";
+  }
+}
+
+void print_images(const Comparison& c, const CompareCommand& command) {
+  std::cout << "by " << c.by->title << ", B is better on " << c.count([](double gain) { return gain > 0; })
+            << " images, worse on " << c.count([](double gain) { return gain < 0; }) << "\n";
+  for (const bool better : {true, false}) {
+    for (const std::size_t i : extremes(c, command.top, better)) {
+      std::cout << printed(better ? "better  %.4f -> %.4f  " : "worse   %.4f -> %.4f  ", c.a[i].*c.by->value,
+                           c.b[i].*c.by->value)
+                << c.images[i] << "\n";
+    }
+  }
+}
+
+nlohmann::ordered_json to_json(const Comparison& c, const CompareCommand& command) {
+  nlohmann::ordered_json object{{"a", command.a}, {"b", command.b}};
+  object["protocol_hash"] = protocol_hash(c.protocol_line);
+  object["protocol_line"] = c.protocol_line;
+  object["images"] = c.images.size();
+  for (const MetricField& field : metric_fields) {
+    const double a = c.mean_a.*field.value, b = c.mean_b.*field.value;
+    const Interval& interval = c.difference[std::size_t(&field - metric_fields.data())];
+    object["measures"][field.key] = {{"a", a},
+                                     {"b", b},
+                                     {"difference", b - a},
+                                     {"interval_95", {interval.low, interval.high}},
+                                     {"verdict", verdict(field, interval)}};
+  }
+  object["by"] = c.by->key;
+  for (const std::size_t i : c.order) {
+    object["per_image"].push_back({{"image", c.images[i]}, {"a", c.a[i].*c.by->value}, {"b", c.b[i].*c.by->value}});
+  }
+  return object;
+}
+
+}  // namespace
+
+void add_compare_options(CLI::App& app, CompareCommand& c) {
+  app.add_option("A", c.a, "result of mdeval: a file of its --json or --csv")->required();
+  app.add_option("B", c.b, "another, of the same images under the same protocol")->required();
+  std::vector<std::string> keys;
+  for (const MetricField& field : metric_fields) keys.emplace_back(field.key);
+  app.add_option("--by", c.by, "measure that decides which images got better")->check(CLI::IsMember(keys));
+  app.add_option("--top", c.top, "how many of those that gained and lost most are named")
+      ->check(CLI::Range(0, 1000000));
+  app.add_option("--json", c.json, "write the comparison, with every image from best to worst, to this file");
+  app.add_option("--seed", c.seed, "of the paired bootstrap");
+}
+
+Exit compare(const CompareCommand& command) {
+  if (!command.json.empty()) require_writable("--json", command.json);
+  const Comparison comparison = compared(command);
+  if (!command.json.empty()) write_file_durably(command.json, to_json(comparison, command).dump(2) + "\n");
+  std::cout << "A: " << command.a << "\nB: " << command.b << "\n"
+            << comparison.images.size() << " images, protocol " << protocol_hash(comparison.protocol_line) << ": "
+            << comparison.protocol_line << "\n";
+  print_table(comparison);
+  print_images(comparison, command);
+  return Exit::ok;
+}
+
+}  // namespace md

@@ -1,0 +1,135 @@
+// Writers. Numbers in files have the digits that give the same double again; CSV is RFC 4180.
+#include "tools/eval/results.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "engine/printed.h"
+
+namespace md {
+namespace {
+
+std::string number(double value) {
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
+}
+
+/// RFC 4180.
+std::string csv_cell(const std::string& text) {
+  if (text.find_first_of("\",\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + "\"";
+}
+
+Interval interval_of(const Results& results, const MetricField* field) {
+  return results.intervals[std::size_t(field - metric_fields.data())];
+}
+
+nlohmann::ordered_json to_json(const ImageScore& image) {
+  nlohmann::ordered_json object{{"image", image.image}};
+  if (!image.metrics) return object;
+  for (const SavedField& field : saved_fields()) object[field.key] = (*image.metrics).*field.value;
+  return object;
+}
+
+}  // namespace
+
+std::vector<const MetricField*> table_columns(const std::string& line) {
+  const std::vector<std::string> keys =
+      line.starts_with("kitti_official ") ? std::vector<std::string>{"silog", "sq_err_rel", "abs_rel", "irmse"}
+      : line.find(" dataset=kitti ") != line.npos
+          ? std::vector<std::string>{"abs_rel", "sq_rel", "rmse", "rmse_log", "d1", "d2", "d3"}
+          : std::vector<std::string>{"abs_rel", "rmse", "log10", "d1", "d2", "d3"};
+  std::vector<const MetricField*> columns;
+  for (const std::string& key : keys) {
+    columns.push_back(std::ranges::find(metric_fields, key, [](const MetricField& f) { return std::string(f.key); }));
+  }
+  return columns;
+}
+
+const std::vector<SavedField>& saved_fields() {
+  static const std::vector<SavedField> fields = [] {
+    std::vector<SavedField> all;
+    for (const MetricField& field : metric_fields) all.push_back({field.key, field.value});
+    all.push_back({"log_bias", &Metrics::log_bias});
+    all.push_back({"pixels", &Metrics::pixels});
+    return all;
+  }();
+  return fields;
+}
+
+std::string metric_table(const Metrics& metrics, const Protocol& protocol) {
+  std::string titles, values;
+  for (const MetricField* field : table_columns(describe(protocol))) {
+    titles += printed("%9s", field->title);
+    values += printed("%9.4f", metrics.*field->value);
+  }
+  return titles + "\n" + values + "\n";
+}
+
+std::string metric_table(const Results& results) {
+  std::string low, high;
+  for (const MetricField* field : table_columns(describe(results.protocol))) {
+    low += printed("%9.4f", interval_of(results, field).low);
+    high += printed("%9.4f", interval_of(results, field).high);
+  }
+  return metric_table(results.evaluation.mean, results.protocol) + low + "  from: 95 % interval over images\n" + high +
+         "  to\n";
+}
+
+std::string markdown_table(const Results& results) {
+  std::string titles = "| method |", rule = "|---|", values = "| " + results.method + " |";
+  for (const MetricField* field : table_columns(describe(results.protocol))) {
+    const Interval interval = interval_of(results, field);
+    titles += cat(" ", field->title, " |");
+    rule += "---|";
+    values += printed(" %.4f", results.evaluation.mean.*field->value) + printed(" (%.4f", interval.low) +
+              printed("-%.4f) |", interval.high);
+  }
+  const std::string line = describe(results.protocol);
+  return cat(titles, "\n", rule, "\n", values, "\n\n", results.evaluation.images,
+             " images; in brackets: 95 % interval over images. Protocol ", protocol_hash(line), ": ", line, "\n");
+}
+
+nlohmann::ordered_json to_json(const Evaluation& evaluation, const Protocol& protocol) {
+  nlohmann::ordered_json object;
+  const std::string line = describe(protocol);
+  for (const MetricField& field : metric_fields) object[field.key] = evaluation.mean.*field.value;
+  object["images"] = evaluation.images;
+  object["missing"] = evaluation.missing;
+  object["pixels"] = evaluation.mean.pixels;
+  object["protocol"] = protocol.name;
+  object["protocol_hash"] = protocol_hash(line);
+  object["protocol_line"] = line;
+  return object;
+}
+
+nlohmann::ordered_json to_json(const Results& results) {
+  nlohmann::ordered_json object = to_json(results.evaluation, results.protocol);
+  object["method"] = results.method;
+  for (const MetricField& field : metric_fields) {
+    const Interval interval = interval_of(results, &field);
+    object["interval_95"][field.key] = {interval.low, interval.high};
+  }
+  object["bootstrap"] = {{"seed", results.bootstrap.seed}, {"replicates", results.bootstrap.replicates}};
+  for (const ImageScore& image : results.evaluation.per_image) object["per_image"].push_back(to_json(image));
+  return object;
+}
+
+std::string to_csv(const Evaluation& evaluation, const Protocol& protocol) {
+  std::string text = "image";
+  for (const SavedField& field : saved_fields()) text += cat(",", field.key);
+  text += ",protocol\n";
+  const std::string line = csv_cell(describe(protocol));
+  for (const ImageScore& image : evaluation.per_image) {
+    text += csv_cell(image.image);
+    for (const SavedField& field : saved_fields())
+      text += "," + (image.metrics ? number((*image.metrics).*field.value) : "");
+    text += "," + line + "\n";
+  }
+  return text;
+}
+
+}  // namespace md

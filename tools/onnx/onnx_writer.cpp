@@ -1,0 +1,396 @@
+#include "tools/onnx/onnx_writer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <ranges>
+
+#include "tools/onnx/onnx_formulas.h"
+
+namespace md {
+namespace {
+
+constexpr i64 kChannelsFirst = 1, kChannelsLast = -1;
+
+std::vector<i64> both(const PerAxis& p) { return {p.h, p.w}; }
+
+Shape channels_first(const Shape& s) { return s.rank() == 4 ? Shape{s[0], s[3], s[1], s[2]} : s; }
+
+}  // namespace
+
+OnnxWriter::OnnxWriter(OnnxGraph& graph, const Module& net) : graph_(graph) {
+  for (const auto& list : {net.parameters(), net.buffers()})
+    for (const Module::Entry& entry : list) entries_[entry.tensor.impl()] = entry;
+}
+
+/// In the order in which they ran.
+std::vector<const TracedOp*> OnnxWriter::needed_for(const Tensor& result, const std::vector<TracedOp>& trace) {
+  std::vector<const TracedOp*> needed;
+  std::set<const TensorImpl*> wanted = {result.impl()};
+  for (const TracedOp& op : trace | std::views::reverse) {
+    if (!wanted.contains(op.y.impl())) continue;
+    needed.push_back(&op);
+    for (const Tensor& input : op.inputs) {
+      wanted.insert(input.impl());
+      readers_[input.impl()].push_back(&op);
+    }
+  }
+  std::ranges::reverse(needed);
+  return needed;
+}
+
+void OnnxWriter::write(const std::vector<TracedOp>& trace, const std::vector<OnnxTerminal>& inputs,
+                       const OnnxTerminal& result) {
+  const std::vector<const TracedOp*> needed = needed_for(result.tensor, trace);
+  for (const auto& [tensor, name, what] : inputs) {
+    if (!readers_.contains(tensor.impl())) continue;
+    graph_.input(name, channels_first(tensor.shape()), what);
+    set(tensor, name, tensor.shape().rank() == 4);
+  }
+  for (const TracedOp* op : needed) {
+    const auto form = forms().find(op->name);
+    if (form == forms().end()) fail(Exit::usage, "export: the op '", op->name, "' has no ONNX form");
+    if (!values_.contains(op->y.impl())) (this->*form->second)(*op);  // else it went into the convolution before it
+  }
+  graph_.node("Identity", {first(result.tensor)}, {}, result.name);
+  graph_.output(result.name, channels_first(result.tensor.shape()), result.what);
+}
+
+/// What an op is in ONNX: a node of the same meaning for each element ("pointwise"), or a function.
+const std::map<std::string, OnnxWriter::Write>& OnnxWriter::forms() {
+  static const std::map<std::string, Write> all = {
+      {"adaptive_avg_pool", &OnnxWriter::adaptive_avg_pool},
+      {"add", &OnnxWriter::pointwise},
+      {"batch_norm", &OnnxWriter::batch_norm},
+      {"concat", &OnnxWriter::concat},
+      {"conv2d", &OnnxWriter::conv2d},
+      {"crop", &OnnxWriter::crop},
+      {"elu", &OnnxWriter::pointwise},
+      {"gelu", &OnnxWriter::gelu},
+      {"group_norm", &OnnxWriter::group_norm},
+      {"hardsigmoid", &OnnxWriter::pointwise},
+      {"l2_normalize", &OnnxWriter::l2_normalize},
+      {"layer_norm", &OnnxWriter::layer_norm},
+      {"linear", &OnnxWriter::linear},
+      {"local_planar_guidance", &OnnxWriter::local_planar_guidance},
+      {"max_pool", &OnnxWriter::max_pool},
+      {"merge_patches", &OnnxWriter::merge_patches},
+      {"multiply_channels", &OnnxWriter::multiply_channels},
+      {"pad_reflect", &OnnxWriter::pad_reflect},
+      {"pixel_shuffle", &OnnxWriter::pixel_shuffle},
+      {"plane_equation", &OnnxWriter::plane_equation},
+      {"relu", &OnnxWriter::pointwise},
+      {"reshape", &OnnxWriter::reshape},
+      {"scale", &OnnxWriter::scale},
+      {"sigmoid", &OnnxWriter::pointwise},
+      {"slice_channels", &OnnxWriter::slice_channels},
+      {"mean_over_pixels", &OnnxWriter::mean_over_pixels},
+      {"upsample_bilinear", &OnnxWriter::upsample},
+      {"upsample_conv2d", &OnnxWriter::upsample_conv2d},
+      {"upsample_nearest", &OnnxWriter::upsample},
+      {"window_attention", &OnnxWriter::window_attention},
+  };
+  return all;
+}
+
+// ---- Values ----
+
+OnnxWriter::Value& OnnxWriter::value(const Tensor& t) {
+  const auto found = values_.find(t.impl());
+  MD_CHECK(found != values_.end(), "export: an op reads ", t.shape(), ", which no op before it made");
+  return found->second;
+}
+
+std::string OnnxWriter::first(const Tensor& t) {
+  Value& v = value(t);
+  if (v.first.empty()) v.first = graph_.node("Transpose", {v.last}, {{"perm", std::vector<i64>{0, 3, 1, 2}}});
+  return v.first;
+}
+
+std::string OnnxWriter::last(const Tensor& t) {
+  Value& v = value(t);
+  if (v.last.empty()) v.last = graph_.node("Transpose", {v.first}, {{"perm", std::vector<i64>{0, 2, 3, 1}}});
+  return v.last;
+}
+
+bool OnnxWriter::stand_first(const std::vector<Tensor>& tensors) {
+  const auto there = [&](std::string Value::*order) {
+    return std::ranges::all_of(tensors, [&](const Tensor& t) { return !(value(t).*order).empty(); });
+  };
+  return there(&Value::first) || !there(&Value::last);
+}
+
+OnnxWriter::Names OnnxWriter::in_order(const std::vector<Tensor>& tensors, bool in_first) {
+  Names names;
+  for (const Tensor& t : tensors) names.push_back(in_first ? first(t) : last(t));
+  return names;
+}
+
+// ---- Constants ----
+
+const Module::Entry& OnnxWriter::entry(const Tensor& t) const {
+  const auto found = entries_.find(t.impl());
+  MD_CHECK(found != entries_.end(), "export: an op reads a weight ", t.shape(), " that is not the network's");
+  return found->second;
+}
+
+std::string OnnxWriter::weight(const Tensor& t) {
+  const Module::Entry& it = entry(t);
+  return graph_.constant(it.name, to_torch(t, it.layout));
+}
+
+std::string OnnxWriter::per_channel(const Tensor& t) {
+  return graph_.constant(entry(t).name, t.detach().reshape({t.dim(0), 1, 1}));
+}
+
+std::string OnnxWriter::activated(const std::string& x, const Activation& act) {
+  switch (act.kind) {
+    case Act::none:
+      return x;
+    case Act::relu:
+      return graph_.node("Relu", {x});
+    case Act::hardswish:
+      return graph_.node("HardSwish", {x});
+    case Act::leaky_relu:
+      return graph_.node("LeakyRelu", {x}, {{"alpha", act.slope}});
+  }
+  fail(Exit::numeric, "export: no such activation");
+}
+
+// ---- Convolutions and norms ----
+
+/// The batch norm that alone reads a convolution's output.
+const TracedOp* OnnxWriter::norm_behind(const TracedOp& convolution) const {
+  const auto readers = readers_.find(convolution.y.impl());
+  if (readers == readers_.end() || readers->second.size() != 1 || readers->second[0]->name != "batch_norm")
+    return nullptr;
+  return std::any_cast<Conv2dSpec>(convolution.attributes).act.kind == Act::none ? readers->second[0] : nullptr;
+}
+
+// gamma (w x - mean) / sqrt(var + eps) + beta = (g w) x + (beta - g mean) with g = gamma / sqrt(var + eps).
+void OnnxWriter::conv2d(const TracedOp& op) {
+  const auto spec = std::any_cast<Conv2dSpec>(op.attributes);
+  const Module::Entry& kernel = entry(op.inputs[1]);
+  const Tensor w = to_torch(kernel.tensor, kernel.layout);  // a copy
+  std::vector<float> bias = op.inputs[2] ? op.inputs[2].to_host() : std::vector<float>{};
+  Activation act = spec.act;
+  const TracedOp* const norm = norm_behind(op);
+  if (norm) {
+    const auto [state, norm_spec] = std::any_cast<std::pair<BatchNormState, BatchNormSpec>>(norm->attributes);
+    act = norm_spec.act;
+    bias.resize(std::size_t(w.dim(0)));
+    const i64 taps = w.numel() / w.dim(0);
+    for (i64 o = 0; o < w.dim(0); ++o) {
+      const double g =
+          double(norm->inputs[1].data()[o]) / std::sqrt(double(state.running_var.data()[o]) + norm_spec.eps);
+      for (float& tap : std::span(w.data() + o * taps, std::size_t(taps))) tap = float(g * tap);
+      float& b = bias[std::size_t(o)];
+      b = float(norm->inputs[2].data()[o] + g * (b - state.running_mean.data()[o]));
+    }
+  }
+  Names inputs = {first(op.inputs[0]), graph_.constant(kernel.name, w)};
+  if (!bias.empty()) inputs.push_back(graph_.constant(kernel.name + ".bias", {w.dim(0)}, bias));
+  const std::string y = graph_.node("Conv", inputs,
+                                    {{"kernel_shape", std::vector<i64>{w.dim(2), w.dim(3)}},
+                                     {"strides", both(spec.stride)},
+                                     {"pads", std::vector<i64>{spec.pad.h, spec.pad.w, spec.pad.h, spec.pad.w}},
+                                     {"dilations", both(spec.dilation)},
+                                     {"group", i64{spec.groups}}});
+  set_first(norm ? norm->y : op.y, activated(y, act));
+}
+
+void OnnxWriter::upsample_conv2d(const TracedOp& op) {
+  const std::string twice = onnx_resize(graph_, first(op.inputs[0]), {.scale_factor = 2});
+  set_first(op.y, graph_.node("Conv", {twice, weight(op.inputs[1])}, {{"pads", std::vector<i64>{1, 1, 1, 1}}}));
+}
+
+void OnnxWriter::linear(const TracedOp& op) {
+  const Tensor& w = op.inputs[1];
+  const i64 O = w.dim(0), I = w.dim(1);
+  std::vector<float> transposed;
+  for (i64 i = 0; i < I; ++i)
+    for (i64 o = 0; o < O; ++o) transposed.push_back(w.data()[o * I + i]);
+  std::string y =
+      graph_.node("MatMul", {last(op.inputs[0]), graph_.constant(entry(w).name + ".transposed", {I, O}, transposed)});
+  if (op.inputs[2]) y = graph_.node("Add", {y, weight(op.inputs[2])});
+  set_last(op.y, y);
+}
+
+void OnnxWriter::batch_norm(const TracedOp& op) {
+  const auto [state, spec] = std::any_cast<std::pair<BatchNormState, BatchNormSpec>>(op.attributes);
+  const std::string y = graph_.node("BatchNormalization",
+                                    {first(op.inputs[0]), weight(op.inputs[1]), weight(op.inputs[2]),
+                                     weight(state.running_mean), weight(state.running_var)},
+                                    {{"epsilon", spec.eps}});
+  set_first(op.y, activated(y, spec.act));
+}
+
+void OnnxWriter::layer_norm(const TracedOp& op) {
+  set_last(op.y, graph_.node("LayerNormalization", {last(op.inputs[0]), weight(op.inputs[1]), weight(op.inputs[2])},
+                             {{"axis", kChannelsLast}, {"epsilon", std::any_cast<float>(op.attributes)}}));
+}
+
+/// Opset 17 has no group norm: an instance norm of [1,groups,rest], and the affine map after.
+void OnnxWriter::group_norm(const TracedOp& op) {
+  const auto [groups, eps] = std::any_cast<std::pair<i64, float>>(op.attributes);
+  const Shape map = channels_first(op.y.shape());
+  const std::string grouped = graph_.node("Reshape", {first(op.inputs[0]), graph_.integers({1, groups, -1})});
+  const std::string ones = graph_.constant(cat("ones_", groups), {groups}, std::vector<float>(groups, 1.F));
+  const std::string zeros = graph_.constant(cat("zeros_", groups), {groups}, std::vector<float>(groups, 0.F));
+  const std::string normal = graph_.node("InstanceNormalization", {grouped, ones, zeros}, {{"epsilon", eps}});
+  const std::string x = graph_.node("Reshape", {normal, graph_.integers({map[0], map[1], map[2], map[3]})});
+  const std::string scaled = graph_.node("Mul", {x, per_channel(op.inputs[1])});
+  set_first(op.y, graph_.node("Add", {scaled, per_channel(op.inputs[2])}));
+}
+
+void OnnxWriter::l2_normalize(const TracedOp& op) {
+  const std::string x = first(op.inputs[0]);
+  const std::string length =
+      graph_.node("ReduceL2", {x}, {{"axes", std::vector<i64>{kChannelsFirst}}, {"keepdims", i64{1}}});
+  const std::string eps = graph_.number(std::any_cast<float>(op.attributes));
+  set_first(op.y, graph_.node("Div", {x, graph_.node("Max", {length, eps})}));
+}
+
+// ---- Pointwise ----
+
+void OnnxWriter::pointwise(const TracedOp& op) {
+  static const std::map<std::string, std::pair<std::string, OnnxGraph::Attributes>> nodes = {
+      {"add", {"Add", {}}},
+      {"elu", {"Elu", {}}},
+      {"hardsigmoid", {"HardSigmoid", {{"alpha", 1.F / 6}, {"beta", 0.5F}}}},
+      {"relu", {"Relu", {}}},
+      {"sigmoid", {"Sigmoid", {}}},
+  };
+  const auto& [node, attributes] = nodes.at(op.name);
+  const bool order = stand_first(op.inputs);
+  set(op.y, graph_.node(node, in_order(op.inputs, order), attributes), order);
+}
+
+// x Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2.
+void OnnxWriter::gelu(const TracedOp& op) {
+  const bool order = stand_first(op.inputs);
+  const std::string x = in_order(op.inputs, order)[0];
+  const std::string scaled = graph_.node("Mul", {x, graph_.number(1 / std::numbers::sqrt2_v<float>)});
+  const std::string twice_phi = graph_.node("Add", {graph_.node("Erf", {scaled}), graph_.number(1.F)});
+  const std::string half = graph_.node("Mul", {x, graph_.number(0.5F)});
+  set(op.y, graph_.node("Mul", {half, twice_phi}), order);
+}
+
+void OnnxWriter::scale(const TracedOp& op) {
+  const bool order = stand_first(op.inputs);
+  const std::string factor = graph_.number(std::any_cast<float>(op.attributes));
+  set(op.y, graph_.node("Mul", {in_order(op.inputs, order)[0], factor}), order);
+}
+
+void OnnxWriter::multiply_channels(const TracedOp& op) {
+  const bool order = stand_first(op.inputs);
+  set(op.y, graph_.node("Mul", in_order(op.inputs, order)), order);
+}
+
+// ---- Shapes and places ----
+
+void OnnxWriter::reshape(const TracedOp& op) {
+  std::vector<i64> dims;
+  for (int axis = 0; axis < op.y.shape().rank(); ++axis) dims.push_back(op.y.dim(axis));
+  set_last(op.y, graph_.node("Reshape", {last(op.inputs[0]), graph_.integers(dims)}));
+}
+
+void OnnxWriter::concat(const TracedOp& op) {
+  const bool order = stand_first(op.inputs);
+  const i64 axis = order ? kChannelsFirst : kChannelsLast;
+  set(op.y, graph_.node("Concat", in_order(op.inputs, order), {{"axis", axis}}), order);
+}
+
+void OnnxWriter::slice_channels(const TracedOp& op) {
+  const i64 begin = std::any_cast<i64>(op.attributes);
+  set_first(op.y, onnx_slice(graph_, first(op.inputs[0]), kChannelsFirst, begin, begin + op.y.dim(3)));
+}
+
+void OnnxWriter::crop(const TracedOp& op) {
+  const std::string rows = onnx_slice(graph_, first(op.inputs[0]), 2, 0, op.y.dim(1));
+  set_first(op.y, onnx_slice(graph_, rows, 3, 0, op.y.dim(2)));
+}
+
+void OnnxWriter::pad_reflect(const TracedOp& op) {
+  const auto pad = [&](const std::string& x, int axis) {
+    const i64 from = op.inputs[0].dim(axis), more = op.y.dim(axis) - from;
+    std::vector<i64> pads(8);
+    pads[std::size_t(4 + axis + 1)] = more;  // at the end of that axis of [N,C,H,W]
+    return graph_.node("Pad", {x, graph_.integers(pads)}, {{"mode", more < from ? "reflect" : "edge"}});
+  };
+  set_first(op.y, pad(pad(first(op.inputs[0]), 1), 2));
+}
+
+void OnnxWriter::upsample(const TracedOp& op) {
+  const auto how = std::any_cast<Interpolation>(op.attributes);
+  set_first(op.y, onnx_resize(graph_, first(op.inputs[0]),
+                              {.scale_factor = how.scale_factor,
+                               .C = op.y.dim(3),
+                               .H = op.y.dim(1),
+                               .W = op.y.dim(2),
+                               .nearest = op.name == "upsample_nearest",
+                               .corners = how.corners}));
+}
+
+void OnnxWriter::max_pool(const TracedOp& op) {
+  const auto [kernel, stride, pad] = std::any_cast<PoolSpec>(op.attributes);
+  set_first(op.y, graph_.node("MaxPool", {first(op.inputs[0])},
+                              {{"kernel_shape", std::vector<i64>{kernel, kernel}},
+                               {"strides", std::vector<i64>{stride, stride}},
+                               {"pads", std::vector<i64>{pad, pad, pad, pad}}}));
+}
+
+void OnnxWriter::mean_over_pixels(const TracedOp& op) {
+  set_first(op.y, graph_.node("GlobalAveragePool", {first(op.inputs[0])}));
+}
+
+/// Cell by cell: the bins of layers/adaptive_avg_pool.cpp differ in size.
+void OnnxWriter::adaptive_avg_pool(const TracedOp& op) {
+  const auto along = [&](const std::string& x, int axis) {
+    const i64 from = op.inputs[0].dim(axis), to = op.y.dim(axis), there = axis + 1;
+    Names cells;
+    for (i64 i = 0; i < to; ++i) {
+      const std::string bin = onnx_slice(graph_, x, there, i * from / to, ((i + 1) * from + to - 1) / to);
+      cells.push_back(graph_.node("ReduceMean", {bin}, {{"axes", std::vector<i64>{there}}, {"keepdims", i64{1}}}));
+    }
+    return graph_.node("Concat", cells, {{"axis", there}});
+  };
+  set_first(op.y, along(along(first(op.inputs[0]), 1), 2));
+}
+
+void OnnxWriter::pixel_shuffle(const TracedOp& op) {
+  const i64 r = op.y.dim(1) / op.inputs[0].dim(1);
+  set_first(op.y, graph_.node("DepthToSpace", {first(op.inputs[0])}, {{"blocksize", r}, {"mode", "CRD"}}));
+}
+
+void OnnxWriter::merge_patches(const TracedOp& op) {
+  const i64 h = op.y.dim(1), w = op.y.dim(2), C = op.inputs[0].dim(3);
+  MD_CHECK((op.inputs[0].shape() == Shape{1, 2 * h, 2 * w, C}), "export: merge_patches of ", op.inputs[0].shape());
+  const std::string cells = graph_.node("Reshape", {last(op.inputs[0]), graph_.integers({h, 2, w, 2, C})});
+  const std::string beside = graph_.node("Transpose", {cells}, {{"perm", std::vector<i64>{0, 2, 3, 1, 4}}});
+  set_last(op.y, graph_.node("Reshape", {beside, graph_.integers({1, h, w, 4 * C})}));
+}
+
+// ---- Ops that are formulas in ONNX ----
+
+void OnnxWriter::window_attention(const TracedOp& op) {
+  const Tensor &qkv = op.inputs[0], &v = op.inputs[1], &padding = op.inputs[2], &bias_table = op.inputs[3];
+  set_last(op.y, onnx_window_attention(graph_, {.spec = std::any_cast<WindowSpec>(op.attributes),
+                                                .map = op.y.shape(),
+                                                .qkv = last(qkv),
+                                                .v = v ? last(v) : "",
+                                                .padding = weight(padding),
+                                                .bias_name = entry(bias_table).name,
+                                                .bias_table = bias_table}));
+}
+
+void OnnxWriter::plane_equation(const TracedOp& op) {
+  set_first(op.y, onnx_plane_equation(graph_, first(op.inputs[0]), std::any_cast<float>(op.attributes)));
+}
+
+void OnnxWriter::local_planar_guidance(const TracedOp& op) {
+  const i64 h = op.inputs[0].dim(1), w = op.inputs[0].dim(2);
+  set_first(op.y, onnx_local_planar_guidance(graph_, first(op.inputs[0]), h, w, op.y.dim(1) / h));
+}
+
+}  // namespace md

@@ -1,0 +1,101 @@
+// What of a run goes where in a safetensors file, and how a network is built from its config again.
+#include "tools/run/checkpoint.h"
+
+#include <filesystem>
+
+#include "git_version.h"
+#include "tools/cli/output.h"
+
+namespace md {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uintmax_t kHeaderRoom = 1 << 20;
+
+json to_json(const RunState& s) {
+  return {{"seed", s.seed},
+          {"step", s.step},
+          {"epoch", s.epoch},
+          {"frames", s.frames},
+          {"steps_per_epoch", s.steps_per_epoch},
+          {"schedule_steps", s.schedule_steps},
+          {"evaluated", s.evaluated},
+          {"skipped", s.skipped},
+          {"lr_factor", s.lr_factor},
+          {"computed_on", s.computed_on},
+          {"best", s.best}};
+}
+
+RunState run_state(const SafeTensors& file) {
+  const json config = json::parse(checkpoint_metadata(file, "config")),
+             run = json::parse(checkpoint_metadata(file, "run"));
+  const auto count = [&run](const char* key) {
+    const i64 value = run.at(key);
+    if (value < 0) fail(Exit::bad_data, "__metadata__: run: ", key, " is ", value);
+    return value;
+  };
+  const double lr_factor = run.at("lr_factor");
+  if (!(lr_factor > 0 && lr_factor <= 1)) fail(Exit::bad_data, "__metadata__: run: lr_factor is ", lr_factor);
+  return {.config = config,
+          .seed = run.at("seed"),
+          .step = count("step"),
+          .epoch = count("epoch"),
+          .frames = count("frames"),
+          .steps_per_epoch = count("steps_per_epoch"),
+          .schedule_steps = count("schedule_steps"),
+          .evaluated = count("evaluated"),
+          .skipped = count("skipped"),
+          .lr_factor = lr_factor,
+          .computed_on = run.at("computed_on"),
+          .best = run.at("best")};
+}
+
+/// `work`, whose errors then begin with the file.
+template <class Work>
+auto naming(const std::string& path, Work work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    fail(Exit::bad_data, path, ": ", error.what());
+  } catch (const json::exception& error) {
+    fail(Exit::bad_data, path, ": __metadata__: ", error.what());
+  }
+}
+
+}  // namespace
+
+void save_checkpoint(const std::string& path, const Module& net, const Adam& optimizer, const RunState& run) {
+  State state = state_of(net.entries());
+  for (const auto& [name, tensor] : state_of(optimizer.entries())) state[kOptimizerPrefix + name] = tensor;
+  std::uintmax_t bytes = kHeaderRoom;
+  for (const auto& [name, tensor] : state) bytes += tensor.bytes();
+  require_space(std::filesystem::path(path).parent_path(), bytes);
+  write_safetensors(path, state,
+                    {{"version", json(MD_VERSION).dump()},
+                     {"git", json(MD_GIT).dump()},
+                     {"config", run.config.dump()},
+                     {"run", to_json(run).dump()}});
+}
+
+Checkpoint::Checkpoint(const std::string& path)
+    : path_(path), file_(SafeTensors::read(path)), state_(naming(path, [&] { return run_state(file_); })) {}
+
+void Checkpoint::restore(Module& net) const {
+  naming(path_, [&] { net.load(file_.state("", kOptimizerPrefix)); });
+}
+
+void Checkpoint::restore(Adam& optimizer) const {
+  naming(path_, [&] { optimizer.load(file_.state(kOptimizerPrefix)); });
+}
+
+std::unique_ptr<DepthNet> Checkpoint::net() const {
+  return naming(path_, [&] { return trained_net(file_); });
+}
+
+LoadedNet load_net(const std::string& path) {
+  const Checkpoint checkpoint(path);
+  return {.net = checkpoint.net(), .state = checkpoint.state()};
+}
+
+}  // namespace md

@@ -1,0 +1,58 @@
+// Field numbers are those of tensorflow/core/util/event.proto and framework/summary.proto.
+#include "tools/run/event_file.h"
+
+#include "tools/cli/protobuf.h"
+#include "tools/cli/raw_bytes.h"
+
+namespace md {
+namespace {
+
+ProtoMessage event(double time_s, std::int64_t step) {
+  ProtoMessage message;
+  message.real(1, time_s).integer(2, step);
+  return message;
+}
+
+std::string record(const std::string& data) {
+  const auto masked = [](std::string_view bytes) {
+    const std::uint32_t crc = crc32c(bytes);
+    return (crc >> 15 | crc << 17) + 0xa282ead8U;
+  };
+  std::string length;
+  append_raw(length, std::uint64_t(data.size()));
+  std::string all = length;
+  append_raw(all, masked(length));
+  all += data;
+  append_raw(all, masked(data));
+  return all;
+}
+
+}  // namespace
+
+std::uint32_t crc32c(std::string_view bytes) {
+  constexpr std::uint32_t kReversedPolynomial = 0x82f63b78U;
+  std::uint32_t crc = ~0U;
+  for (const char byte : bytes) {
+    crc ^= std::uint8_t(byte);
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? kReversedPolynomial : 0);
+  }
+  return ~crc;
+}
+
+std::string event_record(const nlohmann::ordered_json& line) {
+  const bool evaluation = line.contains("eval");
+  const nlohmann::ordered_json& values = evaluation ? line["eval"] : line;
+  ProtoMessage summary;
+  for (const auto& [key, value] : values.items()) {
+    if (!value.is_number() || key == "step" || key == "time" || key == "epoch") continue;
+    ProtoMessage scalar;  // Summary.Value with tag and simple_value, inside Summary.value
+    scalar.bytes(1, (evaluation ? "eval/" : "train/") + key).real(2, value.get<float>());
+    summary.message(1, scalar);
+  }
+  if (summary.encoded().empty()) return "";
+  return record(event(line.at("time"), line.at("step")).message(5, summary).encoded());
+}
+
+std::string first_event_record(double time_s) { return record(event(time_s, 0).bytes(3, "brain.Event:2").encoded()); }
+
+}  // namespace md

@@ -1,0 +1,154 @@
+// Names, numbers and formats as the real data sets have them; frames are rendered in parallel.
+#include "tools/synth/synth_dataset.h"
+
+#include <atomic>
+#include <cmath>
+#include <exception>
+#include <filesystem>
+#include <iomanip>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "data/depth_histogram.h"
+#include "data/image_io.h"
+#include "engine/state.h"
+#include "tools/cli/cli.h"
+#include "tools/synth/synth_render.h"
+
+namespace md::synth {
+namespace {
+
+bool nyu(const SetSpec& set) { return set.kind == DatasetKind::nyu; }
+
+struct FrameId {
+  std::uint64_t world, frame;
+};
+struct FramePaths {
+  std::string image, depth;  // relative to the data root
+};
+
+std::string padded(std::uint64_t number, int digits) {
+  std::ostringstream out;
+  out << std::setw(digits) << std::setfill('0') << number;
+  return out.str();
+}
+
+FramePaths paths_of(const SetSpec& set, const FrameId& id) {
+  if (nyu(set)) {
+    const std::string scene = "scene_" + padded(id.world, 4), frame = padded(id.frame, 5);
+    return {scene + "/rgb_" + frame + ".jpg", scene + "/sync_depth_" + frame + ".png"};
+  }
+  const std::string date = "2000_01_01", frame = padded(id.frame, 10) + ".png";
+  const std::string drive = date + "_drive_" + padded(id.world, 4) + "_sync";
+  return {date + "/" + drive + "/image_02/data/" + frame, drive + "/proj_depth/groundtruth/image_02/" + frame};
+}
+
+std::uint64_t worlds_for(std::uint64_t frames) { return (frames + kFramesPerWorld - 1) / kFramesPerWorld; }
+
+/// The test list's worlds come after the training list's.
+std::vector<FrameId> frames_of(const SetSpec& set, Split split) {
+  const bool train = split == Split::train;
+  const std::uint64_t first_world = train ? 1 : 1 + worlds_for(set.train_frames);
+  std::vector<FrameId> ids;
+  for (std::uint64_t i = 0; i < (train ? set.train_frames : set.test_frames); ++i) {
+    ids.push_back({first_world + i / kFramesPerWorld, i % kFramesPerWorld});
+  }
+  return ids;
+}
+
+DepthImage encode(const SetSpec& set, const std::vector<float>& depth_m) {
+  DepthImage image{set.height, set.width, {}};
+  const float units = depth_units_per_m(set.kind);
+  for (const float d : depth_m) image.pixels.push_back(std::uint16_t(std::lround(d * units)));
+  return image;
+}
+
+void make_folder_of(const std::string& file) {
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fail(Exit::cannot_write, "--out: cannot make folder ", folder.string(), ": ", error.message());
+}
+
+struct Frame {
+  RgbImage colour;
+  DepthImage depth;
+};
+
+Frame render(const SetSpec& set, const FrameId& id) {
+  const World world = make_world(nyu(set) ? WorldKind::room : WorldKind::street, set.seed, id.world);
+  const Camera camera{pose_of(world, id.frame), set.height, set.width, set.focal_px()};
+  const std::uint64_t noise_key = Rng(set.seed, Purpose::scene, 0xF000, id.world << 20U | id.frame).bits();
+  std::vector<float> depth_m = render_depth(world.scene, camera);
+  if (nyu(set)) {
+    keep_structured_light(world.scene, camera, noise_key, 0.01, depth_m);
+  } else {
+    keep_lidar_lines(camera, noise_key, depth_m);
+  }
+  return {{set.height, set.width, render_colour(world.scene, camera)}, encode(set, depth_m)};
+}
+
+/// Returns the depth file's values.
+std::vector<std::uint16_t> write_frame(const SetSpec& set, const FrameId& id) {
+  Frame frame = render(set, id);
+  const FramePaths paths = paths_of(set, id);
+  const std::string image = set.out + "/" + paths.image, depth = set.out + "/" + paths.depth;
+  make_folder_of(image);
+  make_folder_of(depth);
+  if (nyu(set)) {
+    write_jpeg(image, frame.colour);
+  } else {
+    write_png(image, frame.colour);
+  }
+  write_png(depth, frame.depth);
+  return std::move(frame.depth.pixels);
+}
+
+/// The values written: what is said of them does not depend on the order in which threads finish.
+DepthHistogram write_frames(const SetSpec& set, const std::vector<FrameId>& ids) {
+  DepthHistogram histogram;
+  std::exception_ptr error;  // an exception must not leave a parallel region
+  ProgressLine progress;
+  std::size_t done = 0;
+  std::atomic<bool> failed = false;
+#pragma omp parallel for schedule(dynamic)
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (failed) continue;  // there is no leaving a parallel loop
+    std::exception_ptr mine;
+    std::vector<std::uint16_t> depth;
+    try {
+      depth = write_frame(set, ids[i]);
+    } catch (...) {
+      mine = std::current_exception();
+      failed = true;
+    }
+#pragma omp critical
+    {
+      if (mine) error = mine;
+      histogram.add(depth);
+      progress.show(cat("frame ", ++done, " of ", ids.size()));
+    }
+  }
+  if (error) std::rethrow_exception(error);
+  return histogram;
+}
+
+}  // namespace
+
+WrittenSplit write_split(const SetSpec& set, Split split) {
+  const std::vector<FrameId> ids = frames_of(set, split);
+  const DepthHistogram histogram = write_frames(set, ids);
+  std::ostringstream list;
+  list << std::fixed << std::setprecision(4);
+  for (const FrameId& id : ids) {
+    const auto [image, depth] = paths_of(set, id);
+    list << image << ' ' << depth << ' ' << set.focal_px() << '\n';
+  }
+  const std::string name = cat(nyu(set) ? "nyu" : "kitti", split == Split::train ? "_train.txt" : "_test.txt");
+  const std::string path = set.out + "/" + name;
+  write_file_durably(path, list.str());
+  return {path, ids.size(), worlds_for(ids.size()), double(histogram.median()) / double(depth_units_per_m(set.kind))};
+}
+
+}  // namespace md::synth

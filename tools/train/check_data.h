@@ -1,0 +1,21 @@
+// What is wrong with lists of frames, found before a run of days finds it. Every frame is decoded, on all processors.
+#pragma once
+#include "tools/train/options.h"
+
+namespace md {
+
+struct CheckDataCommand {
+  std::vector<std::string> lists;  // of one data root; a picture that is in two of them is bad
+  std::string bad = "bad.tsv";
+};
+
+/// stdout: for each list the counts, sizes, the folder conventions that were found, and statistics of the depth.
+/// stderr: a line for each of the first bad frames: unreadable, implausible (data/depth_histogram.h), or listed twice.
+/// If there are any, all go into the file `bad` (file, list:line, reason), and it returns Exit::bad_data.
+Exit check_data(const TrainOptions&, const CheckDataCommand&);
+
+/// The same of a few frames with ground truth, in a line for the beginning of a training run. Throws as
+/// Dataset::load_training where one cannot be read.
+std::string brief_check(const Dataset&);
+
+}  // namespace md

@@ -1,0 +1,27 @@
+// What the machine and the program offer.
+#include "tools/train/inspect.h"
+
+#include <omp.h>
+
+#include <iostream>
+
+#include "tools/train/options.h"
+
+namespace md {
+
+Exit doctor() {
+  const Device device = choose_device("auto");
+  const std::string kernels = cpu_kernels();
+  std::cout << "mdtrain       " << MD_VERSION << "\n"
+            << "device        " << (device.kind == Device::cuda ? "cuda" : "cpu") << ", " << backend(device).name()
+            << "\n"
+            << "kernels       " << kernels << "\n"
+            << "threads       " << omp_get_max_threads() << " of " << omp_get_num_procs() << " processors\n"
+            << "JPEG decoder  " << jpeg_decoder_name() << "\n"
+            << "networks     ";
+  for (const std::string& name : net_names()) std::cout << " " << name;
+  std::cout << std::endl;
+  return Exit::ok;
+}
+
+}  // namespace md

@@ -1,0 +1,14 @@
+// `mdtrain train`: loads, steps, logs, evaluates, saves.
+#pragma once
+#include "tools/train/options.h"
+
+namespace md {
+
+/// Trains to the end and prints the last evaluation on stdout; options must be resolved (resolve()). The config goes
+/// into the run folder and into every checkpoint. With options.resume the run goes on as if it had never stopped.
+/// SIGINT and SIGTERM finish the step, save and return Exit::stopped; an evaluation that they interrupt is made after
+/// resuming. Ten steps in a row whose loss or gradient is not finite go back to the last checkpoint with half the
+/// learning rate, once; then they throw Exit::numeric.
+Exit train(const TrainOptions&, const std::vector<ResolvedOption>& config);
+
+}  // namespace md
