@@ -60,14 +60,14 @@ Plan draw_plan(const AugmentSpec& spec, const EvalCrop& box, Draws& draws) {
   if (spec.photometric) plan.jitter.on = draws.unit() > 0.5;
   if (plan.jitter.on) {
     plan.jitter.gamma = draws.uniform(gamma_low, gamma_high);
-    plan.jitter.brightness = draws.uniform(spec.brightness_low, spec.brightness_high);
+    plan.jitter.brightness = draws.uniform(spec.brightness[0], spec.brightness[1]);
     for (double& colour : plan.jitter.colour) colour = draws.uniform(gamma_low, gamma_high);
   }
   return plan;
 }
 
 [[noreturn]] void fail_too_small(const Sample& sample, int width, int height) {
-  fail(Exit::bad_data, sample.image_name, ": frame of ", sample.image.width, "x", sample.image.height,
+  fail(ErrorKind::bad_data, sample.image_name, ": frame of ", sample.image.width, "x", sample.image.height,
        " is too small for a crop of ", width, "x", height);
 }
 
@@ -152,8 +152,8 @@ class RowReader {
 
 AugmentSpec official_augmentation(const std::string& peer, DatasetKind kind) {
   const bool newcrfs = peer == "newcrfs";
-  if (!newcrfs && peer != "bts") fail(Exit::usage, "--augment: no peer '", peer, "' (bts, newcrfs)");
-  if (kind == DatasetKind::plain) fail(Exit::usage, "--augment ", peer, ": its recipes are for nyu and kitti");
+  if (!newcrfs && peer != "bts") fail(ErrorKind::usage, "--augment: no peer '", peer, "' (bts, newcrfs)");
+  if (kind == DatasetKind::plain) fail(ErrorKind::usage, "--augment ", peer, ": its recipes are for nyu and kitti");
   AugmentSpec spec;  // BTS on NYU
   spec.always_draw_crop = !newcrfs;
   if (kind == DatasetKind::nyu && newcrfs) {
@@ -167,8 +167,7 @@ AugmentSpec official_augmentation(const std::string& peer, DatasetKind kind) {
     spec.border = NyuBorder::keep;
     spec.kb_crop = true;
     spec.rotation_degree = 1;
-    spec.brightness_low = 0.9;
-    spec.brightness_high = 1.1;
+    spec.brightness = {0.9, 1.1};
   }
   return spec;
 }

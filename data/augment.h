@@ -2,6 +2,8 @@
 // border, rotation exactly as Pillow's, random crop, flip, photometric jitter, ImageNet normalisation. Also what
 // evaluation feeds the net. Every draw comes through `Draws`, in the official order, so that a run can be replayed.
 #pragma once
+#include <array>
+
 #include "data/dataset.h"
 #include "engine/rng.h"
 
@@ -50,22 +52,22 @@ struct AugmentSpec {
   bool always_draw_crop = true;  // BTS draws the position even where there is no choice; NeWCRFs does not
   bool flip = true;              // left-right, p = 1/2
   bool photometric = true;       // gamma, brightness, colour, p = 1/2
-  double brightness_low = 0.75, brightness_high = 1.25;
+  std::array<double, 2> brightness = {0.75, 1.25};  // lowest and highest factor
 };
 
-/// What the official code of "bts" or "newcrfs" does with NYU or KITTI, at its own size. Throws Exit::usage for another
-/// peer or data set.
+/// What the official code of "bts" or "newcrfs" does with NYU or KITTI, at its own size. Throws ErrorKind::usage for
+/// another peer or data set.
 AugmentSpec official_augmentation(const std::string& peer, DatasetKind);
 
 /// Writes image [height,width,3] (ImageNet-normalised) and depth_m [height,width].
-/// Throws Exit::bad_data, naming the frame, where it is smaller than the crop.
+/// Throws ErrorKind::bad_data, naming the frame, where it is smaller than the crop.
 void augment(const Sample&, const AugmentSpec&, Draws&, float* image, float* depth_m);
 
 /// ImageNet normalisation of a part of a frame, or all of it: image [h,w,3] = (pixel/255 - mean) / std.
 void normalise(const RgbImage&, const EvalCrop&, float* image);
 void normalise(const RgbImage&, float* image);
 
-/// The KITTI-benchmark crop: 352x1216 at the bottom, centred. Throws Exit::bad_data, naming the frame, if it is
+/// The KITTI-benchmark crop: 352x1216 at the bottom, centred. Throws ErrorKind::bad_data, naming the frame, if it is
 /// smaller.
 EvalCrop kb_crop(const Sample&);
 

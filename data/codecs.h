@@ -1,6 +1,6 @@
 // PNG (libpng's row interface) and JPEG (libjpeg-turbo, stb_image) from and to memory. Internal to data/: callers use
 // image_io.h. PNG: checksums of all chunks are strict, and the file must reach its IEND. `name` stands for the file in
-// messages; decoders throw Exit::bad_data, encoders Exit::cannot_write.
+// messages; decoders throw ErrorKind::bad_data, encoders ErrorKind::cannot_write.
 #pragma once
 #include <span>
 #include <string>

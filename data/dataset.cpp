@@ -21,7 +21,7 @@ double usual_focal_px(DatasetKind kind) {
 }
 
 void check_folder(const std::string& path) {
-  if (!fs::is_directory(status_of(path))) fail(Exit::missing_input, path, ": no such folder");
+  if (!fs::is_directory(status_of(path))) fail(ErrorKind::missing, path, ": no such folder");
 }
 
 /// Where a path of a list may lie below a root, in the order to try.
@@ -48,7 +48,7 @@ DatasetKind dataset_kind(const std::string& name) {
   if (name == "nyu") return DatasetKind::nyu;
   if (name == "kitti") return DatasetKind::kitti;
   if (name == "plain") return DatasetKind::plain;
-  fail(Exit::usage, "dataset '", name, "': wanted is nyu, kitti or plain");
+  fail(ErrorKind::usage, "dataset '", name, "': wanted is nyu, kitti or plain");
 }
 
 float depth_units_per_m(DatasetKind kind) { return kind == DatasetKind::kitti ? 256.F : 1000.F; }
@@ -66,7 +66,7 @@ Dataset::Dataset(DatasetSpec spec) : spec_(std::move(spec)), entries_(read_list(
 }
 
 void Dataset::choose_depth(ListEntry& entry) const {
-  const auto refuse = [&](const auto&... why) { fail(Exit::bad_data, spec_.list, ":", entry.line, ": ", why...); };
+  const auto refuse = [&](const auto&... why) { fail(ErrorKind::bad_data, spec_.list, ":", entry.line, ": ", why...); };
   if (spec_.dense && entry.dense_depth.empty()) refuse("no third column with a dense depth file");
   if (spec_.dense) entry.depth = entry.dense_depth;
   if (spec_.kind == DatasetKind::kitti && entry.columns == 1) entry.depth = kitti_official_depth(entry.image);
@@ -100,8 +100,8 @@ Sample Dataset::load(i64 index) const {
   const std::string file = depth_file(index);
   const DepthImage depth = read_depth(file);
   if (depth.height != sample.image.height || depth.width != sample.image.width) {
-    fail(Exit::bad_data, file, ": depth of ", depth.width, "x", depth.height, " for an image of ", sample.image.width,
-         "x", sample.image.height, " (", listed.image, ")");
+    fail(ErrorKind::bad_data, file, ": depth of ", depth.width, "x", depth.height, " for an image of ",
+         sample.image.width, "x", sample.image.height, " (", listed.image, ")");
   }
   sample.depth_m.resize(depth.pixels.size());
   const float units = spec_.units_per_m();
@@ -112,9 +112,9 @@ Sample Dataset::load(i64 index) const {
 
 Sample Dataset::load_training(i64 index) const {
   Sample sample = load(index);
-  if (!sample.has_depth()) fail(Exit::bad_data, sample.image_name, ": a training frame needs ground truth");
+  if (!sample.has_depth()) fail(ErrorKind::bad_data, sample.image_name, ": a training frame needs ground truth");
   if (std::none_of(sample.depth_m.begin(), sample.depth_m.end(), [](float depth_m) { return depth_m > 0; })) {
-    fail(Exit::bad_data, depth_file(index), ": not one measured pixel");
+    fail(ErrorKind::bad_data, depth_file(index), ": not one measured pixel");
   }
   return sample;
 }

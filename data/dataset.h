@@ -13,7 +13,7 @@
 namespace md {
 
 enum class DatasetKind : std::uint8_t { nyu, kitti, plain };
-/// "nyu", "kitti" or "plain"; throws Exit::usage.
+/// "nyu", "kitti" or "plain"; throws ErrorKind::usage.
 DatasetKind dataset_kind(const std::string& name);
 /// Units of a 16-bit depth file per metre: 1000, 256, or for `plain` the commonest, 1000.
 float depth_units_per_m(DatasetKind);
@@ -41,7 +41,8 @@ struct DatasetSpec {
 class Dataset {
  public:
   /// Reads the list, and KITTI's calibration files where it has no focal lengths. Throws what read_list throws,
-  /// Exit::missing_input if a root is not a folder, and Exit::bad_data if the list has not the depth that is asked for.
+  /// ErrorKind::missing if a root is not a folder, and ErrorKind::bad_data if the list has not the depth that is asked
+  /// for.
   explicit Dataset(DatasetSpec);
 
   const DatasetSpec& spec() const { return spec_; }
@@ -54,10 +55,10 @@ class Dataset {
   std::string image_file(i64 index) const;
   std::string depth_file(i64 index) const;
 
-  /// Decodes a frame; any thread. Throws, naming the file: Exit::missing_input, or Exit::bad_data when it is damaged or
-  /// image and depth differ in size.
+  /// Decodes a frame; any thread. Throws, naming the file: ErrorKind::missing, or ErrorKind::bad_data when it is
+  /// damaged or image and depth differ in size.
   Sample load(i64 index) const;
-  /// load() for training: a frame without one single measurement is Exit::bad_data.
+  /// load() for training: a frame without one single measurement is ErrorKind::bad_data.
   Sample load_training(i64 index) const;
 
  private:

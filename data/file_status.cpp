@@ -8,8 +8,7 @@ namespace md {
 std::filesystem::file_status status_of(const std::filesystem::path& path) {
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);
-  if (status.type() == std::filesystem::file_type::none)
-    fail(Exit::missing_input, path.string(), ": ", error.message());
+  if (status.type() == std::filesystem::file_type::none) fail(ErrorKind::missing, path.string(), ": ", error.message());
   return status;
 }
 

@@ -6,7 +6,7 @@
 namespace md {
 
 /// Follows links. "Not there" is an answer; a place that cannot even be looked at (a link to itself, a name too long, a
-/// folder that may not be entered) throws Exit::missing_input, naming it and the reason.
+/// folder that may not be entered) throws ErrorKind::missing, naming it and the reason.
 std::filesystem::file_status status_of(const std::filesystem::path&);
 
 }  // namespace md

@@ -9,7 +9,7 @@
 #include "data/codecs.h"
 #include "data/file_status.h"
 #include "engine/check.h"
-#include "engine/state.h"
+#include "engine/durable_file.h"
 
 namespace md {
 namespace {
@@ -18,16 +18,16 @@ constexpr std::uintmax_t max_file_bytes = 1U << 27;  // more than max_image_pixe
 
 std::vector<unsigned char> read_file(const std::string& path) {
   const std::filesystem::file_status status = status_of(path);
-  if (!std::filesystem::exists(status)) fail(Exit::missing_input, path, ": no such file");
-  if (!std::filesystem::is_regular_file(status)) fail(Exit::bad_data, path, ": not a file");
+  if (!std::filesystem::exists(status)) fail(ErrorKind::missing, path, ": no such file");
+  if (!std::filesystem::is_regular_file(status)) fail(ErrorKind::bad_data, path, ": not a file");
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
-  if (error) fail(Exit::missing_input, path, ": ", error.message());
-  if (size > max_file_bytes) fail(Exit::bad_data, path, ": ", size, " bytes are too many for an image");
+  if (error) fail(ErrorKind::missing, path, ": ", error.message());
+  if (size > max_file_bytes) fail(ErrorKind::bad_data, path, ": ", size, " bytes are too many for an image");
   std::vector<unsigned char> bytes(size);
   std::ifstream file(path, std::ios::binary);
   if (!file.read(reinterpret_cast<char*>(bytes.data()), std::streamsize(size))) {
-    fail(Exit::missing_input, path, ": cannot be read");
+    fail(ErrorKind::missing, path, ": cannot be read");
   }
   return bytes;
 }
@@ -70,7 +70,7 @@ const char* jpeg_decoder_name() {
 RgbImage read_rgb(const std::string& path) {
   const auto bytes = read_file(path);
   if (is_png(bytes)) return decode_png_rgb(bytes, path);
-  if (!is_jpeg(bytes)) fail(Exit::bad_data, path, ": neither a JPEG nor a PNG file");
+  if (!is_jpeg(bytes)) fail(ErrorKind::bad_data, path, ": neither a JPEG nor a PNG file");
 #ifdef MD_WITH_LIBJPEG
   return decode_jpeg_turbo(bytes, path);
 #else
@@ -80,7 +80,7 @@ RgbImage read_rgb(const std::string& path) {
 
 DepthImage read_depth(const std::string& path) {
   const auto bytes = read_file(path);
-  if (!is_png(bytes)) fail(Exit::bad_data, path, ": depth must be a 16-bit grey PNG; this is no PNG file");
+  if (!is_png(bytes)) fail(ErrorKind::bad_data, path, ": depth must be a 16-bit grey PNG; this is no PNG file");
   return decode_png_depth(bytes, path);
 }
 
@@ -99,7 +99,7 @@ void write_jpeg(const std::string& path, const RgbImage& image, [[maybe_unused]]
 #ifdef MD_WITH_LIBJPEG
   write_file_durably(path, encode_jpeg_turbo(image, quality, path));
 #else
-  fail(Exit::cannot_write, path, ": this program was built without libjpeg and cannot write JPEG");
+  fail(ErrorKind::cannot_write, path, ": this program was built without libjpeg and cannot write JPEG");
 #endif
 }
 

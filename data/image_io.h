@@ -1,7 +1,7 @@
 // Images on disk. Colour: 8-bit JPEG (grey becomes RGB) or 8-bit RGB PNG. Depth: 16-bit grey PNG and nothing else.
 // The readers refuse what is damaged instead of guessing: PNG checksums are strict, a JPEG warning is an error. What a
 // header claims is checked before memory is taken for it: no file makes a reader use more than about 400 MB.
-// Errors name the file: Exit::missing_input (not there), bad_data (damaged, another format), cannot_write.
+// Errors name the file: ErrorKind::missing (not there), bad_data (damaged, another format), cannot_write.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -29,7 +29,7 @@ DepthImage read_depth(const std::string& path);
 /// Written beside and renamed: never a half-written file.
 void write_png(const std::string& path, const RgbImage&);
 void write_png(const std::string& path, const DepthImage&);
-/// Throws Exit::cannot_write in a program built without libjpeg.
+/// Throws ErrorKind::cannot_write in a program built without libjpeg.
 void write_jpeg(const std::string& path, const RgbImage&, int quality = 95);
 
 /// What read_rgb decodes JPEG with: "libjpeg-turbo" or "stb_image". Goes into the run's config.

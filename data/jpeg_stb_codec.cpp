@@ -16,7 +16,7 @@ class StructureCheck {
   StructureCheck(Bytes bytes, const std::string& name) : bytes_(bytes), name_(name) {}
 
   void run() {
-    if (bytes_.size() < 2 || take() != 0xFF || take() != 0xD8) fail(Exit::bad_data, name_, ": no JPEG");
+    if (bytes_.size() < 2 || take() != 0xFF || take() != 0xD8) fail(ErrorKind::bad_data, name_, ": no JPEG");
     for (unsigned marker = next_marker(); marker != 0xD9; marker = next_marker()) {
       const std::size_t length = take() << 8U;
       segment(marker, length | take());
@@ -25,10 +25,12 @@ class StructureCheck {
 
  private:
   unsigned take() {
-    if (at_ == bytes_.size()) fail(Exit::bad_data, name_, ": truncated JPEG (no end-of-image marker)");
+    if (at_ == bytes_.size()) fail(ErrorKind::bad_data, name_, ": truncated JPEG (no end-of-image marker)");
     return bytes_[at_++];
   }
-  [[noreturn]] void refuse(const std::string& why) const { fail(Exit::bad_data, name_, ": damaged JPEG (", why, ")"); }
+  [[noreturn]] void refuse(const std::string& why) const {
+    fail(ErrorKind::bad_data, name_, ": damaged JPEG (", why, ")");
+  }
 
   unsigned next_marker() {
     if (take() != 0xFF) refuse("no marker where one should be");
@@ -86,10 +88,10 @@ RgbImage decode_jpeg_stb(Bytes bytes, const std::string& name) {
   if (stbi_info_from_memory(bytes.data(), size, &image.width, &image.height, &channels)) {
     char reason[80];
     if (!is_readable_size(unsigned(image.width), unsigned(image.height), reason))
-      fail(Exit::bad_data, name, ": ", reason);
+      fail(ErrorKind::bad_data, name, ": ", reason);
     pixels = stbi_load_from_memory(bytes.data(), size, &image.width, &image.height, &channels, 3);
   }
-  if (!pixels) fail(Exit::bad_data, name, ": damaged JPEG (", stbi_failure_reason(), ")");
+  if (!pixels) fail(ErrorKind::bad_data, name, ": damaged JPEG (", stbi_failure_reason(), ")");
   image.pixels.assign(pixels, pixels + std::size_t(image.height) * image.width * 3);
   stbi_image_free(pixels);
   return image;

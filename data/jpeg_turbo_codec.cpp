@@ -99,8 +99,8 @@ RgbImage decode_jpeg_turbo(Bytes bytes, const std::string& name) {
   RgbImage image;
   const bool ok = decode(bytes, codec, trap, image);
   jpeg_destroy_decompress(&codec);
-  if (!ok && trap.damaged) fail(Exit::bad_data, name, ": damaged JPEG (", trap.text, ")");
-  if (!ok) fail(Exit::bad_data, name, ": ", trap.text);
+  if (!ok && trap.damaged) fail(ErrorKind::bad_data, name, ": damaged JPEG (", trap.text, ")");
+  if (!ok) fail(ErrorKind::bad_data, name, ": ", trap.text);
   return image;
 }
 
@@ -113,7 +113,7 @@ std::string encode_jpeg_turbo(const RgbImage& image, int quality, const std::str
   const bool ok = encode(image, quality, codec, trap, &bytes, &size);
   jpeg_destroy_compress(&codec);
   const std::unique_ptr<unsigned char, decltype(&std::free)> owner(bytes, &std::free);
-  if (!ok) fail(Exit::cannot_write, name, ": cannot encode JPEG (", trap.text, ")");
+  if (!ok) fail(ErrorKind::cannot_write, name, ": cannot encode JPEG (", trap.text, ")");
   return {reinterpret_cast<const char*>(bytes), size};
 }
 

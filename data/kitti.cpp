@@ -46,7 +46,7 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 /// The first number after `key` ("" for a file of numbers alone); 0 where the file is not there.
 double number_after(const std::string& file, const std::string& key) {
   if (!fs::is_regular_file(status_of(file))) return 0;
-  if (fs::file_size(file) > max_calibration_bytes) fail(Exit::bad_data, file, ": too long for a calibration file");
+  if (fs::file_size(file) > max_calibration_bytes) fail(ErrorKind::bad_data, file, ": too long for a calibration file");
   std::ifstream in(file);
   std::string word;
   while (!key.empty() && in >> word && word != key) {
@@ -54,7 +54,7 @@ double number_after(const std::string& file, const std::string& key) {
   double value = 0;
   in >> value;
   if (!std::isfinite(value) || value <= 0)
-    fail(Exit::bad_data, file, ": no focal length", key.empty() ? "" : " after ", key);
+    fail(ErrorKind::bad_data, file, ": no focal length", key.empty() ? "" : " after ", key);
   return value;
 }
 

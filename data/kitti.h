@@ -27,8 +27,8 @@ std::string kitti_convention(const std::string& file);
 class KittiCalibration {
  public:
   explicit KittiCalibration(std::string root) : root_(std::move(root)) {}
-  /// In pixels; 0 where there is no calibration file for this image. Throws Exit::bad_data, naming the file, where it
-  /// holds no focal length.
+  /// In pixels; 0 where there is no calibration file for this image. Throws ErrorKind::bad_data, naming the file, where
+  /// it holds no focal length.
   double focal_px(const std::string& image);
 
  private:

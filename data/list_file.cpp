@@ -82,7 +82,9 @@ class LineParser {
   }
 
  private:
-  [[noreturn]] void fail_here(const std::string& why) const { fail(Exit::bad_data, name_, ":", number_, ": ", why); }
+  [[noreturn]] void fail_here(const std::string& why) const {
+    fail(ErrorKind::bad_data, name_, ":", number_, ": ", why);
+  }
 
   /// Relative to the root whatever it begins with, and inside it.
   std::string path(std::string_view column) const {
@@ -122,24 +124,25 @@ std::vector<ListEntry> parse_list(const std::string& text, const std::string& na
     const auto end = std::min(rest.find('\n'), rest.size());
     const LineParser parser(rest.substr(0, end), name, line);
     if (!parser.blank()) {
-      if (entries.size() == max_list_frames) fail(Exit::bad_data, name, ": more than ", max_list_frames, " frames");
+      if (entries.size() == max_list_frames)
+        fail(ErrorKind::bad_data, name, ": more than ", max_list_frames, " frames");
       entries.push_back(parser.entry());
     }
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
-  if (entries.empty()) fail(Exit::bad_data, name, ": the list is empty");
+  if (entries.empty()) fail(ErrorKind::bad_data, name, ": the list is empty");
   return entries;
 }
 
 std::vector<ListEntry> read_list(const std::string& path) {
   const std::filesystem::file_status there = status_of(path);
-  if (!std::filesystem::exists(there)) fail(Exit::missing_input, path, ": no such list");
-  if (!std::filesystem::is_regular_file(there)) fail(Exit::bad_data, path, ": not a file");
+  if (!std::filesystem::exists(there)) fail(ErrorKind::missing, path, ": no such list");
+  if (!std::filesystem::is_regular_file(there)) fail(ErrorKind::bad_data, path, ": not a file");
   std::error_code error;
   const std::uintmax_t bytes = std::filesystem::file_size(path, error);
-  if (!error && bytes > max_list_bytes) fail(Exit::bad_data, path, ": ", bytes, " bytes are too many for a list");
+  if (!error && bytes > max_list_bytes) fail(ErrorKind::bad_data, path, ": ", bytes, " bytes are too many for a list");
   std::ifstream file(path, std::ios::binary);
-  if (!file) fail(Exit::missing_input, path, ": cannot be read");
+  if (!file) fail(ErrorKind::missing, path, ": cannot be read");
   return parse_list(std::string(std::istreambuf_iterator<char>(file), {}), path);
 }
 
@@ -147,13 +150,13 @@ std::string resolve_inside(const std::string& root, const std::string& path) {
   namespace fs = std::filesystem;
   std::error_code error;
   const fs::path base = fs::canonical(root, error);
-  if (error) fail(Exit::missing_input, root, ": no such folder");
+  if (error) fail(ErrorKind::missing, root, ": no such folder");
   const fs::path joined = base / fs::path(path).relative_path();
   const fs::path real = fs::canonical(joined, error);
-  if (error) fail(Exit::missing_input, joined.string(), ": no such file");
+  if (error) fail(ErrorKind::missing, joined.string(), ": no such file");
   const fs::path inside = real.lexically_relative(base);
   if (inside.empty() || *inside.begin() == "..") {
-    fail(Exit::bad_data, joined.string(), ": leads out of the data root to ", real.string());
+    fail(ErrorKind::bad_data, joined.string(), ": leads out of the data root to ", real.string());
   }
   return real.string();
 }

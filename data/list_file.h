@@ -21,13 +21,13 @@ struct ListEntry {
 
 inline constexpr std::size_t max_list_bytes = 1 << 26, max_list_line_bytes = 1 << 14, max_list_frames = 1'000'000;
 
-/// Throws Exit::missing_input (no such list), bad_data (empty, malformed, too long, or a path that leaves the root).
+/// Throws ErrorKind::missing (no such list), bad_data (empty, malformed, too long, or a path that leaves the root).
 std::vector<ListEntry> read_list(const std::string& path);
 /// The same from memory; `name` stands for the file in messages.
 std::vector<ListEntry> parse_list(const std::string& text, const std::string& name);
 
-/// root/path of an existing file. Throws Exit::missing_input when it is not there and Exit::bad_data when a symbolic
-/// link or ".." takes it out of the root.
+/// root/path of an existing file. Throws ErrorKind::missing when it is not there and ErrorKind::bad_data when a
+/// symbolic link or ".." takes it out of the root.
 std::string resolve_inside(const std::string& root, const std::string& path);
 
 }  // namespace md

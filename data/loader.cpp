@@ -48,10 +48,10 @@ class EpochOrder {
 i64 checked_steps(const Dataset& data, const TrainLoaderSpec& spec) {
   const auto frames = i64(data.with_depth().size());
   MD_CHECK(spec.threads >= 1 && spec.ahead >= 1, "loader: ", spec.threads, " threads, ", spec.ahead, " batches ahead");
-  if (frames == 0) fail(Exit::bad_data, data.spec().list, ": not one frame has ground truth");
-  if (spec.batch < 1) fail(Exit::usage, "batch ", spec.batch, ": wanted is at least 1");
+  if (frames == 0) fail(ErrorKind::bad_data, data.spec().list, ": not one frame has ground truth");
+  if (spec.batch < 1) fail(ErrorKind::usage, "batch ", spec.batch, ": wanted is at least 1");
   if (frames < spec.batch) {
-    fail(Exit::usage, "batch ", spec.batch, ": ", data.spec().list, " has ", frames, " frames with ground truth");
+    fail(ErrorKind::usage, "batch ", spec.batch, ": ", data.spec().list, " has ", frames, " frames with ground truth");
   }
   return frames / spec.batch;
 }

@@ -31,8 +31,8 @@ struct TrainLoaderSpec {
 /// take no part (Dataset::with_depth counts them).
 class TrainLoader {
  public:
-  /// `data` must outlive the loader. Throws Exit::bad_data without any ground truth, Exit::usage for a batch larger
-  /// than the data.
+  /// `data` must outlive the loader. Throws ErrorKind::bad_data without any ground truth, ErrorKind::usage for a batch
+  /// larger than the data.
   TrainLoader(const Dataset& data, const AugmentSpec&, const TrainLoaderSpec&);
   ~TrainLoader();  // at any moment
   i64 steps_per_epoch() const;

@@ -18,7 +18,9 @@ namespace {
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::uint32_t kLongestHeader = 4096;  // those of simple arrays have about 100 bytes
 
-[[noreturn]] void refuse(const std::string& path, const std::string& why) { fail(Exit::bad_data, path, ": ", why); }
+[[noreturn]] void refuse(const std::string& path, const std::string& why) {
+  fail(ErrorKind::bad_data, path, ": ", why);
+}
 
 std::string read_bytes(std::ifstream& file, std::size_t size) {
   std::string bytes(size, '\0');
@@ -81,7 +83,7 @@ Tensor floats_of(const std::string& bytes, const Shape& shape) {
 
 Tensor read_npy(const std::string& path) {
   const std::filesystem::file_status there = status_of(path);
-  if (!std::filesystem::exists(there)) fail(Exit::missing_input, path, ": no such file");
+  if (!std::filesystem::exists(there)) fail(ErrorKind::missing, path, ": no such file");
   if (!std::filesystem::is_regular_file(there)) refuse(path, "not a file");
   std::ifstream file(path, std::ios::binary);
   const std::string header = read_header(file, path);

@@ -7,7 +7,8 @@
 namespace md {
 
 /// [H,W] from little-endian float32 or float64 in C order; axes of one element before or after are dropped. Throws,
-/// naming the file, Exit::missing_input or, for anything else, a truncated file or one with more data, Exit::bad_data.
+/// naming the file, ErrorKind::missing or, for anything else, a truncated file or one with more data,
+/// ErrorKind::bad_data.
 Tensor read_npy(const std::string& path);
 
 /// The bytes of a file with map [H,W].

@@ -138,7 +138,7 @@ Image read(Bytes bytes, Format want, std::size_t samples_a_pixel, const std::str
   Reader codec;
   codec.source = bytes;
   Image image;
-  if (!decode(codec, want, samples_a_pixel, image)) fail(Exit::bad_data, name, ": ", codec.text);
+  if (!decode(codec, want, samples_a_pixel, image)) fail(ErrorKind::bad_data, name, ": ", codec.text);
   return image;
 }
 
@@ -148,7 +148,7 @@ std::string write(const Image& image, Format format, std::size_t samples_a_pixel
   Writer codec;
   codec.sink = &bytes;
   if (!encode(codec, format, samples_a_pixel, image))
-    fail(Exit::cannot_write, name, ": cannot encode PNG (", codec.text, ")");
+    fail(ErrorKind::cannot_write, name, ": cannot encode PNG (", codec.text, ")");
   return bytes;
 }
 

@@ -26,7 +26,7 @@ class Prefetcher {
  public:
   using Work = std::function<void(i64 ticket, int part, int slot)>;  // called from several threads
 
-  /// Throws Exit::numeric where the system gives no more threads.
+  /// Throws ErrorKind::contract where the system gives no more threads.
   Prefetcher(const PrefetchSpec&, Work);
   ~Prefetcher();  // waits for the parts under way, begins no other
   Prefetcher(const Prefetcher&) = delete;

@@ -34,7 +34,7 @@ const Named& find_named(const std::string& name) {
   if (found != kNamed.end()) return *found;
   std::string names;
   for (const Named& known : kNamed) names += cat(names.empty() ? "" : ", ", known.name);
-  fail(Exit::usage, "--protocol: no protocol '", name, "' (", names, ")");
+  fail(ErrorKind::usage, "--protocol: no protocol '", name, "' (", names, ")");
 }
 
 const char* name_of(DatasetKind kind) {
@@ -74,7 +74,7 @@ std::vector<std::string> words_of(const std::string& line) {
 Protocol named_protocol(const std::string& name, DatasetKind kind) {
   const Named& named = find_named(name);
   if (named.dataset && *named.dataset != kind) {
-    fail(Exit::usage, "--protocol: ", name, " is not for ", name_of(kind));
+    fail(ErrorKind::usage, "--protocol: ", name, " is not for ", name_of(kind));
   }
   Protocol protocol;
   protocol.name = name;
@@ -90,7 +90,7 @@ std::optional<DatasetKind> protocol_dataset(const std::string& name) { return fi
 
 void apply_compat(Protocol& protocol, const std::string& peer) {
   if (peer != "bts" && peer != "bts-online" && peer != "newcrfs") {
-    fail(Exit::usage, "--compat: no peer '", peer, "' (bts, bts-online, newcrfs)");
+    fail(ErrorKind::usage, "--compat: no peer '", peer, "' (bts, bts-online, newcrfs)");
   }
   protocol.repair = true;
   protocol.evaluator = peer == "bts" ? Evaluator::pngs : Evaluator::online;

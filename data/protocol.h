@@ -43,14 +43,14 @@ struct Protocol {
 
 /// "plain" (whole frame, the data set's usual cap), "nyu_eigen", "kitti_eigen_garg" (Garg's crop, the usual one),
 /// "kitti_eigen_eigen" (Eigen's) or "kitti_official" (the depth prediction benchmark: whole frame, no cap). Throws
-/// Exit::usage for any other name, and for one that is not for this data set.
+/// ErrorKind::usage for any other name, and for one that is not for this data set.
 Protocol named_protocol(const std::string& name, DatasetKind);
 
-/// The data set that a named protocol is for; nothing for "plain". Throws Exit::usage for an unknown name.
+/// The data set that a named protocol is for; nothing for "plain". Throws ErrorKind::usage for an unknown name.
 std::optional<DatasetKind> protocol_dataset(const std::string& name);
 
 /// A peer's habits on top; all repair. "bts": its PNG evaluator. "bts-online", the loop in its training: gt_kb_crop
-/// where the protocol has kb_crop. "newcrfs": the same and flip_average. Throws Exit::usage for another name.
+/// where the protocol has kb_crop. "newcrfs": the same and flip_average. Throws ErrorKind::usage for another name.
 void apply_compat(Protocol&, const std::string& peer);
 
 /// "NAME key=value ...": every parameter on one line; numbers with all their digits.

@@ -34,7 +34,8 @@ Tensor median_scaled(const Tensor& pred_m, const Tensor& gt_m, const Tensor& pix
   if (predicted.empty()) return pred_m;
   const bool finite = std::ranges::all_of(predicted, [](float p) { return std::isfinite(p); });
   const double ratio = finite ? median(measured) / median(predicted) : 0;
-  if (!(ratio > 0 && std::isfinite(ratio))) fail(Exit::numeric, image, ": the prediction has no median to scale by");
+  if (!(ratio > 0 && std::isfinite(ratio)))
+    fail(ErrorKind::not_finite, image, ": the prediction has no median to scale by");
   const Tensor scaled = pred_m.clone();
   for (float& depth_m : std::span(scaled.data(), std::size_t(scaled.numel()))) depth_m = float(depth_m * ratio);
   return scaled;
@@ -56,7 +57,8 @@ Box score_box(ScoreCrop crop, i64 height, i64 width, const std::string& image) {
       break;
     case ScoreCrop::eigen_nyu:
       if (height != 480 || width != 640) {
-        fail(Exit::bad_data, image, ": ground truth is ", height, "x", width, ", the NYU Eigen crop wants 480x640");
+        fail(ErrorKind::bad_data, image, ": ground truth is ", height, "x", width,
+             ", the NYU Eigen crop wants 480x640");
       }
       return {45, 41, 471, 601};
     case ScoreCrop::eigen_kitti:
@@ -90,7 +92,7 @@ Tensor finish_prediction(const Protocol& protocol, const Tensor& pred_m, const E
     for (i64 x = 0; x < crop.width; ++x) {
       const float depth_m = pred_m.data()[y * crop.width + x];
       if (!std::isfinite(depth_m) && !protocol.repair) {
-        fail(Exit::numeric, image, ": the prediction has NaN or infinite values");
+        fail(ErrorKind::not_finite, image, ": the prediction has NaN or infinite values");
       }
       whole.data()[(crop.top + y) * width + crop.left + x] =
           std::isnan(depth_m) ? protocol.min_m : std::clamp(depth_m, protocol.min_m, protocol.cap_m);
@@ -111,7 +113,8 @@ Scored score(const Protocol& protocol, const Tensor& pred_m, const Tensor& gt_m,
   scored.pred_m = finish_prediction(protocol, scaled, crop, gt_m.dim(0), gt_m.dim(1), image);
   scored.metrics = image_metrics(scored.pred_m, gt_m, scored.pixels, protocol.arithmetic);
   if (scored.metrics && !all_finite(*scored.metrics)) {
-    fail(Exit::numeric, image, ": the measures are not finite (a scored pixel lies outside the predicted crop)");
+    fail(ErrorKind::not_finite, image,
+         ": the measures are not finite (a scored pixel lies outside the predicted crop)");
   }
   return scored;
 }

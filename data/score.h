@@ -11,14 +11,14 @@ namespace md {
 struct Box {
   i64 top, left, bottom, right;  // bottom and right exclusive
 };
-/// Throws Exit::bad_data, naming `image`, where the crop wants another size.
+/// Throws ErrorKind::bad_data, naming `image`, where the crop wants another size.
 Box score_box(ScoreCrop, i64 height, i64 width, const std::string& image);
 
 /// 1 for each pixel of gt_m [H,W] that is scored, else 0.
 Tensor scored_pixels(const Protocol&, const Tensor& gt_m, const std::string& image);
 
-/// The map that is compared with a ground truth of height x width: pred_m [h,w] repaired or refused (Exit::numeric,
-/// with the name of the image), clamped and pasted at `crop`.
+/// The map that is compared with a ground truth of height x width: pred_m [h,w] repaired or refused
+/// (ErrorKind::not_finite, with the name of the image), clamped and pasted at `crop`.
 Tensor finish_prediction(const Protocol&, const Tensor& pred_m, const EvalCrop& crop, i64 height, i64 width,
                          const std::string& image);
 
@@ -38,8 +38,8 @@ struct Scored {
   std::optional<Metrics> metrics;  // nothing if no pixel is scored
 };
 
-/// pred_m [h,w] is the crop of gt_m [H,W]. Throws Exit::numeric, naming the image, where its measures are not finite
-/// or, for median_scaling, no median is above 0.
+/// pred_m [h,w] is the crop of gt_m [H,W]. Throws ErrorKind::not_finite, naming the image, where its measures are not
+/// finite or, for median_scaling, no median is above 0.
 Scored score(const Protocol&, const Tensor& pred_m, const Tensor& gt_m, const EvalCrop& crop, const std::string& image);
 
 }  // namespace md

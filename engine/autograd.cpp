@@ -43,7 +43,7 @@ Grads call_backward(Node& node, const Tensor& dy, Needs needs) {
   try {
     return std::exchange(node.backward, nullptr)(dy, needs);
   } catch (const Error& error) {
-    fail(error.code(), node.op, " backward: ", error.what());
+    fail(error.kind(), node.op, " backward: ", error.what());
   }
 }
 

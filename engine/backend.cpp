@@ -56,7 +56,7 @@ Backend& backend(Device device) {
 #ifdef MD_WITH_CUDA
   return cuda_backend(device.index);
 #else
-  fail(Exit::no_device, "device cuda:", device.index, ": this program was built without CUDA");
+  fail(ErrorKind::no_device, "device cuda:", device.index, ": this program was built without CUDA");
 #endif
 }
 

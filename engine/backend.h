@@ -166,7 +166,7 @@ class Backend {
                             const Tensor& result, const Tensor& gradient) = 0;
 };
 
-/// The backend of a device; throws (Exit::no_device) when this program was built without it or there is none.
+/// The backend of a device; throws (ErrorKind::no_device) when this program was built without it or there is none.
 Backend& backend(Device);
 
 /// Whether GPUs may round f32 factors to TF32 in convolutions and GEMMs: three digits instead of seven, several times
@@ -175,8 +175,8 @@ void allow_tf32(bool);
 bool tf32_allowed();
 
 /// The set of own CPU kernels in use, and all that this program has: "avx512 of avx2, avx512, avx512_bf16", or
-/// "native". MD_ISA in the environment names one; throws if this program (Exit::usage) or this processor
-/// (Exit::no_device) lacks it.
+/// "native". MD_ISA in the environment names one; throws if this program (ErrorKind::usage) or this processor
+/// (ErrorKind::no_device) lacks it.
 std::string cpu_kernels();
 
 /// Names of the GPUs that this process can use, by index; empty where there is no driver or no CUDA in this program.

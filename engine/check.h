@@ -1,5 +1,5 @@
-// Errors. Every public entry checks its arguments and throws md::Error with the op, the values and the place;
-// tools turn the error into one line on stderr and an exit code. Backends trust their callers.
+// Errors. Every public entry checks its arguments and throws md::Error with a kind, the op, the values and the place.
+// Backends trust their callers.
 #pragma once
 #include <sstream>
 #include <stdexcept>
@@ -7,25 +7,24 @@
 
 namespace md {
 
-/// Exit codes of the tools (sysexits numbers where one fits).
-enum class Exit : int {
-  ok = 0,
-  usage = 2,           // unknown flag, bad value
-  bad_data = 65,       // a file that is there but wrong
-  missing_input = 66,  // a file that is not there
-  no_device = 69,      // no usable GPU, or a processor that lacks what was asked of it
-  numeric = 70,        // non-finite values, or an internal contract broken
-  cannot_write = 73,   // output refused
-  stopped = 75,        // signal, with a checkpoint
+/// What went wrong, for whoever catches it (the tools make an exit code of it, tools/cli/exit_code.h).
+enum class ErrorKind {
+  usage,         // a value that the caller chose is not allowed
+  bad_data,      // a file or tensor that is there but wrong
+  missing,       // a file that is not there
+  no_device,     // no usable GPU, or a processor that lacks what was asked of it
+  not_finite,    // NaN or infinity where numbers must be finite
+  contract,      // a promise between parts of the program was broken, or the system refused memory or threads
+  cannot_write,  // output refused
 };
 
 class Error : public std::runtime_error {
  public:
-  Error(Exit code, const std::string& what) : std::runtime_error(what), code_(code) {}
-  Exit code() const { return code_; }
+  Error(ErrorKind kind, const std::string& what) : std::runtime_error(what), kind_(kind) {}
+  ErrorKind kind() const { return kind_; }
 
  private:
-  Exit code_;
+  ErrorKind kind_;
 };
 
 /// Everything streamed into one string: cat("conv2d: input ", shape, " has ", c, " channels").
@@ -37,16 +36,16 @@ std::string cat(const Parts&... parts) {
 }
 
 template <class... Parts>
-[[noreturn]] void fail(Exit code, const Parts&... parts) {
-  throw Error(code, cat(parts...));
+[[noreturn]] void fail(ErrorKind kind, const Parts&... parts) {
+  throw Error(kind, cat(parts...));
 }
 
 }  // namespace md
 
-/// Throws md::Error (Exit::numeric, with file:line) unless `condition` holds. For contracts between parts of the
+/// Throws md::Error (ErrorKind::contract, with file:line) unless `condition` holds. For contracts between parts of the
 /// program.
-#define MD_CHECK(condition, ...)                                                                   \
-  do {                                                                                             \
-    if (!(condition)) [[unlikely]]                                                                 \
-      ::md::fail(::md::Exit::numeric, ::md::cat(__VA_ARGS__), " (", __FILE__, ":", __LINE__, ")"); \
+#define MD_CHECK(condition, ...)                                                                         \
+  do {                                                                                                   \
+    if (!(condition)) [[unlikely]]                                                                       \
+      ::md::fail(::md::ErrorKind::contract, ::md::cat(__VA_ARGS__), " (", __FILE__, ":", __LINE__, ")"); \
   } while (false)

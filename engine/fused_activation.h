@@ -31,7 +31,7 @@ void with_activation(const BatchNormSpec& spec, const Fn& fn) {
     case Act::hardswish:
       return fn.template operator()<Act::hardswish>();
     default:
-      fail(Exit::numeric, "batch_norm: no fused leaky_relu");
+      fail(ErrorKind::contract, "batch_norm: no fused leaky_relu");
   }
 }
 

@@ -25,7 +25,7 @@ Shape torch_shape(const Shape& s, Layout layout) {
     case Layout::depthwise:
       return {s[2], 1, s[0], s[1]};
   }
-  fail(Exit::numeric, "torch_shape: no such layout");
+  fail(ErrorKind::contract, "torch_shape: no such layout");
 }
 
 }  // namespace
@@ -141,7 +141,7 @@ void load_entries(const std::vector<Module::Entry>& entries, const State& state,
     }
   }
   for (const auto& [name, tensor] : extra) wrong += cat("; unexpected ", name, " ", tensor.shape());
-  if (!wrong.empty()) fail(Exit::bad_data, what, " state does not fit", wrong);
+  if (!wrong.empty()) fail(ErrorKind::bad_data, what, " state does not fit", wrong);
   for (const auto& entry : entries)
     entry.tensor.copy_from(from_torch(state.at(entry.name), entry.layout).to(entry.tensor.device()));
 }

@@ -73,7 +73,7 @@ State copies_of(const std::vector<Module::Entry>& entries);
 /// The same, to be written at once: what is so already is not copied, but shares its memory.
 State state_of(const std::vector<Module::Entry>& entries);
 
-/// Copies `state` (PyTorch's names and layout) into the entries, all or nothing: throws Exit::bad_data with every
+/// Copies `state` (PyTorch's names and layout) into the entries, all or nothing: throws ErrorKind::bad_data with every
 /// missing, extra and mis-shaped name. `what` stands for the owner in the message.
 void load_entries(const std::vector<Module::Entry>& entries, const State& state, const std::string& what);
 

@@ -82,7 +82,7 @@ void Adam::load(const State& state) {
   for (const auto& [name, tensor] : state) {
     if (!name.starts_with("step.") || tensor.numel() != 1 || tensor.dtype() != DType::f32) continue;
     const float step = tensor.item();
-    if (!(step >= 0.F && step == std::floor(step))) fail(Exit::bad_data, "optimizer: ", name, " is ", step);
+    if (!(step >= 0.F && step == std::floor(step))) fail(ErrorKind::bad_data, "optimizer: ", name, " is ", step);
   }
   load_entries(entries(), state, "optimizer");
 }

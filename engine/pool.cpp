@@ -6,7 +6,7 @@
 
 namespace md {
 
-Pool::Pool(std::function<void*(std::size_t)> take, std::function<void(void*, std::size_t)> give, Exit when_full)
+Pool::Pool(std::function<void*(std::size_t)> take, std::function<void(void*, std::size_t)> give, ErrorKind when_full)
     : take_(std::move(take)), give_(std::move(give)), when_full_(when_full) {}
 
 Pool::~Pool() { release(); }

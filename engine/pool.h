@@ -17,7 +17,7 @@ class Pool {
   /// `take` returns null when the system has no more; `give` returns a block to it.
   /// A system without room is `when_full`.
   Pool(std::function<void*(std::size_t)> take, std::function<void(void*, std::size_t)> give,
-       Exit when_full = Exit::numeric);
+       ErrorKind when_full = ErrorKind::contract);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -38,7 +38,7 @@ class Pool {
   void release_locked();
   std::function<void*(std::size_t)> take_;
   std::function<void(void*, std::size_t)> give_;
-  Exit when_full_;
+  ErrorKind when_full_;
   mutable std::mutex mutex_;
   std::unordered_map<std::size_t, Class> classes_;  // by size
   PoolStats stats_;

@@ -19,7 +19,7 @@ std::size_t size_of(DType t) {
     case DType::u8:
       return 1;
   }
-  fail(Exit::numeric, "size_of: unknown dtype");
+  fail(ErrorKind::contract, "size_of: unknown dtype");
 }
 
 const char* name_of(DType t) {

@@ -23,7 +23,7 @@ Tensor drawn(Rng& rng, const Shape& shape, Init init, i64 fan_in, i64 fan_out) {
     case Init::normal_02:
       return draw_normal(rng, shape, 0.02);
   }
-  fail(Exit::numeric, "Init: no such initialisation");
+  fail(ErrorKind::contract, "Init: no such initialisation");
 }
 
 }  // namespace

@@ -28,8 +28,9 @@ MetricDepthPairs::Range parse_range(const std::string& range_m, double margin) {
   bool ok = take_number(rest, r.low) && rest.starts_with('-');
   if (ok) rest.remove_prefix(1);
   ok = ok && take_number(rest, r.high) && rest.empty() && r.low >= 0.F && r.low < r.high;
-  if (!ok) fail(Exit::usage, "ranges: \"", range_m, "\" is not LOW-HIGH in metres, such as \"0.5-1\" or \"0.5-inf\"");
-  if (!(margin > 0)) fail(Exit::usage, "margins: ", margin, " of range \"", range_m, "\" is not positive");
+  if (!ok)
+    fail(ErrorKind::usage, "ranges: \"", range_m, "\" is not LOW-HIGH in metres, such as \"0.5-1\" or \"0.5-inf\"");
+  if (!(margin > 0)) fail(ErrorKind::usage, "margins: ", margin, " of range \"", range_m, "\" is not positive");
   r.margin = float(margin);
   return r;
 }
@@ -97,7 +98,7 @@ void check(const Tensor& features, const Tensor& depth_m, const MetricDepthOptio
 std::vector<MetricDepthPairs::Range> parse_ranges(const std::vector<std::string>& ranges_m,
                                                   const std::vector<double>& margins) {
   if (ranges_m.size() != margins.size()) {
-    fail(Exit::usage, "margins: ", margins.size(), " of them for ", ranges_m.size(), " ranges");
+    fail(ErrorKind::usage, "margins: ", margins.size(), " of them for ", ranges_m.size(), " ranges");
   }
   std::vector<MetricDepthPairs::Range> out;
   for (std::size_t j = 0; j < margins.size(); ++j) out.push_back(parse_range(ranges_m[j], margins[j]));

@@ -22,7 +22,7 @@ struct MetricDepthOptions {
 };
 
 /// Multi-range strategy (Eq. 11) from a configuration: "0.5-1" metres each, and a margin each; "0.5-inf" is the uniform
-/// strategy (Eq. 8, r_n = 0.5). Throws Exit::usage, quoting the string, unless 0 <= low < high and margin > 0.
+/// strategy (Eq. 8, r_n = 0.5). Throws ErrorKind::usage, quoting the string, unless 0 <= low < high and margin > 0.
 std::vector<MetricDepthPairs::Range> parse_ranges(const std::vector<std::string>& ranges_m,
                                                   const std::vector<double>& margins);
 

@@ -1,7 +1,7 @@
 // BTS's decoder level by level, coarse to fine, each with the depth that its guidance planes give.
 #include "nets/bts.h"
 
-#include <algorithm>
+#include "nets/registry.h"
 
 namespace md {
 namespace {
@@ -80,7 +80,7 @@ Guidance guide(const Tensor& plane_params, int r, float max_depth_m) {
 Bts::Bts(const NetOptions& options, int resnet_layers) : Bts(options, resnet_layers, init_rng(options)) {}
 
 Bts::Bts(const NetOptions& options, int resnet_layers, Rng rng)
-    : options_(options),
+    : DepthNet(options),
       encoder_(child<ResNet>("encoder.base_model", rng, ResNetOptions{.layers = resnet_layers, .classifier = true})),
       upconv5_(child<UpConv>("decoder.upconv5", rng, ResNet::kChannels[4], 512)),
       bn5_(child<BatchNorm2d>("decoder.bn5", 512, kNorm)),
@@ -137,7 +137,7 @@ Tensor Bts::pyramid(const std::array<Tensor, 5>& skips, const Watch& watch) cons
 Bts::Maps Bts::run(const Tensor& image, const Tensor& focal_px, const Watch& watch) const {
   const Shown seen{watch};
   const auto guidance = [&](const Reduction& reduction, const Tensor& x, int r) {
-    const Guidance g = guide(reduction.forward(x), r, options_.max_depth_m);
+    const Guidance g = guide(reduction.forward(x), r, options().max_depth_m);
     seen(cat("decoder.reduc", r, "x", r), g.planes);
     seen(cat("decoder.lpg", r, "x", r), g.depth_m);
     return g.scaled;
@@ -163,29 +163,37 @@ Bts::Maps Bts::run(const Tensor& image, const Tensor& focal_px, const Watch& wat
   maps.reduc1x1 = reduc1x1_.forward(up1);
   maps.features = seen("decoder.conv1", conv1_.forward(concat({up1, maps.reduc1x1, maps.depth_2x2_scaled,
                                                                maps.depth_4x4_scaled, maps.depth_8x8_scaled})));
-  maps.depth_m = scale(sigmoid(get_depth_.forward(maps.features)), options_.max_depth_m);
-  if (options_.focal_scaling) {
+  maps.depth_m = scale(sigmoid(get_depth_.forward(maps.features)), options().max_depth_m);
+  if (options().focal_scaling) {
     const i64 n = image.dim(0);
     if (!focal_px || focal_px.shape() != Shape({n}))
-      fail(Exit::bad_data, "bts: depth is scaled by the focal length, and there is none for each of ", n, " images");
+      fail(ErrorKind::bad_data, "bts: depth is scaled by the focal length, and there is none for each of ", n,
+           " images");
     maps.depth_m = multiply_channels(maps.depth_m, scale(focal_px.reshape({n, 1, 1, 1}), 1 / kReferenceFocal_px));
   }
   return maps;
 }
 
-void freeze_encoder(const Module& net, Freeze freeze) {
-  if (freeze == Freeze::none) return;
-  std::vector<std::string> fixed = {"base_model.conv1", ".bn"};
-  if (freeze >= Freeze::first_block) fixed.emplace_back("base_model.layer1.0");
-  if (freeze >= Freeze::first_blocks) fixed.emplace_back("base_model.layer1.1");
-  bool found = false;
-  for (const Module::Entry& p : net.parameters()) {
-    if (!p.name.starts_with("encoder.base_model.")) continue;
-    found = true;
-    const auto in_name = [&](const std::string& part) { return p.name.find(part) != std::string::npos; };
-    if (std::any_of(fixed.begin(), fixed.end(), in_name)) p.tensor.requires_grad_(false);
-  }
-  if (!found) fail(Exit::usage, "freeze: this network has no ResNet encoder");
+/// BTS with ResNet-50 and with ResNet-101. As its code trains them, the stem convolution and every batch norm named bnN
+/// (not "downsample.1") do not learn; its options freeze the first block or the first two as well.
+std::vector<NetRecord> bts_networks() {
+  const std::vector<std::string> stem = {"base_model.conv1", ".bn"};
+  const auto with = [&stem](std::vector<std::string> more) {
+    more.insert(more.begin(), stem.begin(), stem.end());
+    return more;
+  };
+  const std::vector<FreezeRule> rules = {
+      {"stem", stem},
+      {"first-block", with({"base_model.layer1.0"})},
+      {"first-blocks", with({"base_model.layer1.0", "base_model.layer1.1"})},
+  };
+  const auto record = [&](const std::string& name, int layers) {
+    return NetRecord{.name = name,
+                     .make = [layers](const NetOptions& o) { return std::make_unique<Bts>(o, layers); },
+                     .options = {"focal-scaling"},
+                     .freeze_rules = rules};
+  };
+  return {record("bts", 50), record("bts_resnet101", 101)};
 }
 
 }  // namespace md

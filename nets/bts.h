@@ -89,7 +89,6 @@ class Bts final : public DepthNet {
   /// The 128 channels at H/8 from the maps at H/8, H/16 and H/32.
   Tensor pyramid(const std::array<Tensor, 5>& skips, const Watch& watch) const;
 
-  NetOptions options_;
   ResNet& encoder_;
   UpConv& upconv5_;
   BatchNorm2d& bn5_;
@@ -114,11 +113,5 @@ class Bts final : public DepthNet {
   ConvElu& conv1_;
   Conv2d& get_depth_;
 };
-
-/// What of a ResNet encoder does not learn in BTS's training: the stem convolution and every batch norm named bnN (not
-/// "downsample.1"), and with it the first block, or the first two. Their statistics go on being updated.
-enum class Freeze : std::uint8_t { none, stem, first_block, first_blocks };
-/// Throws Exit::usage for a network without such an encoder.
-void freeze_encoder(const Module& net, Freeze freeze);
 
 }  // namespace md

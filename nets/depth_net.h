@@ -1,6 +1,6 @@
-// DepthNet: what the trainer and the evaluator know of a network, and the registry of all of them. Any image size from
-// 32 to 4096: the image is padded at the bottom and right to multiples of 32 by reflection, the maps are cropped after,
-// the same way for every network.
+// DepthNet: what the trainer and the evaluator know of a network (nets/registry.h has them by name). Any image size
+// from 32 to 4096: the image is padded at the bottom and right to multiples of 32 by reflection, the maps are cropped
+// after, the same way for every network.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -29,8 +29,12 @@ struct DepthMaps {
 
 class DepthNet : public Module {
  public:
+  explicit DepthNet(const NetOptions& options) : options_(options) {}
+  /// What it was made with.
+  const NetOptions& options() const { return options_; }
+
   /// image [N,H,W,3], ImageNet-normalised; focal_px [N], may be empty for networks that do not use it.
-  /// Throws Exit::bad_data for another shape or size.
+  /// Throws ErrorKind::bad_data for another shape or size.
   DepthMaps forward(const Tensor& image, const Tensor& focal_px = {}) const;
 
   /// What a training forward draws (blocks dropped) is a function of the seed and of this number.
@@ -42,14 +46,11 @@ class DepthNet : public Module {
  private:
   /// The network itself. REQUIRES: H and W are multiples of 32.
   virtual DepthMaps forward_aligned(const Tensor& image, const Tensor& focal_px) const = 0;
+  NetOptions options_;
   i64 step_ = 0;
 };
 
 /// What the initial weights are drawn from.
 Rng init_rng(const NetOptions&);
-
-/// A network with fresh weights; throws Exit::usage for an unknown name and lists the known ones.
-std::unique_ptr<DepthNet> make_net(const std::string& name, const NetOptions&);
-std::vector<std::string> net_names();
 
 }  // namespace md

@@ -1,6 +1,8 @@
 // LT: MobileNetV3, and a decoder that upsamples four times beside the encoder's maps.
 #include "nets/lt.h"
 
+#include "nets/registry.h"
+
 namespace md {
 namespace {
 
@@ -20,7 +22,7 @@ Tensor UpBlock::forward(const Tensor& x, const Tensor& skip) const {
 Lt::Lt(const NetOptions& options) : Lt(options, init_rng(options)) {}
 
 Lt::Lt(const NetOptions& options, Rng rng)
-    : max_depth_m_(options.max_depth_m),
+    : DepthNet(options),
       encoder_(child<MobileNetV3Large>("encoder", rng)),
       bottleneck_(child<Conv2d>("bottleneck", rng, 960, 256, 1, leaky(0))),
       up1_(child<UpBlock>("up1", rng, 256, 112, 128)),
@@ -37,8 +39,12 @@ DepthMaps Lt::forward_aligned(const Tensor& image, const Tensor& /*focal_px*/) c
   f = up2_.forward(f, tap(2));
   f = up3_.forward(f, tap(1));
   f = up4_.forward(f, tap(0));
-  const Tensor half = scale(sigmoid(predict_.forward(f)), max_depth_m_);
+  const Tensor half = scale(sigmoid(predict_.forward(f)), this->options().max_depth_m);
   return {upsample_bilinear(half, image.dim(1), image.dim(2)), f};
+}
+
+std::vector<NetRecord> lt_networks() {
+  return {{.name = "lt", .make = [](const NetOptions& o) { return std::make_unique<Lt>(o); }}};
 }
 
 }  // namespace md

@@ -26,7 +26,6 @@ class Lt final : public DepthNet {
   Lt(const NetOptions& options, Rng rng);
   DepthMaps forward_aligned(const Tensor& image, const Tensor& focal_px) const override;
 
-  float max_depth_m_;
   MobileNetV3Large& encoder_;
   Conv2d& bottleneck_;
   UpBlock &up1_, &up2_, &up3_, &up4_;

@@ -1,5 +1,7 @@
 #include "nets/newcrfs.h"
 
+#include "nets/registry.h"
+
 namespace md {
 namespace {
 
@@ -77,7 +79,7 @@ NewCrfs::NewCrfs(const NetOptions& options, Size size)
     : NewCrfs(options, encoder_of(size, options), init_rng(options)) {}
 
 NewCrfs::NewCrfs(const NetOptions& options, const SwinOptions& encoder, Rng rng)
-    : max_depth_m_(options.max_depth_m),
+    : DepthNet(options),
       backbone_(child<Swin>("backbone", rng, encoder)),
       crfs_{},
       decoder_(child<PyramidPooling>("decoder", rng, 8 * encoder.dim)),
@@ -95,7 +97,18 @@ DepthMaps NewCrfs::forward_aligned(const Tensor& image, const Tensor& /*focal_px
   Tensor v = decoder_.forward(maps[3]);
   for (std::size_t i = 3; i > 0; --i) v = pixel_shuffle(crfs_[i]->forward(maps[i], v), 2);
   const Tensor features = crfs_[0]->forward(maps[0], v);
-  return {scale(disp_head_.forward(features), max_depth_m_), features};
+  return {scale(disp_head_.forward(features), options().max_depth_m), features};
+}
+
+std::vector<NetRecord> newcrfs_networks() {
+  const auto record = [](const std::string& name, NewCrfs::Size size) {
+    return NetRecord{.name = name,
+                     .make = [size](const NetOptions& o) { return std::make_unique<NewCrfs>(o, size); },
+                     .encoder = "backbone.",
+                     .options = {"drop-path", "checkpoint-activations"}};
+  };
+  return {record("newcrfs_tiny07", NewCrfs::Size::tiny07), record("newcrfs_base07", NewCrfs::Size::base07),
+          record("newcrfs_large07", NewCrfs::Size::large07)};
 }
 
 }  // namespace md

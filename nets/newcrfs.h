@@ -65,7 +65,6 @@ class NewCrfs : public DepthNet {
   /// Features: the output of crf0 [N,H/4,W/4,128].
   DepthMaps forward_aligned(const Tensor& image, const Tensor& focal_px) const override;
 
-  float max_depth_m_;
   Swin& backbone_;
   std::array<const CrfLevel*, 4> crfs_;
   PyramidPooling& decoder_;

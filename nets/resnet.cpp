@@ -17,7 +17,7 @@ BatchNormOptions with_relu() { return {.act = {Act::relu}}; }
 std::array<int, 4> blocks_of(int layers) {
   if (layers == 50) return {3, 4, 6, 3};
   if (layers == 101) return {3, 4, 23, 3};
-  fail(Exit::usage, "resnet: there are 50 and 101 layers, not ", layers);
+  fail(ErrorKind::usage, "resnet: there are 50 and 101 layers, not ", layers);
 }
 
 /// torch.nn.Linear(2048, 1000): names and shapes alone.

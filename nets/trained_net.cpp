@@ -3,25 +3,36 @@
 
 #include <nlohmann/json.hpp>
 
+#include "nets/registry.h"
+
 namespace md {
 
 const std::string& checkpoint_metadata(const SafeTensors& file, const std::string& key) {
   const auto found = file.metadata().find(key);
-  if (found == file.metadata().end()) fail(Exit::bad_data, "no '", key, "' in __metadata__: not a checkpoint");
+  if (found == file.metadata().end()) fail(ErrorKind::bad_data, "no '", key, "' in __metadata__: not a checkpoint");
   return found->second;
+}
+
+/// Options that the config does not name, as those of older programs, keep their defaults.
+static NetOptions options_of(const nlohmann::json& config) {
+  NetOptions options{.random_weights = false};
+  config.at("max-depth");  // every network's
+  for (const NetOption& option : net_options()) {
+    if (config.contains(option.name))
+      std::visit([&](auto member) { config[option.name].get_to(options.*member); }, option.member);
+  }
+  return options;
 }
 
 std::unique_ptr<DepthNet> trained_net(const SafeTensors& file) {
   try {
     const auto config = nlohmann::json::parse(checkpoint_metadata(file, "config"));
-    auto net = make_net(config.at("net"), {.max_depth_m = config.at("max-depth"),
-                                           .random_weights = false,
-                                           .focal_scaling = config.value("focal-scaling", false)});
+    auto net = make_net(config.at("net"), options_of(config));
     net->load(file.state("", kOptimizerPrefix));
     net->eval();
     return net;
   } catch (const nlohmann::json::exception& error) {
-    fail(Exit::bad_data, "__metadata__: config: ", error.what());
+    fail(ErrorKind::bad_data, "__metadata__: config: ", error.what());
   }
 }
 
@@ -30,7 +41,7 @@ std::unique_ptr<DepthNet> load_trained_net(const std::string& path) {
   try {
     return trained_net(file);
   } catch (const Error& error) {
-    fail(Exit::bad_data, path, ": ", error.what());
+    fail(ErrorKind::bad_data, path, ": ", error.what());
   }
 }
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "engine/state.h"
+#include "engine/safetensors.h"
 #include "nets/depth_net.h"
 
 namespace md {
@@ -13,13 +13,13 @@ namespace md {
 inline constexpr const char* kOptimizerPrefix = "optimizer.";
 
 /// The network of a checkpoint (or of what convert_weights.py makes of a whole network), on the CPU, in evaluation
-/// mode: `forward` gives its depth in metres. Throws Exit::missing_input or Exit::bad_data, both naming the file.
+/// mode: `forward` gives its depth in metres. Throws ErrorKind::missing or ErrorKind::bad_data, both naming the file.
 std::unique_ptr<DepthNet> load_trained_net(const std::string& path);
 
 /// The same from a file that has been read. Errors do not name it.
 std::unique_ptr<DepthNet> trained_net(const SafeTensors& file);
 
-/// A JSON text of the file's metadata, as written there. Throws Exit::bad_data where there is none.
+/// A JSON text of the file's metadata, as written there. Throws ErrorKind::bad_data where there is none.
 const std::string& checkpoint_metadata(const SafeTensors& file, const std::string& key);
 
 }  // namespace md

@@ -1,8 +1,8 @@
 // mdtrain [train] | check-data | doctor: the training program. `mdtrain --help` is the manual.
 #include "tools/cli/cli.h"
 #include "tools/train/check_data.h"
-#include "tools/train/inspect.h"
-#include "tools/train/options.h"
+#include "tools/train/doctor.h"
+#include "tools/train/train_command.h"
 #include "tools/train/trainer.h"
 
 int main(int argc, char** argv) {
@@ -25,8 +25,8 @@ int main(int argc, char** argv) {
   const CLI::App* doctor = app.add_subcommand("doctor", "print versions, device and decoders");
   return md::run_main(app, argc, argv, [&] {
     if (doctor->parsed()) return md::doctor();
-    if (check->parsed()) return md::check_data(options, check_data);
+    if (check->parsed()) return md::check_data(options.data, check_data);
     md::resolve(app, options);
-    return md::train(options, md::resolved_options(app));
+    return md::train(options);
   });
 }

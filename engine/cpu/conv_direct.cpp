@@ -162,7 +162,7 @@ void weight_gradient(const Geometry& g, const float* x, const float* dz, float* 
     case 7:
       return weight_gradient<7, kBroadcast>(g, x, dz, dw);
     default:
-      fail(Exit::numeric, "direct convolution: no kernel for a window of ", g.kw);
+      fail(ErrorKind::contract, "direct convolution: no kernel for a window of ", g.kw);
   }
 }
 

@@ -26,7 +26,7 @@ namespace {
   if (__builtin_cpu_supports("x86-64-v3")) return;
   constexpr char kWhy[] = "this program needs a processor with AVX2 and FMA (x86-64-v3: most since 2015)\n";
   [[maybe_unused]] const auto written = write(STDERR_FILENO, kWhy, sizeof kWhy - 1);
-  _exit(static_cast<int>(Exit::no_device));
+  _exit(static_cast<int>(ErrorKind::no_device));
 }
 #endif
 
@@ -65,10 +65,11 @@ std::string all_names() {
 const KernelSet& named(std::string_view name) {
   for (const KernelSet& set : sets()) {
     if (set.name != name) continue;
-    if (!runs_here(set.name)) fail(Exit::no_device, "MD_ISA=", name, ": this processor can run ", names(runs_here));
+    if (!runs_here(set.name))
+      fail(ErrorKind::no_device, "MD_ISA=", name, ": this processor can run ", names(runs_here));
     return set;
   }
-  fail(Exit::usage, "MD_ISA=", name, ": this program has ", all_names());
+  fail(ErrorKind::usage, "MD_ISA=", name, ": this program has ", all_names());
 }
 
 const KernelSet& choose() {

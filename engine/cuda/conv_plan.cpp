@@ -243,7 +243,7 @@ ConvPlan plan_conv(const ConvProblem& p, const Descriptor& device) {
   for (const Fusion fused : {Fusion{p.bias, act}, Fusion{p.bias && !act, false}, Fusion{false, false}}) {
     if (std::optional<ConvPlan> plan = first_plan(p, fused, device)) return std::move(*plan);
   }
-  fail(Exit::no_device, "cuDNN ", cudnnGetVersion(), " has no deterministic engine for convolution ", p.str());
+  fail(ErrorKind::no_device, "cuDNN ", cudnnGetVersion(), " has no deterministic engine for convolution ", p.str());
 }
 
 Descriptor device_properties(int index) {

@@ -41,7 +41,7 @@ struct ConvPlan {
   i64 engine;                 // cuDNN's number of it
 };
 
-/// Throws Exit::no_device where no engine is left.
+/// Throws ErrorKind::no_device where no engine is left.
 ConvPlan plan_conv(const ConvProblem&, const Descriptor& device);
 
 /// Properties of the GPU with this index, for plan_conv.

@@ -12,7 +12,7 @@ class ConvPlans;  // engine/cuda/conv_cudnn.h, beside it the only files that see
 
 class CudaBackend final : public Backend {
  public:
-  explicit CudaBackend(int index);  // throws Exit::no_device
+  explicit CudaBackend(int index);  // throws ErrorKind::no_device
   ~CudaBackend() override;
   const char* name() const override { return name_.c_str(); }
 

@@ -12,8 +12,8 @@ void check(cudnnStatus_t status, const char* call, const char* file, int line) {
   cudnnGetLastErrorString(words.data(), words.size());
   std::string reason = words.data();
   std::replace(reason.begin(), reason.end(), '\n', ' ');  // an error is one line
-  fail(Exit::no_device, call, ": ", cudnnGetErrorString(status), reason.empty() ? "" : ": ", reason, " (", file, ":",
-       line, ")");
+  fail(ErrorKind::no_device, call, ": ", cudnnGetErrorString(status), reason.empty() ? "" : ": ", reason, " (", file,
+       ":", line, ")");
 }
 
 Descriptor::Descriptor(cudnnBackendDescriptorType_t type) {

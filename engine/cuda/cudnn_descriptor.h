@@ -1,5 +1,5 @@
 // The descriptors of cuDNN's graph API (its C backend) as C++ objects: made, filled and read by C++ type, destroyed. A
-// call that fails throws md::Error (Exit::no_device) with its text, cuDNN's own words and the place. Needs no GPU.
+// call that fails throws md::Error (ErrorKind::no_device) with its text, cuDNN's own words and the place. Needs no GPU.
 #pragma once
 #include <cudnn.h>
 

@@ -16,7 +16,7 @@ namespace {
 
 void check(cublasStatus_t status, const char* call, const char* file, int line) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  fail(Exit::no_device, "device cuda: ", call, ": ", cublasGetStatusString(status), " (", file, ":", line, ")");
+  fail(ErrorKind::no_device, "device cuda: ", call, ": ", cublasGetStatusString(status), " (", file, ":", line, ")");
 }
 #define MD_CUBLAS(call) check((call), #call, __FILE__, __LINE__)
 

@@ -11,11 +11,12 @@ std::string version(int v) { return cat(v / 1000, ".", v % 1000 / 10); }
   if (status == cudaErrorInsufficientDriver || status == cudaErrorStubLibrary) {
     cudaDriverGetVersion(&driver);
     cudaRuntimeGetVersion(&built);
-    if (driver == 0) fail(Exit::no_device, "device cuda: no NVIDIA driver is installed; --device cpu works without");
-    fail(Exit::no_device, "device cuda: the NVIDIA driver is too old: it supports CUDA ", version(driver),
+    if (driver == 0)
+      fail(ErrorKind::no_device, "device cuda: no NVIDIA driver is installed; --device cpu works without");
+    fail(ErrorKind::no_device, "device cuda: the NVIDIA driver is too old: it supports CUDA ", version(driver),
          ", this program wants ", version(built));
   }
-  fail(Exit::no_device, "device cuda: cudaGetDeviceCount: ", cudaGetErrorString(status),
+  fail(ErrorKind::no_device, "device cuda: cudaGetDeviceCount: ", cudaGetErrorString(status),
        "; --device cpu works without a GPU");
 }
 
@@ -25,7 +26,7 @@ int selected(int index) {
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaSuccess) fail_without_device(status);
   if (index < 0 || index >= count)
-    fail(Exit::no_device, "device cuda:", index, ": this machine's GPUs are cuda:0 to cuda:", count - 1);
+    fail(ErrorKind::no_device, "device cuda:", index, ": this machine's GPUs are cuda:0 to cuda:", count - 1);
   MD_CUDA(cudaSetDevice(index));
   return index;
 }
@@ -47,7 +48,7 @@ int attribute(int index, cudaDeviceAttr which) {
 void check(cudaError_t status, const char* call, const char* file, int line) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // said: the runtime would report it once more
-  fail(Exit::no_device, "device cuda: ", call, ": ", cudaGetErrorString(status), " (", file, ":", line, ")");
+  fail(ErrorKind::no_device, "device cuda: ", call, ": ", cudaGetErrorString(status), " (", file, ":", line, ")");
 }
 
 std::vector<std::string> device_names() {
@@ -77,7 +78,7 @@ const Runtime& runtime(int index) {
     the = new Runtime(index);
   }
   if (index >= 0 && index != the->index)
-    fail(Exit::no_device, "device cuda:", index, ": this process computes on cuda:", the->index, " already");
+    fail(ErrorKind::no_device, "device cuda:", index, ": this process computes on cuda:", the->index, " already");
   return *the;
 }
 

@@ -1,6 +1,6 @@
 // The CUDA runtime as the engine uses it: one GPU a process, chosen by the first use of its index, one stream that all
-// computing runs on, one for copies of input batches. Every failing call becomes md::Error (Exit::no_device) with the
-// call's text, CUDA's words and the place; a driver that is missing or too old is told apart. One thread computes.
+// computing runs on, one for copies of input batches. Every failing call becomes md::Error (ErrorKind::no_device) with
+// the call's text, CUDA's words and the place; a driver that is missing or too old is told apart. One thread computes.
 #pragma once
 #include <cuda_runtime_api.h>
 

@@ -47,7 +47,7 @@ WarpOrder order_from_environment() {
   if (name == "forward") return WarpOrder::forward;
   if (name == "reverse") return WarpOrder::reverse;
   if (name == "shuffled") return WarpOrder::shuffled;
-  fail(Exit::usage, "MD_WARP_ORDER: \"", name, "\" is not forward, reverse or shuffled");
+  fail(ErrorKind::usage, "MD_WARP_ORDER: \"", name, "\" is not forward, reverse or shuffled");
 }
 
 std::optional<WarpOrder> chosen_order;

@@ -35,7 +35,7 @@ std::string error_of(void (*kernel)(P...), const A&... arguments) {
     MD_CUDA(cudaStreamSynchronize(stream()));
     return "";
   } catch (const Error& error) {
-    EXPECT_EQ(error.code(), Exit::no_device);
+    EXPECT_EQ(error.kind(), ErrorKind::no_device);
     return error.what();
   }
 }

@@ -71,7 +71,7 @@ std::string failing_call() {
     next_program();
   } catch (const Error& error) {
     said = error.what();
-    EXPECT_EQ(error.code(), Exit::no_device) << said;
+    EXPECT_EQ(error.kind(), ErrorKind::no_device) << said;
   }
   const std::string call = doubles::failed_call();
   doubles::fail_call(-1);
@@ -117,7 +117,7 @@ std::string said_of_driver(int version) {
     const cuda::Runtime runtime(0);
   } catch (const Error& error) {
     said = error.what();
-    EXPECT_EQ(error.code(), Exit::no_device) << said;
+    EXPECT_EQ(error.kind(), ErrorKind::no_device) << said;
   }
   doubles::install_driver(doubles::kNewestDriver);
   return said;
@@ -136,7 +136,7 @@ TEST(CudaFailures, FullMemoryNamesTheBatch) {
     program(300, 5);
     ADD_FAILURE() << "there was room";
   } catch (const Error& error) {
-    EXPECT_EQ(error.code(), Exit::no_device);
+    EXPECT_EQ(error.kind(), ErrorKind::no_device);
     EXPECT_NE(std::string(error.what()).find("smaller --batch"), std::string::npos) << error.what();
   }
   EXPECT_TRUE(std::isfinite(program(4, 30))) << "the pool gives back what it cached";

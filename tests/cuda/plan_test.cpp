@@ -15,7 +15,7 @@
 #include "tests/cuda/gpu_profile.h"
 #include "tests/cuda/recording_backend.h"
 #include "tests/kit/testing.h"
-#include "tools/train/options.h"
+#include "tools/train/train_command.h"
 
 namespace md {
 namespace {

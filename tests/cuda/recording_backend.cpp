@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "layers/ops.h"
+#include "nets/registry.h"
 
 namespace md {
 namespace {

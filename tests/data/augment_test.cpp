@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/rotation.h"
-#include "engine/state.h"
+#include "engine/safetensors.h"
 #include "tests/kit/data_files.h"
 #include "tests/kit/testing.h"
 
@@ -305,9 +305,11 @@ TEST(AugmentTest, TooSmallFramesAreNamed) {
     return [&draws, spec, height, width] { run(sample_of(height, width), spec, draws); };
   };
   EXPECT_TRUE(
-      fails(with(plain(11, 8), 10, 12), Exit::bad_data, "a.jpg: frame of 12x10 is too small for a crop of 8x11"));
-  EXPECT_TRUE(fails(with(official_augmentation("bts", DatasetKind::nyu), 471, 640), Exit::bad_data, "crop of 608x472"));
-  EXPECT_TRUE(fails(with(official_augmentation("bts", DatasetKind::kitti), 351, 1216), Exit::bad_data, "of 1216x352"));
+      fails(with(plain(11, 8), 10, 12), ErrorKind::bad_data, "a.jpg: frame of 12x10 is too small for a crop of 8x11"));
+  EXPECT_TRUE(
+      fails(with(official_augmentation("bts", DatasetKind::nyu), 471, 640), ErrorKind::bad_data, "crop of 608x472"));
+  EXPECT_TRUE(
+      fails(with(official_augmentation("bts", DatasetKind::kitti), 351, 1216), ErrorKind::bad_data, "of 1216x352"));
 }
 
 TEST(AugmentTest, BenchmarkCropIsBottomAlignedAndCentred) {

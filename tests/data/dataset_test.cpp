@@ -44,7 +44,8 @@ TEST_F(DatasetTest, NyuDepthIsInMillimetres) {
   EXPECT_FALSE(without.has_depth());
   EXPECT_EQ(without.depth_name, "");
   EXPECT_EQ(without.focal_px, 518.8579);
-  EXPECT_TRUE(fails([&] { data.load_training(1); }, Exit::bad_data, "room/rgb_1.png: a training frame needs ground"));
+  EXPECT_TRUE(
+      fails([&] { data.load_training(1); }, ErrorKind::bad_data, "room/rgb_1.png: a training frame needs ground"));
 }
 
 TEST_F(DatasetTest, KittiIsFoundInBothConventions) {
@@ -65,7 +66,7 @@ TEST_F(DatasetTest, KittiIsFoundInBothConventions) {
     }
   }
   const Dataset nyu({DatasetKind::nyu, path("list.txt"), path("without"), ""});
-  EXPECT_TRUE(fails([&] { nyu.load(0); }, Exit::missing_input, "without/" + day + "/" + drive + image));
+  EXPECT_TRUE(fails([&] { nyu.load(0); }, ErrorKind::missing, "without/" + day + "/" + drive + image));
 }
 
 // data_depth_annotated.zip as it unpacks; the lists of BTS and NeWCRFs name the drive alone, or the day and the drive.
@@ -119,7 +120,7 @@ TEST_F(DatasetTest, KittiVelodyneRawIsBesideTheGroundTruth) {
   EXPECT_EQ(Dataset(spec).load(0).depth_m[1], float(test_depth(4, 6, 2).pixels[1]) / 256.F);
   EXPECT_EQ(Dataset(spec).with_depth(), std::vector<i64>{0});
   spec.list = write("other.txt", "a.png d.png 721\n");
-  EXPECT_TRUE(fails([&] { Dataset{spec}; }, Exit::bad_data, "other.txt:1: no raw LiDAR sweep is known for d.png"));
+  EXPECT_TRUE(fails([&] { Dataset{spec}; }, ErrorKind::bad_data, "other.txt:1: no raw LiDAR sweep is known for d.png"));
 }
 
 TEST_F(DatasetTest, KittiFocalLengthIsInTheCalibrationOfItsDay) {
@@ -134,10 +135,10 @@ TEST_F(DatasetTest, KittiFocalLengthIsInTheCalibrationOfItsDay) {
   EXPECT_EQ(focal_px(drive + "image_02/data/5.png d.png 721.5377"), 721.5377);  // the list's word counts
   EXPECT_EQ(focal_px("2011_09_29_drive_0004_sync/image_02/data/5.png"), 0);
   write(day + "/calib_cam_to_cam.txt", "P_rect_02: many\n");
-  EXPECT_TRUE(fails([&] { focal_px(drive + "image_02/data/5.png"); }, Exit::bad_data,
+  EXPECT_TRUE(fails([&] { focal_px(drive + "image_02/data/5.png"); }, ErrorKind::bad_data,
                     day + "/calib_cam_to_cam.txt: no focal length after P_rect_02:"));
   EXPECT_TRUE(
-      fails([&] { focal_px(drive + "image_03/data/5.png"); }, Exit::bad_data, "no focal length after P_rect_03:"));
+      fails([&] { focal_px(drive + "image_03/data/5.png"); }, ErrorKind::bad_data, "no focal length after P_rect_03:"));
 }
 
 TEST_F(DatasetTest, NyuIsFoundWhereItUnpacks) {
@@ -166,12 +167,12 @@ TEST_F(DatasetTest, AFolderThatCannotBeLookedAtIsNamed) {
   put("a.png", test_image(4, 6));
   const std::string list = write("list.txt", "2011_09_26_x/a.png 2011_09_26_x/d.png 5");
   const char* reason = "loop: Too many levels of symbolic links";
-  EXPECT_TRUE(fails([&] { Dataset({DatasetKind::kitti, list, path("loop"), ""}); }, Exit::missing_input, reason));
-  EXPECT_TRUE(fails([&] { Dataset({DatasetKind::nyu, path("loop"), path(""), ""}); }, Exit::missing_input, reason));
-  EXPECT_TRUE(fails([&] { read_rgb(path("loop")); }, Exit::missing_input, reason));
+  EXPECT_TRUE(fails([&] { Dataset({DatasetKind::kitti, list, path("loop"), ""}); }, ErrorKind::missing, reason));
+  EXPECT_TRUE(fails([&] { Dataset({DatasetKind::nyu, path("loop"), path(""), ""}); }, ErrorKind::missing, reason));
+  EXPECT_TRUE(fails([&] { read_rgb(path("loop")); }, ErrorKind::missing, reason));
   write("list.txt", std::string(300, 'x') + ".png None 5");
   const Dataset data({DatasetKind::kitti, list, path(""), ""});
-  EXPECT_TRUE(fails([&] { data.load(0); }, Exit::missing_input, "xxx.png: File name too long"));
+  EXPECT_TRUE(fails([&] { data.load(0); }, ErrorKind::missing, "xxx.png: File name too long"));
 }
 
 TEST_F(DatasetTest, FramesWithoutGroundTruthAreCounted) {
@@ -193,7 +194,7 @@ TEST_F(DatasetTest, DenseDepthIsTheThirdColumn) {
   spec.dense = true;
   EXPECT_EQ(Dataset(spec).load(0).depth_m[1], float(test_depth(4, 6, 2).pixels[1]) / 1000.F);
   spec.list = write("sparse.txt", "a.png d.png dense.png\na.png d.png 500\n");
-  EXPECT_TRUE(fails([&] { Dataset{spec}; }, Exit::bad_data, "sparse.txt:2: no third column"));
+  EXPECT_TRUE(fails([&] { Dataset{spec}; }, ErrorKind::bad_data, "sparse.txt:2: no third column"));
 }
 
 TEST_F(DatasetTest, WrongPairsAreNamed) {
@@ -203,12 +204,14 @@ TEST_F(DatasetTest, WrongPairsAreNamed) {
   put("rgb.png", test_image(4, 6));
   const Dataset data =
       open(DatasetKind::nyu, "a.png small.png 5\na.png zero.png 5\na.png rgb.png 5\na.png none.png 5\nb.png d.png 5");
-  EXPECT_TRUE(fails([&] { data.load(0); }, Exit::bad_data, "small.png: depth of 5x4 for an image of 6x4 (a.png)"));
-  EXPECT_TRUE(fails([&] { data.load_training(1); }, Exit::bad_data, path("zero.png") + ": not one measured pixel"));
+  EXPECT_TRUE(fails([&] { data.load(0); }, ErrorKind::bad_data, "small.png: depth of 5x4 for an image of 6x4 (a.png)"));
+  EXPECT_TRUE(
+      fails([&] { data.load_training(1); }, ErrorKind::bad_data, path("zero.png") + ": not one measured pixel"));
   EXPECT_EQ(data.load(1).depth_m, std::vector<float>(24, 0.F));  // evaluation may meet it
-  EXPECT_TRUE(fails([&] { data.load(2); }, Exit::bad_data, "rgb.png: this PNG is 8-bit RGB; wanted is 16-bit grey"));
-  EXPECT_TRUE(fails([&] { data.load(3); }, Exit::missing_input, path("none.png") + ": no such file"));
-  EXPECT_TRUE(fails([&] { data.load(4); }, Exit::missing_input, path("b.png") + ": no such file"));
+  EXPECT_TRUE(
+      fails([&] { data.load(2); }, ErrorKind::bad_data, "rgb.png: this PNG is 8-bit RGB; wanted is 16-bit grey"));
+  EXPECT_TRUE(fails([&] { data.load(3); }, ErrorKind::missing, path("none.png") + ": no such file"));
+  EXPECT_TRUE(fails([&] { data.load(4); }, ErrorKind::missing, path("b.png") + ": no such file"));
 }
 
 TEST_F(DatasetTest, WrongRootsAndNames) {
@@ -217,21 +220,21 @@ TEST_F(DatasetTest, WrongRootsAndNames) {
       [&] {
         Dataset({DatasetKind::nyu, list, path("no"), ""});
       },
-      Exit::missing_input, path("no") + ": no such folder"));
+      ErrorKind::missing, path("no") + ": no such folder"));
   EXPECT_TRUE(fails(
       [&] {
         Dataset({DatasetKind::nyu, list, folder_.string(), path("no")});
       },
-      Exit::missing_input, path("no") + ": no such folder"));
+      ErrorKind::missing, path("no") + ": no such folder"));
   EXPECT_TRUE(fails(
       [&] {
         Dataset({DatasetKind::nyu, path("no.txt"), folder_.string(), ""});
       },
-      Exit::missing_input, "no.txt: no such list"));
+      ErrorKind::missing, "no.txt: no such list"));
   EXPECT_EQ(dataset_kind("nyu"), DatasetKind::nyu);
   EXPECT_EQ(dataset_kind("kitti"), DatasetKind::kitti);
   EXPECT_EQ(dataset_kind("plain"), DatasetKind::plain);
-  EXPECT_TRUE(fails([&] { dataset_kind("sun"); }, Exit::usage, "dataset 'sun': wanted is nyu, kitti or plain"));
+  EXPECT_TRUE(fails([&] { dataset_kind("sun"); }, ErrorKind::usage, "dataset 'sun': wanted is nyu, kitti or plain"));
 }
 
 }  // namespace

@@ -42,8 +42,12 @@ TEST_F(ImageIoTest, PngComesBackExactly) {
 TEST_F(ImageIoTest, WritersLeaveNothingBeside) {
   write_png(path("a.png"), test_image(4, 4));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
-  EXPECT_TRUE(fails([&] { write_png(path("none/a.png"), test_image(4, 4)); }, Exit::cannot_write, "none/a.png"));
-  EXPECT_TRUE(fails([&] { write_png(path("b.png"), RgbImage{2, 2, {1, 2, 3}}); }, Exit::numeric, "2x2 has 3 samples"));
+  EXPECT_TRUE(fails([&] { write_png(path("none/a.png"), test_image(4, 4)); }, ErrorKind::cannot_write, "none/a.png"));
+  EXPECT_TRUE(fails(
+      [&] {
+        write_png(path("b.png"), RgbImage{2, 2, {1, 2, 3}});
+      },
+      ErrorKind::contract, "2x2 has 3 samples"));
   EXPECT_FALSE(std::filesystem::exists(path("b.png")));
 }
 
@@ -74,11 +78,12 @@ TEST_F(ImageIoTest, JpegCutAnywhereIsRefused) {
   const std::string bytes = encode_jpeg_turbo(test_image(40, 56), 90, "a.jpg");
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     const std::string cut = bytes.substr(0, size);
-    EXPECT_TRUE(fails([&] { decode_jpeg_turbo(as_bytes(cut), "cut.jpg"); }, Exit::bad_data, "cut.jpg: ")) << size;
-    EXPECT_TRUE(fails([&] { decode_jpeg_stb(as_bytes(cut), "cut.jpg"); }, Exit::bad_data, "cut.jpg: ")) << size;
+    EXPECT_TRUE(fails([&] { decode_jpeg_turbo(as_bytes(cut), "cut.jpg"); }, ErrorKind::bad_data, "cut.jpg: ")) << size;
+    EXPECT_TRUE(fails([&] { decode_jpeg_stb(as_bytes(cut), "cut.jpg"); }, ErrorKind::bad_data, "cut.jpg: ")) << size;
   }
   const std::string file = write("cut.jpg", std::string_view(bytes).substr(0, bytes.size() / 2));
-  EXPECT_TRUE(fails([&] { read_rgb(file); }, Exit::bad_data, file + ": damaged JPEG (Premature end of JPEG file)"));
+  EXPECT_TRUE(
+      fails([&] { read_rgb(file); }, ErrorKind::bad_data, file + ": damaged JPEG (Premature end of JPEG file)"));
 }
 #endif
 
@@ -86,14 +91,14 @@ TEST_F(ImageIoTest, PngCutAnywhereIsRefused) {
   const std::string rgb = encode_png(test_image(20, 30), "a.png"), depth = encode_png(test_depth(20, 30), "d.png");
   for (std::size_t size = 0; size < rgb.size(); ++size) {
     const std::string cut = rgb.substr(0, size);
-    EXPECT_TRUE(fails([&] { decode_png_rgb(as_bytes(cut), "cut.png"); }, Exit::bad_data, "cut.png: ")) << size;
+    EXPECT_TRUE(fails([&] { decode_png_rgb(as_bytes(cut), "cut.png"); }, ErrorKind::bad_data, "cut.png: ")) << size;
   }
   for (std::size_t size = 0; size < depth.size(); ++size) {
     const std::string cut = depth.substr(0, size);
-    EXPECT_TRUE(fails([&] { decode_png_depth(as_bytes(cut), "cut.png"); }, Exit::bad_data, "cut.png: ")) << size;
+    EXPECT_TRUE(fails([&] { decode_png_depth(as_bytes(cut), "cut.png"); }, ErrorKind::bad_data, "cut.png: ")) << size;
   }
   const std::string file = write("cut.png", std::string_view(depth).substr(0, depth.size() / 2));
-  EXPECT_TRUE(fails([&] { read_depth(file); }, Exit::bad_data, file + ": the file ends early"));
+  EXPECT_TRUE(fails([&] { read_depth(file); }, ErrorKind::bad_data, file + ": the file ends early"));
 }
 
 // Every bit of the file: the checksums leave no room for a measurement that is quietly wrong.
@@ -102,12 +107,14 @@ TEST_F(ImageIoTest, OneFlippedBitInDepthIsRefused) {
   for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
     const char mask = static_cast<char>(1 << bit % 8);
     bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ mask);
-    EXPECT_TRUE(fails([&] { decode_png_depth(as_bytes(bytes), "d.png"); }, Exit::bad_data, "d.png: ")) << "bit " << bit;
+    EXPECT_TRUE(fails([&] { decode_png_depth(as_bytes(bytes), "d.png"); }, ErrorKind::bad_data, "d.png: "))
+        << "bit " << bit;
     bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ mask);
   }
   const std::size_t checksum = bytes.find("IEND") - 5;  // its last byte
   bytes[checksum] = static_cast<char>(bytes[checksum] ^ 1);
-  EXPECT_TRUE(fails([&] { read_depth(write("d.png", bytes)); }, Exit::bad_data, path("d.png") + ": IDAT: CRC error"));
+  EXPECT_TRUE(
+      fails([&] { read_depth(write("d.png", bytes)); }, ErrorKind::bad_data, path("d.png") + ": IDAT: CRC error"));
 }
 
 TEST_F(ImageIoTest, OtherPngFormatsAreRefusedByName) {
@@ -115,16 +122,16 @@ TEST_F(ImageIoTest, OtherPngFormatsAreRefusedByName) {
     return [this, format] { read_depth(write("d.png", foreign_png(format, 4, 6))); };
   };
   const std::string wanted = "; wanted is 16-bit grey";
-  EXPECT_TRUE(fails(depth_of(PNG_FORMAT_GRAY), Exit::bad_data, "this PNG is 8-bit grey" + wanted));
-  EXPECT_TRUE(fails(depth_of(PNG_FORMAT_RGB), Exit::bad_data, "this PNG is 8-bit RGB" + wanted));
-  EXPECT_TRUE(fails(depth_of(PNG_FORMAT_RGBA), Exit::bad_data, "this PNG is 8-bit RGB with alpha" + wanted));
-  EXPECT_TRUE(fails(depth_of(PNG_FORMAT_LINEAR_RGB), Exit::bad_data, "this PNG is 16-bit RGB" + wanted));
+  EXPECT_TRUE(fails(depth_of(PNG_FORMAT_GRAY), ErrorKind::bad_data, "this PNG is 8-bit grey" + wanted));
+  EXPECT_TRUE(fails(depth_of(PNG_FORMAT_RGB), ErrorKind::bad_data, "this PNG is 8-bit RGB" + wanted));
+  EXPECT_TRUE(fails(depth_of(PNG_FORMAT_RGBA), ErrorKind::bad_data, "this PNG is 8-bit RGB with alpha" + wanted));
+  EXPECT_TRUE(fails(depth_of(PNG_FORMAT_LINEAR_RGB), ErrorKind::bad_data, "this PNG is 16-bit RGB" + wanted));
   EXPECT_TRUE(
-      fails(depth_of(PNG_FORMAT_LINEAR_Y_ALPHA), Exit::bad_data, "this PNG is 16-bit grey with alpha" + wanted));
-  EXPECT_TRUE(fails(depth_of(PNG_FORMAT_RGB_COLORMAP), Exit::bad_data, "-bit palette" + wanted));
+      fails(depth_of(PNG_FORMAT_LINEAR_Y_ALPHA), ErrorKind::bad_data, "this PNG is 16-bit grey with alpha" + wanted));
+  EXPECT_TRUE(fails(depth_of(PNG_FORMAT_RGB_COLORMAP), ErrorKind::bad_data, "-bit palette" + wanted));
   write_png(path("d16.png"), test_depth(4, 6));
   EXPECT_TRUE(
-      fails([&] { read_rgb(path("d16.png")); }, Exit::bad_data, "this PNG is 16-bit grey; wanted is 8-bit RGB"));
+      fails([&] { read_rgb(path("d16.png")); }, ErrorKind::bad_data, "this PNG is 16-bit grey; wanted is 8-bit RGB"));
 }
 
 /// 16-bit grey in seven passes: what other programs may write, and a picture like any other.
@@ -156,12 +163,13 @@ TEST_F(ImageIoTest, InterlacedDepthIsReadAsItIs) {
 }
 
 TEST_F(ImageIoTest, OtherFilesAreRefusedByName) {
-  EXPECT_TRUE(fails([&] { read_rgb(path("none.jpg")); }, Exit::missing_input, path("none.jpg") + ": no such file"));
-  EXPECT_TRUE(fails([&] { read_depth(path("none.png")); }, Exit::missing_input, path("none.png") + ": no such file"));
-  EXPECT_TRUE(fails([&] { read_rgb(folder_.string()); }, Exit::bad_data, ": not a file"));
-  EXPECT_TRUE(fails([&] { read_rgb(write("a.jpg", "")); }, Exit::bad_data, "a.jpg: neither a JPEG nor a PNG file"));
-  EXPECT_TRUE(fails([&] { read_rgb(write("a.gif", "GIF89a")); }, Exit::bad_data, "neither a JPEG nor a PNG file"));
-  EXPECT_TRUE(fails([&] { read_depth(write("a.png", "P5 1 1")); }, Exit::bad_data, "this is no PNG file"));
+  EXPECT_TRUE(fails([&] { read_rgb(path("none.jpg")); }, ErrorKind::missing, path("none.jpg") + ": no such file"));
+  EXPECT_TRUE(fails([&] { read_depth(path("none.png")); }, ErrorKind::missing, path("none.png") + ": no such file"));
+  EXPECT_TRUE(fails([&] { read_rgb(folder_.string()); }, ErrorKind::bad_data, ": not a file"));
+  EXPECT_TRUE(
+      fails([&] { read_rgb(write("a.jpg", "")); }, ErrorKind::bad_data, "a.jpg: neither a JPEG nor a PNG file"));
+  EXPECT_TRUE(fails([&] { read_rgb(write("a.gif", "GIF89a")); }, ErrorKind::bad_data, "neither a JPEG nor a PNG file"));
+  EXPECT_TRUE(fails([&] { read_depth(write("a.png", "P5 1 1")); }, ErrorKind::bad_data, "this is no PNG file"));
 }
 
 // --- What a header claims --------------------------------------------------------------------------------------------
@@ -204,8 +212,8 @@ TEST_F(ImageIoTest, HugePngsAreRefusedBeforeMemoryIsTaken) {
   const auto refused = [&](std::uint32_t width, std::uint32_t height, const std::string& why) {
     const std::string d = write("d.png", resized_png(depth, width, height)),
                       c = write("c.png", resized_png(rgb, width, height));
-    EXPECT_TRUE(fails([&] { read_depth(d); }, Exit::bad_data, d + ": " + why));
-    EXPECT_TRUE(fails([&] { read_rgb(c); }, Exit::bad_data, c + ": " + why));
+    EXPECT_TRUE(fails([&] { read_depth(d); }, ErrorKind::bad_data, d + ": " + why));
+    EXPECT_TRUE(fails([&] { read_rgb(c); }, ErrorKind::bad_data, c + ": " + why));
   };
   refused(60000, 60000, "60000x60000 pixels are more than 16384 a side");
   refused(2'000'000'000, 2'000'000'000, "2000000000x2000000000 pixels are more than 16384 a side");
@@ -246,8 +254,8 @@ TEST_F(ImageIoTest, HugeJpegsAreRefusedBeforeMemoryIsTaken) {
   const std::string bytes = encode_jpeg_turbo(test_image(16, 16), 90, "a.jpg");
   const auto refused = [&](int width, int height, const std::string& why) {
     const std::string huge = resized_jpeg(bytes, height, width);
-    EXPECT_TRUE(fails([&] { decode_jpeg_turbo(as_bytes(huge), "a.jpg"); }, Exit::bad_data, "a.jpg: " + why));
-    EXPECT_TRUE(fails([&] { decode_jpeg_stb(as_bytes(huge), "a.jpg"); }, Exit::bad_data, "a.jpg: "));
+    EXPECT_TRUE(fails([&] { decode_jpeg_turbo(as_bytes(huge), "a.jpg"); }, ErrorKind::bad_data, "a.jpg: " + why));
+    EXPECT_TRUE(fails([&] { decode_jpeg_stb(as_bytes(huge), "a.jpg"); }, ErrorKind::bad_data, "a.jpg: "));
   };
   refused(60000, 60000, "60000x60000 pixels are more than 16384 a side");
   refused(16384, 2049, "16384x2049 pixels are more than 33554432");
@@ -262,7 +270,7 @@ TEST_F(ImageIoTest, JpegOfBrokenStructureIsRefusedBeforeStb) {
     return std::string(bytes).replace(at, 1, 1, static_cast<char>(value));
   };
   const auto refused = [&](const std::string& file, const std::string& why) {
-    EXPECT_TRUE(fails([&] { decode_jpeg_stb(as_bytes(file), "a.jpg"); }, Exit::bad_data, "a.jpg: " + why));
+    EXPECT_TRUE(fails([&] { decode_jpeg_stb(as_bytes(file), "a.jpg"); }, ErrorKind::bad_data, "a.jpg: " + why));
   };
   refused(changed(table + 18, 255), "damaged JPEG (a Huffman table of more than 255 codes)");
   refused(changed(table + 18, 200), "damaged JPEG (a Huffman table longer than its segment)");
@@ -279,7 +287,7 @@ TEST_F(ImageIoTest, JpegOfTooManyScansIsRefused) {
   const std::string one = bytes.substr(scan, end - scan);
   for (int i = 0; i < max_jpeg_scans; ++i) bytes.insert(end, one);
   for (const auto decode : {decode_jpeg_turbo, decode_jpeg_stb}) {
-    EXPECT_TRUE(fails([&] { decode(as_bytes(bytes), "a.jpg"); }, Exit::bad_data, "a.jpg: damaged JPEG ("));
+    EXPECT_TRUE(fails([&] { decode(as_bytes(bytes), "a.jpg"); }, ErrorKind::bad_data, "a.jpg: damaged JPEG ("));
   }
 }
 #endif

@@ -54,44 +54,47 @@ TEST_F(ListFileTest, ReadsEveryDialect) {
 
 TEST_F(ListFileTest, NamesFileAndLineOfWhatIsMalformed) {
   const auto line = [](const std::string& text) { return [text] { parse_list("a.jpg a.png 1\n" + text, "l.txt"); }; };
-  EXPECT_TRUE(fails(line("a.jpg a.png 500 x.png"), Exit::bad_data, "l.txt:2: 4 columns"));
-  EXPECT_TRUE(fails(line("a.jpg 518.8579"), Exit::bad_data, "l.txt:2: '518.8579' is where a path should be"));
-  EXPECT_TRUE(fails(line("a.jpg a.png abc"), Exit::bad_data, "l.txt:2: third column 'abc'"));
-  EXPECT_TRUE(fails(line("a.jpg a.png 0"), Exit::bad_data, "l.txt:2: focal length '0' is not positive"));
-  EXPECT_TRUE(fails(line("a.jpg a.png nan"), Exit::bad_data, "l.txt:2: focal length 'nan'"));
-  EXPECT_TRUE(fails(line("/ a.png 500"), Exit::bad_data, "l.txt:2: empty path"));
-  EXPECT_TRUE(fails(line(std::string("a\0.jpg a.png 5", 14)), Exit::bad_data, "l.txt:2: control character"));
-  EXPECT_TRUE(fails(line("a\x7F.jpg"), Exit::bad_data, "l.txt:2: control character in the line"));
-  EXPECT_TRUE(fails(line("a.jpg b.png 1 c.jpg d.png"), Exit::bad_data, "l.txt:2: 5 columns; wanted are IMAGE DEPTH"));
+  EXPECT_TRUE(fails(line("a.jpg a.png 500 x.png"), ErrorKind::bad_data, "l.txt:2: 4 columns"));
+  EXPECT_TRUE(fails(line("a.jpg 518.8579"), ErrorKind::bad_data, "l.txt:2: '518.8579' is where a path should be"));
+  EXPECT_TRUE(fails(line("a.jpg a.png abc"), ErrorKind::bad_data, "l.txt:2: third column 'abc'"));
+  EXPECT_TRUE(fails(line("a.jpg a.png 0"), ErrorKind::bad_data, "l.txt:2: focal length '0' is not positive"));
+  EXPECT_TRUE(fails(line("a.jpg a.png nan"), ErrorKind::bad_data, "l.txt:2: focal length 'nan'"));
+  EXPECT_TRUE(fails(line("/ a.png 500"), ErrorKind::bad_data, "l.txt:2: empty path"));
+  EXPECT_TRUE(fails(line(std::string("a\0.jpg a.png 5", 14)), ErrorKind::bad_data, "l.txt:2: control character"));
+  EXPECT_TRUE(fails(line("a\x7F.jpg"), ErrorKind::bad_data, "l.txt:2: control character in the line"));
+  EXPECT_TRUE(
+      fails(line("a.jpg b.png 1 c.jpg d.png"), ErrorKind::bad_data, "l.txt:2: 5 columns; wanted are IMAGE DEPTH"));
   // Latin-1, a lone continuation, a cut character, an overlong '/', a surrogate, above U+10FFFF.
   for (const char* name : {"k\xFC"
                            "che.jpg",
                            "\x80.jpg", "a\xE2\x82", "\xC0\xAF.jpg", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80"})
-    EXPECT_TRUE(fails(line(name), Exit::bad_data, "l.txt:2: a name that is not UTF-8"));
+    EXPECT_TRUE(fails(line(name), ErrorKind::bad_data, "l.txt:2: a name that is not UTF-8"));
 }
 
 TEST_F(ListFileTest, RefusesWhatIsTooLongToBeAList) {
-  EXPECT_TRUE(fails([&] { parse_list("a.jpg\n" + std::string(10'000'000, 'a'), "l.txt"); }, Exit::bad_data,
+  EXPECT_TRUE(fails([&] { parse_list("a.jpg\n" + std::string(10'000'000, 'a'), "l.txt"); }, ErrorKind::bad_data,
                     "l.txt:2: 10000000 bytes in one line"));
   std::string long_list;
   for (std::size_t i = 0; i <= max_list_frames; ++i) long_list += "a\n";
-  EXPECT_TRUE(fails([&] { parse_list(long_list, "l.txt"); }, Exit::bad_data, "l.txt: more than 1000000 frames"));
+  EXPECT_TRUE(fails([&] { parse_list(long_list, "l.txt"); }, ErrorKind::bad_data, "l.txt: more than 1000000 frames"));
   const std::string huge = write("huge.txt", "");
   std::filesystem::resize_file(huge, 1ULL << 40);  // without a block on the disk
-  EXPECT_TRUE(fails([&] { read_list(huge); }, Exit::bad_data, "huge.txt: 1099511627776 bytes are too many for a list"));
+  EXPECT_TRUE(
+      fails([&] { read_list(huge); }, ErrorKind::bad_data, "huge.txt: 1099511627776 bytes are too many for a list"));
 }
 
 TEST_F(ListFileTest, RefusesEmptyAndMissingLists) {
-  EXPECT_TRUE(fails([&] { read_list(path("none.txt")); }, Exit::missing_input, "none.txt: no such list"));
-  EXPECT_TRUE(fails([&] { read_list(write("e.txt", "")); }, Exit::bad_data, "e.txt: the list is empty"));
-  EXPECT_TRUE(fails([&] { read_list(write("e.txt", "\n \r\n")); }, Exit::bad_data, "e.txt: the list is empty"));
-  EXPECT_TRUE(fails([&] { read_list(folder_.string()); }, Exit::bad_data, ": not a file"));
+  EXPECT_TRUE(fails([&] { read_list(path("none.txt")); }, ErrorKind::missing, "none.txt: no such list"));
+  EXPECT_TRUE(fails([&] { read_list(write("e.txt", "")); }, ErrorKind::bad_data, "e.txt: the list is empty"));
+  EXPECT_TRUE(fails([&] { read_list(write("e.txt", "\n \r\n")); }, ErrorKind::bad_data, "e.txt: the list is empty"));
+  EXPECT_TRUE(fails([&] { read_list(folder_.string()); }, ErrorKind::bad_data, ": not a file"));
 }
 
 TEST_F(ListFileTest, PathsStayInsideTheRoot) {
   const auto line = [](const std::string& text) { return [text] { parse_list(text, "l.txt"); }; };
-  EXPECT_TRUE(fails(line("../a.jpg a.png 5"), Exit::bad_data, "l.txt:1: path '../a.jpg' leaves the data root"));
-  EXPECT_TRUE(fails(line("a.jpg /b/../../a.png 5"), Exit::bad_data, "l.txt:1: path 'b/../../a.png' leaves the data"));
+  EXPECT_TRUE(fails(line("../a.jpg a.png 5"), ErrorKind::bad_data, "l.txt:1: path '../a.jpg' leaves the data root"));
+  EXPECT_TRUE(
+      fails(line("a.jpg /b/../../a.png 5"), ErrorKind::bad_data, "l.txt:1: path 'b/../../a.png' leaves the data"));
   EXPECT_EQ(parse_list("/etc/passwd", "l.txt")[0].image, "etc/passwd");  // below the root
 }
 
@@ -107,11 +110,14 @@ TEST_F(ListFileTest, SymbolicLinksDoNotLeadOut) {
   EXPECT_EQ(resolve_inside(root, "scene/a.png"), fs::canonical(inside).string());
   EXPECT_EQ(resolve_inside(root, "/scene/in.png"), fs::canonical(inside).string());
   EXPECT_EQ(resolve_inside(path("root_by_link"), "scene/a.png"), fs::canonical(inside).string());
-  EXPECT_TRUE(fails([&] { resolve_inside(root, "scene/out.png"); }, Exit::bad_data, "out.png: leads out of the data"));
-  EXPECT_TRUE(fails([&] { resolve_inside(root, "linked/secret.png"); }, Exit::bad_data, "leads out of the data root"));
-  EXPECT_TRUE(fails([&] { resolve_inside(root, "../outside/secret.png"); }, Exit::bad_data, "leads out of the data"));
-  EXPECT_TRUE(fails([&] { resolve_inside(root, "none.png"); }, Exit::missing_input, "none.png: no such file"));
-  EXPECT_TRUE(fails([&] { resolve_inside(path("no"), "a.png"); }, Exit::missing_input, "no: no such folder"));
+  EXPECT_TRUE(
+      fails([&] { resolve_inside(root, "scene/out.png"); }, ErrorKind::bad_data, "out.png: leads out of the data"));
+  EXPECT_TRUE(
+      fails([&] { resolve_inside(root, "linked/secret.png"); }, ErrorKind::bad_data, "leads out of the data root"));
+  EXPECT_TRUE(
+      fails([&] { resolve_inside(root, "../outside/secret.png"); }, ErrorKind::bad_data, "leads out of the data"));
+  EXPECT_TRUE(fails([&] { resolve_inside(root, "none.png"); }, ErrorKind::missing, "none.png: no such file"));
+  EXPECT_TRUE(fails([&] { resolve_inside(path("no"), "a.png"); }, ErrorKind::missing, "no: no such folder"));
 }
 
 // --- The split lists of BTS and NeWCRFs as published; not part of the repository

@@ -100,13 +100,14 @@ TEST_F(LoaderTest, ErrorsArriveWithTheirBatchAndStay) {
   EXPECT_EQ(loader.next().names, good[0].names);
   EXPECT_EQ(loader.next().names, good[1].names);
   for (int again = 0; again < 2; ++again) {
-    EXPECT_TRUE(fails([&] { loader.next(); }, Exit::missing_input, ".png: no such file"));
+    EXPECT_TRUE(fails([&] { loader.next(); }, ErrorKind::missing, ".png: no such file"));
   }
 }
 
 TEST_F(LoaderTest, WrongOptionsAreNamed) {
-  EXPECT_TRUE(fails([&] { take(1, {.batch = 11}); }, Exit::usage, "batch 11: " + path("list.txt") + " has 10 frames"));
-  EXPECT_TRUE(fails([&] { take(1, {.batch = 0}); }, Exit::usage, "batch 0: wanted is at least 1"));
+  EXPECT_TRUE(
+      fails([&] { take(1, {.batch = 11}); }, ErrorKind::usage, "batch 11: " + path("list.txt") + " has 10 frames"));
+  EXPECT_TRUE(fails([&] { take(1, {.batch = 0}); }, ErrorKind::usage, "batch 0: wanted is at least 1"));
 }
 
 TEST_F(LoaderTest, CanBeLeftAtAnyMoment) {
@@ -142,10 +143,10 @@ TEST_F(LoaderTest, EvaluationCutsTheBenchmarkCrop) {
 
 TEST(PrefetcherTest, TheFirstErrorInPartOrderWins) {
   Prefetcher prefetcher({.threads = 4, .slots = 3, .parts = 4}, [](i64 ticket, int part, int) {
-    if (ticket == 1 && part >= 1) fail(Exit::bad_data, "part ", part);
+    if (ticket == 1 && part >= 1) fail(ErrorKind::bad_data, "part ", part);
   });
   EXPECT_EQ(prefetcher.next(), 0);
-  EXPECT_TRUE(fails([&] { prefetcher.next(); }, Exit::bad_data, "part 1"));
+  EXPECT_TRUE(fails([&] { prefetcher.next(); }, ErrorKind::bad_data, "part 1"));
 }
 
 /// Room for one stack of 64 MiB and not for two, so that the second thread cannot start; ends the process.
@@ -162,14 +163,14 @@ TEST(PrefetcherTest, TheFirstErrorInPartOrderWins) {
   setrlimit(RLIMIT_AS, &limit);
   const test::Caught error = test::caught([] { Prefetcher({.threads = 2}, [](i64, int, int) {}); });
   std::cerr << error.what << std::endl;
-  std::_Exit(int(error.code));
+  std::_Exit(error.kind ? int(*error.kind) : 255);
 }
 
 TEST(PrefetcherTest, AThreadThatCannotStartIsAnError) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "a sanitizer needs more address space than the test leaves";
 #endif
-  EXPECT_EXIT(start_more_threads_than_fit(), testing::ExitedWithCode(int(Exit::numeric)),
+  EXPECT_EXIT(start_more_threads_than_fit(), testing::ExitedWithCode(int(ErrorKind::contract)),
               "thread 2 of 2 for loading .--loader-threads.: ");
 }
 

@@ -33,7 +33,7 @@ class NpyTest : public test::DataFolder {
  protected:
   Tensor read(const std::string& bytes) const { return read_npy(write("map.npy", bytes)); }
   ::testing::AssertionResult refused(const std::string& bytes, const std::string& part) const {
-    return fails([&] { read(bytes); }, Exit::bad_data, part);
+    return fails([&] { read(bytes); }, ErrorKind::bad_data, part);
   }
   const std::vector<float> six_ = {1, 2, 3, 4, 5, 6.5};
   const std::string data_ = raw(six_);
@@ -66,8 +66,8 @@ TEST_F(NpyTest, RefusesEverythingElse) {
     return "{'descr': '" + type + "', 'fortran_order': " + order + ", 'shape': " + shape + ", }\n";
   };
   const std::string good = header("<f4", "False", "(2, 3)");
-  EXPECT_TRUE(fails([&] { read_npy(path("none.npy")); }, Exit::missing_input, "none.npy: no such file"));
-  EXPECT_TRUE(fails([&] { read_npy(path("")); }, Exit::bad_data, "not a file"));
+  EXPECT_TRUE(fails([&] { read_npy(path("none.npy")); }, ErrorKind::missing, "none.npy: no such file"));
+  EXPECT_TRUE(fails([&] { read_npy(path("")); }, ErrorKind::bad_data, "not a file"));
   EXPECT_TRUE(refused("", "map.npy: not a .npy file"));
   EXPECT_TRUE(refused("PK\x03\x04 an .npz archive", "not a .npy file"));
   EXPECT_TRUE(refused(npy(good, data_).substr(0, 30), "header is damaged"));

@@ -34,14 +34,14 @@ TEST(Protocol, NamesCarryTheOfficialParameters) {
 }
 
 TEST(Protocol, WrongNamesAreUsageErrors) {
-  EXPECT_TRUE(fails([] { named_protocol("eigen", DatasetKind::nyu); }, Exit::usage,
+  EXPECT_TRUE(fails([] { named_protocol("eigen", DatasetKind::nyu); }, ErrorKind::usage,
                     "(plain, nyu_eigen, kitti_eigen_garg, kitti_eigen_eigen, kitti_official)"));
   EXPECT_TRUE(
-      fails([] { named_protocol("nyu_eigen", DatasetKind::kitti); }, Exit::usage, "nyu_eigen is not for kitti"));
-  EXPECT_TRUE(
-      fails([] { named_protocol("kitti_official", DatasetKind::nyu); }, Exit::usage, "kitti_official is not for nyu"));
+      fails([] { named_protocol("nyu_eigen", DatasetKind::kitti); }, ErrorKind::usage, "nyu_eigen is not for kitti"));
+  EXPECT_TRUE(fails([] { named_protocol("kitti_official", DatasetKind::nyu); }, ErrorKind::usage,
+                    "kitti_official is not for nyu"));
   Protocol protocol;
-  EXPECT_TRUE(fails([&] { apply_compat(protocol, "adabins"); }, Exit::usage, "(bts, bts-online, newcrfs)"));
+  EXPECT_TRUE(fails([&] { apply_compat(protocol, "adabins"); }, ErrorKind::usage, "(bts, bts-online, newcrfs)"));
 }
 
 TEST(Protocol, PeersDoItTheirWay) {

@@ -21,13 +21,13 @@ EvalCrop whole(const Tensor& map) { return {0, 0, int(map.dim(0)), int(map.dim(1
 
 /// What fails with an md::Error, and how.
 template <class F>
-std::pair<Exit, std::string> failure(F f) {
+std::pair<std::optional<ErrorKind>, std::string> failure(F f) {
   try {
     f();
   } catch (const Error& error) {
-    return {error.code(), error.what()};
+    return {error.kind(), error.what()};
   }
-  return {Exit::ok, ""};
+  return {std::nullopt, ""};
 }
 
 TEST(Score, CropBoxes) {
@@ -52,7 +52,7 @@ TEST(Score, CropBoxes) {
   expect_box(ScoreCrop::eigen_kitti, 374, 1238, {124, 44, 341, 1193});
   expect_box(ScoreCrop::eigen_kitti, 376, 1241, {124, 44, 343, 1196});
   const auto [code, what] = failure([] { score_box(ScoreCrop::eigen_nyu, 240, 320, "a.png"); });
-  EXPECT_EQ(code, Exit::bad_data);
+  EXPECT_EQ(code, ErrorKind::bad_data);
   EXPECT_NE(what.find("a.png"), std::string::npos);
 }
 
@@ -77,7 +77,7 @@ TEST(Score, NonFinitePredictionIsAnErrorThatNamesTheImage) {
   for (const float bad : {std::nanf(""), infinity, -infinity}) {
     const Tensor pred = map_of({1.F, bad}, 1, 2);
     const auto [code, what] = failure([&] { finish_prediction(nyu, pred, whole(pred), 1, 2, "kitchen/rgb_1.jpg"); });
-    EXPECT_EQ(code, Exit::numeric);
+    EXPECT_EQ(code, ErrorKind::not_finite);
     EXPECT_NE(what.find("kitchen/rgb_1.jpg"), std::string::npos) << what;
   }
   apply_compat(nyu, "bts");
@@ -104,7 +104,7 @@ TEST(Score, PngEvaluatorRefusesWhatItCannotScore) {
   const EvalCrop crop{1, 0, 1, 2};
   EXPECT_TRUE(score(protocol, pred, gt, crop, "a").metrics);
   protocol.evaluator = Evaluator::pngs;
-  EXPECT_EQ(failure([&] { score(protocol, pred, gt, crop, "a.png"); }).first, Exit::numeric);
+  EXPECT_EQ(failure([&] { score(protocol, pred, gt, crop, "a.png"); }).first, ErrorKind::not_finite);
 }
 
 TEST(Score, GroundTruthMayBeCutToTheCrop) {
@@ -132,7 +132,7 @@ TEST(Score, MedianScalingMakesRelativeDepthMetric) {
   for (std::size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(scored.pred_m.to_host()[i], want[i], 1e-6) << i;
   EXPECT_NEAR(scored.metrics->abs_rel, (0.6 / 2 + 0.2 / 3 + 0.2 / 4 + 2.4 / 8) / 4, 1e-6);
   const auto refused = failure([&] { score(protocol, Tensor::zeros({2, 3}), gt, whole(pred), "b.png"); });
-  EXPECT_EQ(refused.first, Exit::numeric);
+  EXPECT_EQ(refused.first, ErrorKind::not_finite);
   EXPECT_NE(refused.second.find("b.png"), std::string::npos);
 }
 

@@ -9,7 +9,7 @@
 #include "layers/modules.h"
 #include "layers/ops.h"
 #include "tests/kit/testing.h"
-#include "tools/train/options.h"
+#include "tools/train/train_command.h"
 
 namespace md {
 namespace {
@@ -23,17 +23,17 @@ TEST(Device, NamesAreChecked) {
 }
 
 TEST(Device, AutoIsAGpuOrTheCpu) {
-  EXPECT_EQ(choose_device("cpu").kind, Device::cpu);
-  EXPECT_EQ(choose_device("auto").kind, cuda_device_names().empty() ? Device::cpu : Device::cuda);
+  EXPECT_EQ(choose_device({.name = "cpu"}).kind, Device::cpu);
+  EXPECT_EQ(choose_device({}).kind, cuda_device_names().empty() ? Device::cpu : Device::cuda);
 }
 
 TEST(Device, CudaWithoutAGpuSaysWhyInOneLine) {
   if (!cuda_device_names().empty()) GTEST_SKIP() << "this machine has a GPU";
   try {
-    choose_device("cuda");
+    choose_device({.name = "cuda"});
     FAIL() << "there is no GPU, but no error";
   } catch (const Error& error) {
-    EXPECT_EQ(error.code(), Exit::no_device);
+    EXPECT_EQ(error.kind(), ErrorKind::no_device);
     EXPECT_EQ(std::string(error.what()).find("device cuda"), 0U) << error.what();
     EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
   }

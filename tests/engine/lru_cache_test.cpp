@@ -32,7 +32,7 @@ TEST(LruCache, StaysAsItWasIfMakingFails) {
   EXPECT_TRUE(!cache.full());
   cache.find_or_make(1, [] { return 10; });
   EXPECT_TRUE(cache.full());
-  EXPECT_THROW(cache.find_or_make(2, []() -> int { fail(Exit::numeric, "none"); }), Error);
+  EXPECT_THROW(cache.find_or_make(2, []() -> int { fail(ErrorKind::contract, "none"); }), Error);
   EXPECT_EQ(cache.find_or_make(1, [] { return 11; }), 10);
   EXPECT_EQ(cache.made(), 1U);
 }

@@ -99,7 +99,7 @@ TEST(ModuleTest, LoadListsEverythingThatDoesNotFitAndChangesNothing) {
     FAIL() << "loaded a state that does not fit";
   } catch (const Error& error) {
     const std::string what = error.what();
-    EXPECT_EQ(error.code(), Exit::bad_data);
+    EXPECT_EQ(error.kind(), ErrorKind::bad_data);
     for (const char* part : {"missing left.conv [2,5,3,4]", "list.0.conv is f32 [2,3,4,5], wants f32 [2,5,3,4]",
                              "list.0.statistic is u8", "unexpected classifier.weight"})
       EXPECT_NE(what.find(part), what.npos) << "'" << what << "' lacks '" << part << "'";

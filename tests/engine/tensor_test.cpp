@@ -58,7 +58,7 @@ TEST(Tensor, NamesTheDeviceThatThisProgramLacks) {
     Tensor::zeros({1}, {Device::cuda, 0});
     FAIL() << "no error";
   } catch (const Error& e) {
-    EXPECT_EQ(e.code(), Exit::no_device);
+    EXPECT_EQ(e.kind(), ErrorKind::no_device);
     EXPECT_STREQ(e.what(), "device cuda:0: this program was built without CUDA");
   }
 #endif

@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "tests/fuzz/fuzz.h"
-#include "tools/train/options.h"
+#include "tools/train/train_command.h"
 
 namespace md::test {
 namespace {
@@ -17,18 +17,17 @@ struct Parsed {
     add_train_options(app, options);
     std::istringstream text(toml);
     app.parse_from_stream(text);
-    options.data = options.list = options.out = "here";
+    options.data.root = options.list = options.out = "here";
     resolve(app, options);
   }
 };
 
 /// CLI11 has no escapes: names with these cannot be written down.
-bool can_be_written(const std::vector<ResolvedOption>& options) {
-  return std::ranges::all_of(options, [](const ResolvedOption& option) {
-    return std::ranges::all_of(option.values, [](const std::string& value) {
-      return value.find_first_of("#\"'`[],;=\n\r\t{}()%") == value.npos && value == CLI::detail::trim_copy(value);
-    });
-  });
+bool can_be_written(const nlohmann::json& value) {
+  if (value.is_structured()) return std::ranges::all_of(value, can_be_written);
+  if (!value.is_string()) return true;
+  const auto text = value.get<std::string>();
+  return text.find_first_of("#\"'`[],;=\n\r\t{}()%") == text.npos && text == CLI::detail::trim_copy(text);
 }
 
 }  // namespace
@@ -53,13 +52,12 @@ void fuzz_one(const std::string& bytes) {
     require(o.batch >= 1 && o.epochs >= 1 && o.augment.height >= 32 && o.augment.width >= 32,
             "a count below its least");
     require(std::isfinite(o.lr) && o.lr > 0 && std::isfinite(o.adam.eps) && std::isfinite(o.metric.weight), "a number");
-    const std::vector<ResolvedOption> resolved = resolved_options(first.app);
-    if (!can_be_written(resolved)) return;
-    const std::string written = to_toml(resolved);
-    require(to_toml(resolved_options(Parsed(written).app)) == written, "another run from the dump:\n" + written);
+    if (!can_be_written(config_json(o))) return;
+    const std::string written = config_toml(o);
+    require(config_toml(Parsed(written).options) == written, "another run from the dump:\n" + written);
   } catch (const CLI::ParseError&) {  // which the tools turn into one line (tools/cli/cli.cpp)
   } catch (const Error& error) {
-    require(error.code() == Exit::usage, error.what());
+    require(error.kind() == ErrorKind::usage, error.what());
   }
 }
 

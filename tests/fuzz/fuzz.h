@@ -29,7 +29,7 @@ inline void require(bool holds, const std::string& what) {
 /// One printable, short line that begins with the file's name, and the exit code for bad data.
 inline void require_refusal(const Error& error) {
   const std::string what = error.what();
-  require(error.code() == Exit::bad_data, "exit code of: " + what);
+  require(error.kind() == ErrorKind::bad_data, "exit code of: " + what);
   require(what.starts_with("file:") && what.size() < 1000, "not a message about the file: " + what);
   require(std::ranges::none_of(what, [](unsigned char c) { return c < 0x20 || c == 0x7F; }), "not one line: " + what);
 }

@@ -2,7 +2,7 @@
 // entry, and headers that are nearly right.
 #include <cstring>
 
-#include "engine/state.h"
+#include "engine/safetensors.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace md::test {

@@ -35,7 +35,7 @@ double norm(const std::vector<double>& x) {
 
 Json read_json(const Path& path) {
   std::ifstream in(path);
-  if (!in) fail(Exit::missing_input, path.string(), ": cannot be opened");
+  if (!in) fail(ErrorKind::missing, path.string(), ": cannot be opened");
   return Json::parse(in);
 }
 
@@ -60,7 +60,7 @@ void classify(Case& c) {
   } else if (has("scale")) {
     c.kind = "data", c.op = "metrics";
   } else {
-    fail(Exit::bad_data, c.path.string(), ": metadata names no op, network, optimizer, draws or scale");
+    fail(ErrorKind::bad_data, c.path.string(), ": metadata names no op, network, optimizer, draws or scale");
   }
 }
 
@@ -175,7 +175,7 @@ Json Case::json() const {
 
 std::vector<Case> find_cases(const Path& folder) {
   std::vector<Path> paths;
-  if (!std::filesystem::is_directory(folder)) fail(Exit::missing_input, folder.string(), ": no such folder");
+  if (!std::filesystem::is_directory(folder)) fail(ErrorKind::missing, folder.string(), ": no such folder");
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
     if (is_case(entry.path())) paths.push_back(entry.path());
   }

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "engine/module.h"
-#include "engine/state.h"
+#include "engine/safetensors.h"
 #include "losses/metric_depth.h"
 
 namespace md::golden {

@@ -145,8 +145,8 @@ class ScriptedDraws final : public Draws {
 
  private:
   void expect(const std::string& call) {
-    if (next_ == calls_.size()) fail(Exit::numeric, "draw ", next_, ": ", call, " after the last recorded draw");
-    if (calls_[next_] != call) fail(Exit::numeric, "draw ", next_, ": ", call, ", recorded ", calls_[next_]);
+    if (next_ == calls_.size()) fail(ErrorKind::contract, "draw ", next_, ": ", call, " after the last recorded draw");
+    if (calls_[next_] != call) fail(ErrorKind::contract, "draw ", next_, ": ", call, ", recorded ", calls_[next_]);
     ++next_;
   }
   double pop(const std::string& queue) { return draws_.at(queue).at(used_[queue]++); }

@@ -9,9 +9,9 @@
 #include "layers/ops.h"
 #include "losses/silog.h"
 #include "nets/bts.h"
-#include "nets/depth_net.h"
 #include "nets/lt.h"
 #include "nets/mobilenetv3.h"
+#include "nets/registry.h"
 #include "tests/golden/golden.h"
 #include "tests/kit/testing.h"
 
@@ -188,7 +188,7 @@ Adam make_optimizer(const std::string& recipe, const Module& module) {
     return Adam({encoder, decoder}, {.eps = 1e-3});
   }
   if (recipe == "newcrf") return Adam({{module.parameters(), 0.F}}, {.eps = 1e-8, .decoupled_decay = false});
-  fail(Exit::bad_data, "golden: unknown optimizer '", recipe, "'");
+  fail(ErrorKind::bad_data, "golden: unknown optimizer '", recipe, "'");
 }
 
 /// A training run, in two reports: what rounding alone can move (the first loss, depth, statistics), and what also

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/autograd.h"
-#include "engine/state.h"
+#include "engine/safetensors.h"
 #include "tests/gpu/gpu_training.h"
 #include "tests/tools/tiny_runs.h"
 

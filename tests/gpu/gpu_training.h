@@ -5,6 +5,7 @@
 #include <array>
 
 #include "engine/backend.h"
+#include "nets/registry.h"
 #include "tests/kit/testing.h"
 #include "tools/train/train_step.h"
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "layers/ops.h"
+#include "nets/registry.h"
 #include "tests/golden/golden.h"
 #include "tests/gpu/gpu_training.h"
 

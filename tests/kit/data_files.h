@@ -12,32 +12,10 @@
 #include <string_view>
 
 #include "engine/check.h"
+#include "tests/kit/caught.h"
 #include "tests/kit/test_images.h"
 
 namespace md::test {
-
-struct Caught {
-  Exit code = Exit::ok;
-  std::string what;
-};
-inline Caught caught(const std::function<void()>& run) {
-  try {
-    run();
-  } catch (const Error& error) {
-    return {error.code(), error.what()};
-  }
-  return {};
-}
-
-/// EXPECT_TRUE(fails(run, Exit::bad_data, "part of the message")).
-inline ::testing::AssertionResult fails(const std::function<void()>& run, Exit code, const std::string& part) {
-  const Caught got = caught(run);
-  if (got.code == code && got.what.find(part) != std::string::npos && got.what.find('\n') == std::string::npos) {
-    return ::testing::AssertionSuccess();
-  }
-  return ::testing::AssertionFailure() << "exit " << int(got.code) << ", \"" << got.what << "\"; wanted exit "
-                                       << int(code) << " and \"" << part << "\"";
-}
 
 /// A folder that lives as long as the test; it may run in two programs at once (tests/cuda).
 class DataFolder : public ::testing::Test {

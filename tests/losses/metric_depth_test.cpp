@@ -315,7 +315,7 @@ TEST(ParseRanges, RefusesWithTheStringInTheMessage) {
       parse_ranges({bad}, {1});
       ADD_FAILURE() << '"' << bad << "\" was taken";
     } catch (const Error& error) {
-      EXPECT_EQ(error.code(), Exit::usage);
+      EXPECT_EQ(error.kind(), ErrorKind::usage);
       EXPECT_NE(std::string(error.what()).find(cat('"', bad, '"')), std::string::npos) << error.what();
     }
   }

@@ -12,8 +12,9 @@
 #include <set>
 
 #include "engine/autograd.h"
-#include "engine/state.h"
+#include "engine/safetensors.h"
 #include "losses/silog.h"
+#include "nets/registry.h"
 #include "tests/kit/host_map.h"
 #include "tests/kit/testing.h"
 #include "tools/train/train_step.h"
@@ -338,6 +339,8 @@ TEST_F(BtsTest, ResNet101HasItsBlocks) {
 
 // ---- freezing
 
+void freeze(const std::string& rule) { freeze_encoder(net(), net_record("bts"), rule); }
+
 std::set<std::string> frozen(const Module& net) {
   std::set<std::string> names;
   for (const Module::Entry& p : net.parameters()) {
@@ -347,9 +350,9 @@ std::set<std::string> frozen(const Module& net) {
 }
 
 TEST_F(BtsTest, FreezesTheStemAndTheNormsButNotThoseOfShortcuts) {
-  freeze_encoder(net(), Freeze::none);
+  freeze("none");
   EXPECT_TRUE(frozen(net()).empty());
-  freeze_encoder(net(), Freeze::stem);
+  freeze("stem");
   const std::set<std::string> names = frozen(net());
   i64 values = 0;
   for (const std::string& name : names) values += start().at(name).numel();
@@ -365,13 +368,13 @@ TEST_F(BtsTest, FreezesTheStemAndTheNormsButNotThoseOfShortcuts) {
 }
 
 TEST_F(BtsTest, FreezesTheFirstBlocksOnRequest) {
-  freeze_encoder(net(), Freeze::first_block);
+  freeze("first-block");
   EXPECT_TRUE(frozen(net()).contains("encoder.base_model.layer1.0.downsample.1.bias"));
   EXPECT_FALSE(frozen(net()).contains("encoder.base_model.layer1.1.conv1.weight"));
-  freeze_encoder(net(), Freeze::first_blocks);
+  freeze("first-blocks");
   EXPECT_TRUE(frozen(net()).contains("encoder.base_model.layer1.1.conv3.weight"));
   EXPECT_FALSE(frozen(net()).contains("encoder.base_model.layer1.2.conv1.weight"));
-  EXPECT_ERROR(freeze_encoder(*make_net("lt", {}), Freeze::stem), "no ResNet encoder");
+  EXPECT_ERROR(freeze_encoder(*make_net("lt", {}), net_record("lt"), "stem"), "network 'lt' has no rule 'stem'");
 }
 
 // ---- training
@@ -381,7 +384,7 @@ TrainOptions training_options() {
   o.net = "bts";
   o.adam.eps = 1e-3;
   o.weight_decay = 0.01F;
-  o.decay_on = "encoder";
+  o.decay_on = DecayOn::encoder;
   o.freeze = "stem";
   o.silog.min_depth_m = 0.1F;
   return o;

@@ -10,7 +10,7 @@
 
 #include "engine/autograd.h"
 #include "layers/ops.h"
-#include "nets/depth_net.h"
+#include "nets/registry.h"
 #include "tests/kit/testing.h"
 
 namespace md {
@@ -120,7 +120,7 @@ TEST(LtTest, RefusesOtherSizesAndNames) {
     make_net("lite", {});
     FAIL();
   } catch (const Error& error) {
-    EXPECT_EQ(error.code(), Exit::usage);
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
     EXPECT_NE(std::string(error.what()).find("lt"), std::string::npos);
   }
 }

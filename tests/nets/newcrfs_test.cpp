@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "engine/autograd.h"
+#include "nets/registry.h"
 #include "tests/kit/testing.h"
 
 namespace md {

@@ -7,7 +7,7 @@
 #include "layers/ops.h"
 #include "losses/metric_depth.h"
 #include "losses/silog.h"
-#include "nets/depth_net.h"
+#include "nets/registry.h"
 #include "tests/kit/testing.h"
 
 namespace md {

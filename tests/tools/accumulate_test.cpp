@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 
+#include "nets/registry.h"
 #include "tests/kit/testing.h"
 #include "tools/train/train_step.h"
 
@@ -79,9 +80,10 @@ TEST(Accumulate, IsTheMeanOverDifferentParts) {
   const StepLosses both = parts.run(joined(a, b), kStep);
   // MetricDepth's shifts are drawn by the number of the part, counted through the run.
   const StepLosses of_a = first.run(a, 2 * kStep), of_b = second.run(b, 2 * kStep + 1);
-  EXPECT_NEAR(both.silog, (of_a.silog + of_b.silog) / 2, 1e-6 * both.silog);
-  EXPECT_NEAR(both.metric_depth, (of_a.metric_depth + of_b.metric_depth) / 2, 1e-6 * both.metric_depth);
-  EXPECT_NEAR(both.total, both.silog + both.metric_depth, 1e-6 * both.total);
+  EXPECT_NEAR(both.part("silog"), (of_a.part("silog") + of_b.part("silog")) / 2, 1e-6 * both.part("silog"));
+  EXPECT_NEAR(both.part("metric_depth"), (of_a.part("metric_depth") + of_b.part("metric_depth")) / 2,
+              1e-6 * both.part("metric_depth"));
+  EXPECT_NEAR(both.total, both.part("silog") + both.part("metric_depth"), 1e-6 * both.total);
   EXPECT_FALSE(close(first.gradients.at("predict.weight"), second.gradients.at("predict.weight"), 0.01));
   State mean;
   for (const auto& [name, gradient] : first.gradients) {

@@ -5,8 +5,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "engine/state.h"
-#include "nets/depth_net.h"
+#include "engine/safetensors.h"
+#include "nets/registry.h"
 #include "tests/kit/data_files.h"
 #include "tests/kit/run_tool.h"
 #include "tools/run/checkpoint.h"

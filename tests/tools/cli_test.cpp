@@ -1,6 +1,7 @@
 // What the tools promise about their command line: one line on stderr, the exit codes of engine/check.h, and a hint
 // where an option is misspelt.
 #include "tools/cli/cli.h"
+#include "tools/cli/progress.h"
 
 #include <gtest/gtest.h>
 
@@ -76,7 +77,7 @@ TEST(Cli, HelpGoesToStdout) {
 }
 
 TEST(Cli, ExceptionsBecomeOneLineAndACode) {
-  const Outcome missing = run_throwing([] { fail(Exit::missing_input, "a.txt: no such\nfile"); });
+  const Outcome missing = run_throwing([] { fail(ErrorKind::missing, "a.txt: no such\nfile"); });
   EXPECT_EQ(missing.code, 66);
   EXPECT_EQ(missing.err, "mdtool: error: a.txt: no such file\n");
   const Outcome unseen = run_throwing([] { (void)std::filesystem::is_directory(std::string(300, 'x')); });

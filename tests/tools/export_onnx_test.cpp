@@ -11,6 +11,7 @@
 
 #include "engine/autograd.h"
 #include "layers/ops.h"
+#include "nets/registry.h"
 #include "tests/kit/data_files.h"
 #include "tests/kit/protobuf_fields.h"
 #include "tests/kit/run_tool.h"
@@ -149,6 +150,10 @@ TEST(ExportOnnx, NewCrfsWritesOutItsWindows) {
 
 /// A network with an op of its own.
 class Inventive final : public DepthNet {
+ public:
+  Inventive() : DepthNet(NetOptions()) {}
+
+ private:
   DepthMaps forward_aligned(const Tensor& image, const Tensor&) const override {
     const Tensor y = record("made_up", Tensor::zeros({1, image.dim(1), image.dim(2), 1}), {image}, {});
     return {y, softmax(image)};  // what does not lead to the depth needs no form
@@ -160,7 +165,7 @@ TEST(ExportOnnx, AnOpWithoutAFormIsNamed) {
     to_onnx(Inventive(), "inventive", 32, 32);
     FAIL() << "nothing was refused";
   } catch (const Error& error) {
-    EXPECT_EQ(error.code(), Exit::usage);
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
     EXPECT_STREQ(error.what(), "export: the op 'made_up' has no ONNX form");
   }
 }

@@ -5,8 +5,8 @@
 
 #include <cstring>
 
-#include "engine/state.h"
-#include "nets/depth_net.h"
+#include "engine/safetensors.h"
+#include "nets/registry.h"
 #include "tests/kit/data_files.h"
 
 namespace md::test {
@@ -45,15 +45,15 @@ TEST_F(InitWeights, RefusesAnIncompletePartAndChangesNothing) {
   const auto init = [&](const std::function<void(State&)>& change) {
     return [this, change] { init_weights(*net_, file("encoder.", change)); };
   };
-  EXPECT_TRUE(fails(init([](State& s) { s.erase(kEncoder); }), Exit::bad_data, kEncoder));
-  EXPECT_TRUE(fails(init([](State& s) { s[kEncoder] = Tensor::zeros({2}); }), Exit::bad_data, kEncoder));
-  EXPECT_TRUE(fails(init([](State& s) { s["head.bias"] = Tensor::zeros({2}); }), Exit::bad_data, "head.bias"));
+  EXPECT_TRUE(fails(init([](State& s) { s.erase(kEncoder); }), ErrorKind::bad_data, kEncoder));
+  EXPECT_TRUE(fails(init([](State& s) { s[kEncoder] = Tensor::zeros({2}); }), ErrorKind::bad_data, kEncoder));
+  EXPECT_TRUE(fails(init([](State& s) { s["head.bias"] = Tensor::zeros({2}); }), ErrorKind::bad_data, "head.bias"));
   EXPECT_FALSE(same(*net_, *other_, "encoder.features.1.block.0.0.weight"));
 }
 
 TEST_F(InitWeights, RefusesAFileWithoutWeights) {
   const auto moments_alone = [](State& s) { s["optimizer.step"] = Tensor::zeros({1}); };
-  EXPECT_TRUE(fails([&] { init_weights(*net_, file("nothing.", moments_alone)); }, Exit::bad_data, "no weights"));
+  EXPECT_TRUE(fails([&] { init_weights(*net_, file("nothing.", moments_alone)); }, ErrorKind::bad_data, "no weights"));
 }
 
 TEST_F(InitWeights, TakesWhatFitsAndNamesTheRest) {
@@ -71,7 +71,7 @@ TEST_F(InitWeights, TakesWhatFitsAndNamesTheRest) {
   const auto nothing = [&] {
     init_weights_partially(*net_, file("", [](State& s) { s = {{"x", Tensor::zeros({1})}}; }));
   };
-  EXPECT_TRUE(fails(nothing, Exit::bad_data, "nothing in it fits"));
+  EXPECT_TRUE(fails(nothing, ErrorKind::bad_data, "nothing in it fits"));
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "engine/state.h"
+#include "nets/registry.h"
 #include "tests/kit/data_files.h"
 #include "tests/kit/run_tool.h"
 #include "tools/eval/results.h"

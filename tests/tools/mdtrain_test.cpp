@@ -13,7 +13,8 @@
 #include <regex>
 #include <thread>
 
-#include "engine/state.h"
+#include "engine/safetensors.h"
+#include "nets/registry.h"
 #include "tests/kit/run_tool.h"
 #include "tests/kit/testing.h"
 #include "tools/run/checkpoint.h"
@@ -162,7 +163,7 @@ nlohmann::json parsed(Args words) {
   add_train_options(app, options);
   std::reverse(words.begin(), words.end());
   app.parse(words);
-  return to_json(resolved_options(app));
+  return config_json(options);
 }
 
 TEST_F(MdtrainTest, DefaultsAreThePapers) {
@@ -323,7 +324,7 @@ TEST_F(MdtrainTest, ShowsProgressOnATerminal) {
   // Redrawn in place, at most ten times a second, and erased in the end.
   const std::regex line(
       "\r\x1b\\[Kepoch 1  step 1/3  [0-9.]+ img/s  ETA [0-9]+:[0-5][0-9]  data wait [0-9]+ %  "
-      "loss [0-9.]+ = silog [0-9.]+ \\+ metric [0-9.]+\r\x1b\\[K");
+      "loss [0-9.]+ = silog [0-9.]+ \\+ metric_depth [0-9.]+\r\x1b\\[K");
   EXPECT_TRUE(std::regex_search(run.err, line)) << run.err;
   EXPECT_TRUE(run.err.ends_with("\r\x1b[K")) << run.err;
   EXPECT_EQ(run.err.rfind('\n'), run.err.find('\n')) << run.err;  // of the look at the data
@@ -331,7 +332,7 @@ TEST_F(MdtrainTest, ShowsProgressOnATerminal) {
 
 TEST_F(MdtrainTest, ASignalFinishesTheStepAndSaves) {
   TrainOptions options;
-  options.data = data();
+  options.data.root = data();
   options.list = "nyu_train.txt";
   options.out = path("signalled");
   options.augment.height = 64;
@@ -344,7 +345,7 @@ TEST_F(MdtrainTest, ASignalFinishesTheStepAndSaves) {
     ::kill(::getpid(), SIGTERM);
   });
   testing::internal::CaptureStderr();
-  const Exit code = train(options, {{"x", "net", {"lt"}, false}, {"x", "max-depth", {"10"}, false}});
+  const Exit code = train(options);
   const std::string said = testing::internal::GetCapturedStderr();
   interrupter.join();
   EXPECT_EQ(code, Exit::stopped);

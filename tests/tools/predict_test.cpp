@@ -8,6 +8,7 @@
 #include "data/npy.h"
 #include "data/score.h"
 #include "engine/autograd.h"
+#include "nets/registry.h"
 #include "tests/kit/data_files.h"
 #include "tests/kit/run_tool.h"
 #include "tools/run/checkpoint.h"

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "tests/kit/testing.h"
-#include "tools/train/options.h"
+#include "tools/train/train_command.h"
 
 namespace md {
 namespace {
@@ -24,8 +24,8 @@ Resolved resolved(std::vector<std::string> words) {
   std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
   app.parse(words);
   resolve(app, result.options);
-  result.all = to_json(resolved_options(app));
-  result.toml = to_toml(resolved_options(app));
+  result.all = config_json(result.options);
+  result.toml = config_toml(result.options);
   return result;
 }
 
@@ -45,7 +45,7 @@ TEST(RecipeTest, IsThatOfThePeersConfiguration) {
       EXPECT_EQ(a.border, b.border);
       EXPECT_EQ(a.kb_crop, b.kb_crop);
       EXPECT_EQ(a.rotation_degree, b.rotation_degree);
-      EXPECT_EQ(a.brightness_high, b.brightness_high);
+      EXPECT_EQ(a.brightness, b.brightness);
       EXPECT_EQ(a.always_draw_crop, b.always_draw_crop);
     }
   }
@@ -56,7 +56,7 @@ TEST(RecipeTest, WhatIsGivenWins) {
   EXPECT_EQ(some.options.augment.height, 64);
   EXPECT_EQ(some.options.augment.width, 544);
   EXPECT_FALSE(some.options.augment.flip);
-  EXPECT_EQ(some.options.augment.brightness_high, 2);
+  EXPECT_EQ(some.options.augment.brightness[1], 2);
   EXPECT_EQ(some.all["brightness"], nlohmann::json({0.5, 2}));
 }
 

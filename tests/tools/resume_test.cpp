@@ -12,7 +12,7 @@
 #include <random>
 #include <set>
 
-#include "engine/state.h"
+#include "engine/safetensors.h"
 #include "layers/modules.h"
 #include "tests/kit/run_tool.h"
 #include "tools/run/checkpoint.h"
@@ -282,7 +282,7 @@ Saved save_with_fault(const std::string& file, const RunState& run, int at, int 
     try {
       save_checkpoint(file, net, optimizer, run);
     } catch (const Error& failure) {
-      answer[0] = failure.code() == Exit::cannot_write && std::string(failure.what()).find(file) == 0 ? 1 : 2;
+      answer[0] = failure.kind() == ErrorKind::cannot_write && std::string(failure.what()).find(file) == 0 ? 1 : 2;
     }
     answer[1] = fault.calls;
     fault = {};

@@ -20,14 +20,15 @@ bool has_spread(const Json& report) {
 
 Json read_earlier(const std::string& file, const Json& now) {
   const Json earlier = Json::parse(contents_of(file), nullptr, false);
-  if (!earlier.is_object()) fail(Exit::bad_data, "--against ", file, ": not a report of mdbench --json");
+  if (!earlier.is_object()) fail(ErrorKind::bad_data, "--against ", file, ": not a report of mdbench --json");
   for (const char* key : {"threads", "device", "tf32"}) {
     const Json was = earlier.value(key, Json()), is = now.value(key, Json());
-    if (was != is) fail(Exit::bad_data, "--against ", file, ": ", key, " was ", was.dump(), ", and now is ", is.dump());
+    if (was != is)
+      fail(ErrorKind::bad_data, "--against ", file, ": ", key, " was ", was.dump(), ", and now is ", is.dump());
   }
   for (const auto& [name, report] : earlier.items()) {
     if (report.is_object() && !has_spread(report))
-      fail(Exit::bad_data, "--against ", file, ": ", name, " has no spread; it was written by an older mdbench");
+      fail(ErrorKind::bad_data, "--against ", file, ": ", name, " has no spread; it was written by an older mdbench");
   }
   return earlier;
 }

@@ -5,7 +5,7 @@
 
 namespace md {
 
-/// The earlier report. Throws Exit::missing_input or bad_data where it cannot be read, is no such report, or was made
+/// The earlier report. Throws ErrorKind::missing or bad_data where it cannot be read, is no such report, or was made
 /// with other threads, on another device or in another precision than `now`, the beginning of this run's report.
 nlohmann::ordered_json read_earlier(const std::string& file, const nlohmann::ordered_json& now);
 

@@ -9,6 +9,7 @@
 #include "engine/rng.h"
 #include "losses/metric_depth.h"
 #include "losses/silog.h"
+#include "nets/registry.h"
 #include "tools/bench/bench_data.h"
 #include "tools/cli/clock.h"
 #include "tools/train/train_step.h"
@@ -54,10 +55,11 @@ std::function<void()> on_random(const Step& step, const Shape& images, Device de
 Step bts_step(Device device) {
   const auto net = net_on(device, "bts");
   TrainOptions recipe;
+  recipe.net = "bts";
   recipe.freeze = "stem";
-  recipe.decay_on = "encoder";
+  recipe.decay_on = DecayOn::encoder;
   recipe.weight_decay = 1e-2F;
-  return train_step(net, learning(recipe, *net), {.eps = 1e-3});
+  return train_step(net, freeze_and_group(recipe, *net), {.eps = 1e-3});
 }
 
 /// With the plain Adam of the official recipe.

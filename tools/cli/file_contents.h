@@ -4,7 +4,7 @@
 
 namespace md {
 
-/// Throws Exit::missing_input or Exit::bad_data with the path.
+/// Throws ErrorKind::missing or ErrorKind::bad_data with the path.
 std::string contents_of(const std::string& path);
 
 }  // namespace md

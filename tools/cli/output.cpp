@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void refuse(const std::string& option, const fs::path& place, const std::string& why) {
-  fail(Exit::cannot_write, option, " ", place.string(), ": cannot write: ", why);
+  fail(ErrorKind::cannot_write, option, " ", place.string(), ": cannot write: ", why);
 }
 
 /// A new hidden folder inside `folder`; empty, with errno, where none can be made. Only trying tells: permissions say
@@ -47,7 +47,7 @@ void require_space(const fs::path& folder, std::uintmax_t bytes) {
   std::error_code unknown;
   const fs::space_info space = fs::space(folder.empty() ? "." : folder, unknown);
   if (!unknown && space.available < bytes)
-    fail(Exit::cannot_write, folder.string(), ": ", bytes / mib + 1, " MiB needed, ", space.available / mib,
+    fail(ErrorKind::cannot_write, folder.string(), ": ", bytes / mib + 1, " MiB needed, ", space.available / mib,
          " MiB free");
 }
 

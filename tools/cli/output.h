@@ -1,5 +1,5 @@
 // Where results go: tried before the work that makes them, since a long run must not fail at its end, and never left
-// half-written. All throw Exit::cannot_write, naming the option and the place.
+// half-written. All throw ErrorKind::cannot_write, naming the option and the place.
 #pragma once
 #include <cstdint>
 #include <filesystem>

@@ -30,7 +30,7 @@ std::string read_all(int fd) {
 
 Finished run_process(const std::vector<std::string>& command) {
   int pipe_ends[2];
-  if (pipe2(pipe_ends, O_CLOEXEC) != 0) fail(Exit::numeric, "pipe: ", std::strerror(errno));
+  if (pipe2(pipe_ends, O_CLOEXEC) != 0) fail(ErrorKind::contract, "pipe: ", std::strerror(errno));
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], STDOUT_FILENO);
@@ -46,7 +46,7 @@ Finished run_process(const std::vector<std::string>& command) {
   Finished done;
   if (error == 0) done.output = read_all(pipe_ends[0]);
   close(pipe_ends[0]);
-  if (error != 0) fail(Exit::missing_input, command[0], ": cannot be started: ", std::strerror(error));
+  if (error != 0) fail(ErrorKind::missing, command[0], ": cannot be started: ", std::strerror(error));
   int status = 0;
   rusage usage{};
   while (wait4(child, &status, 0, &usage) < 0 && errno == EINTR) {

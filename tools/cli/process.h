@@ -11,7 +11,7 @@ struct Finished {
   double peak_mb = 0;  // largest resident set (ru_maxrss), in 10^6 bytes
 };
 
-/// Finds `command[0]` on the PATH and waits for its end. Throws Exit::missing_input if it cannot be started.
+/// Finds `command[0]` on the PATH and waits for its end. Throws ErrorKind::missing if it cannot be started.
 Finished run_process(const std::vector<std::string>& command);
 
 }  // namespace md

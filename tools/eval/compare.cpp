@@ -5,8 +5,8 @@
 #include <array>
 #include <iostream>
 
+#include "engine/durable_file.h"
 #include "engine/printed.h"
-#include "engine/state.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/output.h"
 #include "tools/eval/results.h"
@@ -38,13 +38,13 @@ void pair_images(const CompareCommand& c, const SavedResults& a, const SavedResu
   const std::vector<ImageScore> of_a = sorted(a.per_image), of_b = sorted(b.per_image);
   for (std::size_t i = 0; i < std::max(of_a.size(), of_b.size()); ++i) {
     if (i == of_b.size() || (i < of_a.size() && of_a[i].image < of_b[i].image)) {
-      fail(Exit::bad_data, c.b, ": has no ", of_a[i].image, ", which ", c.a, " has");
+      fail(ErrorKind::bad_data, c.b, ": has no ", of_a[i].image, ", which ", c.a, " has");
     }
     if (i == of_a.size() || of_b[i].image < of_a[i].image) {
-      fail(Exit::bad_data, c.a, ": has no ", of_b[i].image, ", which ", c.b, " has");
+      fail(ErrorKind::bad_data, c.a, ": has no ", of_b[i].image, ", which ", c.b, " has");
     }
     if (of_a[i].metrics.has_value() != of_b[i].metrics.has_value()) {
-      fail(Exit::bad_data, of_a[i].metrics ? c.b : c.a, ": ", of_a[i].image, " is not scored, but in ",
+      fail(ErrorKind::bad_data, of_a[i].metrics ? c.b : c.a, ": ", of_a[i].image, " is not scored, but in ",
            of_a[i].metrics ? c.a : c.b);
     }
     if (!of_a[i].metrics) continue;
@@ -52,7 +52,7 @@ void pair_images(const CompareCommand& c, const SavedResults& a, const SavedResu
     out.a.push_back(*of_a[i].metrics);
     out.b.push_back(*of_b[i].metrics);
   }
-  if (out.images.empty()) fail(Exit::bad_data, c.a, ": no image is scored");
+  if (out.images.empty()) fail(ErrorKind::bad_data, c.a, ": no image is scored");
 }
 
 void rank_images(Comparison& out) {
@@ -67,7 +67,7 @@ void rank_images(Comparison& out) {
 Comparison compared(const CompareCommand& c) {
   const SavedResults a = read_results(c.a), b = read_results(c.b);
   if (protocol_hash(a.protocol_line) != protocol_hash(b.protocol_line)) {
-    fail(Exit::bad_data, c.a, " and ", c.b,
+    fail(ErrorKind::bad_data, c.a, " and ", c.b,
          ": other protocols: ", protocol_difference(a.protocol_line, b.protocol_line));
   }
   Comparison out;

@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
-#include "engine/check.h"
+#include "tools/cli/exit_code.h"
 
 namespace md {
 
@@ -17,7 +17,7 @@ struct CompareCommand {
 
 void add_compare_options(CLI::App&, CompareCommand&);
 
-/// Throws Exit::bad_data, naming the difference, where the two have other protocols or images.
+/// Throws ErrorKind::bad_data, naming the difference, where the two have other protocols or images.
 Exit compare(const CompareCommand&);
 
 }  // namespace md

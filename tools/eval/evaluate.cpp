@@ -48,7 +48,7 @@ Tensor predict(const DepthNet& net, const std::vector<EvalFrame>& frames, bool m
     const Tensor depth_m = net.forward(stack(frames, mirrored).to(device), focal).depth_m.to(Device{});
     return depth_m.reshape({depth_m.dim(0), depth_m.dim(1), depth_m.dim(2)});
   } catch (const Error& error) {
-    fail(error.code(), frames.front().sample.image_name, ": ", error.what());
+    fail(error.kind(), frames.front().sample.image_name, ": ", error.what());
   }
 }
 
@@ -90,7 +90,8 @@ void summarise(Evaluation& evaluation, Averaging averaging, const std::string& l
   const std::vector<Metrics> scored = scored_images(evaluation);
   evaluation.images = i64(scored.size());
   evaluation.missing = i64(evaluation.per_image.size() - scored.size());
-  if (scored.empty()) fail(Exit::bad_data, list, ": none of its ", evaluation.missing, " frames has a pixel to score");
+  if (scored.empty())
+    fail(ErrorKind::bad_data, list, ": none of its ", evaluation.missing, " frames has a pixel to score");
   evaluation.mean = mean_metrics(scored, averaging);
 }
 

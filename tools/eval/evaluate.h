@@ -38,8 +38,8 @@ struct Evaluation {
 /// Depth [h,w] in metres of frame.crop of each of these frames of equal size.
 using Predictor = std::function<std::vector<Tensor>(const std::vector<EvalFrame>&)>;
 
-/// Throws what Dataset::load and the predictor throw; Exit::numeric, naming the image, for a non-finite prediction;
-/// Exit::bad_data if no image could be scored.
+/// Throws what Dataset::load and the predictor throw; ErrorKind::not_finite, naming the image, for a non-finite
+/// prediction; ErrorKind::bad_data if no image could be scored.
 Evaluation evaluate(const Predictor&, const Dataset&, const EvaluateOptions&);
 
 /// The network runs in evaluation mode without a tape, and is left in the mode it was in.

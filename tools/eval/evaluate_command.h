@@ -3,23 +3,24 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
-#include "engine/check.h"
+#include "tools/cli/data_options.h"
+#include "tools/cli/device_option.h"
+#include "tools/cli/exit_code.h"
 #include "tools/eval/protocol_options.h"
 
 namespace md {
 
 struct EvaluateCommand {
   std::string checkpoint, predictions;  // one of the two
-  std::string dataset;                  // of predictions, where the protocol leaves it open
-  float depth_scale = 0;                // of the data set "plain"; 0: the checkpoint's
-  bool velodyne_raw = false;
+  // Of predictions data.dataset says what the protocol leaves open; empty, or a depth_scale of 0: the checkpoint's.
+  DataOptions data = {.dataset = ""};
   double prediction_scale = 0;  // units of predicted PNGs per metre; 0: the data set's
-  std::string data, depth_root, list;
+  std::string list;
   ProtocolOptions protocol;
-  std::string json, csv, markdown, maps, error_maps, colormap = "turbo", device = "auto";
+  std::string json, csv, markdown, maps, error_maps, colormap = "turbo";
   std::uint64_t seed = 0;  // of the bootstrap
   int batch = 1, loader_threads = 2;
-  bool tf32 = false;
+  DeviceOptions device;
 };
 
 void add_evaluate_options(CLI::App&, EvaluateCommand&);

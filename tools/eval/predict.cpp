@@ -13,12 +13,12 @@
 #include "data/npy.h"
 #include "data/score.h"
 #include "engine/autograd.h"
-#include "engine/state.h"
+#include "engine/durable_file.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/output.h"
+#include "tools/cli/progress.h"
 #include "tools/cli/raw_bytes.h"
 #include "tools/run/checkpoint.h"
-#include "tools/train/options.h"
 
 namespace md {
 namespace {
@@ -38,8 +38,8 @@ std::vector<fs::path> images_in(const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
     if (is_image(at->path())) found.push_back(at->path());
-  if (error) fail(Exit::missing_input, folder.string(), ": ", error.message());
-  if (found.empty()) fail(Exit::bad_data, folder.string(), ": no .jpg, .jpeg or .png in it");
+  if (error) fail(ErrorKind::missing, folder.string(), ": ", error.message());
+  if (found.empty()) fail(ErrorKind::bad_data, folder.string(), ": no .jpg, .jpeg or .png in it");
   std::ranges::sort(found);
   return found;
 }
@@ -58,7 +58,7 @@ std::vector<fs::path> resolve_inputs(const std::vector<std::string>& inputs) {
       files.emplace_back(input);
     }
   }
-  if (files.empty()) fail(Exit::bad_data, "no image named on stdin");
+  if (files.empty()) fail(ErrorKind::bad_data, "no image named on stdin");
   return files;
 }
 
@@ -81,9 +81,10 @@ void require_own_names(const PredictCommand& c, const std::vector<fs::path>& ima
   for (const fs::path& image : images) {
     for (const fs::path& file : outputs_of(c, image)) {
       if (given.contains(fs::weakly_canonical(file, ignored)))
-        fail(Exit::usage, "--out ", c.out, ": the depth of ", image.string(), " would overwrite ", file.string());
+        fail(ErrorKind::usage, "--out ", c.out, ": the depth of ", image.string(), " would overwrite ", file.string());
       const auto [at, is_new] = written.emplace(file, image);
-      if (!is_new) fail(Exit::usage, at->second.string(), " and ", image.string(), " would be written under one name");
+      if (!is_new)
+        fail(ErrorKind::usage, at->second.string(), " and ", image.string(), " would be written under one name");
     }
   }
 }
@@ -115,7 +116,7 @@ Tensor predict_image(const DepthNet& net, const RgbImage& image, const PredictCo
 void require_finite(const Tensor& depth_m) {
   const float* const begin = depth_m.data();
   const bool finite = std::all_of(begin, begin + depth_m.numel(), [](float d) { return std::isfinite(d); });
-  if (!finite) fail(Exit::numeric, "the prediction is not finite");
+  if (!finite) fail(ErrorKind::not_finite, "the prediction is not finite");
 }
 
 /// The benchmark's server takes 0 for a hole, and fills it.
@@ -191,18 +192,19 @@ void add_predict_options(CLI::App& app, PredictCommand& c) {
   app.add_option("--center", c.center_px, "principal point x,y, pixels; default: the middle")
       ->expected(2)
       ->delimiter(',');
-  add_device_options(app, c.device, c.tf32);
+  OptionTable device;
+  add_device_options(device, c.device);
+  device.define(app);
 }
 
 Exit predict(const PredictCommand& c) {
-  if (c.ply && c.focal_px <= 0) fail(Exit::usage, "--ply needs --focal");
+  if (c.ply && c.focal_px <= 0) fail(ErrorKind::usage, "--ply needs --focal");
   if (c.range_m.size() == 2 && c.range_m[0] >= c.range_m[1])
-    fail(Exit::usage, "--range: ", c.range_m[0], " to ", c.range_m[1], " m is no range");
-  allow_tf32(c.tf32);
+    fail(ErrorKind::usage, "--range: ", c.range_m[0], " to ", c.range_m[1], " m is no range");
   const Device device = choose_device(c.device);
   const LoadedNet loaded = load_net(c.checkpoint);
   loaded.net->to(device);
-  const double max_depth_m = loaded.state.config.at("max-depth");
+  const double max_depth_m = double(loaded.net->options().max_depth_m);
   const std::vector<fs::path> files = resolve_inputs(c.inputs);
   require_own_names(c, files);
   const OutputFolder out("--out", c.out);
@@ -216,8 +218,8 @@ Exit predict(const PredictCommand& c) {
       require_finite(depth_m);
       write_all(c, (out.path() / files[i].stem()).string(), image, depth_m, max_depth_m);
     } catch (const Error& error) {
-      if (error.code() == Exit::cannot_write) throw;
-      fail(error.code(), files[i].string(), ": ", error.what());
+      if (error.kind() == ErrorKind::cannot_write) throw;
+      fail(error.kind(), files[i].string(), ": ", error.what());
     }
   }
   progress.clear();

@@ -4,13 +4,14 @@
 #include <string>
 #include <vector>
 
-#include "engine/check.h"
+#include "tools/cli/device_option.h"
+#include "tools/cli/exit_code.h"
 
 namespace md {
 
 struct PredictCommand {
-  std::string checkpoint, out, colormap = "turbo", device = "auto";
-  bool tf32 = false;
+  std::string checkpoint, out, colormap = "turbo";
+  DeviceOptions device;
   std::vector<std::string> inputs;   // images, folders of images, "-": names on stdin
   std::vector<double> range_m = {};  // near, far of the colours; empty: 0 to the network's largest depth
   bool range_per_image = false;      // the image's own smallest and largest depth instead

@@ -40,7 +40,7 @@ std::string find_file(const fs::path& folder, const std::string& image) {
 [[noreturn]] void fail_missing(const std::string& folder, const std::string& image, i64 missing, i64 wanted) {
   std::string names;
   for (const std::string& name : names_for(image)) names += cat(names.empty() ? "" : ", ", name, ".png");
-  fail(Exit::missing_input, folder, ": no prediction for ", image, " (", names, " or .npy), ", missing, " of ", wanted,
+  fail(ErrorKind::missing, folder, ": no prediction for ", image, " (", names, " or .npy), ", missing, " of ", wanted,
        " are missing");
 }
 
@@ -56,7 +56,7 @@ Tensor read_map(const std::string& file, const PredictionSpec& spec) {
 
 PredictionFolder::PredictionFolder(const std::string& folder, const Dataset& data, const PredictionSpec& spec)
     : spec_(spec) {
-  if (!fs::is_directory(status_of(folder))) fail(Exit::missing_input, "--predictions ", folder, ": no such folder");
+  if (!fs::is_directory(status_of(folder))) fail(ErrorKind::missing, "--predictions ", folder, ": no such folder");
   files_.resize(std::size_t(data.size()));
   std::map<std::string, std::string> owner;  // file -> image
   std::string first_missing;
@@ -71,7 +71,7 @@ PredictionFolder::PredictionFolder(const std::string& folder, const Dataset& dat
     }
     const auto [other, is_new] = owner.emplace(file, image);
     if (!is_new && other->second != image) {
-      fail(Exit::bad_data, file, ": would be the prediction of ", other->second, " and of ", image);
+      fail(ErrorKind::bad_data, file, ": would be the prediction of ", other->second, " and of ", image);
     }
   }
   if (missing > 0) fail_missing(folder, first_missing, missing, i64(data.with_depth().size()));
@@ -84,7 +84,7 @@ Tensor PredictionFolder::read(const EvalFrame& frame) const {
   if (map_m.shape() == part) return map_m;
   if (map_m.shape() == whole) return cut(map_m, frame.crop);
   const auto size = [](const Shape& shape) { return cat(shape[1], "x", shape[0]); };
-  fail(Exit::bad_data, file, ": a prediction of ", size(map_m.shape()), " for a frame of ", size(whole),
+  fail(ErrorKind::bad_data, file, ": a prediction of ", size(map_m.shape()), " for a frame of ", size(whole),
        part == whole ? "" : ", of which " + size(part) + " is evaluated", " (", frame.sample.image_name, ")");
 }
 

@@ -16,12 +16,12 @@ class PredictionFolder {
  public:
   /// Finds the file of every frame with ground truth: for SCENE/DIR/NAME.jpg the first of SCENE/DIR/NAME,
   /// SCENE_DIR_NAME, DIR_NAME and NAME (BTS and NeWCRFs write the second for NYU, the third for KITTI) with .npy or
-  /// .png. Throws, naming folder and frame, Exit::missing_input where one has no file, Exit::bad_data where two have
-  /// the same.
+  /// .png. Throws, naming folder and frame, ErrorKind::missing where one has no file, ErrorKind::bad_data where two
+  /// have the same.
   PredictionFolder(const std::string& folder, const Dataset&, const PredictionSpec&);
 
   /// Metres [h,w] of frame.crop, from a map of the crop or of the whole frame. Throws, naming the file, what read_depth
-  /// and read_npy throw, and Exit::bad_data for any other size.
+  /// and read_npy throw, and ErrorKind::bad_data for any other size.
   Tensor read(const EvalFrame&) const;
 
   /// "654 .png"; which kind decides how fine the predictions are.

@@ -27,7 +27,8 @@ void add_protocol_options(CLI::App& app, ProtocolOptions& o) {
 Protocol protocol_of(const ProtocolOptions& o, DatasetKind kind) {
   Protocol protocol = named_protocol(o.name, kind);
   if (o.cap_m > 0) protocol.cap_m = o.cap_m;
-  if (protocol.cap_m <= protocol.min_m) fail(Exit::usage, "--cap: ", o.cap_m, " m is not above ", protocol.min_m, " m");
+  if (protocol.cap_m <= protocol.min_m)
+    fail(ErrorKind::usage, "--cap: ", o.cap_m, " m is not above ", protocol.min_m, " m");
   if (!o.kb_crop.empty()) protocol.kb_crop = o.kb_crop == "yes";
   if (!o.compat.empty()) apply_compat(protocol, o.compat);
   protocol.flip_average |= o.flip_average;

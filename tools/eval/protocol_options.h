@@ -16,7 +16,7 @@ struct ProtocolOptions {
 
 void add_protocol_options(CLI::App&, ProtocolOptions&);
 
-/// Throws Exit::usage naming the option.
+/// Throws ErrorKind::usage naming the option.
 Protocol protocol_of(const ProtocolOptions&, DatasetKind);
 
 }  // namespace md

@@ -17,7 +17,7 @@ struct ResultMapsSpec {
 
 class ResultMaps {
  public:
-  /// Throws Exit::cannot_write, naming the option, unless files can be made there.
+  /// Throws ErrorKind::cannot_write, naming the option, unless files can be made there.
   explicit ResultMaps(const ResultMapsSpec&);
   void write(const EvaluatedFrame&) const;
   /// The files appear all together; without this call not at all.

@@ -47,7 +47,7 @@ struct SavedResults {
   std::string protocol_line;
   std::vector<ImageScore> per_image;
 };
-/// A file of to_json(Results) or to_csv. Throws Exit::missing_input, or Exit::bad_data naming file and row.
+/// A file of to_json(Results) or to_csv. Throws ErrorKind::missing, or ErrorKind::bad_data naming file and row.
 SavedResults read_results(const std::string& path);
 
 }  // namespace md

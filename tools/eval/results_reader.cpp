@@ -51,20 +51,20 @@ double number(const std::string& text, const std::string& place) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) {
-    fail(Exit::bad_data, place, ": '", text, "' is no number");
+    fail(ErrorKind::bad_data, place, ": '", text, "' is no number");
   }
   return value;
 }
 
 SavedResults from_csv(const std::string& text, const std::string& path) {
   const std::vector<Row> rows = csv_rows(text);
-  if (rows.empty() || rows.front() != header()) fail(Exit::bad_data, path, ": not a CSV file of mdeval");
+  if (rows.empty() || rows.front() != header()) fail(ErrorKind::bad_data, path, ": not a CSV file of mdeval");
   SavedResults results;
   for (std::size_t i = 1; i < rows.size(); ++i) {
     const Row& row = rows[i];
     const std::string place = cat(path, ": row ", i + 1);
-    if (row.size() != rows.front().size()) fail(Exit::bad_data, place, ": ", row.size(), " columns");
-    if (i > 1 && row.back() != results.protocol_line) fail(Exit::bad_data, place, ": another protocol than above");
+    if (row.size() != rows.front().size()) fail(ErrorKind::bad_data, place, ": ", row.size(), " columns");
+    if (i > 1 && row.back() != results.protocol_line) fail(ErrorKind::bad_data, place, ": another protocol than above");
     results.protocol_line = row.back();
     results.per_image.push_back({row[0], std::nullopt});
     if (row[1].empty()) continue;
@@ -87,7 +87,7 @@ SavedResults from_json(const std::string& text, const std::string& path) {
       for (const SavedField& field : saved_fields()) metrics.*field.value = image.at(field.key);
     }
   } catch (const json::exception& error) {
-    fail(Exit::bad_data, path, ": not a JSON file of mdeval: ", error.what());
+    fail(ErrorKind::bad_data, path, ": not a JSON file of mdeval: ", error.what());
   }
   return results;
 }
@@ -97,7 +97,7 @@ SavedResults from_json(const std::string& text, const std::string& path) {
 SavedResults read_results(const std::string& path) {
   const std::string text = contents_of(path);
   SavedResults results = text.starts_with("{") ? from_json(text, path) : from_csv(text, path);
-  if (results.per_image.empty()) fail(Exit::bad_data, path, ": no images");
+  if (results.per_image.empty()) fail(ErrorKind::bad_data, path, ": no images");
   return results;
 }
 

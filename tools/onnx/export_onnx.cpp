@@ -4,7 +4,7 @@
 #include <iostream>
 
 #include "engine/autograd.h"
-#include "engine/state.h"
+#include "engine/durable_file.h"
 #include "tools/cli/output.h"
 #include "tools/onnx/onnx_writer.h"
 #include "tools/run/checkpoint.h"
@@ -16,7 +16,7 @@ namespace {
 std::vector<i64> size_of(const ExportCommand& c, const nlohmann::json& config) {
   if (!c.size.empty()) return c.size;
   if (!config.contains("height") || !config.contains("width"))
-    fail(Exit::usage, "--size is required: ", c.checkpoint, " does not say what it was trained on");
+    fail(ErrorKind::usage, "--size is required: ", c.checkpoint, " does not say what it was trained on");
   return {config["height"], config["width"]};
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nets/depth_net.h"
+#include "tools/cli/exit_code.h"
 
 namespace md {
 
@@ -18,8 +19,8 @@ void add_export_options(CLI::App&, ExportCommand&);
 Exit export_onnx(const ExportCommand&);
 
 /// The file for a network in evaluation mode, on the CPU, and images of one size: input `image` [1,3,H,W] (RGB,
-/// ImageNet-normalised) and, where the network reads it, `focal_px` [1]; output `depth_m` [1,1,H,W]. Throws Exit::usage
-/// where an op has no ONNX form.
+/// ImageNet-normalised) and, where the network reads it, `focal_px` [1]; output `depth_m` [1,1,H,W]. Throws
+/// ErrorKind::usage where an op has no ONNX form.
 std::string to_onnx(const DepthNet&, const std::string& name, i64 height, i64 width);
 
 }  // namespace md

@@ -49,7 +49,7 @@ void OnnxWriter::write(const std::vector<TracedOp>& trace, const std::vector<Onn
   }
   for (const TracedOp* op : needed) {
     const auto form = forms().find(op->name);
-    if (form == forms().end()) fail(Exit::usage, "export: the op '", op->name, "' has no ONNX form");
+    if (form == forms().end()) fail(ErrorKind::usage, "export: the op '", op->name, "' has no ONNX form");
     if (!values_.contains(op->y.impl())) (this->*form->second)(*op);  // else it went into the convolution before it
   }
   graph_.node("Identity", {first(result.tensor)}, {}, result.name);
@@ -154,7 +154,7 @@ std::string OnnxWriter::activated(const std::string& x, const Activation& act) {
     case Act::leaky_relu:
       return graph_.node("LeakyRelu", {x}, {{"alpha", act.slope}});
   }
-  fail(Exit::numeric, "export: no such activation");
+  fail(ErrorKind::contract, "export: no such activation");
 }
 
 // ---- Convolutions and norms ----

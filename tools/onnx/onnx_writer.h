@@ -31,8 +31,8 @@ class OnnxWriter {
  public:
   /// `net` owns the constants: parameters and buffers, under its names.
   OnnxWriter(OnnxGraph&, const Module& net);
-  /// Of all that was traced what leads to the result. Inputs that it does not read are left out. Throws Exit::usage
-  /// naming the first op that has no ONNX form.
+  /// Of all that was traced what leads to the result. Inputs that it does not read are left out. Throws
+  /// ErrorKind::usage naming the first op that has no ONNX form.
   void write(const std::vector<TracedOp>&, const std::vector<OnnxTerminal>& inputs, const OnnxTerminal& result);
 
  private:

@@ -32,11 +32,11 @@ RunState run_state(const SafeTensors& file) {
              run = json::parse(checkpoint_metadata(file, "run"));
   const auto count = [&run](const char* key) {
     const i64 value = run.at(key);
-    if (value < 0) fail(Exit::bad_data, "__metadata__: run: ", key, " is ", value);
+    if (value < 0) fail(ErrorKind::bad_data, "__metadata__: run: ", key, " is ", value);
     return value;
   };
   const double lr_factor = run.at("lr_factor");
-  if (!(lr_factor > 0 && lr_factor <= 1)) fail(Exit::bad_data, "__metadata__: run: lr_factor is ", lr_factor);
+  if (!(lr_factor > 0 && lr_factor <= 1)) fail(ErrorKind::bad_data, "__metadata__: run: lr_factor is ", lr_factor);
   return {.config = config,
           .seed = run.at("seed"),
           .step = count("step"),
@@ -57,9 +57,9 @@ auto naming(const std::string& path, Work work) {
   try {
     return work();
   } catch (const Error& error) {
-    fail(Exit::bad_data, path, ": ", error.what());
+    fail(ErrorKind::bad_data, path, ": ", error.what());
   } catch (const json::exception& error) {
-    fail(Exit::bad_data, path, ": __metadata__: ", error.what());
+    fail(ErrorKind::bad_data, path, ": __metadata__: ", error.what());
   }
 }
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "engine/optim.h"
-#include "engine/state.h"
+#include "engine/safetensors.h"
 #include "nets/trained_net.h"
 
 namespace md {
@@ -24,16 +24,16 @@ struct RunState {
   nlohmann::json best = nullptr;                            // metrics of the best evaluation so far, or null
 };
 
-/// Crash-safe. Throws Exit::cannot_write, also where the file system has no room for it.
+/// Crash-safe. Throws ErrorKind::cannot_write, also where the file system has no room for it.
 void save_checkpoint(const std::string& path, const Module& net, const Adam& optimizer, const RunState&);
 
 /// A checkpoint to go on from.
 class Checkpoint {
  public:
-  /// Throws Exit::missing_input, or Exit::bad_data naming the file.
+  /// Throws ErrorKind::missing, or ErrorKind::bad_data naming the file.
   explicit Checkpoint(const std::string& path);
   const RunState& state() const { return state_; }
-  /// Strict, both. Throws Exit::bad_data naming the file.
+  /// Strict, both. Throws ErrorKind::bad_data naming the file.
   void restore(Module& net) const;
   void restore(Adam& optimizer) const;
   std::unique_ptr<DepthNet> net() const;  // in evaluation mode
@@ -48,7 +48,8 @@ struct LoadedNet {
   std::unique_ptr<DepthNet> net;  // in evaluation mode
   RunState state;
 };
-/// The network of a checkpoint, built from its config. Throws Exit::missing_input, or Exit::bad_data naming the file.
+/// The network of a checkpoint, built from its config. Throws ErrorKind::missing, or ErrorKind::bad_data naming the
+/// file.
 LoadedNet load_net(const std::string& path);
 
 }  // namespace md

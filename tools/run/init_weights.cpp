@@ -3,7 +3,7 @@
 
 #include <set>
 
-#include "engine/state.h"
+#include "engine/safetensors.h"
 
 namespace md {
 namespace {
@@ -16,7 +16,7 @@ State weights_of(const std::string& path) { return SafeTensors::read(path).state
 
 void init_weights(Module& net, const std::string& path) {
   State weights = weights_of(path);
-  if (weights.empty()) fail(Exit::bad_data, "--init ", path, ": no weights in it");
+  if (weights.empty()) fail(ErrorKind::bad_data, "--init ", path, ": no weights in it");
   std::set<std::string> parts;
   for (const auto& [name, tensor] : weights) parts.insert(part_of(name));
   for (const auto& [name, tensor] : net.state())
@@ -24,7 +24,7 @@ void init_weights(Module& net, const std::string& path) {
   try {
     net.load(weights);
   } catch (const Error& error) {
-    fail(Exit::bad_data, "--init ", path, ": ", error.what(), " (--init-partial takes what fits)");
+    fail(ErrorKind::bad_data, "--init ", path, ": ", error.what(), " (--init-partial takes what fits)");
   }
 }
 
@@ -41,7 +41,8 @@ std::vector<std::string> init_weights_partially(Module& net, const std::string& 
           cat(path, ": '", name, "' stays random: ", found == file.end() ? "not in the file" : "of another shape"));
     }
   }
-  if (notes.size() == merged.size()) fail(Exit::bad_data, "--init-partial ", path, ": nothing in it fits the network");
+  if (notes.size() == merged.size())
+    fail(ErrorKind::bad_data, "--init-partial ", path, ": nothing in it fits the network");
   for (const auto& [name, tensor] : file)
     if (!merged.contains(name)) notes.push_back(cat(path, ": '", name, "' is left out: the network has no such name"));
   net.load(merged);

@@ -8,12 +8,12 @@
 namespace md {
 
 /// Loads a safetensors file with a whole network or with whole parts of it (all that begins with `encoder.`, say); a
-/// checkpoint's optimiser is passed over. Throws Exit::bad_data, listing every name that is missing from a part,
+/// checkpoint's optimiser is passed over. Throws ErrorKind::bad_data, listing every name that is missing from a part,
 /// unknown or of another shape, and changes nothing then.
 void init_weights(Module& net, const std::string& path);
 
 /// Loads what fits by name and shape; a line for each name of the network that stays random and each of the file that
-/// is left out. Throws Exit::bad_data where nothing fits.
+/// is left out. Throws ErrorKind::bad_data where nothing fits.
 std::vector<std::string> init_weights_partially(Module& net, const std::string& path);
 
 }  // namespace md

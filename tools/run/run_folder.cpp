@@ -13,7 +13,7 @@
 #include <cstring>
 
 #include "engine/check.h"
-#include "engine/state.h"
+#include "engine/durable_file.h"
 #include "tools/run/event_file.h"
 
 namespace md {
@@ -59,7 +59,8 @@ void sweep(const fs::path& folder) {
 const fs::path& require_empty(const fs::path& path) {
   std::error_code unreadable;
   if (!fs::is_empty(path, unreadable))
-    fail(Exit::cannot_write, "--out ", path.string(), ": not empty; a run begins in a new folder (--resume continues)");
+    fail(ErrorKind::cannot_write, "--out ", path.string(),
+         ": not empty; a run begins in a new folder (--resume continues)");
   return path;
 }
 
@@ -77,17 +78,17 @@ FolderLock::FolderLock(const fs::path& folder) : file_(folder / "lock") {
   do {  // again where the holder removed the file between our open and our lock
     if (fd_ >= 0) ::close(fd_);
     fd_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd_ < 0) fail(Exit::cannot_write, file_.string(), ": cannot write: ", std::strerror(errno));
+    if (fd_ < 0) fail(ErrorKind::cannot_write, file_.string(), ": cannot write: ", std::strerror(errno));
     if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
       std::array<char, 300> holder{};
       const ssize_t got = ::pread(fd_, holder.data(), holder.size() - 1, 0);
       ::close(fd_);
-      fail(Exit::cannot_write, folder.string(), ": in use by ", got > 0 ? holder.data() : "another process");
+      fail(ErrorKind::cannot_write, folder.string(), ": in use by ", got > 0 ? holder.data() : "another process");
     }
   } while (!same_file(fd_, file_));
   const std::string mine = cat("process ", ::getpid(), " on ", host.data());
   if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, mine.data(), mine.size(), 0) != ssize_t(mine.size()))
-    fail(Exit::cannot_write, file_.string(), ": cannot write: ", std::strerror(errno));
+    fail(ErrorKind::cannot_write, file_.string(), ": cannot write: ", std::strerror(errno));
 }
 
 FolderLock::~FolderLock() {
@@ -115,18 +116,18 @@ void RunFolder::write_config(const std::string& toml) {
 
 void RunFolder::open_logs() {
   metrics_.open(file(kMetrics), std::ios::app);
-  if (!metrics_) fail(Exit::cannot_write, file(kMetrics), ": cannot write");
+  if (!metrics_) fail(ErrorKind::cannot_write, file(kMetrics), ": cannot write");
   events_.open(file(kEvents), std::ios::app | std::ios::binary);
-  if (!events_) fail(Exit::cannot_write, file(kEvents), ": cannot write");
+  if (!events_) fail(ErrorKind::cannot_write, file(kEvents), ": cannot write");
   if (events_.tellp() == 0) events_ << first_event_record(unix_time_s()) << std::flush;
 }
 
 void RunFolder::log(nlohmann::ordered_json line) {
   line["time"] = unix_time_s();
   metrics_ << line.dump() << std::endl;
-  if (!metrics_) fail(Exit::cannot_write, file(kMetrics), ": cannot write");
+  if (!metrics_) fail(ErrorKind::cannot_write, file(kMetrics), ": cannot write");
   events_ << event_record(line) << std::flush;
-  if (!events_) fail(Exit::cannot_write, file(kEvents), ": cannot write");
+  if (!events_) fail(ErrorKind::cannot_write, file(kEvents), ": cannot write");
   ran_ = true;
 }
 
@@ -136,7 +137,7 @@ void RunFolder::sync_logs() const {
     const bool synced = fd >= 0 && ::fsync(fd) == 0;
     const int why = errno;
     if (fd >= 0) ::close(fd);
-    if (!synced) fail(Exit::cannot_write, file(name), ": cannot write: ", std::strerror(why));
+    if (!synced) fail(ErrorKind::cannot_write, file(name), ": cannot write: ", std::strerror(why));
   }
 }
 
@@ -165,7 +166,7 @@ void RunFolder::keep_last(i64 step, int keep) const {
   fs::remove(named, error);
   fs::create_hard_link(last, named, error);  // last is replaced by renaming: the link keeps what it is now
   if (error) fs::copy_file(last, named, fs::copy_options::overwrite_existing, error);
-  if (error) fail(Exit::cannot_write, named, ": cannot write: ", error.message());
+  if (error) fail(ErrorKind::cannot_write, named, ": cannot write: ", error.message());
   const std::vector<fs::path> kept = files_from_last(folder_.path(), "step-");
   for (std::size_t i = std::size_t(keep); i < kept.size(); ++i) fs::remove(kept[i], error);
 }

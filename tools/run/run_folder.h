@@ -13,7 +13,7 @@
 
 namespace md {
 
-/// Throws Exit::cannot_write, naming the process that has it, where another one holds the lock.
+/// Throws ErrorKind::cannot_write, naming the process that has it, where another one holds the lock.
 class FolderLock {
  public:
   explicit FolderLock(const std::filesystem::path& folder);
@@ -29,8 +29,8 @@ class FolderLock {
 class RunFolder {
  public:
   enum class Begin { anew, resumed };
-  /// Locks it. Anew: makes the folder; throws Exit::cannot_write where it is there and not empty. Resumed: sweeps what
-  /// a killed process left half-written.
+  /// Locks it. Anew: makes the folder; throws ErrorKind::cannot_write where it is there and not empty. Resumed: sweeps
+  /// what a killed process left half-written.
   RunFolder(const std::string& path, Begin);
   /// Without one logged line there was no run: nothing is left of one that began anew.
   ~RunFolder();
@@ -39,7 +39,7 @@ class RunFolder {
 
   /// Comes before the first line of the logs.
   void write_config(const std::string& toml);
-  /// Appends a line, with the time, to metrics.jsonl and to the event file, at once. Throws Exit::cannot_write.
+  /// Appends a line, with the time, to metrics.jsonl and to the event file, at once. Throws ErrorKind::cannot_write.
   void log(nlohmann::ordered_json line);
   /// The lines so far survive a power cut.
   void sync_logs() const;

@@ -12,8 +12,9 @@
 
 #include "data/depth_histogram.h"
 #include "data/image_io.h"
-#include "engine/state.h"
+#include "engine/durable_file.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/progress.h"
 #include "tools/synth/synth_render.h"
 
 namespace md::synth {
@@ -68,7 +69,7 @@ void make_folder_of(const std::string& file) {
   const std::filesystem::path folder = std::filesystem::path(file).parent_path();
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) fail(Exit::cannot_write, "--out: cannot make folder ", folder.string(), ": ", error.message());
+  if (error) fail(ErrorKind::cannot_write, "--out: cannot make folder ", folder.string(), ": ", error.message());
 }
 
 struct Frame {

@@ -28,7 +28,7 @@ struct WrittenSplit {
   double median_depth_m = 0;  // over the measured pixels
 };
 
-/// Renders and writes the frames of a split, then its list. Throws Exit::cannot_write.
+/// Renders and writes the frames of a split, then its list. Throws ErrorKind::cannot_write.
 WrittenSplit write_split(const SetSpec&, Split);
 
 }  // namespace md::synth

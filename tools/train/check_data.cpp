@@ -12,11 +12,11 @@
 #include "data/depth_histogram.h"
 #include "data/file_status.h"
 #include "data/kitti.h"
+#include "engine/durable_file.h"
 #include "engine/printed.h"
-#include "engine/state.h"
-#include "tools/cli/cli.h"
 #include "tools/cli/clock.h"
 #include "tools/cli/output.h"
+#include "tools/cli/progress.h"
 
 namespace md {
 namespace {
@@ -90,12 +90,6 @@ void look_at(const Dataset& data, i64 index, Frame& frame, DepthHistogram& depth
   if (const std::string why = implausible(depth, spec); !why.empty()) frame.bad = depth_file + ": " + why;
 }
 
-std::string progress_text(i64 done, i64 all, i64 bad, double seconds) {
-  const double per_s = double(done) / std::max(seconds, 1e-9);
-  return cat("checking ", done, "/", all, "  ", bad, " bad",
-             printed("  %.0f img/s  ETA %.0f s", per_s, double(all - done) / per_s));
-}
-
 CheckedList check_frames(const Dataset& data) {
   CheckedList list{
       .name = data.spec().list, .lines = {}, .frames = std::vector<Frame>(std::size_t(data.size())), .depth = {}};
@@ -116,7 +110,9 @@ CheckedList check_frames(const Dataset& data) {
     {
       list.depth.add(depth);
       bad += !frame.bad.empty();
-      progress.show(progress_text(++done, data.size(), bad, now_s() - begin_s));
+      ++done;
+      progress.show(cat("checking ", done, "/", data.size(), "  ", bad, " bad  ",
+                        rate_and_eta(done, data.size(), now_s() - begin_s)));
     }
   }
   for (const ListEntry& entry : data.entries()) list.lines.push_back(entry.line);
@@ -237,8 +233,8 @@ std::string report_bad(const std::vector<CheckedList>& lists, const std::string&
 
 }  // namespace
 
-Exit check_data(const TrainOptions& options, const CheckDataCommand& command) {
-  if (options.data.empty()) fail(Exit::usage, "--data is required");
+Exit check_data(const DataOptions& options, const CheckDataCommand& command) {
+  if (options.root.empty()) fail(ErrorKind::usage, "--data is required");
   require_writable("--bad", command.bad);
   std::vector<CheckedList> lists;
   for (const std::string& list : command.lists) lists.push_back(check_frames(Dataset(dataset_spec(options, list))));

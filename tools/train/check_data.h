@@ -1,6 +1,10 @@
 // What is wrong with lists of frames, found before a run of days finds it. Every frame is decoded, on all processors.
 #pragma once
-#include "tools/train/options.h"
+#include <string>
+#include <vector>
+
+#include "tools/cli/data_options.h"
+#include "tools/cli/exit_code.h"
 
 namespace md {
 
@@ -12,7 +16,7 @@ struct CheckDataCommand {
 /// stdout: for each list the counts, sizes, the folder conventions that were found, and statistics of the depth.
 /// stderr: a line for each of the first bad frames: unreadable, implausible (data/depth_histogram.h), or listed twice.
 /// If there are any, all go into the file `bad` (file, list:line, reason), and it returns Exit::bad_data.
-Exit check_data(const TrainOptions&, const CheckDataCommand&);
+Exit check_data(const DataOptions&, const CheckDataCommand&);
 
 /// The same of a few frames with ground truth, in a line for the beginning of a training run. Throws as
 /// Dataset::load_training where one cannot be read.

@@ -5,6 +5,7 @@
 
 #include "engine/backend.h"
 #include "layers/modules.h"
+#include "nets/registry.h"
 
 namespace md {
 
@@ -24,12 +25,20 @@ std::vector<Tensor> tensors_of(const std::vector<Module::Entry>& entries) {
 
 }  // namespace
 
-std::vector<Adam::Group> learning(const TrainOptions& options, const Module& net) {
-  freeze_encoder(net, freeze_rule(options));
-  Adam::Group encoder{{}, options.weight_decay}, others{{}, options.decay_on == "all" ? options.weight_decay : 0.F};
+double StepLosses::part(const std::string& name) const {
+  for (const Part& part : parts) {
+    if (part.name == name) return part.value;
+  }
+  return 0;
+}
+
+std::vector<Adam::Group> freeze_and_group(const TrainOptions& options, const Module& net) {
+  const NetRecord& record = net_record(options.net);
+  freeze_encoder(net, record, options.freeze);
+  const float others_decay = options.decay_on == DecayOn::all ? options.weight_decay : 0.F;
+  Adam::Group encoder{{}, options.weight_decay}, others{{}, others_decay};
   for (const Module::Entry& p : net.parameters()) {
-    const bool encodes = p.name.starts_with("encoder.") || p.name.starts_with("backbone.");
-    if (p.tensor.requires_grad()) (encodes ? encoder : others).params.push_back(p);
+    if (p.tensor.requires_grad()) (p.name.starts_with(record.encoder) ? encoder : others).params.push_back(p);
   }
   return {encoder, others};
 }
@@ -38,19 +47,13 @@ TrainStep::TrainStep(const TrainOptions& options, DepthNet& net, i64 total_steps
     : options_(options),
       net_(net),
       total_steps_(total_steps),
-      optimizer_(learning(options, net), options.adam),
+      optimizer_(freeze_and_group(options, net), options.adam),
       parameters_(net.parameters()),
-      summary_(Tensor::empty({i64(kLosses + parameters_.size())}, parameters_.front().tensor.device())),
+      terms_(loss_terms(options)),
+      losses_ahead_(1 + terms_.size()),
+      summary_(Tensor::empty({i64(losses_ahead_ + parameters_.size())}, parameters_.front().tensor.device())),
       statistics_(tensors_of(net.buffers())) {
   for (const Tensor& statistic : statistics_) before_.push_back(statistic.clone());
-}
-
-Tensor TrainStep::metric_depth_loss(const Batch& batch, const Tensor& features, i64 part_number) {
-  const i64 n = features.dim(0), h = features.dim(1), w = features.dim(2);
-  const MetricDepthShifts shifts = draw_shifts(options_.metric, options_.seed, part_number, n, h, w);
-  losses_.across_left_out = shifts.across_left_out;
-  const Tensor depth_m = depth_to_feature_size(batch.depth_m, h, w, depth_cell(options_));
-  return metric_depth(features, depth_m, shifts.list, options_.metric);
 }
 
 void TrainStep::add_to_summary(std::size_t place, const Tensor& loss) {
@@ -62,13 +65,13 @@ void TrainStep::add_to_summary(std::size_t place, const Tensor& loss) {
 void TrainStep::summarise_gradients() {
   std::vector<Tensor> gradients;
   for (const Module::Entry& parameter : parameters_) gradients.push_back(parameter.tensor.grad());
-  backend(summary_.device()).sum_each(gradients, summary_.rows(kLosses, summary_.dim(0)));
+  backend(summary_.device()).sum_each(gradients, summary_.rows(i64(losses_ahead_), summary_.dim(0)));
 }
 
 std::string TrainStep::not_finite(const std::vector<float>& summary) const {
   if (!std::isfinite(summary[0])) return "loss";
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    if (!std::isfinite(summary[kLosses + i])) return "gradient of " + parameters_[i].name;
+    if (!std::isfinite(summary[losses_ahead_ + i])) return "gradient of " + parameters_[i].name;
   }
   return "";
 }
@@ -91,20 +94,22 @@ void TrainStep::begin(const Batch& batch, i64 step, double lr_factor) {
 void TrainStep::add_part(const Batch& part, i64 part_number) {
   net_.set_step(part_number);
   const DepthMaps maps = net_.forward(part.image, part.focal_px);
-  const Tensor silog_loss = silog(maps.depth_m, part.depth_m, options_.silog);
-  const Tensor regulariser = options_.metric_depth ? metric_depth_loss(part, maps.features, part_number) : Tensor();
-  const Tensor loss = regulariser ? add(silog_loss, regulariser) : silog_loss;
-  loss.backward(Tensor::full({}, 1.F / float(options_.accumulate), summary_.device()));
-  add_to_summary(0, loss);
-  add_to_summary(1, silog_loss);
-  if (regulariser) add_to_summary(2, regulariser);
+  const LossInput input{maps, part, part_number, losses_.notes};
+  Tensor total;
+  for (std::size_t i = 0; i < terms_.size(); ++i) {
+    const Tensor loss = terms_[i].loss(input);
+    total = total ? add(total, loss) : loss;
+    add_to_summary(1 + i, loss);
+  }
+  add_to_summary(0, total);
+  total.backward(Tensor::full({}, 1.F / float(options_.accumulate), summary_.device()));
 }
 
 StepLosses TrainStep::finish() {
   const std::vector<float> summary = summary_.to_host();
   losses_.total = double(summary[0]) / options_.accumulate;
-  losses_.silog = double(summary[1]) / options_.accumulate;
-  losses_.metric_depth = double(summary[2]) / options_.accumulate;
+  for (std::size_t i = 0; i < terms_.size(); ++i)
+    losses_.parts.push_back({terms_[i].name, double(summary[1 + i]) / options_.accumulate});
   losses_.not_finite = not_finite(summary);
   if (losses_.skipped()) {
     for (std::size_t i = 0; i < statistics_.size(); ++i) statistics_[i].copy_from(before_[i]);

@@ -12,14 +12,16 @@
 #include <optional>
 #include <utility>
 
-#include "tools/cli/cli.h"
+#include "nets/registry.h"
 #include "tools/cli/clock.h"
+#include "tools/cli/progress.h"
 #include "tools/eval/evaluate.h"
 #include "tools/eval/results.h"
 #include "tools/run/checkpoint.h"
 #include "tools/run/init_weights.h"
 #include "tools/run/run_folder.h"
 #include "tools/train/check_data.h"
+#include "tools/train/train_command.h"
 #include "tools/train/train_step.h"
 
 namespace md {
@@ -77,13 +79,13 @@ std::optional<Checkpoint> newest_checkpoint(const std::string& run) {
 
 class Trainer {
  public:
-  Trainer(const TrainOptions& options, const std::vector<ResolvedOption>& config)
+  explicit Trainer(const TrainOptions& options)
       : options_(options),
         device_(choose_device(options.device)),
-        data_(dataset_spec(options, options.list)),
+        data_(dataset_spec(options.data, options.list)),
         protocol_(eval_protocol(options)),
         loader_(std::in_place, data_, options.augment, loader_spec(options, 0)),
-        state_(first_state(options, to_json(config), i64(data_.with_depth().size()), loader_->steps_per_epoch())),
+        state_(first_state(options, config_json(options), i64(data_.with_depth().size()), loader_->steps_per_epoch())),
         end_(options.max_steps > 0 ? options.max_steps : state_.schedule_steps),
         net_(make_net_on(device_, options)),
         step_(options, *net_, state_.schedule_steps),
@@ -91,7 +93,7 @@ class Trainer {
     state_.computed_on = backend(device_).name();
     if (device_.kind == Device::cpu) state_.computed_on += cat(", ", omp_get_max_threads(), " threads");
     if (!options.eval_list.empty()) {
-      DatasetSpec spec = dataset_spec(options, options.eval_list);
+      DatasetSpec spec = dataset_spec(options.data, options.eval_list);
       spec.dense = spec.velodyne_raw = false;  // to train on; results are on what was measured
       eval_data_.emplace(spec);
     }
@@ -105,7 +107,7 @@ class Trainer {
       run_.emplace(options.out, RunFolder::Begin::resumed);
       resume();
     }
-    run_->write_config(origin + to_toml(config));
+    run_->write_config(origin + config_toml(options));
     if (!options.resume.empty()) run_->rewind(state_.step, state_.evaluated);
     if (device_.kind == Device::cuda) warn(cat("computing on ", backend(device_).name()));
     warn(looked_at);
@@ -158,7 +160,7 @@ class Trainer {
 
   static RunState first_state(const TrainOptions& options, json config, i64 frames, i64 steps_per_epoch) {
     if (options.max_steps / steps_per_epoch > kMostEpochs)
-      fail(Exit::usage, "--max-steps: ", options.max_steps, " are more than ", kMostEpochs, " epochs of ",
+      fail(ErrorKind::usage, "--max-steps: ", options.max_steps, " are more than ", kMostEpochs, " epochs of ",
            steps_per_epoch);
     return {.config = std::move(config),
             .seed = options.seed,
@@ -167,7 +169,7 @@ class Trainer {
             .schedule_steps = std::max(options.epochs * steps_per_epoch, options.max_steps)};
   }
 
-  /// Throws Exit::usage unless the steps to come are those that the run would have made anyway.
+  /// Throws ErrorKind::usage unless the steps to come are those that the run would have made anyway.
   void require_same_run(const RunState& before) const {
     const auto with_lengths = [](const RunState& run) {
       nlohmann::json all = run.config;
@@ -178,7 +180,7 @@ class Trainer {
     };
     const std::string changes = config_changes(with_lengths(before), with_lengths(state_));
     if (!changes.empty() && !options_.allow_changes)
-      fail(Exit::usage, "--resume ", options_.resume, ": the run has another config: ", changes,
+      fail(ErrorKind::usage, "--resume ", options_.resume, ": the run has another config: ", changes,
            " (--allow-changes accepts it)");
   }
 
@@ -243,14 +245,9 @@ class Trainer {
     const double seconds = now_s() - begin, wait = loader_->waited_s() - waited;
     train_s_ += seconds;
     wait_s_ += wait;
-    json line = {{"step", state_.step},
-                 {"epoch", epoch},
-                 {"loss", number(losses.total)},
-                 {"silog", number(losses.silog)},
-                 {"lr", losses.lr},
-                 {"step_s", seconds},
-                 {"wait_s", wait}};
-    if (options_.metric_depth) line["metric_depth"] = number(losses.metric_depth);
+    json line = {{"step", state_.step}, {"epoch", epoch}, {"loss", number(losses.total)}};
+    for (const auto& [name, value] : losses.parts) line[name] = number(value);
+    line.update({{"lr", losses.lr}, {"step_s", seconds}, {"wait_s", wait}});
     if (losses.skipped()) {
       line["skipped"] = batch.names;
       line["not_finite"] = losses.not_finite;
@@ -261,7 +258,9 @@ class Trainer {
     } else {
       skipped_in_a_row_ = 0;
     }
-    if (losses.across_left_out && ran_ == 1) warn("MetricDepth: a batch of one image has no samples across images");
+    if (ran_ == 1) {
+      for (const std::string& note : losses.notes) warn(note);
+    }
     show_progress(epoch, losses);
   }
 
@@ -274,8 +273,8 @@ class Trainer {
              "), step skipped; files:", files));
     if (skipped_in_a_row_ < kMostSkipsInARow) return;
     if (state_.lr_factor < 1 || checkpoints(options_.out).empty())
-      fail(Exit::numeric, "step ", state_.step, ": ", losses.not_finite, " is not finite, the ", kMostSkipsInARow,
-           "th such step in a row; files:", files);
+      fail(ErrorKind::not_finite, "step ", state_.step, ": ", losses.not_finite, " is not finite, the ",
+           kMostSkipsInARow, "th such step in a row; files:", files);
     go_back();
   }
 
@@ -295,13 +294,14 @@ class Trainer {
 
   void show_progress(i64 epoch, const StepLosses& losses) {
     if (!progress_.visible()) return;
-    const double step_s = train_s_ / double(ran_), left_s = step_s * double(end_ - state_.step);
+    const i64 images_a_step = options_.batch * options_.accumulate;
     std::ostringstream line;
-    line << std::fixed << std::setprecision(1) << "epoch " << epoch + 1 << "  step " << state_.step << "/" << end_
-         << "  " << options_.batch * options_.accumulate / step_s << " img/s  ETA " << int(left_s) / 60 << ":"
-         << std::setfill('0') << std::setw(2) << int(left_s) % 60 << std::setprecision(0) << "  data wait "
-         << 100 * wait_s_ / train_s_ << " %  loss " << std::setprecision(3) << losses.total;
-    if (options_.metric_depth) line << " = silog " << losses.silog << " + metric " << losses.metric_depth;
+    line << "epoch " << epoch + 1 << "  step " << state_.step << "/" << end_ << "  "
+         << rate_and_eta(ran_ * images_a_step, (ran_ + end_ - state_.step) * images_a_step, train_s_) << std::fixed
+         << std::setprecision(0) << "  data wait " << 100 * wait_s_ / train_s_ << " %  loss " << std::setprecision(3)
+         << losses.total;
+    const char* sign = " = ";
+    for (const auto& [name, value] : losses.parts) line << std::exchange(sign, " + ") << name << " " << value;
     progress_.show(line.str());
   }
 
@@ -382,9 +382,6 @@ class Trainer {
 
 }  // namespace
 
-Exit train(const TrainOptions& options, const std::vector<ResolvedOption>& config) {
-  allow_tf32(options.tf32);
-  return Trainer(options, config).run();
-}
+Exit train(const TrainOptions& options) { return Trainer(options).run(); }
 
 }  // namespace md

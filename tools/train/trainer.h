@@ -1,6 +1,7 @@
 // `mdtrain train`: loads, steps, logs, evaluates, saves.
 #pragma once
-#include "tools/train/options.h"
+#include "tools/cli/exit_code.h"
+#include "tools/train/train_options.h"
 
 namespace md {
 
@@ -8,7 +9,7 @@ namespace md {
 /// into the run folder and into every checkpoint. With options.resume the run goes on as if it had never stopped.
 /// SIGINT and SIGTERM finish the step, save and return Exit::stopped; an evaluation that they interrupt is made after
 /// resuming. Ten steps in a row whose loss or gradient is not finite go back to the last checkpoint with half the
-/// learning rate, once; then they throw Exit::numeric.
-Exit train(const TrainOptions&, const std::vector<ResolvedOption>& config);
+/// learning rate, once; then they throw ErrorKind::not_finite.
+Exit train(const TrainOptions&);
 
 }  // namespace md

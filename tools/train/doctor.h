@@ -1,6 +1,6 @@
 // mdtrain doctor.
 #pragma once
-#include "engine/check.h"
+#include "tools/cli/exit_code.h"
 
 namespace md {
 

@@ -1,23 +1,19 @@
 // The safetensors format (github.com/huggingface/safetensors, README "Format"): every rule there has its check here.
-#include "engine/state.h"
-
-#include <fcntl.h>
-#include <openssl/evp.h>
-#include <unistd.h>
+#include "engine/safetensors.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
 #include <utility>
+
+#include "engine/durable_file.h"
+#include "engine/sha256.h"
 
 namespace md {
 namespace {
@@ -53,7 +49,7 @@ class HeaderRules : public nlohmann::json_sax<json> {
   bool end_array() override { return close(); }
   bool key(string_t& key) override {
     if (!keys_.back().insert(key).second)
-      fail(Exit::bad_data, name_, ": duplicate name '", shown(key), "' in the safetensors header");
+      fail(ErrorKind::bad_data, name_, ": duplicate name '", shown(key), "' in the safetensors header");
     return true;
   }
   bool null() override { return true; }
@@ -64,13 +60,13 @@ class HeaderRules : public nlohmann::json_sax<json> {
   bool string(string_t&) override { return true; }
   bool binary(binary_t&) override { return true; }
   bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
-    fail(Exit::bad_data, name_, ": safetensors header: ", shown(error.what()));
+    fail(ErrorKind::bad_data, name_, ": safetensors header: ", shown(error.what()));
   }
 
  private:
   bool open() {
     constexpr std::size_t deepest = 3;  // header, entry, list
-    if (keys_.size() == deepest) fail(Exit::bad_data, name_, ": the safetensors header is nested too deeply");
+    if (keys_.size() == deepest) fail(ErrorKind::bad_data, name_, ": the safetensors header is nested too deeply");
     keys_.emplace_back();
     return true;
   }
@@ -84,9 +80,10 @@ class HeaderRules : public nlohmann::json_sax<json> {
 };
 
 json parse_header(std::string_view text, const std::string& name) {
-  if (text.empty() || text[0] != '{') fail(Exit::bad_data, name, ": the safetensors header does not begin with '{'");
+  if (text.empty() || text[0] != '{')
+    fail(ErrorKind::bad_data, name, ": the safetensors header does not begin with '{'");
   if (text.find('\0') != text.npos)  // where json::parse would stop
-    fail(Exit::bad_data, name, ": NUL byte in the safetensors header");
+    fail(ErrorKind::bad_data, name, ": NUL byte in the safetensors header");
   HeaderRules rules(name);
   json::sax_parse(text, &rules);
   return json::parse(text);
@@ -94,12 +91,12 @@ json parse_header(std::string_view text, const std::string& name) {
 
 /// A JSON array of non-negative integers that fit i64.
 std::vector<i64> parse_integers(const json& list, const std::string& what) {
-  if (!list.is_array()) fail(Exit::bad_data, what, " is not a list");
+  if (!list.is_array()) fail(ErrorKind::bad_data, what, " is not a list");
   std::vector<i64> numbers;
   for (const json& item : list) {
     constexpr auto most = std::uint64_t(std::numeric_limits<i64>::max());
     if (!item.is_number_unsigned() || item.get<std::uint64_t>() > most)
-      fail(Exit::bad_data, what, " has ", shown(item.dump()), " where a size is expected");
+      fail(ErrorKind::bad_data, what, " has ", shown(item.dump()), " where a size is expected");
     numbers.push_back(i64(item.get<std::uint64_t>()));
   }
   return numbers;
@@ -108,7 +105,7 @@ std::vector<i64> parse_integers(const json& list, const std::string& what) {
 std::size_t checked_bytes(const std::vector<i64>& dims, std::size_t element, const std::string& what) {
   std::size_t bytes = element;
   for (const i64 d : dims) {
-    if (__builtin_mul_overflow(bytes, std::size_t(d), &bytes)) fail(Exit::bad_data, what, ": size overflows");
+    if (__builtin_mul_overflow(bytes, std::size_t(d), &bytes)) fail(ErrorKind::bad_data, what, ": size overflows");
   }
   return bytes;
 }
@@ -116,17 +113,19 @@ std::size_t checked_bytes(const std::vector<i64>& dims, std::size_t element, con
 SafeTensors::Entry parse_entry(const json& info, const std::string& what) {
   if (!info.is_object() || info.size() != 3 || !info.contains("dtype") || !info.contains("shape") ||
       !info.contains("data_offsets"))
-    fail(Exit::bad_data, what, " needs dtype, shape and data_offsets, and nothing else");
+    fail(ErrorKind::bad_data, what, " needs dtype, shape and data_offsets, and nothing else");
   const json& dtype = info["dtype"];
   const auto known = dtype.is_string() ? kDtypeBytes.find(dtype.get<std::string>()) : kDtypeBytes.end();
-  if (known == kDtypeBytes.end()) fail(Exit::bad_data, what, ": unknown dtype ", shown(dtype.dump()));
+  if (known == kDtypeBytes.end()) fail(ErrorKind::bad_data, what, ": unknown dtype ", shown(dtype.dump()));
   const std::vector<i64> dims = parse_integers(info["shape"], what + ": shape");
-  if (dims.size() > 8) fail(Exit::bad_data, what, ": shape has ", dims.size(), " dimensions, at most 8 are supported");
+  if (dims.size() > 8)
+    fail(ErrorKind::bad_data, what, ": shape has ", dims.size(), " dimensions, at most 8 are supported");
   const std::vector<i64> range = parse_integers(info["data_offsets"], what + ": data_offsets");
-  if (range.size() != 2 || range[0] > range[1]) fail(Exit::bad_data, what, ": data_offsets is not a range");
+  if (range.size() != 2 || range[0] > range[1]) fail(ErrorKind::bad_data, what, ": data_offsets is not a range");
   const std::size_t bytes = checked_bytes(dims, known->second, what);
   if (bytes != std::size_t(range[1] - range[0]))
-    fail(Exit::bad_data, what, ": shape and dtype want ", bytes, " bytes, data_offsets give ", range[1] - range[0]);
+    fail(ErrorKind::bad_data, what, ": shape and dtype want ", bytes, " bytes, data_offsets give ",
+         range[1] - range[0]);
   return {known->first, Shape(dims), std::size_t(range[0]), bytes};
 }
 
@@ -140,18 +139,19 @@ void check_coverage(const std::map<std::string, SafeTensors::Entry>& entries, st
   for (const auto* entry : order) {
     const auto& [tensor, where] = *entry;
     if (where.offset != end)
-      fail(Exit::bad_data, name, ": '", tensor, where.offset < end ? "' overlaps the" : "' leaves a hole after the",
-           " tensor before it (begins at ", where.offset, ", expected ", end, ")");
+      fail(ErrorKind::bad_data, name, ": '", tensor,
+           where.offset < end ? "' overlaps the" : "' leaves a hole after the", " tensor before it (begins at ",
+           where.offset, ", expected ", end, ")");
     end = where.offset + where.bytes;
   }
-  if (end != size) fail(Exit::bad_data, name, ": the tensors cover ", end, " bytes of data, the file has ", size);
+  if (end != size) fail(ErrorKind::bad_data, name, ": the tensors cover ", end, " bytes of data, the file has ", size);
 }
 
 std::map<std::string, std::string> parse_metadata(const json& object, const std::string& name) {
-  if (!object.is_object()) fail(Exit::bad_data, name, ": __metadata__ is not an object");
+  if (!object.is_object()) fail(ErrorKind::bad_data, name, ": __metadata__ is not an object");
   std::map<std::string, std::string> metadata;
   for (const auto& [key, value] : object.items()) {
-    if (!value.is_string()) fail(Exit::bad_data, name, ": __metadata__ '", shown(key), "' is not a string");
+    if (!value.is_string()) fail(ErrorKind::bad_data, name, ": __metadata__ '", shown(key), "' is not a string");
     metadata[key] = value.get<std::string>();
   }
   return metadata;
@@ -174,62 +174,6 @@ struct BFloat16 {
   explicit operator double() const { return double(std::bit_cast<float>(std::uint32_t(bits) << 16)); }
 };
 
-/// A file that appears under its name only when complete: written beside it, fsynced, renamed, folder fsynced.
-class DurableFile {
- public:
-  explicit DurableFile(const std::string& path) : path_(path), beside_(cat(path, ".tmp.", ::getpid())) {
-    std::error_code ignored;
-    const fs::file_status there = fs::status(path, ignored);
-    if (fs::exists(there) && !fs::is_regular_file(there))  // renaming onto a device would replace it
-      fail(Exit::cannot_write, path, ": cannot write: it is not a regular file");
-    fd_ = ::open(beside_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd_ < 0) refuse();
-  }
-  ~DurableFile() {
-    if (fd_ >= 0) ::close(fd_);
-    if (!committed_) ::unlink(beside_.c_str());
-  }
-  DurableFile(const DurableFile&) = delete;
-  DurableFile& operator=(const DurableFile&) = delete;
-
-  void write(const void* data, std::size_t bytes) {
-    const char* at = static_cast<const char*>(data);
-    while (bytes > 0) {
-      const ssize_t written = ::write(fd_, at, bytes);
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) refuse();
-      at += written;
-      bytes -= std::size_t(written);
-    }
-  }
-
-  void commit() {
-    if (::fsync(fd_) != 0) refuse();
-    const int fd = std::exchange(fd_, -1);
-    if (::close(fd) != 0) refuse();
-    if (::rename(beside_.c_str(), path_.c_str()) != 0) refuse();
-    committed_ = true;
-    sync_folder();
-  }
-
- private:
-  [[noreturn]] void refuse() const { fail(Exit::cannot_write, path_, ": cannot write: ", std::strerror(errno)); }
-
-  void sync_folder() const {
-    const std::string folder = fs::path(path_).parent_path().string();
-    const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool synced = fd >= 0 && (::fsync(fd) == 0 || errno == EINVAL);  // EINVAL: a file system without it
-    const int error = errno;
-    if (fd >= 0) ::close(fd);
-    errno = error;
-    if (!synced) refuse();
-  }
-
-  std::string path_, beside_;
-  int fd_ = -1;
-  bool committed_ = false;
-};
-
 /// What a tensor is called on disk, and the bytes of one element there.
 struct Stored {
   const char* dtype;
@@ -246,7 +190,7 @@ Stored stored_as(DType dtype) {
     case DType::u8:
       return {"U8", 1};
   }
-  fail(Exit::numeric, "stored_as: no such dtype");
+  fail(ErrorKind::contract, "stored_as: no such dtype");
 }
 
 /// sink(data, bytes): what the file holds of a tensor.
@@ -258,37 +202,13 @@ void put_tensor(const Tensor& tensor, Sink sink) {
   sink(widened.data(), widened.size() * sizeof(i64));
 }
 
-/// SHA-256 (FIPS 180-4) of bytes that come in pieces.
-class Sha256 {
- public:
-  Sha256() { check(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr)); }
-  void update(const void* data, std::size_t bytes) { check(EVP_DigestUpdate(context_.get(), data, bytes)); }
-  /// 64 hexadecimal digits.
-  std::string finish() {
-    std::array<unsigned char, 32> digest{};
-    check(EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr));
-    std::string hex;
-    for (const unsigned char byte : digest) {
-      hex += "0123456789abcdef"[byte >> 4];
-      hex += "0123456789abcdef"[byte & 15];
-    }
-    return hex;
-  }
-
- private:
-  static void check(int ok) {
-    if (ok != 1) fail(Exit::numeric, "SHA-256: libcrypto refused");
-  }
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
-};
-
 void check_digest(const std::map<std::string, std::string>& metadata, std::string_view data, const std::string& name) {
   const auto claimed = metadata.find("sha256");
   if (claimed == metadata.end()) return;
   Sha256 digest;
   digest.update(data.data(), data.size());
   if (digest.finish() != claimed->second)
-    fail(Exit::bad_data, name, ": damaged: the data do not have the SHA-256 that the file gives");
+    fail(ErrorKind::bad_data, name, ": damaged: the data do not have the SHA-256 that the file gives");
 }
 
 constexpr std::size_t kHeaderLength = sizeof(std::uint64_t);
@@ -296,10 +216,10 @@ constexpr std::size_t kHeaderLength = sizeof(std::uint64_t);
 /// Where the data begin in a file of `size` bytes, of which `bytes` are at least the first eight if it has them.
 std::size_t data_offset(std::string_view bytes, std::uintmax_t size, const std::string& name) {
   std::uint64_t header = 0;
-  if (bytes.size() < kHeaderLength) fail(Exit::bad_data, name, ": too short for a safetensors file");
+  if (bytes.size() < kHeaderLength) fail(ErrorKind::bad_data, name, ": too short for a safetensors file");
   std::memcpy(&header, bytes.data(), kHeaderLength);
   if (header > kMaxHeader || header > size - kHeaderLength)
-    fail(Exit::bad_data, name, ": safetensors header of ", header, " bytes in a file of ", size);
+    fail(ErrorKind::bad_data, name, ": safetensors header of ", header, " bytes in a file of ", size);
   return kHeaderLength + header;
 }
 
@@ -308,17 +228,17 @@ std::size_t data_offset(std::string_view bytes, std::uintmax_t size, const std::
 SafeTensors SafeTensors::read(const std::string& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
-  if (!fs::exists(status)) fail(Exit::missing_input, path, ": no such file");
-  if (!fs::is_regular_file(status)) fail(Exit::bad_data, path, ": not a regular file");
+  if (!fs::exists(status)) fail(ErrorKind::missing, path, ": no such file");
+  if (!fs::is_regular_file(status)) fail(ErrorKind::bad_data, path, ": not a regular file");
   std::ifstream from(path, std::ios::binary);
-  if (!from) fail(Exit::missing_input, path, ": cannot open: ", std::strerror(errno));
+  if (!from) fail(ErrorKind::missing, path, ": cannot open: ", std::strerror(errno));
   const std::uintmax_t size = fs::file_size(path, error);
   std::string bytes;
   const auto read_to = [&](std::size_t end) {
     const std::size_t begin = bytes.size();
     bytes.resize(end);
     if (error || !from.read(bytes.data() + begin, std::streamsize(end - begin)))
-      fail(Exit::bad_data, path, ": cannot read");
+      fail(ErrorKind::bad_data, path, ": cannot read");
   };
   // The header first: what it says must fit the size before memory of that size is asked for.
   read_to(std::min<std::uintmax_t>(size, kHeaderLength));
@@ -345,7 +265,7 @@ SafeTensors SafeTensors::with_header(std::string_view bytes, std::size_t data, s
       file.metadata_ = parse_metadata(value, name);
     } else {
       if (shown(key) != key)
-        fail(Exit::bad_data, name, ": tensor name '", shown(key), "' is too long or has control characters");
+        fail(ErrorKind::bad_data, name, ": tensor name '", shown(key), "' is too long or has control characters");
       file.entries_.emplace(key, parse_entry(value, cat(name, ": '", key, "'")));
     }
   }
@@ -361,7 +281,7 @@ SafeTensors SafeTensors::with_data(SafeTensors file, std::string bytes) {
 
 const SafeTensors::Entry& SafeTensors::entry(const std::string& name) const {
   const auto found = entries_.find(name);
-  if (found == entries_.end()) fail(Exit::bad_data, name_, ": no tensor '", name, "'");
+  if (found == entries_.end()) fail(ErrorKind::bad_data, name_, ": no tensor '", name, "'");
   return found->second;
 }
 
@@ -395,7 +315,7 @@ Tensor SafeTensors::tensor(const std::string& name) const {
   }
   std::ranges::transform(values, result.data<std::int32_t>(), [&](double v) {
     if (v < std::numeric_limits<std::int32_t>::min() || v > std::numeric_limits<std::int32_t>::max())
-      fail(Exit::bad_data, name_, ": '", name, "' has ", v, ", which does not fit 32 bits");
+      fail(ErrorKind::bad_data, name_, ": '", name, "' has ", v, ", which does not fit 32 bits");
     return std::int32_t(v);
   });
   return result;
@@ -436,12 +356,6 @@ void write_safetensors(const std::string& path, const State& state,
   file.write(text.data(), text.size());
   for (const auto& [name, tensor] : order)
     put_tensor(tensor, [&](const void* data, std::size_t bytes) { file.write(data, bytes); });
-  file.commit();
-}
-
-void write_file_durably(const std::string& path, std::string_view bytes) {
-  DurableFile file(path);
-  file.write(bytes.data(), bytes.size());
   file.commit();
 }
 

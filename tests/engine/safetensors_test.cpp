@@ -1,5 +1,8 @@
 // safetensors: what is written comes back, and every way of breaking the format is refused by name.
-#include "engine/state.h"
+#include "engine/safetensors.h"
+#include "engine/durable_file.h"
+
+#include "tests/kit/caught.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -28,28 +31,15 @@ std::string image(const std::string& header, std::size_t data = 0) {
 /// One F32 tensor named x whose header entry is `fields`.
 std::string one(const std::string& fields, std::size_t data = 0) { return image("{\"x\":{" + fields + "}}", data); }
 
-struct Caught {
-  Exit code = Exit::ok;
-  std::string what;
-};
-Caught caught(const std::function<void()>& run) {
-  try {
-    run();
-  } catch (const Error& error) {
-    return {error.code(), error.what()};
-  }
-  return {};
-}
-
 std::string slurp(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-class StateTest : public testing::Test {
+class SafeTensorsTest : public testing::Test {
  protected:
-  StateTest() { fs::create_directories(folder_); }
-  ~StateTest() override { fs::remove_all(folder_); }
+  SafeTensorsTest() { fs::create_directories(folder_); }
+  ~SafeTensorsTest() override { fs::remove_all(folder_); }
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
   const fs::path folder_ = fs::path(testing::TempDir()) /
                            ("state_test_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
@@ -68,7 +58,7 @@ State example() {
   return state;
 }
 
-TEST_F(StateTest, RoundTripKeepsEveryBit) {
+TEST_F(SafeTensorsTest, RoundTripKeepsEveryBit) {
   write_safetensors(path("s"), example(), {{"config", "{\"a\": \"\\u00e9\"}"}});
   const SafeTensors file = SafeTensors::read(path("s"));
   EXPECT_EQ(file.metadata().at("config"), "{\"a\": \"\\u00e9\"}");
@@ -87,14 +77,14 @@ TEST_F(StateTest, RoundTripKeepsEveryBit) {
   EXPECT_EQ(file.state("b.").size(), 1U);
 }
 
-TEST_F(StateTest, EqualStatesGiveEqualFiles) {
+TEST_F(SafeTensorsTest, EqualStatesGiveEqualFiles) {
   write_safetensors(path("s1"), example(), {{"k", "v"}, {"j", "w"}});
   write_safetensors(path("s2"), example(), {{"j", "w"}, {"k", "v"}});
   EXPECT_EQ(slurp(path("s1")), slurp(path("s2")));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 2) << "a temporary file was left behind";
 }
 
-TEST_F(StateTest, CarriesTheSha256OfItsDataAndRefusesOthers) {
+TEST_F(SafeTensorsTest, CarriesTheSha256OfItsDataAndRefusesOthers) {
   State abc;
   abc["abc"] = Tensor::empty({3}, {}, DType::u8);
   std::memcpy(abc["abc"].raw(), "abc", 3);
@@ -103,12 +93,12 @@ TEST_F(StateTest, CarriesTheSha256OfItsDataAndRefusesOthers) {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   std::string bytes = slurp(path("s"));
   bytes.back() = char(bytes.back() ^ 1);
-  const Caught error = caught([&] { SafeTensors::parse(bytes, "flipped"); });
-  EXPECT_EQ(error.code, Exit::bad_data);
+  const Caught error = test::caught([&] { SafeTensors::parse(bytes, "flipped"); });
+  EXPECT_EQ(error.kind, ErrorKind::bad_data);
   EXPECT_TRUE(error.what.starts_with("flipped: damaged: the data do not have the SHA-256")) << error.what;
 }
 
-TEST_F(StateTest, ReadsOtherDtypesAndUnalignedData) {
+TEST_F(SafeTensorsTest, ReadsOtherDtypesAndUnalignedData) {
   // "u" pushes the doubles off their natural alignment.
   std::string bytes = image(
       R"({"u":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"d":{"dtype":"F64","shape":[2],"data_offsets":[1,17]},)"
@@ -124,19 +114,19 @@ TEST_F(StateTest, ReadsOtherDtypesAndUnalignedData) {
   EXPECT_EQ(file.tensor("d").to_host(), (std::vector<float>{0.25F, -8.F}));
   EXPECT_EQ(*file.tensor("w").data<std::int32_t>(), 65535);
   EXPECT_EQ(file.numbers("big"), std::vector<double>{double(big)});
-  const Caught error = caught([&] { file.tensor("big"); });
-  EXPECT_EQ(error.code, Exit::bad_data);
+  const Caught error = test::caught([&] { file.tensor("big"); });
+  EXPECT_EQ(error.kind, ErrorKind::bad_data);
   EXPECT_NE(error.what.find("'big'"), error.what.npos) << error.what;
-  EXPECT_EQ(caught([&] { file.tensor("absent"); }).code, Exit::bad_data);
+  EXPECT_EQ(test::caught([&] { file.tensor("absent"); }).kind, ErrorKind::bad_data);
 }
 
-TEST_F(StateTest, RefusesHostileFiles) {
+TEST_F(SafeTensorsTest, RefusesHostileFiles) {
   struct Hostile {
     std::string bytes, says;
   };
   const std::string x4 = R"("dtype":"F32","shape":[1],"data_offsets":[0,4])";
   const std::string good = one(x4, 4);
-  ASSERT_EQ(caught([&] { SafeTensors::parse(good, "f"); }).code, Exit::ok);
+  ASSERT_EQ(test::caught([&] { SafeTensors::parse(good, "f"); }).kind, std::nullopt);
   const std::vector<Hostile> files = {
       {"", "too short"},
       {std::string("\x02\0\0\0", 4), "too short"},
@@ -186,8 +176,8 @@ TEST_F(StateTest, RefusesHostileFiles) {
       {image(R"({"__metadata__":{"a":1}})"), "'a'"},
   };
   for (const Hostile& file : files) {
-    const Caught error = caught([&] { SafeTensors::parse(file.bytes, "some/file"); });
-    EXPECT_EQ(error.code, Exit::bad_data) << file.says;
+    const Caught error = test::caught([&] { SafeTensors::parse(file.bytes, "some/file"); });
+    EXPECT_EQ(error.kind, ErrorKind::bad_data) << file.says;
     EXPECT_EQ(error.what.rfind("some/file: ", 0), 0U) << error.what;
     EXPECT_NE(error.what.find(file.says), error.what.npos) << "'" << error.what << "' lacks '" << file.says << "'";
     EXPECT_TRUE(std::ranges::none_of(error.what, [](unsigned char c) { return c < 0x20; })) << error.what;
@@ -196,7 +186,7 @@ TEST_F(StateTest, RefusesHostileFiles) {
 }
 
 /// A hundred thousand empty tensors: time and memory follow the header's size.
-TEST_F(StateTest, ReadsManyTensorsInBoundedTime) {
+TEST_F(SafeTensorsTest, ReadsManyTensorsInBoundedTime) {
   std::string header = "{";
   for (int i = 0; i < 100'000; ++i)
     header += cat(i ? "," : "", '"', i, R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]})");
@@ -205,25 +195,25 @@ TEST_F(StateTest, ReadsManyTensorsInBoundedTime) {
   EXPECT_LT(double(std::clock() - start) / CLOCKS_PER_SEC, 60);  // 1 s, 10 under ThreadSanitizer; quadratic: minutes
 }
 
-TEST_F(StateTest, KeepsNotANumber) {
+TEST_F(SafeTensorsTest, KeepsNotANumber) {
   const SafeTensors file =
       SafeTensors::parse(one(R"("dtype":"F32","shape":[1],"data_offsets":[0,4])", 0) + "\1\2\xc0\xff", "f");
   EXPECT_EQ(std::memcmp(file.tensor("x").raw(), "\1\2\xc0\xff", 4), 0) << "the payload of a NaN changed";
 }
 
-TEST_F(StateTest, NamesUnreadableFiles) {
-  EXPECT_EQ(caught([&] { SafeTensors::read(path("absent")); }).code, Exit::missing_input);
-  EXPECT_EQ(caught([&] { SafeTensors::read(folder_.string()); }).code, Exit::bad_data);
+TEST_F(SafeTensorsTest, NamesUnreadableFiles) {
+  EXPECT_EQ(test::caught([&] { SafeTensors::read(path("absent")); }).kind, ErrorKind::missing);
+  EXPECT_EQ(test::caught([&] { SafeTensors::read(folder_.string()); }).kind, ErrorKind::bad_data);
 }
 
-TEST_F(StateTest, FailedWriteLeavesNothingAndKeepsTheOldFile) {
-  const Caught absent = caught([&] { write_file_durably(path("no/such/folder"), "x"); });
-  EXPECT_EQ(absent.code, Exit::cannot_write);
+TEST_F(SafeTensorsTest, FailedWriteLeavesNothingAndKeepsTheOldFile) {
+  const Caught absent = test::caught([&] { write_file_durably(path("no/such/folder"), "x"); });
+  EXPECT_EQ(absent.kind, ErrorKind::cannot_write);
   EXPECT_NE(absent.what.find("no/such/folder"), absent.what.npos) << absent.what;
   fs::create_directories(folder_ / "occupied");
-  EXPECT_EQ(caught([&] { write_file_durably(path("occupied"), "x"); }).code, Exit::cannot_write);
+  EXPECT_EQ(test::caught([&] { write_file_durably(path("occupied"), "x"); }).kind, ErrorKind::cannot_write);
   ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
-  EXPECT_EQ(caught([&] { write_file_durably(path("pipe"), "x"); }).code, Exit::cannot_write);
+  EXPECT_EQ(test::caught([&] { write_file_durably(path("pipe"), "x"); }).kind, ErrorKind::cannot_write);
   EXPECT_TRUE(fs::is_fifo(path("pipe"))) << "replaced by a file, as /dev/null would be";
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 2) << "a temporary file was left behind";
   write_file_durably(path("f"), "old");

@@ -1,6 +1,6 @@
 // safetensors files: 8 bytes little-endian header length, JSON header, data. The reader makes every check of the
-// format (length, overlap, holes, dtype and shape against the byte range, duplicate names); the writer is crash-safe:
-// written beside, fsynced, renamed, folder fsynced. It puts the SHA-256 of the data into __metadata__ as `sha256`; a
+// format (length, overlap, holes, dtype and shape against the byte range, duplicate names); the writer is crash-safe
+// (engine/durable_file.h). It puts the SHA-256 of the data into __metadata__ as `sha256`; a
 // file that has one is refused where its data differ.
 #pragma once
 #include <cstddef>
@@ -21,7 +21,7 @@ class SafeTensors {
     Shape shape;
     std::size_t offset, bytes;
   };
-  /// Throws Exit::missing_input or Exit::bad_data; the message begins with the path.
+  /// Throws ErrorKind::missing or ErrorKind::bad_data; the message begins with the path.
   static SafeTensors read(const std::string& path);
   /// The same from memory; `name` stands for the file in messages.
   static SafeTensors parse(std::string bytes, const std::string& name);
@@ -48,10 +48,7 @@ class SafeTensors {
   std::map<std::string, std::string> metadata_;
 };
 
-/// f32 -> F32, bf16 -> BF16, i32 -> I64 (PyTorch's integer buffers), u8 -> U8. Throws Exit::cannot_write.
+/// f32 -> F32, bf16 -> BF16, i32 -> I64 (PyTorch's integer buffers), u8 -> U8. Throws ErrorKind::cannot_write.
 void write_safetensors(const std::string& path, const State&, const std::map<std::string, std::string>& metadata = {});
-
-/// Writes `bytes` to `path` so that a crash leaves the old file or the new one. Throws Exit::cannot_write.
-void write_file_durably(const std::string& path, std::string_view bytes);
 
 }  // namespace md

@@ -1,16 +1,18 @@
 // What the machine and the program offer.
-#include "tools/train/inspect.h"
+#include "tools/train/doctor.h"
 
 #include <omp.h>
 
 #include <iostream>
 
-#include "tools/train/options.h"
+#include "data/image_io.h"
+#include "nets/registry.h"
+#include "tools/cli/device_option.h"
 
 namespace md {
 
 Exit doctor() {
-  const Device device = choose_device("auto");
+  const Device device = choose_device({});
   const std::string kernels = cpu_kernels();
   std::cout << "mdtrain       " << MD_VERSION << "\n"
             << "device        " << (device.kind == Device::cuda ? "cuda" : "cpu") << ", " << backend(device).name()

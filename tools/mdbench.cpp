@@ -12,17 +12,17 @@
 
 #include "data/file_status.h"
 #include "engine/backend.h"
+#include "engine/durable_file.h"
 #include "engine/printed.h"
-#include "engine/state.h"
 #include "tools/bench/bench_against.h"
 #include "tools/bench/bench_data.h"
 #include "tools/bench/bench_ops.h"
 #include "tools/bench/bench_print.h"
 #include "tools/bench/bench_work.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/device_option.h"
 #include "tools/cli/output.h"
 #include "tools/cli/process.h"
-#include "tools/train/options.h"
 
 namespace md {
 namespace {
@@ -34,8 +34,8 @@ struct Options {
   bool peer = false;
   std::vector<std::string> only;
   std::string other_build;  // its mdbench, instead of PyTorch
-  std::string json, against, device = "cpu";
-  bool tf32 = false;
+  std::string json, against;
+  DeviceOptions device = {.name = "cpu"};
   std::string venv, python;
   std::string peer_script = MD_SOURCE_DIR "/tools/bench/peer_bench.py";
   int threads = 2, pairs = 3;
@@ -91,14 +91,13 @@ const Benchmark& find(const std::string& name) {
   for (const Benchmark& b : benchmarks()) {
     if (b.name == name) return b;
   }
-  fail(Exit::usage, "--child: no benchmark '", name, "'");
+  fail(ErrorKind::usage, "--child: no benchmark '", name, "'");
 }
 
 Json child_report(const Options& options) {
   if (options.child == kOps) return ops_report(options);
   if (options.child == kData) return data_report(options);
   const Device device = choose_device(options.device);
-  allow_tf32(options.tf32);
   const auto work = find(options.child).prepare(device);
   const Tensor last = Tensor::zeros({1}, device);
   const auto until_done = [&] {
@@ -114,12 +113,12 @@ Json child_report(const Options& options) {
 
 /// What it reports, with its peak memory if it says nothing of that itself.
 Json run(std::vector<std::string> command, const Options& o) {
-  command.insert(command.end(), {"--seconds", std::to_string(o.seconds), "--device", o.device});
-  if (o.tf32) command.emplace_back("--tf32");
+  command.insert(command.end(), {"--seconds", std::to_string(o.seconds), "--device", o.device.name});
+  if (o.device.tf32) command.emplace_back("--tf32");
   const Finished done = run_process(command);
   Json report = Json::parse(done.output, nullptr, false);
   if (done.exit_code != 0 || report.is_discarded()) {
-    fail(Exit::numeric, command[0], " ", command[1], " ", command[2], ": ended with ", done.exit_code);
+    fail(ErrorKind::contract, command[0], " ", command[1], " ", command[2], ": ended with ", done.exit_code);
   }
   if (!report.contains("peak_mb")) report["peak_mb"] = done.peak_mb;
   return report;
@@ -165,11 +164,11 @@ std::string prepare_venv(const std::string& venv, Device device) {
   if (works()) return python;
   std::cerr << "mdbench: installing PyTorch into " << venv << "\n";
   if (run_process({"python3", "-m", "venv", venv}).exit_code != 0)
-    fail(Exit::missing_input, "--venv ", venv,
+    fail(ErrorKind::missing, "--venv ", venv,
          ": python3 cannot make it; Debian and Ubuntu want the package python3-venv");
-  if (!install_pytorch(python, device)) fail(Exit::missing_input, "--venv ", venv, ": cannot install PyTorch there");
+  if (!install_pytorch(python, device)) fail(ErrorKind::missing, "--venv ", venv, ": cannot install PyTorch there");
   if (!works())
-    fail(Exit::missing_input, "--venv ", venv, ": PyTorch does not ", on_gpu(device) ? "see the GPU" : "load");
+    fail(ErrorKind::missing, "--venv ", venv, ": PyTorch does not ", on_gpu(device) ? "see the GPU" : "load");
   return python;
 }
 
@@ -179,7 +178,7 @@ void prepare_peer(Options& o, Device device) {
     if (o.venv.empty()) o.venv = cat(MD_SOURCE_DIR "/build/peer-venv", on_gpu(device) ? "-cuda" : "");
     o.python = prepare_venv(o.venv, device);
   } else if (!has_pytorch(o.python, "torch", device)) {
-    fail(Exit::missing_input, "--python ", o.python, ": PyTorch does not ", on_gpu(device) ? "see the GPU" : "load");
+    fail(ErrorKind::missing, "--python ", o.python, ": PyTorch does not ", on_gpu(device) ? "see the GPU" : "load");
   }
 }
 
@@ -230,7 +229,7 @@ std::vector<std::string> chosen(const Options& o, Device device) {
   const std::vector<std::string> all = known(device);
   for (const std::string& name : o.only) {
     if (std::find(all.begin(), all.end(), name) == all.end())
-      fail(Exit::usage, "--only: no benchmark '", name, on_gpu(device) ? "' on a GPU" : "'", " (there are",
+      fail(ErrorKind::usage, "--only: no benchmark '", name, on_gpu(device) ? "' on a GPU" : "'", " (there are",
            names_of_all(device), ")");
   }
   return o.only.empty() ? all : o.only;
@@ -242,22 +241,22 @@ Exit bench(Options o) {
     return Exit::ok;
   }
   const Device device = choose_device(o.device);
-  o.device = on_gpu(device) ? cat("cuda:", device.index) : "cpu";
+  o.device.name = on_gpu(device) ? cat("cuda:", device.index) : "cpu";
   const std::vector<std::string> names = chosen(o, device);
   if (!o.json.empty()) require_writable("--json", o.json);
   if (!o.other_build.empty() && !std::filesystem::is_regular_file(status_of(o.other_build)))
-    fail(Exit::missing_input, "--other-build ", o.other_build, ": no such program");
+    fail(ErrorKind::missing, "--other-build ", o.other_build, ": no such program");
   for (const auto& [whose, folder] : o.official) {
     if (!folder.empty() && !std::filesystem::is_directory(status_of(folder)))
-      fail(Exit::missing_input, "--", whose, "-folder ", folder, ": no such folder");
+      fail(ErrorKind::missing, "--", whose, "-folder ", folder, ": no such folder");
   }
   if (o.peer) prepare_peer(o, device);
   setenv("OMP_NUM_THREADS", std::to_string(o.threads).c_str(), 1);
   Json all{{"threads", o.threads}, {"device", backend(device).name()}};
-  if (on_gpu(device)) all["tf32"] = o.tf32;
+  if (on_gpu(device)) all["tf32"] = o.device.tf32;
   const Json earlier = o.against.empty() ? Json::object() : read_earlier(o.against, all);
   if (on_gpu(device)) {
-    std::cout << "on " << backend(device).name() << (o.tf32 ? ", TF32" : ", f32") << std::endl;
+    std::cout << "on " << backend(device).name() << (o.device.tf32 ? ", TF32" : ", f32") << std::endl;
   }
   for (const std::string& name : names) {
     const bool own_kind = name == kOps || name == kData;
@@ -287,8 +286,9 @@ int main(int argc, char** argv) {
   app.add_option("--only", o.only, "benchmarks to run:" + md::names_of_all(md::Device{}))->delimiter(',');
   app.add_option("--json", o.json, "write the figures to this file as well");
   app.add_option("--against", o.against, "compare with this file of an earlier --json, and mark what got slower");
-  md::add_device_options(app, o.device, o.tf32);
-  app.get_option("--device")->capture_default_str();
+  md::OptionTable device;
+  md::add_device_options(device, o.device);
+  device.define(app);
   app.add_option("--venv", o.venv, "virtual environment of --peer; made if it is not there (build/peer-venv[-cuda])");
   app.add_option("--python", o.python, "a Python that has PyTorch, for --peer in place of --venv")->excludes("--venv");
   app.add_option("--peer-script", o.peer_script,

@@ -1,0 +1,12 @@
+// `--config FILE`: options as TOML.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <memory>
+
+namespace md {
+
+/// For App::config_formatter(). TOML as CLI11 reads it, but strict about what it would misread: a key that is given
+/// twice, a '#' inside quotes, or more than 64 KiB is CLI::ConfigError, naming the line.
+std::shared_ptr<CLI::Config> strict_toml();
+
+}  // namespace md

@@ -1,0 +1,29 @@
+// Where frames lie and what their depth files hold: --data, --dataset and their companions.
+#pragma once
+#include <string>
+
+#include "data/dataset.h"
+#include "tools/cli/option_table.h"
+
+namespace md {
+
+struct DataOptions {
+  std::string dataset = "nyu";  // a dataset_kind()
+  std::string root = {};        // --data
+  std::string depth_root = {};  // empty: root
+  bool dense = false;           // NYU's third column instead of the second
+  bool velodyne_raw = false;    // KITTI's raw sweeps instead of its annotated ground truth
+  float depth_scale = 0;        // units of a depth file per metre; only for "plain"
+};
+
+/// --dataset, --depth-scale, --data and --depth-root.
+void add_data_options(OptionTable&, DataOptions&);
+
+/// What a checkpoint's config says of them. Throws ErrorKind::bad_data naming the key.
+DataOptions data_options_of(const nlohmann::json& config);
+
+/// `list` as given or, where that does not exist, inside --data. Throws ErrorKind::usage, naming the option, where the
+/// options do not fit the data set.
+DatasetSpec dataset_spec(const DataOptions&, const std::string& list);
+
+}  // namespace md

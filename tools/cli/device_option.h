@@ -1,0 +1,21 @@
+// --device and --tf32: on what a program computes.
+#pragma once
+#include <string>
+
+#include "engine/backend.h"
+#include "tools/cli/option_table.h"
+
+namespace md {
+
+struct DeviceOptions {
+  std::string name = "auto";  // "auto", "cpu", "cuda" or "cuda:N"
+  bool tf32 = false;          // GPUs may round the factors of products to TF32
+};
+
+void add_device_options(OptionTable&, DeviceOptions&);
+
+/// "auto" takes the first GPU, or the CPU where there is none that can be used, and says so on stderr. Throws
+/// ErrorKind::no_device where a GPU that was asked for cannot be used.
+Device choose_device(const DeviceOptions&);
+
+}  // namespace md

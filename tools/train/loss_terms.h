@@ -1,0 +1,29 @@
+// The terms that a training step adds up to its loss. Another one is an entry of the list in loss_terms.cpp.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "data/loader.h"
+#include "nets/depth_net.h"
+#include "tools/train/train_options.h"
+
+namespace md {
+
+/// What a term may look at.
+struct LossInput {
+  const DepthMaps& maps;            // of the network
+  const Batch& batch;               // what it saw, and the ground truth
+  i64 draw;                         // number of the batch in the run: with the seed, the key of whatever is drawn
+  std::vector<std::string>& notes;  // what the user should hear, once
+};
+
+struct LossTerm {
+  std::string name;                              // the key in metrics.jsonl
+  std::function<Tensor(const LossInput&)> loss;  // scalar [], its weight included; differentiable in maps
+};
+
+/// Those that the options ask for, in the order in which they are added.
+std::vector<LossTerm> loss_terms(const TrainOptions&);
+
+}  // namespace md

@@ -1,0 +1,31 @@
+// TrainOptions on the command line, in config files and in checkpoints.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tools/cli/option_table.h"
+#include "tools/train/train_options.h"
+
+namespace md {
+
+/// Every option that a run's config keeps, bound to `options`.
+OptionTable train_table(TrainOptions& options);
+
+/// Defines them, and those that no config keeps: --config, --out, --resume and --allow-changes. A flag wins over the
+/// config file. Unknown keys, keys given twice and values out of range are ErrorKind::usage and name the key.
+void add_train_options(CLI::App&, TrainOptions&);
+
+/// After parsing: gives the options that --augment stands for their values, unless they are given themselves, then
+/// resolve()s them. Throws ErrorKind::usage where options exclude each other.
+void resolve(CLI::App&, TrainOptions&);
+
+/// What a checkpoint keeps of the options, and what a run's config.toml holds.
+nlohmann::json config_json(const TrainOptions&);
+std::string config_toml(const TrainOptions&);
+
+/// "lr 0.0001 -> 0.001, batch 4 -> 8": how a run's config differs from the one it began with, apart from options that
+/// change none of its numbers; "" where it does not.
+std::string config_changes(const nlohmann::json& before, const nlohmann::json& now);
+
+}  // namespace md

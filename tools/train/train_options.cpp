@@ -1,0 +1,54 @@
+// Which values fit together.
+#include "tools/train/train_options.h"
+
+#include <utility>
+
+#include "nets/registry.h"
+
+namespace md {
+namespace {
+
+/// Options that would be written into the config and change nothing.
+void refuse_what_has_no_effect(const TrainOptions& o) {
+  const NetRecord& record = net_record(o.net);
+  require_options_of(record, o.net_options);
+  require_freeze_rule(record, o.freeze);
+  if (o.augment.border != NyuBorder::keep && o.data.dataset != "nyu")
+    fail(ErrorKind::usage, "--border is for NYU's frames, not for --dataset ", o.data.dataset);
+}
+
+void require_files(const TrainOptions& o) {
+  if (!o.init.empty() && !o.init_partial.empty())
+    fail(ErrorKind::usage, "--init and --init-partial exclude each other");
+  const std::pair<const char*, const std::string&> required[] = {
+      {"--data", o.data.root}, {"--list", o.list}, {"--out", o.out}};
+  for (const auto& [flag, value] : required) {
+    if (value.empty()) fail(ErrorKind::usage, flag, " is required");
+  }
+}
+
+}  // namespace
+
+void resolve(TrainOptions& o) {
+  refuse_what_has_no_effect(o);
+  require_files(o);
+  if (o.max_steps > kMostSteps / o.accumulate)
+    fail(ErrorKind::usage, "--max-steps: ", o.max_steps, " times --accumulate ", o.accumulate, " is more than ",
+         kMostSteps);
+  if (o.augment.brightness[0] > o.augment.brightness[1])
+    fail(ErrorKind::usage, "--brightness: ", o.augment.brightness[0], " to ", o.augment.brightness[1],
+         " is no range of factors");
+  o.net_options.seed = o.seed;
+  o.metric.ranges = parse_ranges(o.ranges, o.margins);
+}
+
+Protocol eval_protocol(const TrainOptions& o) {
+  Protocol protocol = named_protocol(o.protocol, dataset_kind(o.data.dataset));
+  if (o.data.depth_scale > 0) protocol.depth_scale = o.data.depth_scale;
+  if (protocol.dataset == DatasetKind::plain) protocol.cap_m = o.net_options.max_depth_m;
+  if (!o.compat.empty()) apply_compat(protocol, o.compat);
+  protocol.flip_average |= o.flip_average;
+  return protocol;
+}
+
+}  // namespace md
