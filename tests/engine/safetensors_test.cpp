@@ -93,7 +93,7 @@ TEST_F(SafeTensorsTest, CarriesTheSha256OfItsDataAndRefusesOthers) {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   std::string bytes = slurp(path("s"));
   bytes.back() = char(bytes.back() ^ 1);
-  const Caught error = test::caught([&] { SafeTensors::parse(bytes, "flipped"); });
+  const test::Caught error = test::caught([&] { SafeTensors::parse(bytes, "flipped"); });
   EXPECT_EQ(error.kind, ErrorKind::bad_data);
   EXPECT_TRUE(error.what.starts_with("flipped: damaged: the data do not have the SHA-256")) << error.what;
 }
@@ -114,7 +114,7 @@ TEST_F(SafeTensorsTest, ReadsOtherDtypesAndUnalignedData) {
   EXPECT_EQ(file.tensor("d").to_host(), (std::vector<float>{0.25F, -8.F}));
   EXPECT_EQ(*file.tensor("w").data<std::int32_t>(), 65535);
   EXPECT_EQ(file.numbers("big"), std::vector<double>{double(big)});
-  const Caught error = test::caught([&] { file.tensor("big"); });
+  const test::Caught error = test::caught([&] { file.tensor("big"); });
   EXPECT_EQ(error.kind, ErrorKind::bad_data);
   EXPECT_NE(error.what.find("'big'"), error.what.npos) << error.what;
   EXPECT_EQ(test::caught([&] { file.tensor("absent"); }).kind, ErrorKind::bad_data);
@@ -176,7 +176,7 @@ TEST_F(SafeTensorsTest, RefusesHostileFiles) {
       {image(R"({"__metadata__":{"a":1}})"), "'a'"},
   };
   for (const Hostile& file : files) {
-    const Caught error = test::caught([&] { SafeTensors::parse(file.bytes, "some/file"); });
+    const test::Caught error = test::caught([&] { SafeTensors::parse(file.bytes, "some/file"); });
     EXPECT_EQ(error.kind, ErrorKind::bad_data) << file.says;
     EXPECT_EQ(error.what.rfind("some/file: ", 0), 0U) << error.what;
     EXPECT_NE(error.what.find(file.says), error.what.npos) << "'" << error.what << "' lacks '" << file.says << "'";
@@ -207,7 +207,7 @@ TEST_F(SafeTensorsTest, NamesUnreadableFiles) {
 }
 
 TEST_F(SafeTensorsTest, FailedWriteLeavesNothingAndKeepsTheOldFile) {
-  const Caught absent = test::caught([&] { write_file_durably(path("no/such/folder"), "x"); });
+  const test::Caught absent = test::caught([&] { write_file_durably(path("no/such/folder"), "x"); });
   EXPECT_EQ(absent.kind, ErrorKind::cannot_write);
   EXPECT_NE(absent.what.find("no/such/folder"), absent.what.npos) << absent.what;
   fs::create_directories(folder_ / "occupied");

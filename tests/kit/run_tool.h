@@ -56,9 +56,9 @@ class Terminal {
   /// What was shown on it; the child has ended, and showed less than a terminal's buffer holds (4 KiB).
   std::string read_and_close() {
     std::string text;
-    close(theirs_);
-    for (char c; read(ours_, &c, 1) == 1;) text += c;
-    close(ours_);
+    ::close(theirs_);
+    for (char c; ::read(ours_, &c, 1) == 1;) text += c;
+    ::close(ours_);
     return text;
   }
 

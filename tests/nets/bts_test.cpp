@@ -339,8 +339,6 @@ TEST_F(BtsTest, ResNet101HasItsBlocks) {
 
 // ---- freezing
 
-void freeze(const std::string& rule) { freeze_encoder(net(), net_record("bts"), rule); }
-
 std::set<std::string> frozen(const Module& net) {
   std::set<std::string> names;
   for (const Module::Entry& p : net.parameters()) {
@@ -350,9 +348,9 @@ std::set<std::string> frozen(const Module& net) {
 }
 
 TEST_F(BtsTest, FreezesTheStemAndTheNormsButNotThoseOfShortcuts) {
-  freeze("none");
+  freeze_encoder(net(), net_record("bts"), "none");
   EXPECT_TRUE(frozen(net()).empty());
-  freeze("stem");
+  freeze_encoder(net(), net_record("bts"), "stem");
   const std::set<std::string> names = frozen(net());
   i64 values = 0;
   for (const std::string& name : names) values += start().at(name).numel();
@@ -368,10 +366,10 @@ TEST_F(BtsTest, FreezesTheStemAndTheNormsButNotThoseOfShortcuts) {
 }
 
 TEST_F(BtsTest, FreezesTheFirstBlocksOnRequest) {
-  freeze("first-block");
+  freeze_encoder(net(), net_record("bts"), "first-block");
   EXPECT_TRUE(frozen(net()).contains("encoder.base_model.layer1.0.downsample.1.bias"));
   EXPECT_FALSE(frozen(net()).contains("encoder.base_model.layer1.1.conv1.weight"));
-  freeze("first-blocks");
+  freeze_encoder(net(), net_record("bts"), "first-blocks");
   EXPECT_TRUE(frozen(net()).contains("encoder.base_model.layer1.1.conv3.weight"));
   EXPECT_FALSE(frozen(net()).contains("encoder.base_model.layer1.2.conv1.weight"));
   EXPECT_ERROR(freeze_encoder(*make_net("lt", {}), net_record("lt"), "stem"), "network 'lt' has no rule 'stem'");

@@ -5,15 +5,10 @@
 #include <regex>
 
 namespace md {
-namespace {
-
-/// Empty for "auto", "cpu", "cuda" and "cuda:N", else what is wrong.
 std::string is_device_name(const std::string& name) {
   static const std::regex known("auto|cpu|cuda(:[0-9]{1,3})?");
   return std::regex_match(name, known) ? "" : cat("'", name, "' is not auto, cpu, cuda or cuda:N");
 }
-
-}  // namespace
 
 void add_device_options(OptionTable& table, DeviceOptions& o) {
   table.add("device", o.name, "what to compute on: cpu, cuda, cuda:N, or auto: a GPU if there is one",

@@ -12,6 +12,10 @@ struct DeviceOptions {
   bool tf32 = false;          // GPUs may round the factors of products to TF32
 };
 
+/// Empty for "auto", "cpu", "cuda" and "cuda:N", else what is wrong with the name.
+std::string is_device_name(const std::string& name);
+
+/// --device and --tf32.
 void add_device_options(OptionTable&, DeviceOptions&);
 
 /// "auto" takes the first GPU, or the CPU where there is none that can be used, and says so on stderr. Throws
