@@ -95,11 +95,12 @@ std::vector<std::string> freeze_rule_names() {
   return names;
 }
 
-void require_options_of(const NetRecord& record, const NetOptions& options) {
+std::string foreign_option(const NetRecord& record, const NetOptions& options) {
   for (const NetOption& option : net_options()) {
     if (option.name != "max-depth" && !is_default(option, options) && !contains(record.options, option.name))
-      fail(ErrorKind::usage, "option ", option.name, " is not for network '", record.name, "'");
+      return option.name;
   }
+  return "";
 }
 
 void require_freeze_rule(const NetRecord& record, const std::string& rule) {

@@ -42,8 +42,9 @@ std::vector<std::string> net_names();
 /// Of all networks, each once.
 std::vector<std::string> freeze_rule_names();
 
-/// Throws ErrorKind::usage for an option that is set and not the network's, or a rule that it does not have.
-void require_options_of(const NetRecord&, const NetOptions&);
+/// The name of an option that has not its default and is not the network's; empty where there is none.
+std::string foreign_option(const NetRecord&, const NetOptions&);
+/// Throws ErrorKind::usage for a rule that the network does not have.
 void require_freeze_rule(const NetRecord&, const std::string& rule);
 
 /// A network with fresh weights, in training mode. Throws ErrorKind::usage for an unknown name, and lists the known

@@ -24,7 +24,7 @@ class GpuTest : public testing::Test {
 inline TrainOptions with_metric_depth() {
   TrainOptions o;
   o.metric_depth = true;
-  o.adam.eps = 1e-6F;
+  o.adam = {.eps = 1e-6F};
   o.weight_decay = 0.01F;
   return o;
 }

@@ -38,6 +38,7 @@ inline int exit_code_of(pid_t child, int limit_s) {
 }
 
 struct ToolPlace {
+  std::string folder = {};  // where it runs, instead of the test's own
   std::string input = {};   // file that is stdin, instead of the test's own
   std::string output = {};  // where stdout goes instead of into ToolRun::out, e.g. /dev/full
   bool terminal = false;    // stderr is a terminal, 200 columns wide
@@ -80,6 +81,7 @@ inline ToolRun run_tool(const std::string& name, std::vector<std::string> args, 
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_adddup2(&files, fileno(out), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&files, fileno(err), STDERR_FILENO);
+  if (!place.folder.empty()) posix_spawn_file_actions_addchdir_np(&files, place.folder.c_str());
   if (!place.input.empty()) {
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, place.input.c_str(), O_RDONLY, 0);
   }

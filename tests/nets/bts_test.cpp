@@ -380,7 +380,7 @@ TEST_F(BtsTest, FreezesTheFirstBlocksOnRequest) {
 TrainOptions training_options() {
   TrainOptions o;
   o.net = "bts";
-  o.adam.eps = 1e-3;
+  o.adam = {.eps = 1e-3};
   o.weight_decay = 0.01F;
   o.decay_on = DecayOn::encoder;
   o.freeze = "stem";

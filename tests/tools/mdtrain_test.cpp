@@ -18,6 +18,7 @@
 #include "tests/kit/run_tool.h"
 #include "tests/kit/testing.h"
 #include "tools/run/checkpoint.h"
+#include "tools/train/train_command.h"
 #include "tools/train/train_step.h"
 #include "tools/train/trainer.h"
 
@@ -225,8 +226,8 @@ TEST_F(MdtrainTest, RefusesWrongOptionsAndLeavesNothing) {
 
 TEST_F(MdtrainTest, RawSweepsAreToTrainOnAndNeverScored) {
   TrainOptions options;
-  options.dataset = "kitti";
-  options.velodyne_raw = true;
+  options.data.dataset = "kitti";
+  options.data.velodyne_raw = true;
   EXPECT_FALSE(eval_protocol(options).velodyne_raw);
 }
 

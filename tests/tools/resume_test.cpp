@@ -15,6 +15,7 @@
 #include "engine/safetensors.h"
 #include "layers/modules.h"
 #include "tests/kit/run_tool.h"
+#include "tools/cli/exit_code.h"
 #include "tools/run/checkpoint.h"
 #include "tools/run/run_folder.h"
 

@@ -11,10 +11,12 @@ namespace {
 /// Options that would be written into the config and change nothing.
 void refuse_what_has_no_effect(const TrainOptions& o) {
   const NetRecord& record = net_record(o.net);
-  require_options_of(record, o.net_options);
+  if (const std::string foreign = foreign_option(record, o.net_options); !foreign.empty())
+    fail(ErrorKind::usage, "--", foreign, " is not for --net ", o.net);
   require_freeze_rule(record, o.freeze);
   if (o.augment.border != NyuBorder::keep && o.data.dataset != "nyu")
-    fail(ErrorKind::usage, "--border is for NYU's frames, not for --dataset ", o.data.dataset);
+    fail(ErrorKind::usage, "--border ", o.augment.border == NyuBorder::crop ? "crop" : "zero-depth",
+         " is for NYU's frames, not for --dataset ", o.data.dataset);
 }
 
 void require_files(const TrainOptions& o) {

@@ -81,6 +81,7 @@ class Trainer {
  public:
   explicit Trainer(const TrainOptions& options)
       : options_(options),
+        config_(config_toml(options)),
         device_(choose_device(options.device)),
         data_(dataset_spec(options.data, options.list)),
         protocol_(eval_protocol(options)),
@@ -107,7 +108,7 @@ class Trainer {
       run_.emplace(options.out, RunFolder::Begin::resumed);
       resume();
     }
-    run_->write_config(origin + config_toml(options));
+    run_->write_config(origin + config_);
     if (!options.resume.empty()) run_->rewind(state_.step, state_.evaluated);
     if (device_.kind == Device::cuda) warn(cat("computing on ", backend(device_).name()));
     warn(looked_at);
@@ -361,6 +362,7 @@ class Trainer {
   }
 
   const TrainOptions& options_;
+  std::string config_;  // as TOML; what cannot be written so is refused before anything is done
   Device device_;
   Dataset data_;
   std::optional<Dataset> eval_data_;
