@@ -103,6 +103,14 @@ std::string foreign_option(const NetRecord& record, const NetOptions& options) {
   return "";
 }
 
+std::string nets_with(const std::string& option) {
+  std::string names;
+  for (const NetRecord& record : records()) {
+    if (contains(record.options, option)) names += (names.empty() ? "" : ", ") + record.name;
+  }
+  return names;
+}
+
 void require_freeze_rule(const NetRecord& record, const std::string& rule) {
   if (rule != "none" && find_rule(record, rule) == record.freeze_rules.end())
     fail(ErrorKind::usage, "network '", record.name, "' has no rule '", rule, "' to freeze its encoder by");

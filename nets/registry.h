@@ -44,6 +44,8 @@ std::vector<std::string> freeze_rule_names();
 
 /// The name of an option that has not its default and is not the network's; empty where there is none.
 std::string foreign_option(const NetRecord&, const NetOptions&);
+/// The networks that have an option, "bts, bts_resnet101".
+std::string nets_with(const std::string& option);
 /// Throws ErrorKind::usage for a rule that the network does not have.
 void require_freeze_rule(const NetRecord&, const std::string& rule);
 

@@ -202,9 +202,9 @@ TEST_F(MdtrainTest, RefusesWrongOptionsAndLeavesNothing) {
       {{"--margins", "3", "6", "nan"}, 2, {"--margins", "nan"}},
       {{"--max-steps", "1000000000001"}, 2, {"--max-steps"}},  // beyond the random numbers' addresses
       {{"--max-steps", "2000002"}, 2, {"--max-steps", "1000000 epochs of 2"}},
-      {{"--focal-scaling"}, 2, {"--focal-scaling", "BTS"}},
-      {{"--drop-path", "0.1"}, 2, {"--drop-path", "NeWCRFs"}},
-      {{"--checkpoint-activations"}, 2, {"--checkpoint-activations", "NeWCRFs"}},
+      {{"--focal-scaling"}, 2, {"--focal-scaling", "is for bts, bts_resnet101, not"}},
+      {{"--drop-path", "0.1"}, 2, {"--drop-path", "is for newcrfs_tiny07, "}},
+      {{"--checkpoint-activations"}, 2, {"--checkpoint-activations", "is for newcrfs_tiny07, "}},
       {{"--dataset", "kitti", "--border", "crop"}, 2, {"--border crop", "--dataset kitti"}},
       {{"--depth-root", path("run#1")}, 2, {"--depth-root " + path("run#1"), "'#'"}},
       {{"--depth-root", "\xff"}, 2, {"--depth-root", "not UTF-8"}},

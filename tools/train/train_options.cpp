@@ -12,7 +12,7 @@ namespace {
 void refuse_what_has_no_effect(const TrainOptions& o) {
   const NetRecord& record = net_record(o.net);
   if (const std::string foreign = foreign_option(record, o.net_options); !foreign.empty())
-    fail(ErrorKind::usage, "--", foreign, " is not for --net ", o.net);
+    fail(ErrorKind::usage, "--", foreign, " is for ", nets_with(foreign), ", not for --net ", o.net);
   require_freeze_rule(record, o.freeze);
   if (o.augment.border != NyuBorder::keep && o.data.dataset != "nyu")
     fail(ErrorKind::usage, "--border ", o.augment.border == NyuBorder::crop ? "crop" : "zero-depth",
