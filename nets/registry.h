@@ -26,6 +26,7 @@ struct FreezeRule {
   std::vector<std::string> parts;
 };
 
+/// All that the programs know of a network.
 struct NetRecord {
   std::string name;  // as configurations have it
   std::function<std::unique_ptr<DepthNet>(const NetOptions&)> make;
@@ -38,6 +39,7 @@ struct NetRecord {
 void register_net(NetRecord);
 /// Throws ErrorKind::usage for an unknown name, and lists the known ones.
 const NetRecord& net_record(const std::string& name);
+/// In the order in which they were registered.
 std::vector<std::string> net_names();
 /// Of all networks, each once.
 std::vector<std::string> freeze_rule_names();

@@ -7,6 +7,7 @@ namespace md {
 /// Eight decoded frames of 640x480 through BTS's augmentation to 416x544, on one core.
 std::function<void()> augment_frames();
 
+/// What feeding a training step costs.
 struct DataTimes {
   double step_s = 0;         // of LT, 4x416x544, fed by the loader from 640x480 JPEGs on disk
   double waited_s = 0;       // of it, for the loader

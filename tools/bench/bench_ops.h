@@ -8,6 +8,7 @@
 
 namespace md {
 
+/// What one pass of an op took.
 struct OpTime {
   std::string network, op, shape;
   bool backward;
@@ -19,6 +20,7 @@ struct OpTime {
   double of_peak(const Peaks&) const;
 };
 
+/// All ops, and what the machine can do.
 struct OpTable {
   Peaks peaks;               // measured all along
   std::vector<OpTime> rows;  // by network, slowest first

@@ -22,6 +22,7 @@ struct Peaks {
 class PeakMeter {
  public:
   PeakMeter();
+  /// Measures once more, and keeps what is higher.
   void try_again();
   const Peaks& best() const { return best_; }
 

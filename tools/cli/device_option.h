@@ -7,6 +7,7 @@
 
 namespace md {
 
+/// What --device and --tf32 ask for.
 struct DeviceOptions {
   std::string name = "auto";  // "auto", "cpu", "cuda" or "cuda:N"
   bool tf32 = false;          // GPUs may round the factors of products to TF32

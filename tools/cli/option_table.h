@@ -40,6 +40,7 @@ class OptionTable {
   void add_choice(const std::string& name, Value& value, std::vector<std::pair<std::string, Value>> names,
                   const std::string& help);
 
+  /// Defines a flag for each row; --help shows the variables' values now as the defaults.
   void define(CLI::App&) const;
   /// The values as a config file that gives the same run. Throws ErrorKind::usage for text that would not come back.
   std::string toml() const;

@@ -39,6 +39,7 @@ class StagedFolder {
   StagedFolder(const StagedFolder&) = delete;
   StagedFolder& operator=(const StagedFolder&) = delete;
   const std::filesystem::path& path() const { return staging_; }
+  /// Gives the files their names, one by one. Throws ErrorKind::cannot_write.
   void publish();
 
  private:

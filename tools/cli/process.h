@@ -5,6 +5,7 @@
 
 namespace md {
 
+/// What is known of a process that has ended.
 struct Finished {
   int exit_code = 0;   // 128 + signal if one ended it
   std::string output;  // its stdout; stderr is shared with the parent

@@ -8,6 +8,8 @@
 
 namespace md {
 
+/// A message of protocol buffers, field by field, in the wire format (protobuf.dev/programming-guides/encoding).
+/// Each function adds a field and returns the message.
 class ProtoMessage {
  public:
   ProtoMessage& integer(std::uint32_t field, std::int64_t value);         // int32, int64, enum

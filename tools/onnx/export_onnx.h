@@ -10,12 +10,16 @@
 
 namespace md {
 
+/// What `mdeval export` is asked for.
 struct ExportCommand {
   std::string checkpoint, onnx;
   std::vector<i64> size = {};  // height, width
 };
 
+/// Defines the options of `mdeval export`.
 void add_export_options(CLI::App&, ExportCommand&);
+/// Writes the file, all or nothing. Throws ErrorKind::usage where an op has no ONNX form or no size is known,
+/// ErrorKind::cannot_write naming the file.
 Exit export_onnx(const ExportCommand&);
 
 /// The file for a network in evaluation mode, on the CPU, and images of one size: input `image` [1,3,H,W] (RGB,

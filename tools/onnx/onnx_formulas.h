@@ -18,6 +18,7 @@ struct OnnxResize {
 };
 std::string onnx_resize(OnnxGraph&, const std::string& x, const OnnxResize&);
 
+/// Swin's attention of one layer, layers/ops.h window_attention().
 struct OnnxWindowAttention {
   WindowSpec spec;
   Shape map;                    // [1,H,W,C], the result's
@@ -25,6 +26,7 @@ struct OnnxWindowAttention {
   std::string bias_name;
   Tensor bias_table;
 };
+/// Adds the nodes of the attention; the name of the result [1,H,W,C].
 std::string onnx_window_attention(OnnxGraph&, const OnnxWindowAttention&);
 
 /// logits [1,3,h,w] -> plane [1,4,h,w].

@@ -14,6 +14,7 @@
 
 namespace md {
 
+/// An op that a forward pass ran: its name and attributes as record() was told them, its result and inputs.
 struct TracedOp {
   std::string name;
   std::any attributes;

@@ -12,6 +12,7 @@
 
 namespace md {
 
+/// Where a run stands; with the weights and the optimiser all that is needed to go on.
 struct RunState {
   nlohmann::json config;
   std::uint64_t seed = 0;
@@ -44,6 +45,7 @@ class Checkpoint {
   RunState state_;
 };
 
+/// A network, and the run that trained it.
 struct LoadedNet {
   std::unique_ptr<DepthNet> net;  // in evaluation mode
   RunState state;

@@ -9,17 +9,22 @@
 
 namespace md::synth {
 
+/// The ray parameter of a ray that meets nothing.
 inline constexpr double kNothing = std::numeric_limits<double>::infinity();
 
+/// Points origin + t * direction, t >= 0.
 struct Ray {
   Vec3 origin, direction;
+  /// The point at parameter t.
   Vec3 at(double t) const { return origin + t * direction; }
 };
 
+/// An infinite plane.
 struct Plane {
   Vec3 point, normal;  // unit normal, towards the viewer
   Texture texture;
 };
+/// A sphere.
 struct Sphere {
   Vec3 centre;
   double radius_m;
@@ -42,14 +47,17 @@ double meet(const Plane&, const Ray&);
 double meet(const Sphere&, const Ray&);
 double meet(const Box&, const Ray&);
 
+/// Where a ray meets a surface.
 struct Hit {
   double t = kNothing;
   Vec3 point, normal;       // the normal looks outwards
   double u_m = 0, v_m = 0;  // along the surface
   const Texture* texture = nullptr;
+  /// True where it meets one.
   explicit operator bool() const { return t < kNothing; }
 };
 
+/// Surfaces and lights; lengths in metres.
 struct Scene {
   std::vector<Plane> planes;
   std::vector<Sphere> spheres;
@@ -58,6 +66,7 @@ struct Scene {
   double ambient = 0.3;
   Texture sky;  // what rays that meet nothing see
 
+  /// The surface that the ray meets first.
   Hit nearest(const Ray&) const;
   /// True if a box or sphere stands between the two points. Planes bound the scene: none stands between its points.
   bool blocked(const Vec3& from, const Vec3& to) const;

@@ -8,8 +8,10 @@
 
 namespace md::synth {
 
+/// How a surface is painted.
 enum class Pattern : std::uint8_t { plain, checks, stripes, bricks, dots, grain, windows };
 
+/// A pattern in two colours, with noise.
 struct Texture {
   Pattern pattern = Pattern::plain;
   Vec3 base = {0.5, 0.5, 0.5}, accent = {0.2, 0.2, 0.2};  // linear RGB, 0..1

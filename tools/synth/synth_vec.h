@@ -5,6 +5,7 @@
 
 namespace md::synth {
 
+/// Three coordinates, or linear red, green and blue.
 struct Vec3 {
   double x = 0, y = 0, z = 0;
 
@@ -14,6 +15,7 @@ struct Vec3 {
   friend Vec3 operator*(double s, const Vec3& a) { return {s * a.x, s * a.y, s * a.z}; }
 };
 
+/// a . b, a x b, |a|, a / |a|, and the point that lies t of the way from a to b.
 inline double dot(const Vec3& a, const Vec3& b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
 inline Vec3 cross(const Vec3& a, const Vec3& b) {
   return {a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x};

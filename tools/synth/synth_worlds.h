@@ -5,6 +5,7 @@
 
 namespace md::synth {
 
+/// An indoor scene (NYU) or an outdoor one (KITTI).
 enum class WorldKind : std::uint8_t { room, street };
 
 /// Frames that one world gives; a training and a test list never share a world.
@@ -17,6 +18,7 @@ struct Pose {
 /// Looks along `yaw` (about the vertical, 0 = +z, towards +x) and `pitch` (up is positive), radians.
 Pose look(const Vec3& position, double yaw, double pitch);
 
+/// A scene of which frames are taken.
 struct World {
   WorldKind kind;
   std::uint64_t seed, number;
@@ -24,6 +26,7 @@ struct World {
   Scene scene;
 };
 
+/// The world of a kind, a function of its numbers alone.
 World make_room(std::uint64_t seed, std::uint64_t number);
 World make_street(std::uint64_t seed, std::uint64_t number);
 World make_world(WorldKind, std::uint64_t seed, std::uint64_t number);

@@ -8,6 +8,7 @@
 
 namespace md {
 
+/// What `mdtrain check-data` is asked for.
 struct CheckDataCommand {
   std::vector<std::string> lists;  // of one data root; a picture that is in two of them is bad
   std::string bad = "bad.tsv";

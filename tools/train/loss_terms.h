@@ -18,6 +18,7 @@ struct LossInput {
   std::vector<std::string>& notes;  // what the user should hear, once
 };
 
+/// One summand of the loss.
 struct LossTerm {
   std::string name;                              // the key in metrics.jsonl
   std::function<Tensor(const LossInput&)> loss;  // scalar [], its weight included; differentiable in maps

@@ -18,6 +18,7 @@ namespace md {
 inline constexpr int kMostEpochs = 1'000'000;
 inline constexpr i64 kMostSteps = 1'000'000'000'000;
 
+/// Which parameters the weight decay is for.
 enum class DecayOn : std::uint8_t { all, encoder };
 
 /// Unless said otherwise the values of the paper for LT on NYU (tools/configs/nyu_lt_metricdepth_paper.toml).

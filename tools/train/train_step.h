@@ -14,6 +14,7 @@
 
 namespace md {
 
+/// What a step did.
 struct StepLosses {
   struct Part {
     std::string name;  // of a LossTerm
@@ -24,6 +25,7 @@ struct StepLosses {
   double lr = 0;
   std::vector<std::string> notes;  // what the user should hear, once
   std::string not_finite;          // "loss" or "gradient of PARAMETER": nothing was updated; empty: all is well
+                                   /// True where nothing was updated.
   bool skipped() const { return !not_finite.empty(); }
   double part(const std::string& name) const;  // 0 where there is no such term
 };
