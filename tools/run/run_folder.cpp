@@ -24,6 +24,8 @@ namespace {
 
 constexpr int kStepDigits = 9;
 constexpr const char* kMetrics = "metrics.jsonl";
+constexpr const char* kLast = "last.safetensors";
+constexpr const char* kBest = "best.safetensors";
 constexpr const char* kEvents = "events.out.tfevents.mdtrain";  // TensorBoard knows them by "tfevents"
 
 double unix_time_s() {
@@ -109,6 +111,9 @@ RunFolder::~RunFolder() {
   for (const char* name : {kMetrics, kEvents, "config.toml", "lock"}) fs::remove(file(name), ignored);
 }
 
+std::string RunFolder::last() const { return file(kLast); }
+std::string RunFolder::best() const { return file(kBest); }
+
 void RunFolder::write_config(const std::string& toml) {
   write_file_durably(file("config.toml"), toml);
   open_logs();
@@ -161,7 +166,7 @@ void RunFolder::rewind(i64 step, i64 evaluated) {
 
 void RunFolder::keep_last(i64 step, int keep) const {
   if (keep <= 1) return;
-  const std::string last = file("last.safetensors"), named = file(step_name(step));
+  const std::string last = this->last(), named = file(step_name(step));
   std::error_code error;
   fs::remove(named, error);
   fs::create_hard_link(last, named, error);  // last is replaced by renaming: the link keeps what it is now
@@ -173,7 +178,7 @@ void RunFolder::keep_last(i64 step, int keep) const {
 
 std::vector<std::string> checkpoints(const std::string& run) {
   std::vector<std::string> found;
-  const fs::path last = fs::path(run) / "last.safetensors";
+  const fs::path last = fs::path(run) / kLast;
   std::error_code ignored;
   if (fs::exists(last, ignored)) found.push_back(last.string());
   for (const fs::path& file : files_from_last(run, "step-")) found.push_back(file.string());

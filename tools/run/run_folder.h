@@ -48,9 +48,12 @@ class RunFolder {
   void rewind(i64 step, i64 evaluated);
   /// Keeps last.safetensors also under its step's name, until `keep` later ones have come.
   void keep_last(i64 step, int keep) const;
-  std::string file(const std::string& name) const { return (folder_.path() / name).string(); }
+  /// The files of the newest checkpoint, and of the one with the best evaluation.
+  std::string last() const;
+  std::string best() const;
 
  private:
+  std::string file(const std::string& name) const { return (folder_.path() / name).string(); }
   void open_logs();
 
   OutputFolder folder_;

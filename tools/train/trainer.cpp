@@ -282,7 +282,7 @@ class Trainer {
   /// To the last checkpoint, which no skipped step precedes, and on from there with smaller updates; once in a run.
   void go_back() {
     const i64 reached = state_.step, skipped = state_.skipped;
-    go_on_from(Checkpoint(run_->file("last.safetensors")));
+    go_on_from(Checkpoint(run_->last()));
     state_.skipped = skipped;
     state_.lr_factor = kSlowerAfterGoingBack;
     skipped_in_a_row_ = 0;
@@ -328,7 +328,7 @@ class Trainer {
     if (state_.best.is_null() || last_->mean.abs_rel < state_.best["abs_rel"].get<double>()) {
       state_.best = record;
       state_.best["step"] = state_.step;
-      save_checkpoint(run_->file("best.safetensors"), *net_, step_.optimizer(), state_);
+      save_checkpoint(run_->best(), *net_, step_.optimizer(), state_);
     }
     return true;
   }
@@ -336,14 +336,14 @@ class Trainer {
   void save_last() {
     saving_is_due_ = false;
     run_->sync_logs();
-    save_checkpoint(run_->file("last.safetensors"), *net_, step_.optimizer(), state_);
+    save_checkpoint(run_->last(), *net_, step_.optimizer(), state_);
     run_->keep_last(state_.step, options_.keep);
   }
 
   /// In a row of skipped steps nothing is saved: the next run makes them again from the checkpoint before, as this one
   /// would go back to it.
   Exit stop() {
-    const std::string file = run_->file("last.safetensors"), after = cat(" after step ", state_.step);
+    const std::string file = run_->last(), after = cat(" after step ", state_.step);
     if (skipped_in_a_row_ == 0) save_last();
     warn(cat("stopped by signal ", int(stop_signal), after,
              skipped_in_a_row_ == 0 ? "; saved " + file : ", a skipped one; the last checkpoint stays"));
