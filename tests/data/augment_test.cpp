@@ -10,7 +10,7 @@
 
 #include "data/rotation.h"
 #include "engine/safetensors.h"
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 #include "tests/kit/testing.h"
 
 namespace md {

@@ -2,7 +2,7 @@
 // way in which a pair can be wrong.
 #include "data/dataset.h"
 
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 
 namespace md {
 namespace {

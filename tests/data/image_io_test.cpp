@@ -10,7 +10,7 @@
 #include <memory>
 
 #include "data/codecs.h"
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 
 namespace md {
 namespace {

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "data/kitti.h"
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 #include "tests/kit/testing.h"
 
 namespace md {

@@ -1,5 +1,6 @@
 // The loader: what it yields depends on the seed alone, never on the threads; errors arrive where they belong; it can
 // be left at any moment. Also under ThreadSanitizer (preset cpu-tsan).
+// Labels: threads
 #include "data/loader.h"
 
 #include <pthread.h>
@@ -11,7 +12,7 @@
 #include <set>
 
 #include "data/prefetch.h"
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 
 namespace md {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 #include "tests/kit/testing.h"
 
 namespace md {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <set>
 
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 
 namespace md {
 namespace {

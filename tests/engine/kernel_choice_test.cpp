@@ -1,5 +1,6 @@
 // Which set of the own CPU kernels a program takes: engine/cpu/kernel_choice.cpp, as mdtrain's user sees it. What a
 // native program has is "native" alone; a portable one has several.
+// Labels: portable
 #include <gtest/gtest.h>
 
 #include <regex>

@@ -1,4 +1,5 @@
 // The caching pool: freed blocks come back, the system is asked only when no block fits, and threads may share it.
+// Labels: threads
 #include "engine/pool.h"
 
 #include <gtest/gtest.h>

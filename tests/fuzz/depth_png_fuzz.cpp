@@ -2,7 +2,7 @@
 // and every format that is not for depth.
 #include "data/codecs.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/kit/test_images.h"
+#include "tests/data/test_images.h"
 
 namespace md::test {
 

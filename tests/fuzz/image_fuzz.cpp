@@ -4,7 +4,7 @@
 
 #include "data/codecs.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/kit/test_images.h"
+#include "tests/data/test_images.h"
 #ifdef MD_WITH_LIBJPEG
 #include <jpeglib.h>
 #endif

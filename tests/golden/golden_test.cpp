@@ -1,6 +1,7 @@
 // Holds the engine against every file under tests/goldens, or MD_GOLDENS=DIR. One line a case on stdout: "pass NAME"
 // ("pass NAME (1 ulp)": gradients matched with the image a rounding off, golden_networks.cpp), "FAIL NAME" or "pending
 // NAME" (known, but part of a later network). An unknown op fails.
+// Labels: golden
 #include "tests/golden/golden.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
 // Networks on a GPU: their depth is the CPU's, a steady state asks for nothing, and every run gives the same bits.
+// Labels: gpu
 #include <gtest/gtest.h>
 
 #include "engine/autograd.h"

@@ -1,5 +1,6 @@
 // LT with MetricDepth trained on a GPU: every step equals the CPU's. (golden_test holds the same steps against
 // PyTorch.)
+// Labels: gpu
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // Pointwise nonlinearities: y = f(x), so dx = dy * f'(x). Where f has a kink, f' is whatever PyTorch takes there.
+// Labels: devices
 #include <algorithm>
 #include <cmath>
 #include <limits>

@@ -1,5 +1,6 @@
 // Adaptive average pooling: output (i,j) is the mean over rows [floor(i H/h), ceil((i+1) H/h)) and columns likewise.
 // Where h does not divide H the bins overlap; where h > H they repeat.
+// Labels: devices
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
 

@@ -3,6 +3,7 @@
 // In training mean and var are the batch's own (var divided by M), so they move when x moves:
 //     dx = weight * r * (dy - mean(dy) - xhat * mean(dy * xhat)),   dweight = sum(dy * xhat),   dbias = sum(dy)
 // In evaluation they are constants, the running statistics: dx = weight * r * dy.
+// Labels: devices
 #include <cmath>
 
 #include "layers/ops.h"

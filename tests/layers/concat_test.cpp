@@ -1,5 +1,6 @@
 // Concatenation along the channels: a pixel of the result is the pixels of the parts one after the other, and its
 // gradient is cut at the same places.
+// Labels: devices
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
 

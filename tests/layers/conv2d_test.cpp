@@ -4,6 +4,7 @@
 // (zero outside of the image), and every output channel o of a group takes every input channel i of that group with a
 // weight of its own. Each such triple gives one product, y += x * w, and because y is a sum of products, its gradients
 // are the same list read from the other two sides: dx += dy * w and dw += dy * x.
+// Labels: devices cudnn
 #include <cmath>
 #include <limits>
 

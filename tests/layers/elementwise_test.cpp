@@ -1,5 +1,6 @@
 // a + b, a * b and x times a number, element by element: dy flows to both sides of a sum, and through a product with
 // the other factor.
+// Labels: devices
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
 

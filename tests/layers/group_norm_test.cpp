@@ -1,4 +1,5 @@
 // Group norm: the channels of an image are cut into groups, each normalised over its channels and all pixels.
+// Labels: devices
 #include <cmath>
 
 #include "layers/ops.h"

@@ -1,4 +1,5 @@
 // A row divided by its length: y = x / max(|x|, eps). Its length is then one, so only what dy has across y matters.
+// Labels: devices
 #include <cmath>
 
 #include "layers/ops.h"

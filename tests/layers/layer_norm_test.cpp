@@ -1,5 +1,6 @@
 // Layer norm: every row is normalised by its own mean and variance, then scaled and shifted per channel. What a row's
 // mean and variance take away, the gradient has no component along.
+// Labels: devices
 #include <cmath>
 
 #include "layers/ops.h"

@@ -1,4 +1,5 @@
 // The linear map of the last axis: y[r,o] = bias[o] + sum over i of x[r,i] * w[o,i], the same for every row r.
+// Labels: devices
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
 

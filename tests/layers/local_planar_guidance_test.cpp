@@ -1,5 +1,6 @@
 // Local planar guidance: each coarse pixel is a plane n . p = n4 with unit normal n, seen by the r x r pixels of its
 // cell. The pixel at (u,v) looks along (u,v,1) and meets the plane at depth n4 / (n1 u + n2 v + n3).
+// Labels: devices
 #include <algorithm>
 #include <cmath>
 

@@ -1,5 +1,6 @@
 // Max pooling: output (oy,ox) is the largest pixel of the window whose corner stands at (oy,ox) * stride - pad, and
 // that pixel alone gets its gradient. Pixels outside the image do not take part: they are less than anything.
+// Labels: devices
 #include <cmath>
 #include <limits>
 

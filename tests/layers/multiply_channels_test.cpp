@@ -1,5 +1,6 @@
 // The gate of squeeze-and-excitation, y[n,h,w,c] = x[n,h,w,c] * s[n,c]: every pixel of an image shares one factor per
 // channel, so the gradient of that factor sums over the pixels.
+// Labels: devices
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
 

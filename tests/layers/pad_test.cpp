@@ -1,6 +1,7 @@
 // Padding at the bottom and right by reflection: behind the last row H-1 come H-2, H-3, ... (the edge row itself is not
 // repeated). A side shorter than its padding has nothing to reflect; the edge row is repeated instead. The gradient of
 // a pixel sums over all of its copies. Padding by zeros copies nothing. Cropping keeps the top left.
+// Labels: devices
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
 

@@ -1,4 +1,5 @@
 // Channels to pixels and pixels to channels: every value moves, none changes.
+// Labels: devices
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
 

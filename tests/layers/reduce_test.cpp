@@ -1,4 +1,5 @@
 // Sum and mean over everything: each element gets the one upstream gradient, for the mean divided by their number.
+// Labels: devices
 #include <cmath>
 #include <limits>
 

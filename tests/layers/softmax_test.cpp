@@ -1,4 +1,5 @@
 // Softmax: positive numbers that sum to 1 along the last axis; adding a constant to a row changes nothing.
+// Labels: devices
 #include <cmath>
 
 #include "layers/ops.h"

@@ -1,4 +1,5 @@
 // Stochastic depth: a sample survives whole or not at all, and the expectation stays what it was.
+// Labels: devices
 #include <cmath>
 
 #include "layers/ops.h"

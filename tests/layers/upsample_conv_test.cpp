@@ -1,5 +1,6 @@
 // A convolution of a map enlarged by two: y = conv2d(upsample_nearest(x, 2), w), pad 1. That composition is the
 // definition; the op must equal it without ever making the enlarged map.
+// Labels: devices cudnn
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
 

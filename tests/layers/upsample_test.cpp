@@ -3,6 +3,7 @@
 //     y = oy (H-1)/(h-1)         align:      pixels are points, corners coincide
 // and bilinear takes the two rows around y, and the two columns around x, with weights 1-f and f, f the fraction.
 // Nearest takes row floor(oy H/h).
+// Labels: devices
 #include <algorithm>
 #include <cmath>
 

@@ -1,5 +1,6 @@
 // Window attention as its published steps, one after the other: pad the map to whole windows, roll it, cut it into
 // windows, attend inside each, put the windows back, roll back, cut the padding off.
+// Labels: devices
 #include <cmath>
 #include <limits>
 

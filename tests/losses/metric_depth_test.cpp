@@ -1,4 +1,5 @@
 // MetricDepth: pairs found by depth, pulled together or pushed a margin apart in feature space.
+// Labels: devices
 #include "losses/metric_depth.h"
 
 #include <omp.h>

@@ -1,10 +1,11 @@
 // silog: d = ln(depth) - ln(target) over measured pixels, loss = 10 sqrt(mean d^2 - 0.85 mean(d)^2).
+// Labels: devices
 #include "losses/silog.h"
 
 #include <cmath>
 #include <limits>
 
-#include "tests/kit/testing.h"
+#include "tests/kit/host_map.h"
 
 namespace md::test {
 namespace {
@@ -117,6 +118,25 @@ TEST(Silog, RefusesShapesThatDiffer) {
   EXPECT_THROW(silog(Tensor::zeros({1, 2, 3, 1}), Tensor::zeros({1, 3, 2}), {}), Error);
   EXPECT_THROW(silog(Tensor::zeros({1, 2, 0, 1}), Tensor::zeros({1, 2, 0}), {}), Error);
   EXPECT_THROW(silog(Tensor::zeros({1, 2, 3, 2}), Tensor::zeros({1, 2, 3}), {}), Error);
+}
+
+TEST(Silog, RefusesWhatWasWrittenSinceItWasSaved) {
+  const Tensor target = Tensor::full({1, 3, 4}, 1.5F), depth = depths({1, 3, 4}, 7, {}).requires_grad_();
+  for (const Tensor& changed : {depth, target}) {
+    const Tensor loss = silog(depth, target, {});
+    changed.copy_from(changed.clone());
+    const std::string error = error_of([&] { loss.backward(); });
+    EXPECT_TRUE(error.starts_with("silog")) << error;
+    EXPECT_NE(error.find("modified by an inplace operation"), std::string::npos) << error;
+  }
+}
+
+/// Can only crash: dropped without a backward, a long chain's destructors must not overflow the stack.
+TEST(Silog, FreesLongChains) {
+  const Tensor target = Tensor::full({1, 1, 1}, 1.F);
+  Tensor loss = Tensor::full({1, 1, 1, 1}, 2.F).requires_grad_();
+  for (int i = 0; i < 30000; ++i) loss = silog(loss, target, {}).reshape({1, 1, 1, 1});
+  EXPECT_TRUE(loss.requires_grad());
 }
 
 }  // namespace

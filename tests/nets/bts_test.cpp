@@ -1,6 +1,6 @@
-// BTS: what a reimplementation of the official code gets wrong, one test for each trap; its initialisation, its
-// freezing rules, and what happens where local planar guidance has no bounds. That the numbers equal PyTorch's is the
-// golden tests' business (networks/bts_*, layers/bts_*, layers/lpg_*).
+// BTS: what a reimplementation of the official code gets wrong, one test for each trap; its initialisation, and
+// its freezing rules. That the numbers equal PyTorch's is the golden tests' business (networks/bts_*, layers/bts_*,
+// layers/lpg_*).
 #include "nets/bts.h"
 
 #include <gtest/gtest.h>
@@ -13,67 +13,19 @@
 
 #include "engine/autograd.h"
 #include "engine/safetensors.h"
-#include "losses/silog.h"
 #include "nets/registry.h"
 #include "tests/kit/host_map.h"
-#include "tests/kit/testing.h"
-#include "tools/train/train_step.h"
+#include "tests/nets/bts_fixture.h"
 
 namespace md {
 namespace {
 
+using test::BtsTest;
 using test::close;
+using test::frozen;
 using test::HostMap;
 using test::random_tensor;
-
-using Watched = std::map<std::string, Tensor>;
-
-StepLosses run(TrainStep& step, const Batch& batch, i64 k) {
-  step.begin(batch, k);
-  return step.finish();
-}
-
-/// One network for all tests: each starts from its first state and may load another.
-class BtsTest : public testing::Test {
- protected:
-  void SetUp() override {
-    net().load(start());
-    net().eval();
-    for (const Module::Entry& p : net().parameters()) {
-      p.tensor.requires_grad_();
-      p.tensor.zero_grad();
-    }
-  }
-  static Bts& net() {
-    static Bts net({.max_depth_m = 10.F, .seed = 3}, 50);
-    return net;
-  }
-  static const State& start() {
-    static const State state = net().state();
-    return state;
-  }
-  static Tensor image(i64 n = 1) { return random_tensor({n, 64, 96, 3}, 5, -2, 2); }
-
-  /// Every watched map of a forward pass without a tape.
-  static Watched watched(const Tensor& image, Bts::Maps* maps = nullptr) {
-    const NoGrad off;
-    Watched seen;
-    const Bts::Maps out = net().run(image, {}, [&](const std::string& name, const Tensor& map) { seen[name] = map; });
-    if (maps != nullptr) *maps = out;
-    return seen;
-  }
-  /// `weight` [O,I,k,k] with a single 1: output `out` copies input `in`.
-  static void copy_channel(State& state, const std::string& name, i64 out, i64 in) {
-    const Tensor w = Tensor::zeros(state.at(name).shape());
-    const i64 I = w.dim(1), k = w.dim(2);
-    w.data()[((out * I + in) * k + k / 2) * k + k / 2] = 1.F;
-    state[name] = w;
-  }
-  static void set(State& state, const std::string& name, float value) {
-    state[name] = Tensor::full(state.at(name).shape(), value);
-  }
-  static Tensor channel(const Tensor& map, i64 c) { return slice_channels(map, c, c + 1); }
-};
+using test::Watched;
 
 // ---- structure
 
@@ -339,14 +291,6 @@ TEST_F(BtsTest, ResNet101HasItsBlocks) {
 
 // ---- freezing
 
-std::set<std::string> frozen(const Module& net) {
-  std::set<std::string> names;
-  for (const Module::Entry& p : net.parameters()) {
-    if (!p.tensor.requires_grad()) names.insert(p.name);
-  }
-  return names;
-}
-
 TEST_F(BtsTest, FreezesTheStemAndTheNormsButNotThoseOfShortcuts) {
   freeze_encoder(net(), net_record("bts"), "none");
   EXPECT_TRUE(frozen(net()).empty());
@@ -373,114 +317,6 @@ TEST_F(BtsTest, FreezesTheFirstBlocksOnRequest) {
   EXPECT_TRUE(frozen(net()).contains("encoder.base_model.layer1.1.conv3.weight"));
   EXPECT_FALSE(frozen(net()).contains("encoder.base_model.layer1.2.conv1.weight"));
   EXPECT_ERROR(freeze_encoder(*make_net("lt", {}), net_record("lt"), "stem"), "network 'lt' has no rule 'stem'");
-}
-
-// ---- training
-
-TrainOptions training_options() {
-  TrainOptions o;
-  o.net = "bts";
-  o.adam = {.eps = 1e-3};
-  o.weight_decay = 0.01F;
-  o.decay_on = DecayOn::encoder;
-  o.freeze = "stem";
-  o.silog.min_depth_m = 0.1F;
-  return o;
-}
-
-Batch batch_of_two() {
-  Batch batch;
-  batch.image = random_tensor({2, 64, 96, 3}, 5, -2, 2);
-  batch.depth_m = random_tensor({2, 64, 96}, 6, 0.5F, 9);
-  return batch;
-}
-
-TEST_F(BtsTest, FrozenPartsStayButTheirStatisticsMove) {
-  const TrainOptions options = training_options();
-  TrainStep step(options, net(), 10);
-  const StepLosses losses = run(step, batch_of_two(), 0);
-  ASSERT_FALSE(losses.skipped());
-  const State after = net().state();
-  const auto moved = [&](const std::string& name) { return !close(after.at(name), start().at(name), 0); };
-  const std::string resnet = "encoder.base_model.";
-  for (const std::string& name : frozen(net())) EXPECT_FALSE(moved(name)) << name;
-  EXPECT_FALSE(moved(resnet + "fc.weight"));  // no gradient, so no decay either
-  for (const char* name : {"bn1.running_mean", "layer3.4.bn2.running_var", "layer1.0.conv1.weight"}) {
-    EXPECT_TRUE(moved(resnet + name)) << name;
-  }
-  EXPECT_TRUE(moved("decoder.get_depth.0.weight"));
-}
-
-TEST_F(BtsTest, DecayIsForTheEncoderAlone) {
-  // With next to no step left for Adam (eps), only decay moves a weight: by 1 - lr * decay.
-  TrainOptions options = training_options();
-  options.adam.eps = 1e20;
-  options.lr = 1;
-  TrainStep step(options, net(), 10);
-  ASSERT_FALSE(run(step, batch_of_two(), 0).skipped());
-  const State after = net().state();
-  const auto factor = [&](const std::string& name) {
-    return after.at(name).to_host()[5] / start().at(name).to_host()[5];
-  };
-  EXPECT_FLOAT_EQ(factor("encoder.base_model.layer1.0.conv1.weight"), 0.99F);
-  EXPECT_FLOAT_EQ(factor("decoder.conv3.0.weight"), 1.F);
-}
-
-TEST_F(BtsTest, StatisticsCanBeFrozenToo) {
-  TrainOptions options = training_options();
-  options.freeze = "none";
-  options.freeze_statistics = true;
-  TrainStep step(options, net(), 10);
-  for (int k = 0; k < 2; ++k) {
-    ASSERT_FALSE(run(step, batch_of_two(), k).skipped());
-    net().train();  // as an evaluation in between leaves it
-  }
-  const State after = net().state();
-  for (const Module::Entry& b : net().buffers()) {
-    if (b.tensor.dtype() != DType::f32) continue;  // num_batches_tracked
-    EXPECT_TRUE(close(after.at(b.name), start().at(b.name), 0)) << b.name;
-  }
-  EXPECT_FALSE(close(after.at("encoder.base_model.bn1.weight"), start().at("encoder.base_model.bn1.weight"), 0));
-}
-
-// For r = 8 the guidance denominator passes 0 and reaches -0.036. Planes that lean as far as they can, along the
-// diagonal: theta -> pi/3, phi = 2 pi 5/8. Depth is then negative in one corner of each cell and huge beside it. The
-// loss stays finite or the step is skipped, and no weight becomes NaN.
-TEST_F(BtsTest, UnboundedGuidanceNeverSpoilsAWeight) {
-  State state = start();
-  const std::string plane = "decoder.reduc8x8.reduc.plane_params.weight";
-  // An ELU that never leaves -1 gives the plane parameters constants: inter_16_8 maps everything to channels below -20.
-  const Tensor w = Tensor::zeros(state.at(plane).shape());  // [3,8,1,1]
-  for (i64 c = 0; c < 8; ++c) {
-    w.data()[c] = -50.F / 8;                   // theta: sigmoid(50)
-    w.data()[8 + c] = -std::log(5 / 3.F) / 8;  // phi: sigmoid = 5/8
-  }
-  state[plane] = w;
-  const std::string before = "decoder.reduc8x8.reduc.inter_16_8.0.weight";
-  state[before] = scale(Tensor::full(state.at(before).shape(), 1.F), -1e4F);
-  set(state, "decoder.reduc8x8.reduc.inter_32_16.0.weight", 1.F);
-  set(state, "decoder.reduc8x8.reduc.inter_64_32.0.weight", 1.F);
-  set(state, "decoder.reduc8x8.reduc.inter_128_64.0.weight", 1.F);
-  set(state, "decoder.reduc8x8.reduc.inter_128_128.0.weight", 1.F);
-  set(state, "decoder.daspp_conv.0.weight", 1.F);
-  net().load(state);
-  Bts::Maps maps;
-  watched(image(), &maps);
-  float least = 0, largest = 0;
-  for (const float d : maps.depth_8x8_scaled.to_host()) least = std::min(least, d), largest = std::max(largest, d);
-  ASSERT_LT(least, -1.F) << "the net is not where this test wants it";
-  ASSERT_GT(largest, 1.F);
-
-  const TrainOptions options = training_options();
-  TrainStep step(options, net(), 10);
-  for (int k = 0; k < 3; ++k) {
-    const StepLosses losses = run(step, batch_of_two(), k);
-    EXPECT_TRUE(losses.skipped() || std::isfinite(losses.total));
-  }
-  for (const auto& [name, tensor] : net().state()) {
-    if (tensor.dtype() != DType::f32) continue;
-    for (const float v : tensor.to_host()) ASSERT_TRUE(std::isfinite(v)) << name;
-  }
 }
 
 }  // namespace

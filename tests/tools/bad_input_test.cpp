@@ -1,5 +1,6 @@
 // Every kind of bad input, given to the programs as a user would: one line that names the culprit, the exit code that
 // engine/check.h promises, no result on stdout, every file and folder as before, and no waiting.
+// Labels: tool
 #include <sys/stat.h>
 
 #include <map>
@@ -7,7 +8,7 @@
 
 #include "engine/safetensors.h"
 #include "nets/registry.h"
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 #include "tests/kit/run_tool.h"
 #include "tools/run/checkpoint.h"
 

@@ -1,7 +1,8 @@
 // mdtrain check-data as a user runs it: what it says of good lists, and that it finds what is bad in them.
+// Labels: tool
 #include <sstream>
 
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 #include "tests/kit/run_tool.h"
 
 namespace md::test {

@@ -1,8 +1,9 @@
 // mdeval compare as a user runs it, on results made here.
+// Labels: tool
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 #include "tests/kit/run_tool.h"
 #include "tools/eval/results.h"
 

@@ -1,5 +1,6 @@
 // What shows only after a while: training started and stopped again and again, and memory and open files over many
 // steps. `tools/check --full` asks for more of both than fits a quick suite (MD_CYCLES, MD_STEPS).
+// Labels: tool
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 // mdeval export: the file's structure, read back by the definition of its format. That ONNX Runtime computes the same
 // depth from it is exchange_test.py's business.
+// Labels: tool
 #include "tools/onnx/export_onnx.h"
 
 #include <gtest/gtest.h>
@@ -12,7 +13,7 @@
 #include "engine/autograd.h"
 #include "layers/ops.h"
 #include "nets/registry.h"
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 #include "tests/kit/protobuf_fields.h"
 #include "tests/kit/run_tool.h"
 #include "tools/run/checkpoint.h"

@@ -7,7 +7,7 @@
 
 #include "engine/safetensors.h"
 #include "nets/registry.h"
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 
 namespace md::test {
 namespace {

@@ -1,8 +1,9 @@
 // mdbench as a user runs it, with a python3 that only pretends: how the peer is installed, and what is reported of it.
+// Labels: tool
 #include <nlohmann/json.hpp>
 
 #include "engine/backend.h"
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 #include "tests/kit/run_tool.h"
 #include "tools/bench/bench_against.h"
 

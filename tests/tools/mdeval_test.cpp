@@ -1,10 +1,11 @@
 // mdeval on a checkpoint as a user runs it, on tiny synthetic frames: what it prints and writes. Other programs'
 // predictions: predictions_test; two results: compare_test; bad input: bad_input_test.
+// Labels: tool
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "nets/registry.h"
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 #include "tests/kit/run_tool.h"
 #include "tools/eval/results.h"
 #include "tools/run/checkpoint.h"

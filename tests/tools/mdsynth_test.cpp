@@ -1,11 +1,12 @@
 // mdsynth as a user runs it: the layouts, the lists, what the readers make of them, determinism, and refusals.
+// Labels: tool
 #include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <set>
 
 #include "data/dataset.h"
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 #include "tests/kit/run_tool.h"
 
 namespace md::test {

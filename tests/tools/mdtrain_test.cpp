@@ -1,5 +1,6 @@
 // mdtrain as a user runs it, on a handful of synthetic frames: what a run leaves behind, what fixes its numbers, what
 // it refuses, how it stops.
+// Labels: tool
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // mdeval predict: every file that it writes holds the network's own depth, and bad images are named.
+// Labels: tool
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -9,7 +10,7 @@
 #include "data/score.h"
 #include "engine/autograd.h"
 #include "nets/registry.h"
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 #include "tests/kit/run_tool.h"
 #include "tools/run/checkpoint.h"
 

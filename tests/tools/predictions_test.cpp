@@ -1,8 +1,9 @@
 // mdeval --predictions as a user runs it: the depth maps of any program, scored as a checkpoint's are, or refused.
+// Labels: tool
 #include <nlohmann/json.hpp>
 
 #include "data/npy.h"
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 #include "tests/kit/run_tool.h"
 #include "tests/kit/testing.h"
 #include "tools/eval/evaluate.h"

@@ -1,5 +1,6 @@
 // Real frames of NYU Depth V2 and KITTI, which are not part of the repository: every frame of the lists decodes, and
 // the sums of raw depth equal those that another decoder found.
+// Labels: real
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // A run that stops, however it stops, and goes on: losses and weights are those of the run that was never stopped.
+// Labels: tool
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 

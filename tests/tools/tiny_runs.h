@@ -1,6 +1,6 @@
 // Training runs of a second, as mdtrain makes them, but in this process.
 #pragma once
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 #include "tools/train/trainer.h"
 
 namespace md::test {

@@ -1,4 +1,4 @@
-// What the tests of data/ share: a folder of their own, files as bytes, and errors as values.
+// A folder of the test's own, files as bytes, and errors as values.
 #pragma once
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -13,17 +13,16 @@
 
 #include "engine/check.h"
 #include "tests/kit/caught.h"
-#include "tests/kit/test_images.h"
 
 namespace md::test {
 
 /// A folder that lives as long as the test; it may run in two programs at once (tests/cuda).
-class DataFolder : public ::testing::Test {
+class TestFolder : public ::testing::Test {
  protected:
-  DataFolder() : folder_(std::filesystem::path(::testing::TempDir()) / test_name()) {
+  TestFolder() : folder_(std::filesystem::path(::testing::TempDir()) / test_name()) {
     std::filesystem::create_directories(folder_);
   }
-  ~DataFolder() override { std::filesystem::remove_all(folder_); }
+  ~TestFolder() override { std::filesystem::remove_all(folder_); }
 
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
   std::string write(const std::string& name, std::string_view bytes) const {
@@ -41,7 +40,7 @@ class DataFolder : public ::testing::Test {
  private:
   static std::string test_name() {
     const ::testing::TestInfo& test = *::testing::UnitTest::GetInstance()->current_test_info();
-    std::string name = cat("data_", test.test_suite_name(), "_", test.name(), "_", getpid());
+    std::string name = cat("test_", test.test_suite_name(), "_", test.name(), "_", getpid());
     std::replace(name.begin(), name.end(), '/', '_');  // of parameterised tests
     return name;
   }

@@ -1,0 +1,35 @@
+// --device: which names there are, and what each chooses.
+#include "tools/cli/device_option.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/backend.h"
+
+namespace md {
+namespace {
+
+TEST(DeviceOption, NamesAreChecked) {
+  for (const char* good : {"auto", "cpu", "cuda", "cuda:0", "cuda:12"}) EXPECT_EQ(is_device_name(good), "") << good;
+  for (const char* bad : {"", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1234", "CPU"})
+    EXPECT_NE(is_device_name(bad), "") << bad;
+}
+
+TEST(DeviceOption, AutoIsAGpuOrTheCpu) {
+  EXPECT_EQ(choose_device({.name = "cpu"}).kind, Device::cpu);
+  EXPECT_EQ(choose_device({}).kind, cuda_device_names().empty() ? Device::cpu : Device::cuda);
+}
+
+TEST(DeviceOption, CudaWithoutAGpuSaysWhyInOneLine) {
+  if (!cuda_device_names().empty()) GTEST_SKIP() << "this machine has a GPU";
+  try {
+    choose_device({.name = "cuda"});
+    FAIL() << "there is no GPU, but no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::no_device);
+    EXPECT_EQ(std::string(error.what()).find("device cuda"), 0U) << error.what();
+    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace md
