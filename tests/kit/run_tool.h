@@ -2,23 +2,15 @@
 #pragma once
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <spawn.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
-#include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "tests/kit/testing.h"
-
-extern char** environ;
+#include "tests/kit/process.h"
 
 namespace md::test {
 
@@ -26,16 +18,6 @@ struct ToolRun {
   int code = -1;  // exit status; 128 + signal where one ended it
   std::string out, err;
 };
-
-/// Waits for the child, and kills it after `limit_s` seconds: nothing that a test runs may hang.
-inline int exit_code_of(pid_t child, int limit_s) {
-  int status = 0;
-  for (int left_ms = limit_s * 1000; waitpid(child, &status, WNOHANG) == 0; left_ms -= 2) {
-    if (left_ms == 0) kill(child, SIGKILL);
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
 
 struct ToolPlace {
   std::string folder = {};  // where it runs, instead of the test's own
@@ -67,43 +49,26 @@ class Terminal {
   int ours_, theirs_ = -1;
 };
 
+inline std::string contents_of(std::FILE* file) {
+  std::string text;
+  std::rewind(file);
+  for (int c; (c = std::fgetc(file)) != EOF;) text += char(c);
+  std::fclose(file);
+  return text;
+}
+
 inline ToolRun run_tool(const std::string& name, std::vector<std::string> args, const ToolPlace& place = {}) {
-  const auto contents = [](std::FILE* file) {
-    std::string text;
-    std::rewind(file);
-    for (int c; (c = std::fgetc(file)) != EOF;) text += char(c);
-    std::fclose(file);
-    return text;
-  };
   std::FILE* const out = std::tmpfile();
   std::FILE* const err = std::tmpfile();
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_adddup2(&files, fileno(out), STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&files, fileno(err), STDERR_FILENO);
-  if (!place.folder.empty()) posix_spawn_file_actions_addchdir_np(&files, place.folder.c_str());
-  if (!place.input.empty()) {
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, place.input.c_str(), O_RDONLY, 0);
-  }
-  if (!place.output.empty()) {
-    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, place.output.c_str(), O_WRONLY, 0);
-  }
   std::optional<Terminal> terminal;
-  if (place.terminal) posix_spawn_file_actions_adddup2(&files, terminal.emplace().theirs(), STDERR_FILENO);
-
-  args.insert(args.begin(), program(name));
-  std::vector<char*> argv;
-  for (std::string& arg : args) argv.push_back(arg.data());
-  argv.push_back(nullptr);
-  setenv("OMP_NUM_THREADS", "1", 0);  // on tiny frames, threads of tests side by side only wait for each other
-  pid_t pid = 0;
+  ToolProcess how{place.folder, place.input, fileno(out), fileno(err)};
+  if (!place.output.empty()) how.out = open(place.output.c_str(), O_WRONLY | O_CLOEXEC);
+  if (place.terminal) how.err = terminal.emplace().theirs();
   ToolRun run;
-  if (posix_spawn(&pid, argv[0], &files, nullptr, argv.data(), environ) == 0) {
-    run.code = exit_code_of(pid, place.limit_s);
-  }
-  posix_spawn_file_actions_destroy(&files);
-  run.out = contents(out);
-  run.err = contents(err);
+  run.code = exit_code_of(start_tool(name, std::move(args), how), place.limit_s);
+  if (!place.output.empty()) ::close(how.out);
+  run.out = contents_of(out);
+  run.err = contents_of(err);
   if (terminal) run.err = terminal->read_and_close();
   return run;
 }

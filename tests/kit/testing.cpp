@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <limits>
+#include <set>
 
 #include "engine/backend.h"
 #include "engine/rng.h"
@@ -203,8 +205,26 @@ GradcheckResult judge_gradients(GradientPair pair, const std::vector<Tensor>& in
   return result;
 }
 
+std::string how_to_repeat(const Function& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
+  std::string op = "?";
+  {
+    const NoGrad off;
+    const Trace trace([&](const Op& ran, const Tensor&, const std::vector<Tensor>&) { op = ran.name(); });
+    f(leaves(inputs, false));
+  }
+  std::string line = cat("repeat ", op);
+  for (const Tensor& x : inputs) line += cat(" ", x.shape());
+  line += cat(" seed ", options.seed, inputs.at(0).device().kind == Device::cuda ? " on cuda: " : " on cpu: ");
+  const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+  line += std::filesystem::read_symlink("/proc/self/exe").string();
+  if (test != nullptr) line += cat(" --gtest_filter='", test->test_suite_name(), ".", test->name(), "'");
+  return line;
+}
+
 GradcheckResult gradcheck(const Function& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
-  return judge_gradients(measure_gradients(f, inputs, options), inputs, options);
+  GradcheckResult result = judge_gradients(measure_gradients(f, inputs, options), inputs, options);
+  if (!result.ok) result.message += how_to_repeat(f, inputs, options) + "\n";
+  return result;
 }
 
 std::ostream& operator<<(std::ostream& out, const GradcheckResult& result) {
@@ -234,6 +254,31 @@ void poison_pool(const Shape& shape, Device device) {
   const Tensor a = Tensor::full(shape, nan, device), b = Tensor::full(shape, nan, device);
 }
 
+namespace {
+
+/// Says at the end of the program how much of it a GPU did not see.
+class OnTheCpuAlone : public ::testing::Environment {
+ public:
+  explicit OnTheCpuAlone(std::string why) : why_(std::move(why)) {}
+  void TearDown() override { std::cout << tests_.size() << " tests ran on the CPU alone (" << why_ << ")\n"; }
+  void add(const std::string& test) { tests_.insert(test); }
+
+ private:
+  const std::string why_;
+  std::set<std::string> tests_;
+};
+
+/// Counts the test that runs. The environment is gtest's, which asks for its TearDown() after the last test.
+void count_as_on_the_cpu_alone(const std::string& why) {
+  static auto* const all = static_cast<OnTheCpuAlone*>(::testing::AddGlobalTestEnvironment(new OnTheCpuAlone(why)));
+  const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
+  const std::string test = cat(info->test_suite_name(), ".", info->name());
+  std::cout << "skipped on cuda: " << test << " (" << why << ")\n";
+  all->add(test);
+}
+
+}  // namespace
+
 void for_each_device(const std::function<void(Device)>& body) {
   {
     SCOPED_TRACE("on the CPU");
@@ -245,8 +290,7 @@ void for_each_device(const std::function<void(Device)>& body) {
     body(Device{Device::cuda});
     return;
   }
-  const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-  std::cout << "skipped on cuda: " << info->test_suite_name() << '.' << info->name() << " (" << trouble << ")\n";
+  count_as_on_the_cpu_alone(trouble);
 }
 
 std::string why_no_gpu() { return cuda_device_names().empty() ? cuda_trouble() : ""; }

@@ -62,8 +62,12 @@ GradientPair measure_gradients(const Function&, const std::vector<Tensor>& input
 /// The verdict on them, after options.mutation; what gradcheck does after measuring.
 GradcheckResult judge_gradients(GradientPair, const std::vector<Tensor>& inputs, const GradcheckOptions& = {});
 
+/// One line for a failed check: the last op that f runs, the inputs' shapes, the seed, the device, and the command that
+/// runs this test again.
+std::string how_to_repeat(const Function&, const std::vector<Tensor>& inputs, const GradcheckOptions& = {});
+
 /// Compares backward() under a RANDOM upstream gradient dy with central differences of sum(dy * f), summed in double.
-/// Fresh memory is poisoned first.
+/// Fresh memory is poisoned first. The message of a failure ends with how_to_repeat().
 GradcheckResult gradcheck(const Function&, const std::vector<Tensor>& inputs, const GradcheckOptions& = {});
 std::ostream& operator<<(std::ostream&, const GradcheckResult&);
 
@@ -79,7 +83,8 @@ void expect_accumulates(const Function&, const std::vector<Tensor>& inputs);
 /// Leaves NaN in pool memory of this size, so that an op which does not write all of its output shows it.
 void poison_pool(const Shape&, Device);
 
-/// Runs `body` on the CPU and on the GPU; where there is none, prints one line that names the test.
+/// Runs `body` on the CPU and on the GPU; where there is none, prints one line that names the test, and at its end the
+/// program prints how many tests that were.
 void for_each_device(const std::function<void(Device)>& body);
 
 /// Why what needs a GPU cannot run here; empty where there is one, even one that does not work, which is to be told.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <csignal>
 #include <cstring>
@@ -342,12 +343,14 @@ TEST_F(MdtrainTest, ASignalFinishesTheStepAndSaves) {
   options.batch = 2;
   options.max_steps = 100000;
   resolve(options);
-  std::thread interrupter([] {
-    while (lines(path("signalled")).size() < 2) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    ::kill(::getpid(), SIGTERM);
+  std::atomic<bool> over = false;
+  std::thread interrupter([&] {
+    test::wait_until([&] { return over || lines(path("signalled")).size() >= 2; }, 120);
+    if (!over) ::kill(::getpid(), SIGTERM);
   });
   testing::internal::CaptureStderr();
   const Exit code = train(options);
+  over = true;
   const std::string said = testing::internal::GetCapturedStderr();
   interrupter.join();
   EXPECT_EQ(code, Exit::stopped);
