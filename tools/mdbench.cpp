@@ -19,6 +19,7 @@
 #include "tools/bench/bench_ops.h"
 #include "tools/bench/bench_print.h"
 #include "tools/bench/bench_work.h"
+#include "tools/bench/timing.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/device_option.h"
 #include "tools/cli/output.h"

@@ -74,7 +74,7 @@ Case read_case(const Path& path, const std::string& name) {
   }
   c.meta = read_json(path);
   if (c.meta.contains("tables")) c.kind = "optim", c.op = "lr_polynomial";
-  if (path.parent_path().filename() == "manifests") c.kind = "network", c.op = "manifest " + path.stem().string();
+  if (path.parent_path().filename() == "manifests") c.kind = "manifest", c.op = path.stem().string();
   return c;
 }
 
@@ -192,9 +192,15 @@ std::vector<Case> find_cases(const Path& folder) {
   return cases;
 }
 
-Path goldens_dir() {
-  const char* given = std::getenv("MD_GOLDENS");
-  return given != nullptr ? Path(given) : Path(test::source_dir()) / "tests" / "goldens";
+std::vector<Case> all_cases() {
+  if (const char* given = std::getenv("MD_GOLDENS")) return find_cases(given);
+  const Path source = test::source_dir();
+  std::vector<Case> cases = find_cases(source / "tests" / "goldens");
+  for (Case& manifest : find_cases(source / "tools" / "convert" / "manifests")) {
+    manifest.name = "manifests/" + manifest.name;
+    cases.push_back(std::move(manifest));
+  }
+  return cases;
 }
 
 Device device() {

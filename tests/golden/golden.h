@@ -6,7 +6,6 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -64,7 +63,7 @@ class Report {
 struct Case {
   Path path;         // of the safetensors file (or of the JSON file where there is none)
   std::string name;  // "layers/conv1x1"
-  std::string kind;  // layer, network, optim, data; or broken
+  std::string kind;  // layer, network, manifest, optim, data; or broken
   std::string op;    // key into the handlers of its kind; of a broken file, the reason
   Json meta;
   SafeTensors file;
@@ -75,21 +74,18 @@ struct Case {
   Json json() const;  // the JSON file of the same stem
 };
 
-/// Thrown by a handler for a variant that belongs to a later piece of work.
-struct Pending {};
-
+/// Puts into the report what is wrong with the engine's numbers. What it throws is wrong, too: a case that the engine
+/// cannot compute fails.
 using Handler = std::function<void(const Case&, Report&)>;
-struct Handlers {
-  std::map<std::string, Handler> ready;
-  std::set<std::string> pending;  // known, but not built yet
-};
+using Handlers = std::map<std::string, Handler>;  // by Case::op
 Handlers layer_handlers();
 Handlers network_handlers();
+Handlers manifest_handlers();
 Handlers optim_handlers();
 Handlers data_handlers();
 
 // golden_newcrfs.cpp, for the tables of golden_layers.cpp and golden_networks.cpp.
-std::map<std::string, Handler> newcrfs_layers();
+Handlers newcrfs_layers();
 /// Every inner map of NeWCRFs tiny07 that its goldens have, by the golden's name; tokens as [B,L,C].
 std::map<std::string, Tensor> newcrfs_features(const State&, const Tensor& image);
 
@@ -103,8 +99,8 @@ MetricDepthSetting metric_depth_setting(const Json& params);
 /// Every case under `folder`, sorted by name. A file that cannot be read becomes a case of kind "broken".
 std::vector<Case> find_cases(const Path& folder);
 
-/// tests/goldens, or env MD_GOLDENS.
-Path goldens_dir();
+/// Those of env MD_GOLDENS=FOLDER; else those of tests/goldens, and the manifests of tools/convert.
+std::vector<Case> all_cases();
 
 /// Where layers, networks and optimisers compute: env MD_DEVICE, "cpu" (the default) or "cuda".
 Device device();

@@ -223,10 +223,6 @@ void augmentation_case(const Case& golden, Report& report) {
 
 }  // namespace
 
-Handlers data_handlers() {
-  Handlers h;
-  h.ready = {{"metrics", metrics_case}, {"augmentation", augmentation_case}};
-  return h;
-}
+Handlers data_handlers() { return {{"metrics", metrics_case}, {"augmentation", augmentation_case}}; }
 
 }  // namespace md::golden

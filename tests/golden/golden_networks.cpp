@@ -466,30 +466,30 @@ Handler manifest_case(const std::string& net) {
 }  // namespace
 
 Handlers network_handlers() {
-  Handlers h;
-  h.ready = {
-      {"lt", lt_case},
-      {"mobilenet", mobilenet_case},
-      {"resnet", resnet_case},
-      {"bts", bts_case},
-      {"manifest bts_resnet50", manifest_case("bts")},
-      {"manifest resnet50_features",
+  return {
+      {"lt", lt_case},   {"mobilenet", mobilenet_case}, {"resnet", resnet_case},
+      {"bts", bts_case}, {"newcrf", newcrfs_case},
+  };
+}
+
+Handlers manifest_handlers() {
+  return {
+      {"bts_resnet50", manifest_case("bts")},
+      {"resnet50_features",
        [](const Case& c, Report& r) {
          Rng unused = Rng::none();
          check_manifest(ResNet(unused), c.meta, r);
        }},
-      {"newcrf", newcrfs_case},
-      {"manifest lt", manifest_case("lt")},
-      {"manifest newcrfs_tiny07", manifest_case("newcrfs_tiny07")},
-      {"manifest newcrfs_base07", manifest_case("newcrfs_base07")},
-      {"manifest newcrfs_large07", manifest_case("newcrfs_large07")},
-      {"manifest mobilenet_v3_large_features",
+      {"lt", manifest_case("lt")},
+      {"newcrfs_tiny07", manifest_case("newcrfs_tiny07")},
+      {"newcrfs_base07", manifest_case("newcrfs_base07")},
+      {"newcrfs_large07", manifest_case("newcrfs_large07")},
+      {"mobilenet_v3_large_features",
        [](const Case& c, Report& r) {
          Rng unused = Rng::none();
          check_manifest(MobileNetV3Large(unused), c.meta, r);
        }},
   };
-  return h;
 }
 
 }  // namespace md::golden

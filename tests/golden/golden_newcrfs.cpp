@@ -159,7 +159,7 @@ void add_encoder_features(const State& state, const Tensor& image, Maps& maps) {
 
 }  // namespace
 
-std::map<std::string, Handler> newcrfs_layers() {
+Handlers newcrfs_layers() {
   return {{"PatchEmbed", patch_embed_case},
           {"PatchMerging", patch_merging_case},
           {"swin WindowAttention", window_attention_case},

@@ -79,10 +79,6 @@ void lr_case(const Case& golden, Report& report) {
 
 }  // namespace
 
-Handlers optim_handlers() {
-  Handlers h;
-  h.ready = {{"Adam", adam_case}, {"AdamW", adam_case}, {"lr_polynomial", lr_case}};
-  return h;
-}
+Handlers optim_handlers() { return {{"Adam", adam_case}, {"AdamW", adam_case}, {"lr_polynomial", lr_case}}; }
 
 }  // namespace md::golden

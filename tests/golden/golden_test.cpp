@@ -1,37 +1,35 @@
 // Holds the engine against every file under tests/goldens, or MD_GOLDENS=DIR. One line a case on stdout: "pass NAME"
-// ("pass NAME (1 ulp)": gradients matched with the image a rounding off, golden_networks.cpp), "FAIL NAME" or "pending
-// NAME" (known, but part of a later network). An unknown op fails.
+// ("pass NAME (1 ulp)": gradients matched with the image a rounding off, golden_networks.cpp) or "FAIL NAME". An op, a
+// network or a variant that the engine does not have fails.
 // Labels: golden
 #include "tests/golden/golden.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <regex>
 
+#include "tests/kit/test_folder.h"
 #include "tests/kit/testing.h"
 
 namespace md::golden {
 namespace {
 
-const std::vector<Case>& all_cases() {
-  static const std::vector<Case> cases = find_cases(goldens_dir());
-  return cases;
+const std::vector<Case>& cases() {
+  static const std::vector<Case> all = all_cases();
+  return all;
 }
 
-/// Throws Pending.
 Report judge(const Case& golden, const Handlers& handlers) {
   Report report;
-  const auto handler = handlers.ready.find(golden.op);
+  const auto handler = handlers.find(golden.op);
   if (golden.kind == "broken") {
     report.wrong("cannot be read: ", golden.op);
-  } else if (handlers.pending.contains(golden.op)) {
-    throw Pending{};
-  } else if (handler == handlers.ready.end()) {
+  } else if (handler == handlers.end()) {
     report.wrong("unknown ", golden.kind, " '", golden.op, "'");
   } else {
     try {
@@ -49,65 +47,91 @@ bool is_wanted(const Case& golden) {
   return given == nullptr || std::regex_search(golden.name, std::regex(given));
 }
 
-/// What is wrong with a case; empty if nothing.
-std::string verdict(const Case& golden, const Handlers& handlers) { return judge(golden, handlers).text(); }
+/// How many cases ran, and how many of them passed with a note.
+struct Ran {
+  int cases = 0, with_note = 0;
+};
 
-void run_case(const Case& golden, const Handlers& handlers) {
-  try {
-    const Report report = judge(golden, handlers);
-    const std::string& wrong = report.text();
-    std::cout << (wrong.empty() ? "pass " : "FAIL ") << golden.name << report.note() << '\n';
-    if (!wrong.empty()) ADD_FAILURE() << golden.name << ":\n" << wrong;
-  } catch (const Pending&) {
-    std::cout << "pending " << golden.name << '\n';
-  }
+void run_case(const Case& golden, const Handlers& handlers, Ran& ran) {
+  const Report report = judge(golden, handlers);
+  const std::string& wrong = report.text();
+  std::cout << (wrong.empty() ? "pass " : "FAIL ") << golden.name << report.note() << '\n';
+  if (!wrong.empty()) ADD_FAILURE() << golden.name << ":\n" << wrong;
+  ++ran.cases;
+  if (!report.note().empty()) ++ran.with_note;
 }
 
-void run_kind(const std::string& kind, const Handlers& handlers) {
-  const std::string no_gpu = device().kind == Device::cuda ? test::why_no_gpu() : "";
-  if (!no_gpu.empty()) GTEST_SKIP() << no_gpu;
-  for (const Case& golden : all_cases()) {
-    if (golden.kind == kind && is_wanted(golden)) run_case(golden, handlers);
+Ran run_kind(const std::string& kind, const Handlers& handlers) {
+  Ran ran;
+  for (const Case& golden : cases()) {
+    if (golden.kind == kind && is_wanted(golden)) run_case(golden, handlers, ran);
   }
+  return ran;
 }
 
-TEST(Golden, EveryFileIsReadable) {
-  EXPECT_FALSE(all_cases().empty()) << goldens_dir() << " has no cases";
+/// What computes on device().
+class Golden : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const std::string no_gpu = device().kind == Device::cuda ? test::why_no_gpu() : "";
+    if (!no_gpu.empty()) GTEST_SKIP() << no_gpu;
+  }
+};
+
+TEST_F(Golden, EveryFileIsReadable) {
+  EXPECT_FALSE(cases().empty()) << "no goldens are there";
   run_kind("broken", {});
 }
 
-TEST(Golden, Layers) { run_kind("layer", layer_handlers()); }
-TEST(Golden, Networks) { run_kind("network", network_handlers()); }
-TEST(Golden, Optimisers) { run_kind("optim", optim_handlers()); }
-TEST(Golden, MetricsAndAugmentation) { run_kind("data", data_handlers()); }
+TEST_F(Golden, Layers) { run_kind("layer", layer_handlers()); }
+TEST_F(Golden, Manifests) { run_kind("manifest", manifest_handlers()); }
+TEST_F(Golden, Optimisers) { run_kind("optim", optim_handlers()); }
+TEST_F(Golden, MetricsAndAugmentation) { run_kind("data", data_handlers()); }
 
-/// tests/goldens/layers/act_relu with one element of `entry` changed, written to and read from a folder of its own.
-Case spoiled(const std::string& entry) {
+TEST_F(Golden, Networks) {
+  const Ran ran = run_kind("network", network_handlers());
+  // Bad luck at a kink is not the rule: on CPUs the two of LT have it, which have the same image, out of seven. A
+  // backward that is nearly right would need another image more often.
+  EXPECT_LE(ran.with_note, std::max(2, ran.cases / 2)) << "of " << ran.cases;
+}
+
+/// tests/goldens/layers/act_relu with one element of `entry` changed, written to and read from a folder.
+Case spoiled(const Path& folder, const std::string& entry) {
   const SafeTensors original = SafeTensors::read(test::source_dir() + "/tests/goldens/layers/act_relu.safetensors");
   State state;
   for (const char* name : {"input", "output", "grad_output", "grad_input"}) state[name] = original.tensor(name).clone();
   if (!entry.empty()) state[entry].data()[20] += 0.01F;
-  const Path folder = Path(::testing::TempDir()) / cat("spoiled_golden_", entry);
   std::filesystem::create_directories(folder);
   write_safetensors((folder / "relu.safetensors").string(), state, original.metadata());
   return find_cases(folder).at(0);
 }
 
-TEST(GoldenRunner, FailsOnAWrongNumberAndOnAnUnknownOp) {
-  EXPECT_EQ(verdict(spoiled(""), layer_handlers()), "");
-  EXPECT_NE(verdict(spoiled("output"), layer_handlers()).find("output"), std::string::npos);
-  EXPECT_NE(verdict(spoiled("grad_input"), layer_handlers()).find("grad_input"), std::string::npos);
-  Case unknown = spoiled("");
+class GoldenRunner : public test::TestFolder {
+ protected:
+  /// What is wrong with a case, "" for nothing.
+  static std::string verdict(const Case& golden) { return judge(golden, layer_handlers()).text(); }
+  Case spoiled_at(const std::string& entry) const { return spoiled(folder_ / cat("spoiled_", entry), entry); }
+};
+
+TEST_F(GoldenRunner, FailsOnAWrongNumberAndOnAnUnknownOp) {
+  EXPECT_EQ(verdict(spoiled_at("")), "");
+  EXPECT_NE(verdict(spoiled_at("output")).find("output"), std::string::npos);
+  EXPECT_NE(verdict(spoiled_at("grad_input")).find("grad_input"), std::string::npos);
+  Case unknown = spoiled_at("");
   unknown.op = "no_such_op";
-  EXPECT_NE(verdict(unknown, layer_handlers()).find("unknown layer 'no_such_op'"), std::string::npos);
+  EXPECT_NE(verdict(unknown).find("unknown layer 'no_such_op'"), std::string::npos);
 }
 
-TEST(GoldenRunner, FailsOnADamagedFile) {
-  const Path folder = Path(::testing::TempDir()) / "damaged_golden";
-  std::filesystem::create_directories(folder);
-  std::ofstream(folder / "x.safetensors") << "not a safetensors file";
-  const Case damaged = find_cases(folder).at(0);
-  EXPECT_NE(verdict(damaged, {}).find("x.safetensors"), std::string::npos);
+TEST_F(GoldenRunner, FailsOnADamagedFile) {
+  write("x.safetensors", "not a safetensors file");
+  EXPECT_NE(verdict(find_cases(folder_).at(0)).find("x.safetensors"), std::string::npos);
+}
+
+TEST_F(GoldenRunner, FindsManifestsInAnotherFolder) {
+  write("manifests/lt.json", R"({"entries": [], "total_parameters": 0})");
+  const Case manifest = find_cases(folder_).at(0);
+  EXPECT_EQ(manifest.kind + " " + manifest.op, "manifest lt");
+  EXPECT_NE(judge(manifest, manifest_handlers()).text().find("expected 0"), std::string::npos);
 }
 
 // The published test vector of the formula.

@@ -9,7 +9,8 @@
 #include <vector>
 
 #include "data/loader.h"
-#include "tools/bench/bench_work.h"
+#include "tools/bench/bench_steps.h"
+#include "tools/bench/timing.h"
 #include "tools/cli/clock.h"
 #include "tools/synth/synth_dataset.h"
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "tools/bench/bench_peaks.h"
-#include "tools/bench/bench_work.h"
+#include "tools/bench/timing.h"
 
 namespace md {
 

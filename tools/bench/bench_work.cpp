@@ -1,18 +1,13 @@
 // The same sizes and settings as in tools/bench/peer_bench.py.
 #include "tools/bench/bench_work.h"
 
-#include <algorithm>
 #include <memory>
 
 #include "engine/autograd.h"
-#include "engine/optim.h"
 #include "engine/rng.h"
 #include "losses/metric_depth.h"
-#include "losses/silog.h"
-#include "nets/registry.h"
 #include "tools/bench/bench_data.h"
-#include "tools/cli/clock.h"
-#include "tools/train/train_step.h"
+#include "tools/bench/bench_steps.h"
 
 namespace md {
 namespace {
@@ -28,48 +23,14 @@ Tensor random(const Shape& shape, std::uint64_t seed, double low, double high, D
   return Tensor::from_host(x, shape, device);
 }
 
-std::shared_ptr<DepthNet> net_on(Device device, const std::string& name) {
-  std::shared_ptr<DepthNet> net = make_net(name, {});
-  net->to(device);
-  return net;
-}
-
-using Step = std::function<void(const Tensor& image, const Tensor& target_m)>;
-
-Step train_step(const std::shared_ptr<DepthNet>& net, const std::vector<Adam::Group>& groups, const AdamSpec& spec) {
-  const auto optimizer = std::make_shared<Adam>(groups, spec);
-  return [=](const Tensor& image, const Tensor& target_m) {
-    optimizer->zero_grad();
-    silog(net->forward(image).depth_m, target_m, {}).backward();
-    optimizer->step(1e-4);
-  };
-}
-
-std::function<void()> on_random(const Step& step, const Shape& images, Device device) {
+std::function<void()> on_random(const BenchStep& step, const Shape& images, Device device) {
   const Tensor image = random(images, 1, -2, 2, device);
   const Tensor target_m = random({images[0], images[1], images[2]}, 2, 0, 10, device);
   return [=] { step(image, target_m); };
 }
 
-/// With the freezing, the decay and the eps of the official recipe.
-Step bts_step(Device device) {
-  const auto net = net_on(device, "bts");
-  TrainOptions recipe;
-  recipe.net = "bts";
-  recipe.freeze = "stem";
-  recipe.decay_on = DecayOn::encoder;
-  recipe.weight_decay = 1e-2F;
-  return train_step(net, freeze_and_group(recipe, *net), {.eps = 1e-3});
-}
-
-/// With the plain Adam of the official recipe.
-Step newcrfs_step(Device device) {
-  const auto net = net_on(device, "newcrfs_tiny07");
-  return train_step(net, {{net->parameters(), 0.F}}, {.decoupled_decay = false});
-}
-
 std::function<void()> newcrfs_infer(Device device) {
-  const auto net = net_on(device, "newcrfs_large07");
+  const auto net = bench_net(device, "newcrfs_large07");
   net->eval();
   const Tensor image = random({1, 480, 640, 3}, 1, -2, 2, device);
   return [=] {
@@ -97,29 +58,6 @@ std::function<void()> metric_depth_step(const MetricDepthInput& in, Device devic
 }
 
 }  // namespace
-
-Step lt_step(Device device) {
-  const auto net = net_on(device, "lt");
-  return train_step(net, {{net->parameters(), 1e-2F}}, {.eps = 1e-6});
-}
-
-Times time_runs(double at_least_s, const std::function<void()>& work, const std::function<void()>& before) {
-  std::vector<double> times;
-  double total_s = 0;
-  for (int run = -2; run < 3 || total_s < at_least_s; ++run) {
-    if (before) before();
-    const double start_s = now_s();
-    work();
-    if (run < 0) continue;
-    times.push_back(now_s() - start_s);
-    total_s += times.back();
-  }
-  std::sort(times.begin(), times.end());
-  const std::size_t n = times.size();
-  return {times[n / 2], times[0], times[n / 4], times[(3 * n) / 4]};
-}
-
-double median_s(double at_least_s, const std::function<void()>& work) { return time_runs(at_least_s, work).median_s; }
 
 const std::vector<Benchmark>& benchmarks() {
   static const std::vector<MetricDepthPairs::Range> kitti = {{1.F, 5.F, 2.F}, {5.F, 10.F, 3.F}, {10.F, 15.F, 3.5F}};

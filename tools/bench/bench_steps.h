@@ -1,0 +1,23 @@
+// Training steps of whole networks with the optimisers of their recipes, on a batch that is given.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "nets/depth_net.h"
+
+namespace md {
+
+/// image [N,H,W,3] and target_m [N,H,W] on the device of the step.
+using BenchStep = std::function<void(const Tensor& image, const Tensor& target_m)>;
+
+/// A network of nets/registry.h with fresh weights.
+std::shared_ptr<DepthNet> bench_net(Device, const std::string& name);
+
+BenchStep lt_step(Device);
+/// With the freezing, the decay and the eps of the official recipe.
+BenchStep bts_step(Device);
+/// NeWCRFs tiny07 with the plain Adam of the official recipe.
+BenchStep newcrfs_step(Device);
+
+}  // namespace md
