@@ -4,6 +4,7 @@
 
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
+#include "tests/kit/lost_terms.h"
 
 namespace md::test {
 namespace {
@@ -36,6 +37,15 @@ TEST(Softmax, PassesTheGradientCheck) {
 }
 
 TEST(SoftmaxErrors, NameTheShape) { EXPECT_ERROR(softmax(Tensor::zeros({3, 0})), "softmax: input [3,0]"); }
+
+LOST_TERMS(softmax) {
+  const auto without_sum = [](const std::vector<Tensor>& in, const Tensor& dy) { return multiply(softmax(in[0]), dy); };
+  return {{"softmax",
+           [](const std::vector<Tensor>& in) { return softmax(in[0]); },
+           {random_tensor({5, 6}, 1, -2, 2)},
+           {},
+           {{"the row's sum", 0, without_sum}}}};  // dx = y * (dy - sum over the row of y * dy)
+}
 
 }  // namespace
 }  // namespace md::test

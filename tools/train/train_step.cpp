@@ -44,12 +44,15 @@ std::vector<Adam::Group> freeze_and_group(const TrainOptions& options, const Mod
 }
 
 TrainStep::TrainStep(const TrainOptions& options, DepthNet& net, i64 total_steps)
+    : TrainStep(options, net, total_steps, loss_terms(options)) {}
+
+TrainStep::TrainStep(const TrainOptions& options, DepthNet& net, i64 total_steps, std::vector<LossTerm> terms)
     : options_(options),
       net_(net),
       total_steps_(total_steps),
       optimizer_(freeze_and_group(options, net), options.adam),
       parameters_(net.parameters()),
-      terms_(loss_terms(options)),
+      terms_(std::move(terms)),
       losses_ahead_(1 + terms_.size()),
       summary_(Tensor::empty({i64(losses_ahead_ + parameters_.size())}, parameters_.front().tensor.device())),
       statistics_(tensors_of(net.buffers())) {

@@ -38,6 +38,8 @@ class TrainStep {
  public:
   /// Freezes what the options say. `net` must outlive it; `total_steps` is where the learning rate ends.
   TrainStep(const TrainOptions&, DepthNet& net, i64 total_steps);
+  /// With these terms in place of those that the options ask for.
+  TrainStep(const TrainOptions&, DepthNet& net, i64 total_steps, std::vector<LossTerm> terms);
 
   /// Forward and backward of a batch of options.batch times options.accumulate samples; the update to come has
   /// `lr_factor` times the schedule's learning rate. A GPU gets the work and is not waited for, so there is time to
