@@ -9,14 +9,17 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/kit/wait.h"
+
 namespace md {
 namespace {
 
 /// What a program that the driver loads the library into leaves in the file when it exits.
 std::string table_of_a_program() {
-  const std::string path = testing::TempDir() + "/kernel_times.txt";
+  const std::string path = testing::TempDir() + "/kernel_times_" + std::to_string(getpid()) + ".txt";
   std::filesystem::remove(path);
-  if (fork() == 0) {
+  const pid_t child = fork();
+  if (child == 0) {
     setenv("KERNEL_TIMES", path.c_str(), 1);
     setenv("KERNEL_TIMES_STEPS", "2", 1);
     void* const library = dlopen(MD_KERNEL_TIMES, RTLD_NOW);
@@ -24,11 +27,12 @@ std::string table_of_a_program() {
     if (start == nullptr || reinterpret_cast<int (*)()>(start)() != 1) _exit(1);
     std::exit(0);
   }
-  int status = 0;
-  wait(&status);
+  int status = -1;
+  EXPECT_TRUE(test::wait_until([&] { return waitpid(child, &status, WNOHANG) != 0; }, 60));
   EXPECT_EQ(status, 0);
   std::stringstream text;
   text << std::ifstream(path).rdbuf();
+  std::filesystem::remove(path);
   return text.str();
 }
 

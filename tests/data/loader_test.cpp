@@ -111,6 +111,7 @@ TEST_F(LoaderTest, WrongOptionsAreNamed) {
   EXPECT_TRUE(fails([&] { take(1, {.batch = 0}); }, ErrorKind::usage, "batch 0: wanted is at least 1"));
 }
 
+/// Can only crash or hang, or race (label `threads`).
 TEST_F(LoaderTest, CanBeLeftAtAnyMoment) {
   for (int taken = 0; taken < 12; ++taken) take(taken % 4, {.batch = 2, .threads = 3, .ahead = 1 + taken % 3});
 }

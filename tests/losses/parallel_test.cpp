@@ -1,4 +1,5 @@
-// An exception cannot leave an OpenMP region: it ends the process. So nothing in one may allocate.
+// An exception cannot leave an OpenMP region: it ends the process. So nothing in one may allocate. What each test expects
+// stands once, in TearDown().
 #include "layers/ops.h"
 #include "losses/metric_depth.h"
 #include "losses/silog.h"
@@ -14,7 +15,7 @@ class Parallel : public ::testing::Test {
     omp_set_num_threads(2);
     allocations_in_parallel = 0;
   }
-  ~Parallel() override {
+  void TearDown() override {
     omp_set_num_threads(before_);
     EXPECT_EQ(allocations_in_parallel, 0);
   }
