@@ -3,11 +3,12 @@
 //           --metric-depth --ranges 1-5,5-10,10-15 --margins 2,3,3.5 --reduction sum --lr 1e-3 --optimizer adamw
 //           --weight-decay 0.01 --brightness 0.9,1.1 --no-flip --max-steps 2 --checkpoint-every 1 --device cpu
 // its config.toml, and the metadata of its last.safetensors (whose 48 MB of tensors are made anew here).
+// Labels: tool
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "engine/safetensors.h"
-#include "tests/kit/data_files.h"
+#include "tests/data/data_files.h"
 #include "tests/kit/run_tool.h"
 #include "tests/kit/testing.h"
 #include "tools/run/checkpoint.h"

@@ -1,4 +1,5 @@
 // A row of the table is a flag, a key of TOML and one of JSON; every line of --help can be understood alone.
+// Labels: tool
 #include "tools/cli/option_table.h"
 
 #include <gtest/gtest.h>

@@ -14,6 +14,7 @@ using BenchStep = std::function<void(const Tensor& image, const Tensor& target_m
 /// A network of nets/registry.h with fresh weights.
 std::shared_ptr<DepthNet> bench_net(Device, const std::string& name);
 
+/// AdamW with a decay of 1e-2.
 BenchStep lt_step(Device);
 /// With the freezing, the decay and the eps of the official recipe.
 BenchStep bts_step(Device);

@@ -8,6 +8,7 @@
 
 namespace md {
 
+/// A piece of work, under the name that mdbench takes.
 struct Benchmark {
   std::string name, what;
   std::function<std::function<void()>(Device)> prepare;  // makes the inputs there, returns the work
@@ -15,6 +16,7 @@ struct Benchmark {
       {};                 // whose code the peer runs ("bts", "newcrfs"); empty: tools/bench/peer_bench.py has all of it
   bool cpu_only = false;  // nobody does it on a GPU
 };
+/// All of them, in the order of the table.
 const std::vector<Benchmark>& benchmarks();
 
 }  // namespace md
