@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "data/datasets.h"
 #include "data/rotation.h"
 #include "engine/check.h"
 
@@ -150,26 +151,13 @@ class RowReader {
 
 }  // namespace
 
-AugmentSpec official_augmentation(const std::string& peer, DatasetKind kind) {
-  const bool newcrfs = peer == "newcrfs";
-  if (!newcrfs && peer != "bts") fail(ErrorKind::usage, "--augment: no peer '", peer, "' (bts, newcrfs)");
-  if (kind == DatasetKind::plain) fail(ErrorKind::usage, "--augment ", peer, ": its recipes are for nyu and kitti");
-  AugmentSpec spec;  // BTS on NYU
-  spec.always_draw_crop = !newcrfs;
-  if (kind == DatasetKind::nyu && newcrfs) {
-    spec.height = 480;
-    spec.width = 640;
-    spec.border = NyuBorder::zero_depth;
-  }
-  if (kind == DatasetKind::kitti) {
-    spec.height = 352;
-    spec.width = newcrfs ? 1120 : 704;
-    spec.border = NyuBorder::keep;
-    spec.kb_crop = true;
-    spec.rotation_degree = 1;
-    spec.brightness = {0.9, 1.1};
-  }
-  return spec;
+AugmentSpec official_augmentation(const std::string& peer, const std::string& dataset) {
+  const auto of_peer = [&](const DatasetTraits& traits) { return traits.augmentations.contains(peer); };
+  const DatasetTraits& traits = dataset_traits(dataset);
+  if (of_peer(traits)) return traits.augmentations.at(peer);
+  const std::string others = datasets_with(of_peer);
+  if (others.empty()) fail(ErrorKind::usage, "augmentation '", peer, "': there is no such peer (bts, newcrfs)");
+  fail(ErrorKind::usage, "augmentation '", peer, "' is for ", others, ", not for ", dataset);
 }
 
 void augment(const Sample& sample, const AugmentSpec& spec, Draws& draws, float* image, float* depth_m) {

@@ -57,7 +57,7 @@ struct AugmentSpec {
 
 /// What the official code of "bts" or "newcrfs" does with NYU or KITTI, at its own size. Throws ErrorKind::usage for
 /// another peer or data set.
-AugmentSpec official_augmentation(const std::string& peer, DatasetKind);
+AugmentSpec official_augmentation(const std::string& peer, const std::string& dataset);
 
 /// Writes image [height,width,3] (ImageNet-normalised) and depth_m [height,width].
 /// Throws ErrorKind::bad_data, naming the frame, where it is smaller than the crop.

@@ -38,7 +38,8 @@ Intervals intervals_of(Values values) {
   Intervals intervals;
   for (std::size_t f = 0; f < values.size(); ++f) {
     std::ranges::sort(values[f]);
-    intervals[f] = {quantile(values[f], 0.025), quantile(values[f], 0.975)};
+    intervals.low.*metric_fields[f].value = quantile(values[f], 0.025);
+    intervals.high.*metric_fields[f].value = quantile(values[f], 0.975);
   }
   return intervals;
 }

@@ -13,8 +13,11 @@ struct BootstrapSpec {
 struct Interval {
   double low = 0, high = 0;
 };
-/// In the order of metric_fields.
-using Intervals = std::array<Interval, metric_fields.size()>;
+/// Of each measure.
+struct Intervals {
+  Metrics low = {}, high = {};
+  Interval of(const MetricField& field) const { return {low.*field.value, high.*field.value}; }
+};
 
 /// Of mean_metrics(images). REQUIRES: at least one image.
 Intervals bootstrap(std::span<const Metrics> images, Averaging, const BootstrapSpec& = {});

@@ -3,6 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
+#include <utility>
+
+#include "engine/check.h"
 
 namespace md {
 namespace {
@@ -43,6 +47,9 @@ constexpr Anchors magma{{{0, 0, 4},
                          {253, 222, 160},
                          {252, 253, 191}}};
 
+constexpr std::array<std::pair<std::string_view, Colormap>, 2> kNames = {
+    {{"turbo", Colormap::turbo}, {"magma", Colormap::magma}}};
+
 /// t in [0,1].
 Rgb interpolate(const Anchors& anchors, float t) {
   const float place = t * float(anchors.size() - 1);
@@ -57,6 +64,19 @@ Rgb interpolate(const Anchors& anchors, float t) {
 }
 
 }  // namespace
+
+Colormap colormap(const std::string& name) {
+  for (const auto& [known, map] : kNames) {
+    if (known == name) return map;
+  }
+  fail(ErrorKind::usage, "no colormap '", name, "' (turbo, magma)");
+}
+
+std::vector<std::string> colormap_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, map] : kNames) names.emplace_back(name);
+  return names;
+}
 
 RgbImage colorize(const Tensor& depth_m, const ColorRange& range, Colormap map) {
   MD_CHECK(range.far_m > range.near_m, "colorize: range ", range.near_m, "..", range.far_m, " is empty");

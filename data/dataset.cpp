@@ -1,11 +1,12 @@
-// Where the frames of the data sets lie, and what their depth files and lists leave out.
+// A list's entries with what lists leave out, and the frames behind them.
 #include "data/dataset.h"
 
 #include <algorithm>
 #include <filesystem>
+#include <mutex>
 
+#include "data/datasets.h"
 #include "data/file_status.h"
-#include "data/kitti.h"
 #include "engine/check.h"
 
 namespace md {
@@ -13,65 +14,65 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What BTS and NeWCRFs assume where a list has no focal length, NYU's and KITTI's commonest; of an unknown camera the
-// one that BTS's scaling leaves depth as it is with.
-double usual_focal_px(DatasetKind kind) {
-  if (kind == DatasetKind::plain) return 715.0873;
-  return kind == DatasetKind::nyu ? 518.8579 : 721.5377;
-}
-
 void check_folder(const std::string& path) {
   if (!fs::is_directory(status_of(path))) fail(ErrorKind::missing, path, ": no such folder");
 }
 
-/// Where a path of a list may lie below a root, in the order to try.
-std::vector<std::string> places(DatasetKind kind, const std::string& path) {
-  if (kind == DatasetKind::plain) return {path};
-  if (kind == DatasetKind::kitti) return kitti_places(path);
-  std::vector<std::string> all = {path};
-  for (const char* folder : {"sync/", "train/", "test/", "official_splits/train/", "official_splits/test/"}) {
-    all.push_back(folder + path);
-  }
-  return all;
-}
-
-std::string locate(DatasetKind kind, const std::string& root, const std::string& path) {
-  for (const std::string& place : places(kind, path)) {
-    if (fs::exists(status_of(fs::path(root) / place))) return resolve_inside(root, place);
-  }
-  return resolve_inside(root, path);  // says what is missing
-}
-
 }  // namespace
 
-DatasetKind dataset_kind(const std::string& name) {
-  if (name == "nyu") return DatasetKind::nyu;
-  if (name == "kitti") return DatasetKind::kitti;
-  if (name == "plain") return DatasetKind::plain;
-  fail(ErrorKind::usage, "dataset '", name, "': wanted is nyu, kitti or plain");
-}
+float DatasetSpec::units_per_m() const { return depth_scale > 0 ? depth_scale : dataset_traits(dataset).units_per_m; }
 
-float depth_units_per_m(DatasetKind kind) { return kind == DatasetKind::kitti ? 256.F : 1000.F; }
+/// The path of each frame, once it was found. Looking for one takes as long as decoding a small frame does, and longer
+/// on a file system far away: not done for a whole list when it is read, and not again in every epoch. Any thread.
+class Dataset::FoundFiles {
+ public:
+  explicit FoundFiles(std::size_t frames) : paths_(frames) {}
 
-Dataset::Dataset(DatasetSpec spec) : spec_(std::move(spec)), entries_(read_list(spec_.list)) {
+  /// find() -> path, called without the lock; two threads that ask for a frame at once find the same.
+  template <class Find>
+  std::string get(i64 index, const Find& find) {
+    std::string& known = paths_[std::size_t(index)];
+    {
+      const std::lock_guard lock(mutex_);
+      if (!known.empty()) return known;
+    }
+    const std::string path = find();
+    const std::lock_guard lock(mutex_);
+    return known = path;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> paths_;  // empty: not looked for, or not found
+};
+
+Dataset::Dataset(DatasetSpec spec)
+    : spec_(std::move(spec)),
+      traits_(&dataset_traits(spec_.dataset)),
+      entries_(read_list(spec_.list, traits_->columns)) {
+  if (spec_.velodyne_raw && !traits_->raw_sweep)
+    fail(ErrorKind::usage, "dataset '", spec_.dataset, "' has no raw LiDAR sweeps");
   if (spec_.depth_root.empty()) spec_.depth_root = spec_.root;
   check_folder(spec_.root);
   check_folder(spec_.depth_root);
-  KittiCalibration calibration(spec_.root);
-  for (ListEntry& entry : entries_) {
+  const FocalLengths calibrated = traits_->calibration ? traits_->calibration(spec_.root) : FocalLengths();
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    ListEntry& entry = entries_[i];
     choose_depth(entry);
-    if (spec_.kind == DatasetKind::kitti && entry.focal_px == 0) entry.focal_px = calibration.focal_px(entry.image);
-    if (!entry.depth.empty()) with_depth_.push_back(&entry - entries_.data());
+    if (calibrated && entry.focal_px == 0) entry.focal_px = calibrated(entry.image);
+    if (!entry.depth.empty()) with_depth_.push_back(i64(i));
   }
+  images_ = std::make_shared<FoundFiles>(entries_.size());
+  depths_ = std::make_shared<FoundFiles>(entries_.size());
 }
 
 void Dataset::choose_depth(ListEntry& entry) const {
   const auto refuse = [&](const auto&... why) { fail(ErrorKind::bad_data, spec_.list, ":", entry.line, ": ", why...); };
   if (spec_.dense && entry.dense_depth.empty()) refuse("no third column with a dense depth file");
   if (spec_.dense) entry.depth = entry.dense_depth;
-  if (spec_.kind == DatasetKind::kitti && entry.columns == 1) entry.depth = kitti_official_depth(entry.image);
+  if (!entry.depth_listed && traits_->implied_depth) entry.depth = traits_->implied_depth(entry.image);
   if (!spec_.velodyne_raw || entry.depth.empty()) return;
-  const std::string raw = kitti_velodyne_raw(entry.depth);
+  const std::string raw = traits_->raw_sweep(entry.depth);
   if (raw.empty()) refuse("no raw LiDAR sweep is known for ", entry.depth);
   entry.depth = raw;
 }
@@ -81,19 +82,30 @@ const ListEntry& Dataset::entry(i64 index) const {
   return entries_[std::size_t(index)];
 }
 
-std::string Dataset::image_file(i64 index) const { return locate(spec_.kind, spec_.root, entry(index).image); }
+std::string Dataset::locate(const std::string& root, const std::string& path) const {
+  for (const std::string& place : traits_->places(path)) {
+    if (fs::exists(status_of(fs::path(root) / place))) return resolve_inside(root, place);
+  }
+  return resolve_inside(root, path);  // says what is missing
+}
+
+std::string Dataset::image_file(i64 index) const {
+  const ListEntry& listed = entry(index);
+  return images_->get(index, [&] { return locate(spec_.root, listed.image); });
+}
 
 std::string Dataset::depth_file(i64 index) const {
-  MD_CHECK(!entry(index).depth.empty(), "dataset: frame ", index, " has no ground truth");
-  const bool beside_image = entry(index).columns == 1;  // of an official split: the list does not name it
-  return locate(spec_.kind, beside_image ? spec_.root : spec_.depth_root, entry(index).depth);
+  const ListEntry& listed = entry(index);
+  MD_CHECK(!listed.depth.empty(), "dataset: frame ", index, " has no ground truth");
+  const std::string& root = listed.depth_listed ? spec_.depth_root : spec_.root;  // implied: beside the image
+  return depths_->get(index, [&] { return locate(root, listed.depth); });
 }
 
 Sample Dataset::load(i64 index) const {
   const ListEntry& listed = entry(index);
   Sample sample;
   sample.image_name = listed.image;
-  sample.focal_px = listed.focal_px > 0 ? listed.focal_px : usual_focal_px(spec_.kind);
+  sample.focal_px = listed.focal_px > 0 ? listed.focal_px : traits_->usual_focal_px;
   sample.image = read_rgb(image_file(index));
   if (listed.depth.empty()) return sample;
   sample.depth_name = listed.depth;
@@ -105,8 +117,9 @@ Sample Dataset::load(i64 index) const {
   }
   sample.depth_m.resize(depth.pixels.size());
   const float units = spec_.units_per_m();
+  const std::uint16_t none = traits_->not_measured;
   std::transform(depth.pixels.begin(), depth.pixels.end(), sample.depth_m.begin(),
-                 [units](std::uint16_t raw) { return float(raw) / units; });
+                 [=](std::uint16_t raw) { return raw == none ? 0.F : float(raw) / units; });
   return sample;
 }
 

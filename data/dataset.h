@@ -1,8 +1,8 @@
-// A list file over a data root: the readers of NYU Depth V2 (value/1000 m), KITTI (value/256 m) and of a user's own
-// frames (value/depth_scale m). Files are found where the downloads unpack: NYU's also below sync/ and the official
-// splits' train/ and test/, KITTI's as data/kitti.h says. A frame without ground truth (`None`) is an entry like any
-// other, with has_depth false.
+// A list file over a data root: frames with their depth in metres. What differs from data set to data set, where files
+// lie and what their values mean, is in its record (data/datasets.h). A frame without ground truth (`None`) is an entry
+// like any other, with has_depth false.
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,11 +12,7 @@
 
 namespace md {
 
-enum class DatasetKind : std::uint8_t { nyu, kitti, plain };
-/// "nyu", "kitti" or "plain"; throws ErrorKind::usage.
-DatasetKind dataset_kind(const std::string& name);
-/// Units of a 16-bit depth file per metre: 1000, 256, or for `plain` the commonest, 1000.
-float depth_units_per_m(DatasetKind);
+struct DatasetTraits;  // data/datasets.h
 
 /// One frame in full size.
 struct Sample {
@@ -28,21 +24,21 @@ struct Sample {
 };
 
 struct DatasetSpec {
-  DatasetKind kind = DatasetKind::nyu;
+  std::string dataset = "nyu";  // of dataset_names()
   std::string list = {};        // list file
   std::string root = {};        // folder of the images
   std::string depth_root = {};  // folder of the ground truth; empty: root
   bool dense = false;           // take the third column's depth (NeWCRFs' dense NYU list)
   bool velodyne_raw = false;    // take raw LiDAR sweeps instead of KITTI's annotated ground truth
-  float depth_scale = 0;        // units of a depth file per metre; 0: depth_units_per_m(kind)
-  float units_per_m() const { return depth_scale > 0 ? depth_scale : depth_units_per_m(kind); }
+  float depth_scale = 0;        // units of a depth file per metre; 0: the data set's
+  float units_per_m() const;
 };
 
 class Dataset {
  public:
-  /// Reads the list, and KITTI's calibration files where it has no focal lengths. Throws what read_list throws,
-  /// ErrorKind::missing if a root is not a folder, and ErrorKind::bad_data if the list has not the depth that is asked
-  /// for.
+  /// Reads the list, and calibration files where it has no focal lengths; looks for no frame. Throws what read_list
+  /// throws, ErrorKind::missing if a root is not a folder, ErrorKind::bad_data if the list has not the depth that is
+  /// asked for, and ErrorKind::usage for an unknown data set or sweeps that it has not.
   explicit Dataset(DatasetSpec);
 
   const DatasetSpec& spec() const { return spec_; }
@@ -51,7 +47,8 @@ class Dataset {
   /// Entries with ground truth, in list order: what can be trained on.
   const std::vector<i64>& with_depth() const { return with_depth_; }
 
-  /// The files of a frame. Throw as resolve_inside does; depth_file wants a frame with ground truth.
+  /// The files of a frame, looked for once and then remembered; any thread. Throw as resolve_inside does; depth_file
+  /// wants a frame with ground truth.
   std::string image_file(i64 index) const;
   std::string depth_file(i64 index) const;
 
@@ -62,12 +59,16 @@ class Dataset {
   Sample load_training(i64 index) const;
 
  private:
+  class FoundFiles;
   void choose_depth(ListEntry&) const;
   const ListEntry& entry(i64 index) const;
+  std::string locate(const std::string& root, const std::string& path) const;
 
   DatasetSpec spec_;
+  const DatasetTraits* traits_;  // of the registry
   std::vector<ListEntry> entries_;
   std::vector<i64> with_depth_;
+  std::shared_ptr<FoundFiles> images_, depths_;  // copies of a Dataset share what was found
 };
 
 }  // namespace md

@@ -1,23 +1,18 @@
-// The limits come from the sensors: NYU's Kinect ends at 10 m and measures most pixels, KITTI's LiDAR reaches 80 m and
-// hits at most every fifth.
+// First what holds for any depth, then what the data set knows of its sensor.
 #include "data/depth_histogram.h"
 
 #include <algorithm>
 #include <numeric>
 
+#include "data/datasets.h"
 #include "engine/printed.h"
 
 namespace md {
 namespace {
 
-constexpr i64 enough_pixels = 64;          // to say something about a frame
-constexpr int enough_values = 8;           // to say something about their common divisor
-constexpr int kinect_ends_mm = 10'500;     // with some tolerance
-constexpr int kinect_ends_kitti = 10'240;  // 10 m in millimetres would be 40 m in 1/256 m
-constexpr double lidar_measures = 0.5;     // less than this part of the pixels, by far
+constexpr i64 enough_pixels = 64;  // to say something about a frame
+constexpr int enough_values = 8;   // to say something about their common divisor
 constexpr double nearest_m = 0.1, farthest_m = 200;
-
-double part(i64 some, i64 all) { return all > 0 ? double(some) / double(all) : 0; }
 
 std::string eight_bit(const DepthHistogram& depth) {
   if (depth.highest() <= 255) return printed("no value is above %d: 8-bit depth in a 16-bit file?", depth.highest());
@@ -77,17 +72,14 @@ std::string implausible(const DepthHistogram& depth, const DatasetSpec& spec) {
   if (depth.measured() < enough_pixels) return "";
   if (depth.lowest() == depth.highest()) return printed("every measured pixel has the value %d", depth.lowest());
   if (const std::string why = eight_bit(depth); !why.empty()) return why;
-  const double saturated = part(depth.count(65535), depth.measured()), dense = part(depth.measured(), depth.pixels());
+  const double saturated = double(depth.count(65535)) / double(depth.measured());
   if (saturated > 0.01)
     return printed("%.0f %% of the values are 65535: is that this camera's \"no measurement\"? Here it is 0",
                    100 * saturated);
-  const double beyond = part(depth.above(kinect_ends_mm), depth.measured());
-  if (spec.kind == DatasetKind::nyu && beyond > 0.01)
-    return printed("%.0f %% is beyond 10.5 m, where NYU's Kinect is blind: KITTI's (--dataset kitti)?", 100 * beyond);
-  if (spec.kind == DatasetKind::kitti && dense > lidar_measures && depth.highest() <= kinect_ends_kitti)
-    return printed(
-        "%.0f %% of the pixels are measured and none is beyond 40 m, so it is no LiDAR's: NYU's (--dataset nyu)?",
-        100 * dense);
+  const DatasetTraits& traits = dataset_traits(spec.dataset);
+  if (traits.implausible) {
+    if (const std::string why = traits.implausible(depth); !why.empty()) return why;
+  }
   const double median_m = depth.median() / double(spec.units_per_m());
   if (median_m < nearest_m || median_m > farthest_m)
     return printed("the median depth is %g m: is %g the number of units per metre?", median_m,

@@ -33,7 +33,7 @@ class DepthHistogram {
   i64 pixels_ = 0;
 };
 
-/// Why a frame's depth cannot be what its data set measures; empty where it can.
+/// Why a frame's depth cannot be what its data set measures (data/datasets.h); empty where it can.
 std::string implausible(const DepthHistogram&, const DatasetSpec&);
 
 }  // namespace md

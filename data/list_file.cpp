@@ -18,6 +18,26 @@ namespace {
 
 using Columns = std::vector<std::string_view>;
 
+const char* name_of(ListColumn column) {
+  switch (column) {
+    case ListColumn::skip:
+      return "-";
+    case ListColumn::image:
+      return "IMAGE";
+    case ListColumn::depth:
+      return "DEPTH";
+    case ListColumn::focal:
+      return "FOCAL";
+  }
+  return "?";
+}
+
+std::string names_of(const ListColumns& columns) {
+  std::string names;
+  for (const ListColumn column : columns) names += cat(" ", name_of(column));
+  return names;
+}
+
 Columns split(std::string_view line) {
   constexpr std::string_view blanks = " \t\r";
   Columns columns;
@@ -58,7 +78,8 @@ std::string shown(std::string_view column) {
 /// One line of the list `name`.
 class LineParser {
  public:
-  LineParser(std::string_view line, const std::string& name, int number) : name_(name), number_(number) {
+  LineParser(std::string_view line, const ListColumns& layout, const std::string& name, int number)
+      : layout_(layout), name_(name), number_(number) {
     if (line.size() > max_list_line_bytes) fail_here(cat(line.size(), " bytes in one line"));
     for (std::size_t i = 0, length = 0; i < line.size(); i += length) {
       const auto c = static_cast<unsigned char>(line[i]);
@@ -71,13 +92,12 @@ class LineParser {
   bool blank() const { return columns_.empty(); }
 
   ListEntry entry() const {
-    if (columns_.size() > 3) fail_here(cat(columns_.size(), " columns; wanted are IMAGE DEPTH FOCAL"));
+    if (columns_.size() > layout_.size()) fail_here(cat(columns_.size(), " columns; wanted are", names_of(layout_)));
     ListEntry entry;
     entry.line = number_;
     entry.columns = int(columns_.size());
-    entry.image = path(columns_[0]);
-    if (columns_.size() > 1 && columns_[1] != "None") entry.depth = path(columns_[1]);
-    if (columns_.size() > 2) third_column(entry);
+    for (std::size_t i = 0; i < columns_.size(); ++i) read_column(layout_[i], columns_[i], entry);
+    if (entry.image.empty()) fail_here(cat("no IMAGE; wanted are", names_of(layout_)));
     return entry;
   }
 
@@ -96,33 +116,43 @@ class LineParser {
     return normal.string();
   }
 
-  void third_column(ListEntry& entry) const {
-    const auto focal = number(columns_[2]);
+  void read_column(ListColumn what, std::string_view column, ListEntry& entry) const {
+    if (what == ListColumn::image) entry.image = path(column);
+    if (what == ListColumn::depth) {
+      entry.depth_listed = true;
+      if (column != "None") entry.depth = path(column);
+    }
+    if (what == ListColumn::focal) read_focal_or_dense(column, entry);
+  }
+
+  void read_focal_or_dense(std::string_view column, ListEntry& entry) const {
+    const auto focal = number(column);
     if (focal && !(std::isfinite(*focal) && *focal > 0))
-      fail_here(cat("focal length ", shown(columns_[2]), " is not positive"));
+      fail_here(cat("focal length ", shown(column), " is not positive"));
     if (focal) {
       entry.focal_px = *focal;
-    } else if (columns_[2].find('.') != std::string_view::npos) {  // a file name
-      entry.dense_depth = path(columns_[2]);
+    } else if (column.find('.') != std::string_view::npos) {  // a file name
+      entry.dense_depth = path(column);
     } else {
-      fail_here(cat("third column ", shown(columns_[2]), " is neither a focal length nor a path"));
+      fail_here(cat("column ", shown(column), " is neither a focal length nor a path"));
     }
   }
 
   Columns columns_;
+  const ListColumns& layout_;
   const std::string& name_;
   int number_;
 };
 
 }  // namespace
 
-std::vector<ListEntry> parse_list(const std::string& text, const std::string& name) {
+std::vector<ListEntry> parse_list(const std::string& text, const std::string& name, const ListColumns& columns) {
   std::string_view rest = text;
   if (rest.starts_with("\xEF\xBB\xBF")) rest.remove_prefix(3);
   std::vector<ListEntry> entries;
   for (int line = 1; !rest.empty(); ++line) {
     const auto end = std::min(rest.find('\n'), rest.size());
-    const LineParser parser(rest.substr(0, end), name, line);
+    const LineParser parser(rest.substr(0, end), columns, name, line);
     if (!parser.blank()) {
       if (entries.size() == max_list_frames)
         fail(ErrorKind::bad_data, name, ": more than ", max_list_frames, " frames");
@@ -134,7 +164,7 @@ std::vector<ListEntry> parse_list(const std::string& text, const std::string& na
   return entries;
 }
 
-std::vector<ListEntry> read_list(const std::string& path) {
+std::vector<ListEntry> read_list(const std::string& path, const ListColumns& columns) {
   const std::filesystem::file_status there = status_of(path);
   if (!std::filesystem::exists(there)) fail(ErrorKind::missing, path, ": no such list");
   if (!std::filesystem::is_regular_file(there)) fail(ErrorKind::bad_data, path, ": not a file");
@@ -143,7 +173,7 @@ std::vector<ListEntry> read_list(const std::string& path) {
   if (!error && bytes > max_list_bytes) fail(ErrorKind::bad_data, path, ": ", bytes, " bytes are too many for a list");
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(ErrorKind::missing, path, ": cannot be read");
-  return parse_list(std::string(std::istreambuf_iterator<char>(file), {}), path);
+  return parse_list(std::string(std::istreambuf_iterator<char>(file), {}), path, columns);
 }
 
 std::string resolve_inside(const std::string& root, const std::string& path) {

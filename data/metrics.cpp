@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/check.h"
+
 namespace md {
 namespace {
 
@@ -103,6 +105,13 @@ Metrics mean_metrics(std::span<const Metrics> images, Averaging averaging, std::
   }
   if (pooled) mean.silog = silog_of(mean.rmse_log * mean.rmse_log, mean.log_bias);
   return mean;
+}
+
+const MetricField& metric_field(const std::string& key) {
+  const auto* const found =
+      std::ranges::find(metric_fields, key, [](const MetricField& f) { return std::string(f.key); });
+  MD_CHECK(found != metric_fields.end(), "metrics: no measure '", key, "'");
+  return *found;
 }
 
 bool all_finite(const Metrics& metrics) {

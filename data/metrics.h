@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/tensor.h"
@@ -44,6 +45,9 @@ inline constexpr std::array<MetricField, 11> metric_fields{{{"abs_rel", "AbsRel"
                                                             {"d3", "d3", &Metrics::d3, false, true},
                                                             {"sq_err_rel", "SqErrRel", &Metrics::sq_err_rel},
                                                             {"irmse", "iRMSE", &Metrics::irmse, true}}};
+
+/// The field of this key. REQUIRES: there is one.
+const MetricField& metric_field(const std::string& key);
 
 /// What one pixel is computed in; sums are always double. f32 is what the official evaluators do: a ratio that rounds
 /// to 1.25 is not below it, which moves d1 by about 1e-4 on millimetre data.

@@ -21,8 +21,7 @@ Prefetcher::Prefetcher(const PrefetchSpec& spec, Work work)
     for (int i = 0; i < spec_.threads; ++i) threads_.emplace_back([this] { run(); });
   } catch (const std::system_error& error) {  // no destructor will run
     stop();
-    fail(ErrorKind::contract, "thread ", threads_.size() + 1, " of ", spec_.threads,
-         " for loading (--loader-threads): ", error.what());
+    fail(ErrorKind::contract, "thread ", threads_.size() + 1, " of ", spec_.threads, " for loading: ", error.what());
   }
 }
 

@@ -4,59 +4,25 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <functional>
 #include <iomanip>
 #include <iterator>
 #include <sstream>
-#include <vector>
+#include <utility>
 
+#include "data/datasets.h"
 #include "engine/check.h"
 
 namespace md {
 namespace {
 
-struct Named {
-  const char* name;
-  std::optional<DatasetKind> dataset;
-  ScoreCrop crop = ScoreCrop::none;
-  bool kb_crop = false;
-  float cap_m = 0.F;  // 0: the data set's usual one
-};
+const std::string kPlain = "plain";
 
-// 256 m is beyond what a 16-bit file of 1/256 m holds.
-const std::array<Named, 5> kNamed{{{"plain", std::nullopt},
-                                   {"nyu_eigen", DatasetKind::nyu, ScoreCrop::eigen_nyu},
-                                   {"kitti_eigen_garg", DatasetKind::kitti, ScoreCrop::garg, true},
-                                   {"kitti_eigen_eigen", DatasetKind::kitti, ScoreCrop::eigen_kitti, true},
-                                   {"kitti_official", DatasetKind::kitti, ScoreCrop::none, false, 256.F}}};
-
-const Named& find_named(const std::string& name) {
-  const auto* const found = std::ranges::find(kNamed, name, [](const Named& n) { return std::string(n.name); });
-  if (found != kNamed.end()) return *found;
-  std::string names;
-  for (const Named& known : kNamed) names += cat(names.empty() ? "" : ", ", known.name);
-  fail(ErrorKind::usage, "--protocol: no protocol '", name, "' (", names, ")");
+/// Nothing where the data set has no such protocol.
+const NamedProtocol* find_protocol(const DatasetTraits& traits, const std::string& name) {
+  const auto found = std::ranges::find(traits.protocols, name, &NamedProtocol::name);
+  return found == traits.protocols.end() ? nullptr : &*found;
 }
-
-const char* name_of(DatasetKind kind) {
-  if (kind == DatasetKind::plain) return "plain";
-  return kind == DatasetKind::nyu ? "nyu" : "kitti";
-}
-
-const char* name_of(ScoreCrop crop) {
-  switch (crop) {
-    case ScoreCrop::none:
-      return "none";
-    case ScoreCrop::eigen_nyu:
-      return "eigen_nyu";
-    case ScoreCrop::eigen_kitti:
-      return "eigen_kitti";
-    case ScoreCrop::garg:
-      return "garg";
-  }
-  return "?";
-}
-
-const char* yes_no(bool on) { return on ? "yes" : "no"; }
 
 /// The shortest text that reads back as the same float, in any locale.
 std::string exact(float value) {
@@ -69,28 +35,134 @@ std::vector<std::string> words_of(const std::string& line) {
   return {std::istream_iterator<std::string>(in), {}};
 }
 
+/// A parameter as it stands in a line: KEY=VALUE.
+struct Field {
+  std::string key;
+  std::function<std::string(const Protocol&)> write;
+  std::function<bool(Protocol&, const std::string&)> read;  // false: the text is no value of it
+};
+
+Field dataset_field() {
+  return {"dataset", [](const Protocol& p) { return p.dataset; },
+          [](Protocol& p, const std::string& value) {
+            p.dataset = value;
+            const std::vector<std::string> known = dataset_names();
+            return std::ranges::find(known, value) != known.end();
+          }};
+}
+
+Field number(const std::string& key, float Protocol::*member) {
+  return {key, [=](const Protocol& p) { return exact(p.*member); },
+          [=](Protocol& p, const std::string& value) {
+            const char* const end = value.data() + value.size();
+            const auto [stop, error] = std::from_chars(value.data(), end, p.*member);
+            return error == std::errc{} && stop == end;
+          }};
+}
+
+/// One of a few values that have names.
+template <class Value>
+Field choice(const std::string& key, Value Protocol::*member, std::vector<std::pair<std::string, Value>> names) {
+  return {key,
+          [=](const Protocol& p) {
+            const auto found = std::ranges::find(names, p.*member, &std::pair<std::string, Value>::second);
+            return found == names.end() ? "?" : found->first;
+          },
+          [=](Protocol& p, const std::string& value) {
+            const auto found = std::ranges::find(names, value, &std::pair<std::string, Value>::first);
+            if (found == names.end()) return false;
+            p.*member = found->second;
+            return true;
+          }};
+}
+
+Field yes_no(const std::string& key, bool Protocol::*member) {
+  return choice<bool>(key, member, {{"no", false}, {"yes", true}});
+}
+
+/// In the order of the line. A new parameter goes to the end: lines are compared and hashed.
+const std::vector<Field>& fields() {
+  static const std::vector<Field> all = {
+      dataset_field(),
+      number("min_m", &Protocol::min_m),
+      number("cap_m", &Protocol::cap_m),
+      choice<ScoreCrop>("crop", &Protocol::crop,
+                        {{"none", ScoreCrop::none},
+                         {"eigen_nyu", ScoreCrop::eigen_nyu},
+                         {"eigen_kitti", ScoreCrop::eigen_kitti},
+                         {"garg", ScoreCrop::garg}}),
+      yes_no("kb_crop", &Protocol::kb_crop),
+      yes_no("gt_kb_crop", &Protocol::gt_kb_crop),
+      number("depth_scale", &Protocol::depth_scale),
+      yes_no("velodyne_raw", &Protocol::velodyne_raw),
+      yes_no("flip_average", &Protocol::flip_average),
+      yes_no("median_scaling", &Protocol::median_scaling),
+      choice<Averaging>("averaging", &Protocol::averaging,
+                        {{"per_image", Averaging::per_image}, {"pooled", Averaging::pooled}}),
+      choice<bool>("non_finite", &Protocol::repair, {{"refused", false}, {"repaired", true}}),
+      choice<Evaluator>("evaluator", &Protocol::evaluator, {{"online", Evaluator::online}, {"pngs", Evaluator::pngs}}),
+      choice<Arithmetic>("arithmetic", &Protocol::arithmetic, {{"f32", Arithmetic::f32}, {"f64", Arithmetic::f64}}),
+  };
+  return all;
+}
+
+/// Sets what one word of a line says; returns its key.
+std::string read_word(Protocol& protocol, const std::string& word) {
+  const auto equals = std::min(word.find('='), word.size());
+  const std::string key = word.substr(0, equals), value = word.substr(std::min(equals + 1, word.size()));
+  const auto field = std::ranges::find(fields(), key, &Field::key);
+  if (field == fields().end()) fail(ErrorKind::bad_data, "protocol line: unknown key '", key, "'");
+  if (!field->read(protocol, value)) fail(ErrorKind::bad_data, "protocol line: ", key, " cannot be '", value, "'");
+  return key;
+}
+
 }  // namespace
 
-Protocol named_protocol(const std::string& name, DatasetKind kind) {
-  const Named& named = find_named(name);
-  if (named.dataset && *named.dataset != kind) {
-    fail(ErrorKind::usage, "--protocol: ", name, " is not for ", name_of(kind));
-  }
+Protocol named_protocol(const std::string& name, const std::string& dataset) {
+  const DatasetTraits& traits = dataset_traits(dataset);
+  const NamedProtocol* const found = find_protocol(traits, name);
+  if (!found && protocol_dataset(name)) fail(ErrorKind::usage, "protocol '", name, "' is not for ", dataset);
+  const NamedProtocol named = found ? *found : NamedProtocol{.name = name};
   Protocol protocol;
   protocol.name = name;
-  protocol.dataset = kind;
-  protocol.cap_m = named.cap_m > 0 ? named.cap_m : kind == DatasetKind::kitti ? 80.F : 10.F;
+  protocol.dataset = dataset;
+  protocol.cap_m = named.cap_m > 0 ? named.cap_m : traits.cap_m;
   protocol.crop = named.crop;
   protocol.kb_crop = named.kb_crop;
-  protocol.depth_scale = depth_units_per_m(kind);
+  protocol.depth_scale = traits.units_per_m;
   return protocol;
 }
 
-std::optional<DatasetKind> protocol_dataset(const std::string& name) { return find_named(name).dataset; }
+std::vector<std::string> protocol_names() {
+  std::vector<std::string> names = {kPlain};
+  for (const std::string& dataset : dataset_names()) {
+    for (const NamedProtocol& protocol : dataset_traits(dataset).protocols) names.push_back(protocol.name);
+  }
+  return names;
+}
+
+std::optional<std::string> protocol_dataset(const std::string& name) {
+  if (name == kPlain) return std::nullopt;
+  for (const std::string& dataset : dataset_names()) {
+    if (find_protocol(dataset_traits(dataset), name)) return dataset;
+  }
+  std::string names;
+  for (const std::string& known : protocol_names()) names += cat(names.empty() ? "" : ", ", known);
+  fail(ErrorKind::usage, "no protocol '", name, "' (", names, ")");
+}
+
+std::vector<const MetricField*> table_columns(const Protocol& protocol) {
+  const DatasetTraits& traits = dataset_traits(protocol.dataset);
+  const NamedProtocol* const named = find_protocol(traits, protocol.name);
+  std::vector<const MetricField*> columns;
+  for (const std::string& key : named && !named->table_columns.empty() ? named->table_columns : traits.table_columns)
+    columns.push_back(&metric_field(key));
+  return columns;
+}
 
 void apply_compat(Protocol& protocol, const std::string& peer) {
   if (peer != "bts" && peer != "bts-online" && peer != "newcrfs") {
-    fail(ErrorKind::usage, "--compat: no peer '", peer, "' (bts, bts-online, newcrfs)");
+    fail(ErrorKind::usage, "no peer '", peer, "' (bts, bts-online, newcrfs)");
   }
   protocol.repair = true;
   protocol.evaluator = peer == "bts" ? Evaluator::pngs : Evaluator::online;
@@ -98,15 +170,30 @@ void apply_compat(Protocol& protocol, const std::string& peer) {
   protocol.flip_average |= peer == "newcrfs";
 }
 
-std::string describe(const Protocol& p) {
-  return cat(p.name, " dataset=", name_of(p.dataset), " min_m=", exact(p.min_m), " cap_m=", exact(p.cap_m),
-             " crop=", name_of(p.crop), " kb_crop=", yes_no(p.kb_crop), " gt_kb_crop=", yes_no(p.gt_kb_crop),
-             " depth_scale=", exact(p.depth_scale), " velodyne_raw=", yes_no(p.velodyne_raw),
-             " flip_average=", yes_no(p.flip_average), " median_scaling=", yes_no(p.median_scaling),
-             " averaging=", p.averaging == Averaging::pooled ? "pooled" : "per_image",
-             " non_finite=", p.repair ? "repaired" : "refused",
-             " evaluator=", p.evaluator == Evaluator::pngs ? "pngs" : "online",
-             " arithmetic=", p.arithmetic == Arithmetic::f32 ? "f32" : "f64");
+std::string describe(const Protocol& protocol) {
+  std::string line = protocol.name;
+  for (const Field& field : fields()) line += cat(" ", field.key, "=", field.write(protocol));
+  return line;
+}
+
+Protocol parse_protocol(const std::string& line) {
+  const std::vector<std::string> words = words_of(line);
+  if (words.empty() || words.front().find('=') != std::string::npos)
+    fail(ErrorKind::bad_data, "protocol line: it does not begin with a name");
+  Protocol protocol;
+  protocol.name = words.front();
+  std::vector<std::string> keys;
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const std::string key = read_word(protocol, words[i]);
+    if (std::ranges::find(keys, key) != keys.end())
+      fail(ErrorKind::bad_data, "protocol line: ", key, " is there twice");
+    keys.push_back(key);
+  }
+  for (const Field& field : fields()) {
+    if (std::ranges::find(keys, field.key) == keys.end())
+      fail(ErrorKind::bad_data, "protocol line: no ", field.key, " in it");
+  }
+  return protocol;
 }
 
 std::string protocol_hash(const std::string& line) {

@@ -2,10 +2,11 @@
 // and hashed with every result, because published numbers differ in exactly these choices. How they act: data/score.h.
 // Source: the evaluators of BTS and NeWCRFs.
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "data/dataset.h"
 #include "data/metrics.h"
 
 namespace md {
@@ -26,7 +27,7 @@ enum class Evaluator : std::uint8_t {
 
 struct Protocol {
   std::string name = {};
-  DatasetKind dataset = DatasetKind::nyu;
+  std::string dataset = "nyu";        // of dataset_names()
   float min_m = 1e-3F, cap_m = 10.F;  // scored: min_m < ground truth < cap_m; predictions are clamped to both
   ScoreCrop crop = ScoreCrop::none;
   bool kb_crop = false;     // the net sees KITTI's 352x1216 benchmark crop; its prediction is pasted back
@@ -39,15 +40,32 @@ struct Protocol {
   bool repair = false;  // NaN -> min_m, inf -> cap_m as the peers do; else they are an error
   Evaluator evaluator = Evaluator::online;
   Arithmetic arithmetic = Arithmetic::f32;
+
+  bool operator==(const Protocol&) const = default;
 };
 
-/// "plain" (whole frame, the data set's usual cap), "nyu_eigen", "kitti_eigen_garg" (Garg's crop, the usual one),
-/// "kitti_eigen_eigen" (Eigen's) or "kitti_official" (the depth prediction benchmark: whole frame, no cap). Throws
-/// ErrorKind::usage for any other name, and for one that is not for this data set.
-Protocol named_protocol(const std::string& name, DatasetKind);
+/// A protocol that belongs to a data set: what differs from scoring the whole frame up to the data set's usual cap.
+struct NamedProtocol {
+  std::string name;
+  ScoreCrop crop = ScoreCrop::none;
+  bool kb_crop = false;
+  float cap_m = 0;                              // 0: the data set's
+  std::vector<std::string> table_columns = {};  // empty: the data set's
+};
+
+/// "plain" (whole frame, the data set's usual cap) or one of the data set's own: "nyu_eigen", "kitti_eigen_garg"
+/// (Garg's crop, the usual one), "kitti_eigen_eigen" (Eigen's), "kitti_official" (the depth prediction benchmark: whole
+/// frame, no cap). Throws ErrorKind::usage for any other name, and for one that is not for this data set.
+Protocol named_protocol(const std::string& name, const std::string& dataset);
+
+/// "plain", then those of all data sets.
+std::vector<std::string> protocol_names();
 
 /// The data set that a named protocol is for; nothing for "plain". Throws ErrorKind::usage for an unknown name.
-std::optional<DatasetKind> protocol_dataset(const std::string& name);
+std::optional<std::string> protocol_dataset(const std::string& name);
+
+/// The measures of a table of results, in their order: the protocol's own, or its data set's.
+std::vector<const MetricField*> table_columns(const Protocol&);
 
 /// A peer's habits on top; all repair. "bts": its PNG evaluator. "bts-online", the loop in its training: gt_kb_crop
 /// where the protocol has kb_crop. "newcrfs": the same and flip_average. Throws ErrorKind::usage for another name.
@@ -55,6 +73,10 @@ void apply_compat(Protocol&, const std::string& peer);
 
 /// "NAME key=value ...": every parameter on one line; numbers with all their digits.
 std::string describe(const Protocol&);
+
+/// The protocol of a line of describe(), equal to the one that was described. Throws ErrorKind::bad_data, naming the
+/// key, for one that is unknown, missing, there twice or without a value that it can have.
+Protocol parse_protocol(const std::string& line);
 
 /// 16 hexadecimal digits that stand for a line of describe() (FNV-1a, 64 bits).
 std::string protocol_hash(const std::string& line);

@@ -11,7 +11,7 @@ namespace {
 
 /// AbsRel of predicting the same depth everywhere, by mdeval's own measures: what a trained network has to beat.
 double constant_abs_rel(const Dataset& data, double constant_m) {
-  const Protocol protocol = named_protocol("plain", data.spec().kind);
+  const Protocol protocol = named_protocol("plain", data.spec().dataset);
   std::vector<Metrics> scored;
   for (i64 i = 0; i < data.size(); ++i) {
     const Sample sample = data.load(i);
@@ -35,23 +35,22 @@ Exit synthesise(const synth::SetSpec& set) {
   if (set.test_frames == 0) return Exit::ok;
   const synth::WrittenSplit test = write_split(set, synth::Split::test);
   show(test);
-  const Dataset data({.kind = set.kind, .list = test.list, .root = set.out, .depth_root = {}});
+  const Dataset data({.dataset = set.layout->dataset, .list = test.list, .root = set.out, .depth_root = {}});
   std::cout << "AbsRel of predicting the training median there: " << constant_abs_rel(data, train.median_depth_m)
             << "\n";
   return Exit::ok;
 }
 
-/// The two kinds differ in their defaults, and a LiDAR needs 64 rows for its lines.
-void add_kind(CLI::App& app, synth::SetSpec& set, const synth::SetSpec& defaults) {
-  const bool nyu = defaults.kind == DatasetKind::nyu;
-  CLI::App* sub = app.add_subcommand(nyu ? "nyu" : "kitti", nyu ? "furnished rooms, dense depth with holes, <= 10 m"
-                                                                : "streets, depth along LiDAR lines, <= 80 m");
+/// A layout's own size is the default.
+void add_layout(CLI::App& app, synth::SetSpec& set, const synth::Layout& layout) {
+  const synth::SetSpec defaults{.layout = &layout};
+  CLI::App* sub = app.add_subcommand(layout.dataset, layout.help);
   sub->preparse_callback([&set, defaults](std::size_t) { set = defaults; });
   sub->add_option("--out", set.out, "folder to write")->required();
   sub->add_option("--frames", set.train_frames, "training frames")->required()->check(CLI::Range(1, 1000000));
   sub->add_option("--test-frames", set.test_frames, "test frames, of other scenes")->check(CLI::Range(0, 1000000));
   sub->add_option("--seed", set.seed, "equal seeds give equal files");
-  sub->add_option("--height", set.height, "rows")->check(CLI::Range(nyu ? 32 : 64, 4096));
+  sub->add_option("--height", set.height, "rows")->check(CLI::Range(layout.least_height, 4096));
   sub->add_option("--width", set.width, "columns; the focal length scales with them")->check(CLI::Range(32, 4096));
 }
 
@@ -61,11 +60,7 @@ void add_kind(CLI::App& app, synth::SetSpec& set, const synth::SetSpec& defaults
 int main(int argc, char** argv) {
   CLI::App app{"Ray-casts a small data set with exact depth, in the layout of NYU Depth V2 or KITTI.", "mdsynth"};
   app.require_subcommand(1);
-  md::synth::SetSpec set, nyu, kitti;
-  kitti.kind = md::DatasetKind::kitti;
-  kitti.height = 375;
-  kitti.width = 1242;
-  md::add_kind(app, set, nyu);
-  md::add_kind(app, set, kitti);
+  md::synth::SetSpec set;
+  for (const md::synth::Layout& layout : md::synth::layouts()) md::add_layout(app, set, layout);
   return md::run_main(app, argc, argv, [&set] { return md::synthesise(set); });
 }

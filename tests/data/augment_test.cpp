@@ -8,6 +8,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "data/datasets.h"
 #include "data/rotation.h"
 #include "engine/safetensors.h"
 #include "tests/data/data_files.h"
@@ -99,14 +100,14 @@ class Golden {
     const std::string input = meta_["input"];
     Sample sample;
     sample.image = read_rgb(folder_ + input + "_rgb.png");
-    const float units = depth_units_per_m(dataset_kind(input));
+    const float units = dataset_traits(input).units_per_m;
     for (const auto raw : read_depth(folder_ + input + "_depth.png").pixels) {
       sample.depth_m.push_back(float(raw) / units);
     }
     return sample;
   }
   AugmentSpec spec() const {
-    AugmentSpec spec = official_augmentation(style_, dataset_kind(meta_["args"]["dataset"]));
+    AugmentSpec spec = official_augmentation(style_, meta_["args"]["dataset"]);
     EXPECT_EQ(spec.height, meta_["args"]["input_height"]);
     EXPECT_EQ(spec.width, meta_["args"]["input_width"]);
     EXPECT_EQ(spec.rotation_degree, meta_["args"]["degree"]);
@@ -267,7 +268,7 @@ TEST(AugmentTest, RotationTurnsCounterClockwise) {
 
 TEST(AugmentTest, EqualKeysGiveEqualDraws) {
   const Sample sample = sample_of(500, 640);
-  const AugmentSpec spec = official_augmentation("bts", DatasetKind::nyu);
+  const AugmentSpec spec = official_augmentation("bts", "nyu");
   RngDraws first(7, 3, 11), again(7, 3, 11), other(7, 4, 11);
   const Augmented a = run(sample, spec, first), b = run(sample, spec, again), c = run(sample, spec, other);
   EXPECT_EQ(a.image, b.image);
@@ -306,10 +307,8 @@ TEST(AugmentTest, TooSmallFramesAreNamed) {
   };
   EXPECT_TRUE(
       fails(with(plain(11, 8), 10, 12), ErrorKind::bad_data, "a.jpg: frame of 12x10 is too small for a crop of 8x11"));
-  EXPECT_TRUE(
-      fails(with(official_augmentation("bts", DatasetKind::nyu), 471, 640), ErrorKind::bad_data, "crop of 608x472"));
-  EXPECT_TRUE(
-      fails(with(official_augmentation("bts", DatasetKind::kitti), 351, 1216), ErrorKind::bad_data, "of 1216x352"));
+  EXPECT_TRUE(fails(with(official_augmentation("bts", "nyu"), 471, 640), ErrorKind::bad_data, "crop of 608x472"));
+  EXPECT_TRUE(fails(with(official_augmentation("bts", "kitti"), 351, 1216), ErrorKind::bad_data, "of 1216x352"));
 }
 
 TEST(AugmentTest, BenchmarkCropIsBottomAlignedAndCentred) {

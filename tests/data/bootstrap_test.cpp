@@ -10,6 +10,8 @@
 namespace md {
 namespace {
 
+const MetricField& kAbsRel = metric_field("abs_rel");
+
 /// Images whose measures are normal with mean 1 and standard deviation 0.1.
 std::vector<Metrics> random_images(int n, std::uint64_t seed) {
   Rng rng(seed, Purpose::test);
@@ -33,7 +35,7 @@ TEST(Bootstrap, EqualsItsDefinition) {
       means.push_back(mean_metrics(drawn, averaging).abs_rel);
     }
     std::ranges::sort(means);
-    const Interval got = bootstrap(images, averaging, {.seed = 5, .replicates = kReplicates})[0];
+    const Interval got = bootstrap(images, averaging, {.seed = 5, .replicates = kReplicates}).of(kAbsRel);
     EXPECT_NEAR(got.low, means[1], 1e-14);  // sums in another order
     EXPECT_NEAR(got.high, means[39], 1e-14);
   }
@@ -42,23 +44,23 @@ TEST(Bootstrap, EqualsItsDefinition) {
 TEST(Bootstrap, FindsTheSpreadOfAMean) {
   const std::vector<Metrics> images = random_images(400, 2);
   const Intervals intervals = bootstrap(images, Averaging::per_image, {.replicates = 4000});
-  for (std::size_t f = 0; f < intervals.size(); ++f) {
+  for (const MetricField& field : metric_fields) {
     double sum = 0, squares = 0;
     for (const Metrics& image : images) {
-      sum += image.*metric_fields[f].value;
-      squares += std::pow(image.*metric_fields[f].value, 2);
+      sum += image.*field.value;
+      squares += std::pow(image.*field.value, 2);
     }
     const double mean = sum / 400, deviation = std::sqrt((squares / 400 - mean * mean) / 400);
     // The normal distribution's 95 %; at 4000 replicates each end is uncertain by 4 % of the deviation (Gaussian tail).
-    EXPECT_NEAR(intervals[f].low, mean - 1.96 * deviation, 0.16 * deviation);
-    EXPECT_NEAR(intervals[f].high, mean + 1.96 * deviation, 0.16 * deviation);
+    EXPECT_NEAR(intervals.of(field).low, mean - 1.96 * deviation, 0.16 * deviation);
+    EXPECT_NEAR(intervals.of(field).high, mean + 1.96 * deviation, 0.16 * deviation);
   }
 }
 
 TEST(Bootstrap, IsRepeatable) {
   const std::vector<Metrics> images = random_images(20, 3);
   const auto low = [&](std::uint64_t seed) {
-    return bootstrap(images, Averaging::per_image, {.seed = seed, .replicates = 200})[0].low;
+    return bootstrap(images, Averaging::per_image, {.seed = seed, .replicates = 200}).low.abs_rel;
   };
   EXPECT_EQ(low(1), low(1));
   EXPECT_NE(low(1), low(2));
@@ -69,9 +71,13 @@ TEST(Bootstrap, PairsShareTheirDraws) {
   std::vector<Metrics> b = a;
   for (Metrics& image : b) image.abs_rel -= 0.01;  // a hundredth better on every image, far less than images differ by
   const Intervals difference = bootstrap_difference(a, b, Averaging::per_image, {.replicates = 300});
-  EXPECT_NEAR(difference[0].low, -0.01, 1e-12);
-  EXPECT_NEAR(difference[0].high, -0.01, 1e-12);
-  for (std::size_t f = 1; f < difference.size(); ++f) EXPECT_EQ(difference[f].high, 0);
+  EXPECT_NEAR(difference.low.abs_rel, -0.01, 1e-12);
+  EXPECT_NEAR(difference.high.abs_rel, -0.01, 1e-12);
+  for (const MetricField& field : metric_fields) {
+    if (&field != &kAbsRel) {
+      EXPECT_EQ(difference.of(field).high, 0);
+    }
+  }
   EXPECT_THROW(bootstrap_difference(a, random_images(49, 4), Averaging::per_image), Error);
 }
 

@@ -18,6 +18,13 @@ Rgb color_of(float depth_m, const ColorRange& range, Colormap map) {
   return {image.pixels[0], image.pixels[1], image.pixels[2]};
 }
 
+TEST(Colormap, HasAName) {
+  EXPECT_EQ(colormap_names(), (std::vector<std::string>{"turbo", "magma"}));
+  EXPECT_EQ(colormap("turbo"), Colormap::turbo);
+  EXPECT_EQ(colormap("magma"), Colormap::magma);
+  EXPECT_THROW(colormap("jet"), Error);
+}
+
 TEST(Colormap, EndsAreThePublishedColours) {
   const ColorRange range{1.F, 5.F};
   EXPECT_EQ(color_of(1.F, range, Colormap::turbo), (Rgb{48, 18, 59}));

@@ -2,6 +2,10 @@
 // way in which a pair can be wrong.
 #include "data/dataset.h"
 
+#include <atomic>
+#include <thread>
+
+#include "data/datasets.h"
 #include "tests/data/data_files.h"
 
 namespace md {
@@ -13,8 +17,8 @@ using test::test_image;
 
 class DatasetTest : public test::DataFolder {
  protected:
-  Dataset open(DatasetKind kind, const std::string& list) const {
-    return Dataset({.kind = kind, .list = write("list.txt", list), .root = folder_.string()});
+  Dataset open(const std::string& dataset, const std::string& list) const {
+    return Dataset({.dataset = dataset, .list = write("list.txt", list), .root = folder_.string()});
   }
   template <class Image>
   void put(const std::string& name, const Image& image) const {
@@ -29,7 +33,7 @@ TEST_F(DatasetTest, NyuDepthIsInMillimetres) {
   depth.pixels[0] = 0;
   depth.pixels[1] = 2345;
   put("room/sync_depth_1.png", depth);
-  const Dataset data = open(DatasetKind::nyu, "/room/rgb_1.png /room/sync_depth_1.png 500.5\nroom/rgb_1.png\n");
+  const Dataset data = open("nyu", "/room/rgb_1.png /room/sync_depth_1.png 500.5\nroom/rgb_1.png\n");
   ASSERT_EQ(data.size(), 2);
   EXPECT_EQ(data.with_depth(), std::vector<i64>{0});
   const Sample sample = data.load_training(0);
@@ -60,12 +64,12 @@ TEST_F(DatasetTest, KittiIsFoundInBothConventions) {
     const std::string list = write("list.txt", stem + image + " " + stem + depth + " 721.5377\n");
     for (const std::string root : {"with_day", "without"}) {
       for (const std::string depth_root : {"with_day", "without"}) {
-        const Dataset data({DatasetKind::kitti, list, path(root), path(depth_root)});
+        const Dataset data({"kitti", list, path(root), path(depth_root)});
         EXPECT_EQ(data.load(0).depth_m[1], float(test_depth(4, 6).pixels[1]) / 256.F) << root << " " << depth_root;
       }
     }
   }
-  const Dataset nyu({DatasetKind::nyu, path("list.txt"), path("without"), ""});
+  const Dataset nyu({"nyu", path("list.txt"), path("without"), ""});
   EXPECT_TRUE(fails([&] { nyu.load(0); }, ErrorKind::missing, "without/" + day + "/" + drive + image));
 }
 
@@ -79,7 +83,7 @@ TEST_F(DatasetTest, KittiGroundTruthIsFoundAsItUnpacks) {
   for (const std::string day : {"", "2011_09_26/"}) {
     std::string list;
     for (const std::string& drive : {a, b}) list += day + drive + image + " " + day + drive + depth + " 721.5377\n";
-    const Dataset data({DatasetKind::kitti, write("list.txt", list), path("raw"), path("gt")});
+    const Dataset data({"kitti", write("list.txt", list), path("raw"), path("gt")});
     for (const int i : {0, 1}) {
       EXPECT_EQ(data.load(i).depth_m[1], float(test_depth(4, 6, i + 1).pixels[1]) / 256.F) << day << i;
     }
@@ -98,7 +102,7 @@ TEST_F(DatasetTest, KittiOfficialSplits) {
   write("k/" + test + "intrinsics/0000000000.txt", "707.0493 0.0 604.0814 0.0 707.0493 180.5066 0.0 0.0 1.0\n");
   std::filesystem::create_directories(path("elsewhere"));
   const std::string list = val + "image/" + drive + "image" + frame + "\n" + test + "image/0000000000.png";
-  DatasetSpec spec{DatasetKind::kitti, write("list.txt", list), path("k"), path("elsewhere")};
+  DatasetSpec spec{"kitti", write("list.txt", list), path("k"), path("elsewhere")};
   const Dataset data(spec);
   EXPECT_EQ(data.with_depth(), std::vector<i64>{0});
   EXPECT_EQ(data.load(0).depth_m[1], float(test_depth(4, 6, 1).pixels[1]) / 256.F);
@@ -114,7 +118,7 @@ TEST_F(DatasetTest, KittiVelodyneRawIsBesideTheGroundTruth) {
   put("gt/train/" + drive + "groundtruth/image_02/5.png", test_depth(4, 6, 1));
   put("gt/train/" + drive + "velodyne_raw/image_02/5.png", test_depth(4, 6, 2));
   const std::string list = write("list.txt", "a.png " + drive + "groundtruth/image_02/5.png 721\na.png None 721\n");
-  DatasetSpec spec{DatasetKind::kitti, list, path(""), path("gt")};
+  DatasetSpec spec{"kitti", list, path(""), path("gt")};
   EXPECT_EQ(Dataset(spec).load(0).depth_m[1], float(test_depth(4, 6, 1).pixels[1]) / 256.F);
   spec.velodyne_raw = true;
   EXPECT_EQ(Dataset(spec).load(0).depth_m[1], float(test_depth(4, 6, 2).pixels[1]) / 256.F);
@@ -128,7 +132,7 @@ TEST_F(DatasetTest, KittiFocalLengthIsInTheCalibrationOfItsDay) {
   const std::string calibration =
       "calib_time: 09-Jan-2012\nP_rect_02: 7.070493e+02 0.0 6.0e+02\nP_rect_03: 7.5e+02 0.0\n";
   write(day + "/calib_cam_to_cam.txt", calibration);
-  const auto focal_px = [&](const std::string& line) { return open(DatasetKind::kitti, line).entries()[0].focal_px; };
+  const auto focal_px = [&](const std::string& line) { return open("kitti", line).entries()[0].focal_px; };
   EXPECT_EQ(focal_px(day + "/" + drive + "image_02/data/5.png"), 707.0493);
   EXPECT_EQ(focal_px(drive + "image_02/data/5.png d.png dense.png"), 707.0493);
   EXPECT_EQ(focal_px(drive + "image_03/data/5.png None"), 750);
@@ -145,7 +149,7 @@ TEST_F(DatasetTest, NyuIsFoundWhereItUnpacks) {
   put("sync/kitchen_0001/rgb_1.png", test_image(4, 6, 1));
   put("official_splits/test/kitchen/rgb_2.png", test_image(4, 6, 2));
   put("train/kitchen/rgb_3.png", test_image(4, 6, 3));
-  const Dataset data = open(DatasetKind::nyu, "/kitchen_0001/rgb_1.png\nkitchen/rgb_2.png\nkitchen/rgb_3.png\n");
+  const Dataset data = open("nyu", "/kitchen_0001/rgb_1.png\nkitchen/rgb_2.png\nkitchen/rgb_3.png\n");
   for (const int i : {0, 1, 2}) EXPECT_EQ(data.load(i).image.pixels, test_image(4, 6, i + 1).pixels) << i;
   EXPECT_EQ(data.image_file(0), std::filesystem::canonical(path("sync/kitchen_0001/rgb_1.png")));
 }
@@ -153,8 +157,7 @@ TEST_F(DatasetTest, NyuIsFoundWhereItUnpacks) {
 TEST_F(DatasetTest, OnesOwnFramesHaveTheirOwnScale) {
   put("a.png", test_image(4, 6));
   put("d.png", test_depth(4, 6));
-  DatasetSpec spec{
-      .kind = DatasetKind::plain, .list = write("list.txt", "a.png d.png\na.png d.png 525\n"), .root = path("")};
+  DatasetSpec spec{.dataset = "plain", .list = write("list.txt", "a.png d.png\na.png d.png 525\n"), .root = path("")};
   spec.depth_scale = 5000;
   const Dataset data(spec);
   EXPECT_EQ(data.load(0).depth_m[1], float(test_depth(4, 6).pixels[1]) / 5000.F);
@@ -167,18 +170,18 @@ TEST_F(DatasetTest, AFolderThatCannotBeLookedAtIsNamed) {
   put("a.png", test_image(4, 6));
   const std::string list = write("list.txt", "2011_09_26_x/a.png 2011_09_26_x/d.png 5");
   const char* reason = "loop: Too many levels of symbolic links";
-  EXPECT_TRUE(fails([&] { Dataset({DatasetKind::kitti, list, path("loop"), ""}); }, ErrorKind::missing, reason));
-  EXPECT_TRUE(fails([&] { Dataset({DatasetKind::nyu, path("loop"), path(""), ""}); }, ErrorKind::missing, reason));
+  EXPECT_TRUE(fails([&] { Dataset({"kitti", list, path("loop"), ""}); }, ErrorKind::missing, reason));
+  EXPECT_TRUE(fails([&] { Dataset({"nyu", path("loop"), path(""), ""}); }, ErrorKind::missing, reason));
   EXPECT_TRUE(fails([&] { read_rgb(path("loop")); }, ErrorKind::missing, reason));
   write("list.txt", std::string(300, 'x') + ".png None 5");
-  const Dataset data({DatasetKind::kitti, list, path(""), ""});
+  const Dataset data({"kitti", list, path(""), ""});
   EXPECT_TRUE(fails([&] { data.load(0); }, ErrorKind::missing, "xxx.png: File name too long"));
 }
 
 TEST_F(DatasetTest, FramesWithoutGroundTruthAreCounted) {
   put("a.png", test_image(4, 6));
   put("d.png", test_depth(4, 6));
-  const Dataset data = open(DatasetKind::kitti, "a.png None 721\na.png d.png 721\na.png None 721\n");
+  const Dataset data = open("kitti", "a.png None 721\na.png d.png 721\na.png None 721\n");
   EXPECT_EQ(data.size(), 3);
   EXPECT_EQ(data.with_depth(), std::vector<i64>{1});
   EXPECT_FALSE(data.load(2).has_depth());
@@ -189,12 +192,54 @@ TEST_F(DatasetTest, DenseDepthIsTheThirdColumn) {
   put("d.png", test_depth(4, 6, 1));
   put("dense.png", test_depth(4, 6, 2));
   const std::string list = write("list.txt", "a.png d.png dense.png\n");
-  DatasetSpec spec{.kind = DatasetKind::nyu, .list = list, .root = folder_.string()};
+  DatasetSpec spec{.dataset = "nyu", .list = list, .root = folder_.string()};
   EXPECT_EQ(Dataset(spec).load(0).depth_m[1], float(test_depth(4, 6, 1).pixels[1]) / 1000.F);
   spec.dense = true;
   EXPECT_EQ(Dataset(spec).load(0).depth_m[1], float(test_depth(4, 6, 2).pixels[1]) / 1000.F);
   spec.list = write("sparse.txt", "a.png d.png dense.png\na.png d.png 500\n");
   EXPECT_TRUE(fails([&] { Dataset{spec}; }, ErrorKind::bad_data, "sparse.txt:2: no third column"));
+}
+
+TEST_F(DatasetTest, AFrameIsLookedForUntilItIsFoundAndNotAgain) {
+  put("i.png", test_image(4, 6, 1));
+  put("d.png", test_depth(4, 6));
+  const Dataset data = open("nyu", "a.png a_depth.png 5\n");
+  EXPECT_TRUE(fails([&] { data.load(0); }, ErrorKind::missing, path("a.png") + ": no such file"));
+  put("train/a.png", test_image(4, 6, 2));
+  put("train/a_depth.png", test_depth(4, 6));
+  EXPECT_EQ(data.load(0).image.pixels, test_image(4, 6, 2).pixels);
+  const std::string found = data.image_file(0);
+  put("a.png", test_image(4, 6, 3));  // would be found first
+  EXPECT_EQ(data.image_file(0), found);
+  const Dataset copy = data;
+  EXPECT_EQ(copy.load(0).image.pixels, test_image(4, 6, 2).pixels);
+  std::filesystem::remove(found);
+  EXPECT_TRUE(fails([&] { data.load(0); }, ErrorKind::missing, found));
+}
+
+TEST_F(DatasetTest, ManyThreadsFindTheSameFiles) {
+  std::string list;
+  for (int i = 0; i < 20; ++i) {
+    put(cat("sync/", i, ".png"), test_image(4, 6, i));
+    put(cat("sync/", i, "_depth.png"), test_depth(4, 6, i));
+    list += cat(i, ".png ", i, "_depth.png 5\n");
+  }
+  const Dataset data = open("nyu", list);
+  std::vector<std::thread> threads;
+  std::atomic<int> right = 0;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 20; ++i) right += data.load(i).image.pixels == test_image(4, 6, i).pixels;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, 80);
+}
+
+TEST_F(DatasetTest, SweepsAreForDataSetsThatHaveThem) {
+  const std::string list = write("list.txt", "a.png d.png 5\n");
+  const DatasetSpec spec{.list = list, .root = path(""), .velodyne_raw = true};
+  EXPECT_TRUE(fails([&] { Dataset{spec}; }, ErrorKind::usage, "dataset 'nyu' has no raw LiDAR sweeps"));
 }
 
 TEST_F(DatasetTest, WrongPairsAreNamed) {
@@ -203,7 +248,7 @@ TEST_F(DatasetTest, WrongPairsAreNamed) {
   put("zero.png", DepthImage{4, 6, std::vector<std::uint16_t>(24, 0)});
   put("rgb.png", test_image(4, 6));
   const Dataset data =
-      open(DatasetKind::nyu, "a.png small.png 5\na.png zero.png 5\na.png rgb.png 5\na.png none.png 5\nb.png d.png 5");
+      open("nyu", "a.png small.png 5\na.png zero.png 5\na.png rgb.png 5\na.png none.png 5\nb.png d.png 5");
   EXPECT_TRUE(fails([&] { data.load(0); }, ErrorKind::bad_data, "small.png: depth of 5x4 for an image of 6x4 (a.png)"));
   EXPECT_TRUE(
       fails([&] { data.load_training(1); }, ErrorKind::bad_data, path("zero.png") + ": not one measured pixel"));
@@ -218,23 +263,21 @@ TEST_F(DatasetTest, WrongRootsAndNames) {
   const std::string list = write("list.txt", "a.png d.png 5");
   EXPECT_TRUE(fails(
       [&] {
-        Dataset({DatasetKind::nyu, list, path("no"), ""});
+        Dataset({"nyu", list, path("no"), ""});
       },
       ErrorKind::missing, path("no") + ": no such folder"));
   EXPECT_TRUE(fails(
       [&] {
-        Dataset({DatasetKind::nyu, list, folder_.string(), path("no")});
+        Dataset({"nyu", list, folder_.string(), path("no")});
       },
       ErrorKind::missing, path("no") + ": no such folder"));
   EXPECT_TRUE(fails(
       [&] {
-        Dataset({DatasetKind::nyu, path("no.txt"), folder_.string(), ""});
+        Dataset({"nyu", path("no.txt"), folder_.string(), ""});
       },
       ErrorKind::missing, "no.txt: no such list"));
-  EXPECT_EQ(dataset_kind("nyu"), DatasetKind::nyu);
-  EXPECT_EQ(dataset_kind("kitti"), DatasetKind::kitti);
-  EXPECT_EQ(dataset_kind("plain"), DatasetKind::plain);
-  EXPECT_TRUE(fails([&] { dataset_kind("sun"); }, ErrorKind::usage, "dataset 'sun': wanted is nyu, kitti or plain"));
+  EXPECT_EQ(dataset_names(), (std::vector<std::string>{"nyu", "kitti", "plain"}));
+  EXPECT_TRUE(fails([&] { dataset_traits("sun"); }, ErrorKind::usage, "dataset 'sun': wanted is nyu, kitti or plain"));
 }
 
 }  // namespace

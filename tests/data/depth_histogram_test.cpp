@@ -32,8 +32,8 @@ std::string judged(const Values& values, const DatasetSpec& spec) {
   return implausible(histogram, spec);
 }
 
-const DatasetSpec as_nyu{.kind = DatasetKind::nyu}, as_kitti{.kind = DatasetKind::kitti};
-DatasetSpec as_plain(float scale) { return {.kind = DatasetKind::plain, .depth_scale = scale}; }
+const DatasetSpec as_nyu{.dataset = "nyu"}, as_kitti{.dataset = "kitti"};
+DatasetSpec as_plain(float scale) { return {.dataset = "plain", .depth_scale = scale}; }
 
 TEST(DepthHistogramTest, CountsMeasuredValues) {
   DepthHistogram some, all;
@@ -63,9 +63,9 @@ TEST(DepthHistogramTest, PlausibleDepthPasses) {
 }
 
 TEST(DepthHistogramTest, AnotherDataSetsUnitIsSeen) {
-  EXPECT_EQ(judged(kitti(), as_nyu), "52 % is beyond 10.5 m, where NYU's Kinect is blind: KITTI's (--dataset kitti)?");
+  EXPECT_EQ(judged(kitti(), as_nyu), "52 % is beyond 10.5 m, where NYU's Kinect is blind: KITTI's (dataset kitti)?");
   EXPECT_EQ(judged(nyu(), as_kitti),
-            "70 % of the pixels are measured and none is beyond 40 m, so it is no LiDAR's: NYU's (--dataset nyu)?");
+            "70 % of the pixels are measured and none is beyond 40 m, so it is no LiDAR's: NYU's (dataset nyu)?");
   EXPECT_EQ(judged(Values(100, 1000), as_plain(1000)), "every measured pixel has the value 1000");
   const std::string metres_as_millimetres = judged(depth(1000, 20, 60, 1), as_plain(1));
   EXPECT_EQ(metres_as_millimetres, "the median depth is 40001 m: is 1 the number of units per metre?");

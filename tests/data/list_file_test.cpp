@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "data/kitti.h"
+#include "data/datasets/kitti_files.h"
 #include "tests/data/data_files.h"
 #include "tests/kit/testing.h"
 
@@ -56,7 +56,7 @@ TEST_F(ListFileTest, NamesFileAndLineOfWhatIsMalformed) {
   const auto line = [](const std::string& text) { return [text] { parse_list("a.jpg a.png 1\n" + text, "l.txt"); }; };
   EXPECT_TRUE(fails(line("a.jpg a.png 500 x.png"), ErrorKind::bad_data, "l.txt:2: 4 columns"));
   EXPECT_TRUE(fails(line("a.jpg 518.8579"), ErrorKind::bad_data, "l.txt:2: '518.8579' is where a path should be"));
-  EXPECT_TRUE(fails(line("a.jpg a.png abc"), ErrorKind::bad_data, "l.txt:2: third column 'abc'"));
+  EXPECT_TRUE(fails(line("a.jpg a.png abc"), ErrorKind::bad_data, "l.txt:2: column 'abc' is neither"));
   EXPECT_TRUE(fails(line("a.jpg a.png 0"), ErrorKind::bad_data, "l.txt:2: focal length '0' is not positive"));
   EXPECT_TRUE(fails(line("a.jpg a.png nan"), ErrorKind::bad_data, "l.txt:2: focal length 'nan'"));
   EXPECT_TRUE(fails(line("/ a.png 500"), ErrorKind::bad_data, "l.txt:2: empty path"));

@@ -32,7 +32,7 @@ class LoaderTest : public test::DataFolder {
       write_png(path("d" + n + ".png"), test::test_depth(height, width, i));
       list += n + ".png " + (i == 4 ? "None" : "d" + n + ".png") + " " + std::to_string(500 + i) + "\n";
     }
-    data_ = std::make_unique<Dataset>(DatasetSpec{DatasetKind::nyu, write("list.txt", list), folder_.string()});
+    data_ = std::make_unique<Dataset>(DatasetSpec{"nyu", write("list.txt", list), folder_.string()});
   }
   static AugmentSpec spec() { return {.height = 16, .width = 20, .border = NyuBorder::keep}; }
 
@@ -134,7 +134,7 @@ TEST_F(LoaderTest, EvaluationShowsEveryFrameInOrder) {
 TEST_F(LoaderTest, EvaluationCutsTheBenchmarkCrop) {
   const RgbImage image = test::test_image(370, 1226);
   write_png(path("k.png"), image);
-  const Dataset data({DatasetKind::kitti, write("kitti.txt", "k.png None 721\n"), folder_.string()});
+  const Dataset data({"kitti", write("kitti.txt", "k.png None 721\n"), folder_.string()});
   EvalLoader loader(data, {.kb_crop = true});
   const EvalFrame& frame = *loader.next();
   EXPECT_EQ(frame.image.shape(), (Shape{1, 352, 1216, 3}));
@@ -173,7 +173,7 @@ TEST(PrefetcherTest, AThreadThatCannotStartIsAnError) {
   GTEST_SKIP() << "a sanitizer needs more address space than the test leaves";
 #endif
   EXPECT_EXIT(start_more_threads_than_fit(), testing::ExitedWithCode(int(ErrorKind::contract)),
-              "thread 2 of 2 for loading .--loader-threads.: ");
+              "thread 2 of 2 for loading: ");
 }
 
 TEST(PrefetcherTest, NeverOverwritesTheConsumersSlot) {

@@ -57,7 +57,7 @@ TEST(Score, CropBoxes) {
 }
 
 TEST(Score, ScoredDepthIsStrictlyInside) {
-  const Protocol nyu = named_protocol("plain", DatasetKind::nyu);
+  const Protocol nyu = named_protocol("plain", "nyu");
   // One millimetre in the file is exactly float(1e-3), and so not above it.
   const Tensor gt = map_of({0.F, 1.F / 1000, 2.F / 1000, 9.999F, 10.F, 11.F, std::nanf("")}, 1, 7);
   const Tensor scored = scored_pixels(nyu, gt, "a.png");
@@ -66,14 +66,14 @@ TEST(Score, ScoredDepthIsStrictlyInside) {
 }
 
 TEST(Score, PredictionIsClamped) {
-  const Protocol nyu = named_protocol("plain", DatasetKind::nyu);
+  const Protocol nyu = named_protocol("plain", "nyu");
   const Tensor pred = map_of({-1.F, 0.F, 5.F, 12.F}, 2, 2);
   EXPECT_EQ(finish_prediction(nyu, pred, whole(pred), 2, 2, "a").to_host(),
             (std::vector<float>{1e-3F, 1e-3F, 5.F, 10.F}));
 }
 
 TEST(Score, NonFinitePredictionIsAnErrorThatNamesTheImage) {
-  Protocol nyu = named_protocol("plain", DatasetKind::nyu);
+  Protocol nyu = named_protocol("plain", "nyu");
   for (const float bad : {std::nanf(""), infinity, -infinity}) {
     const Tensor pred = map_of({1.F, bad}, 1, 2);
     const auto [code, what] = failure([&] { finish_prediction(nyu, pred, whole(pred), 1, 2, "kitchen/rgb_1.jpg"); });
@@ -87,7 +87,7 @@ TEST(Score, NonFinitePredictionIsAnErrorThatNamesTheImage) {
 }
 
 TEST(Score, CropIsPastedBackWhereItWasCut) {
-  Protocol protocol = named_protocol("plain", DatasetKind::kitti);
+  Protocol protocol = named_protocol("plain", "kitti");
   const Tensor pred = map_of({1.F, 2.F}, 1, 2);
   const EvalCrop crop{2, 1, 1, 2};
   const float low = protocol.min_m;
@@ -99,7 +99,7 @@ TEST(Score, CropIsPastedBackWhereItWasCut) {
 }
 
 TEST(Score, PngEvaluatorRefusesWhatItCannotScore) {
-  Protocol protocol = named_protocol("plain", DatasetKind::kitti);
+  Protocol protocol = named_protocol("plain", "kitti");
   const Tensor pred = map_of({1.F, 2.F}, 1, 2), gt = Tensor::full({2, 2}, 3.F);
   const EvalCrop crop{1, 0, 1, 2};
   EXPECT_TRUE(score(protocol, pred, gt, crop, "a").metrics);
@@ -108,7 +108,7 @@ TEST(Score, PngEvaluatorRefusesWhatItCannotScore) {
 }
 
 TEST(Score, GroundTruthMayBeCutToTheCrop) {
-  Protocol protocol = named_protocol("plain", DatasetKind::kitti);
+  Protocol protocol = named_protocol("plain", "kitti");
   const Tensor gt = test::random_tensor({6, 8}, 1, 1.F, 50.F), pred = test::random_tensor({2, 3}, 2, 1.F, 50.F);
   const EvalCrop crop{4, 2, 2, 3};
   Tensor inside = Tensor::empty({2, 3});
@@ -122,7 +122,7 @@ TEST(Score, GroundTruthMayBeCutToTheCrop) {
 }
 
 TEST(Score, MedianScalingMakesRelativeDepthMetric) {
-  Protocol protocol = named_protocol("plain", DatasetKind::nyu);
+  Protocol protocol = named_protocol("plain", "nyu");
   protocol.median_scaling = true;
   // Scored are 2, 3, 4, 8 m: the median is 3.5. The prediction's there: 0.25; what is not scored does not matter.
   const Tensor gt = map_of({2.F, 0.F, 3.F, 4.F, 8.F, 20.F}, 2, 3);
@@ -138,7 +138,7 @@ TEST(Score, MedianScalingMakesRelativeDepthMetric) {
 
 TEST(Score, NoScoredPixelGivesNothing) {
   const Tensor gt = Tensor::zeros({4, 4}), pred = Tensor::full({4, 4}, 1.F);
-  EXPECT_FALSE(score(named_protocol("plain", DatasetKind::nyu), pred, gt, whole(pred), "a").metrics);
+  EXPECT_FALSE(score(named_protocol("plain", "nyu"), pred, gt, whole(pred), "a").metrics);
 }
 
 TEST(Score, PngStorageTruncates) {

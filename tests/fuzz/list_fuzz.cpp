@@ -3,7 +3,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "data/kitti.h"
+#include "data/datasets/kitti_files.h"
 #include "data/list_file.h"
 #include "tests/fuzz/fuzz.h"
 

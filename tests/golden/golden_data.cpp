@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "data/augment.h"
+#include "data/datasets.h"
 #include "data/metrics.h"
 #include "data/score.h"
 #include "tests/golden/golden.h"
@@ -160,7 +161,7 @@ class ScriptedDraws final : public Draws {
 AugmentSpec spec_of(const Json& meta) {
   const Json& args = meta.at("args");
   const std::string style = meta.at("case").get<std::string>().starts_with("newcrfs") ? "newcrfs" : "bts";
-  AugmentSpec spec = official_augmentation(style, dataset_kind(args.at("dataset")));
+  AugmentSpec spec = official_augmentation(style, args.at("dataset"));
   spec.height = args.at("input_height"), spec.width = args.at("input_width");
   spec.rotation_degree = args.at("degree");
   spec.kb_crop = args.at("do_kb_crop");
@@ -175,7 +176,7 @@ Sample sample_of(const Case& golden) {
   Sample sample;
   sample.image_name = input + "_rgb.png", sample.depth_name = input + "_depth.png";
   sample.image = read_rgb((folder / sample.image_name).string());
-  const float units = depth_units_per_m(dataset_kind(golden.meta.at("args").at("dataset")));
+  const float units = dataset_traits(golden.meta.at("args").at("dataset")).units_per_m;
   for (const std::uint16_t d : read_depth((folder / sample.depth_name).string()).pixels) {
     sample.depth_m.push_back(float(d) / units);
   }

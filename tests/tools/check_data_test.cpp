@@ -88,7 +88,7 @@ TEST_F(CheckDataTest, EveryBadFrameIsNamedOnceAndCounted) {
             name + ":2: " + root + "1_depth.png: the file ends early\n" +  //
                 name + ":3: " + root + "2.png: no such file\n" +           //
                 name + ":4: " + root + "3_depth.png: not one measured pixel\n" + name + ":5: " + root +
-                "4_depth.png: 58 % is beyond 10.5 m, where NYU's Kinect is blind: " + "KITTI's (--dataset kitti)?\n");
+                "4_depth.png: 58 % is beyond 10.5 m, where NYU's Kinect is blind: " + "KITTI's (dataset kitti)?\n");
   std::istringstream rows(table());
   std::string row;
   std::getline(rows, row);

@@ -13,10 +13,17 @@ namespace {
 using nlohmann::json;
 using Words = std::vector<std::string>;
 
+/// With every `from` replaced.
+std::string renamed(std::string text, const std::string& from, const std::string& to) {
+  for (auto at = text.find(from); at != text.npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+  return text;
+}
+
 class CompareTest : public DataFolder {
  protected:
   /// Forty images, the last without measures. b is better by 0.01 on average, worse on every fourth image.
-  CompareTest() : protocol_(named_protocol("plain", DatasetKind::nyu)) {
+  CompareTest() : protocol_(named_protocol("plain", "nyu")) {
     for (int i = 0; i < 39; ++i) {
       const double base = 0.1 + 0.05 * std::sin(i);
       a_.per_image.push_back({cat("room/", i, ".jpg"), image(base, 0.8)});
@@ -91,6 +98,25 @@ TEST_F(CompareTest, TakesJsonAndListsInAnotherOrder) {
   EXPECT_EQ(got.out, want.out);
 }
 
+/// Pooled images weigh by their pixels, and the protocol in the file says that they are pooled.
+TEST_F(CompareTest, AveragesAsTheProtocolSays) {
+  for (Evaluation* of : {&a_, &b_}) of->per_image.front().metrics->pixels = 1e9;
+  protocol_.averaging = Averaging::pooled;
+  save();
+  ASSERT_EQ(compare({"--json", path("out.json")}).code, 0);
+  const json got = json::parse(bytes_of(path("out.json")));
+  EXPECT_NEAR(got["measures"]["abs_rel"]["a"], a_.per_image.front().metrics->abs_rel, 1e-6);
+}
+
+TEST_F(CompareTest, HasTheColumnsOfTheProtocol) {
+  protocol_ = named_protocol("kitti_official", "kitti");
+  save();
+  const std::string out = compare().out;
+  for (const char* title : {"\nSILog ", "\nSqErrRel ", "\nAbsRel ", "\niRMSE "})
+    EXPECT_NE(out.find(title), out.npos) << title << out;
+  EXPECT_EQ(out.find("\nlog10 "), out.npos) << out;
+}
+
 TEST_F(CompareTest, RefusesOtherProtocols) {
   Protocol other = protocol_;
   other.cap_m = 5;
@@ -114,6 +140,8 @@ TEST_F(CompareTest, RefusesOtherImages) {
 
 TEST_F(CompareTest, RefusesWhatIsNoResult) {
   const std::string good = bytes_of(path("b.csv"));
+  Protocol gamma = protocol_;
+  gamma.name += " gamma=2";
   std::filesystem::remove(path("b.csv"));
   EXPECT_TRUE(refused(compare(), 66, {"b.csv: no such file"}));
   const std::vector<std::pair<std::string, std::string>> cases{
@@ -124,6 +152,8 @@ TEST_F(CompareTest, RefusesWhatIsNoResult) {
       {std::string(good).replace(good.find("0.1,"), 4, "o.1,"), "row 2: 'o.1' is no number"},
       {std::string(good).replace(good.find("0.1,"), 4, "nan,"), "row 2: 'nan' is no number"},
       {std::string(good).replace(good.find("cap_m=10"), 8, "cap_m=11"), "row 3: another protocol than above"},
+      {renamed(good, "cap_m=", "gamma="), "protocol line: unknown key 'gamma'"},
+      {to_json(Results{.protocol = gamma, .evaluation = b_}).dump(), "protocol line: unknown key 'gamma'"},
       {"{", "not a JSON file of mdeval"},
       {"{\"protocol_line\": \"plain\"}", "not a JSON file of mdeval"},
   };

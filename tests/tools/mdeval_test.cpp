@@ -83,7 +83,7 @@ TEST_F(MdevalTest, PrintsTheTableAndWritesTheFiles) {
   // The same through the library.
   LoadedNet loaded = load_net(path("net.safetensors"));
   const Dataset data({.list = path("list.txt"), .root = path(""), .depth_root = ""});
-  const Protocol protocol = named_protocol("plain", DatasetKind::nyu);
+  const Protocol protocol = named_protocol("plain", "nyu");
   const Evaluation want = evaluate(*loaded.net, data, {.protocol = protocol});
   const json got = json::parse(bytes_of(path("out.json")));
   for (const MetricField& field : metric_fields) EXPECT_EQ(got[field.key], want.mean.*field.value) << field.key;
@@ -130,7 +130,7 @@ TEST_F(MdevalTest, IntervalsSurroundTheMeansAndDependOnTheSeedAlone) {
 TEST_F(MdevalTest, FilesKeepEveryDigit) {
   ASSERT_EQ(mdeval({"--json", path("out.json"), "--csv", path("out.csv")}).code, 0);
   const SavedResults from_json = read_results(path("out.json")), from_csv = read_results(path("out.csv"));
-  EXPECT_EQ(from_json.protocol_line, from_csv.protocol_line);
+  EXPECT_EQ(from_json.protocol, from_csv.protocol);
   ASSERT_EQ(from_json.per_image.size(), 4U);
   ASSERT_EQ(from_csv.per_image.size(), 4U);
   for (std::size_t i = 0; i < 4; ++i) {
@@ -221,7 +221,7 @@ TEST_F(MdevalTest, EvaluationLeavesTheNetworkInItsMode) {
   const Dataset data({.list = path("list.txt"), .root = path(""), .depth_root = ""});
   for (const bool training : {true, false}) {
     loaded.net->train(training);
-    evaluate(*loaded.net, data, {.protocol = named_protocol("plain", DatasetKind::nyu)});
+    evaluate(*loaded.net, data, {.protocol = named_protocol("plain", "nyu")});
     EXPECT_EQ(loaded.net->training(), training);
   }
 }

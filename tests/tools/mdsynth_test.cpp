@@ -29,8 +29,8 @@ class Mdsynth : public DataFolder {
     }
     return found;
   }
-  Dataset open(DatasetKind kind, const std::string& out, const std::string& list) const {
-    return Dataset({.kind = kind, .list = path(out + "/" + list), .root = path(out), .depth_root = {}});
+  Dataset open(const std::string& dataset, const std::string& out, const std::string& list) const {
+    return Dataset({.dataset = dataset, .list = path(out + "/" + list), .root = path(out), .depth_root = {}});
   }
 };
 
@@ -40,7 +40,7 @@ TEST_F(Mdsynth, WritesNyuFramesThatTheReaderTakes) {
   EXPECT_EQ(bytes_of(path("set/nyu_test.txt")),
             "scene_0004/rgb_00000.jpg scene_0004/sync_depth_00000.png 77.8287\n"
             "scene_0004/rgb_00001.jpg scene_0004/sync_depth_00001.png 77.8287\n");
-  const Dataset data = open(DatasetKind::nyu, "set", "nyu_train.txt");
+  const Dataset data = open("nyu", "set", "nyu_train.txt");
   ASSERT_EQ(data.size(), 9);
   for (i64 i = 0; i < data.size(); ++i) {
     const Sample sample = data.load_training(i);
@@ -58,7 +58,7 @@ TEST_F(Mdsynth, WritesKittiFramesThatTheReaderTakes) {
   EXPECT_EQ(bytes_of(path("set/kitti_test.txt")),
             "2000_01_01/2000_01_01_drive_0002_sync/image_02/data/0000000000.png "
             "2000_01_01_drive_0002_sync/proj_depth/groundtruth/image_02/0000000000.png 55.7710\n");
-  const Dataset data = open(DatasetKind::kitti, "set", "kitti_train.txt");
+  const Dataset data = open("kitti", "set", "kitti_train.txt");
   ASSERT_EQ(data.size(), 3);
   for (i64 i = 0; i < data.size(); ++i) {
     const Sample sample = data.load_training(i);
@@ -70,10 +70,10 @@ TEST_F(Mdsynth, WritesKittiFramesThatTheReaderTakes) {
 }
 
 TEST_F(Mdsynth, HasTheRealSizesByDefault) {
-  for (const auto& [kind, height, width] : {std::tuple{DatasetKind::nyu, 480, 640}, {DatasetKind::kitti, 375, 1242}}) {
-    const std::string name = kind == DatasetKind::nyu ? "nyu" : "kitti";
+  for (const auto& [dataset, height, width] : {std::tuple{"nyu", 480, 640}, {"kitti", 375, 1242}}) {
+    const std::string name = dataset;
     ASSERT_EQ(run_tool("mdsynth", {name, "--out", path(name), "--frames", "1"}).code, 0);
-    const Sample sample = open(kind, name, name + "_train.txt").load_training(0);
+    const Sample sample = open(name, name, name + "_train.txt").load_training(0);
     EXPECT_EQ(sample.image.height, height);
     EXPECT_EQ(sample.image.width, width);
   }
@@ -106,7 +106,7 @@ TEST_F(Mdsynth, PrintsWhatTheTrainingMedianScores) {
   ASSERT_EQ(run.code, 0);
   std::vector<float> depth;  // the median, and AbsRel per image and then over images, the long way
   for (i64 i = 0; i < 4; ++i) {
-    for (const float d : open(DatasetKind::nyu, "set", "nyu_train.txt").load(i).depth_m) {
+    for (const float d : open("nyu", "set", "nyu_train.txt").load(i).depth_m) {
       if (d > 0) depth.push_back(d);
     }
   }
@@ -115,7 +115,7 @@ TEST_F(Mdsynth, PrintsWhatTheTrainingMedianScores) {
   double abs_rel = 0;
   for (i64 i = 0; i < 4; ++i) {
     double sum = 0, count = 0;
-    for (const float d : open(DatasetKind::nyu, "set", "nyu_test.txt").load(i).depth_m) {
+    for (const float d : open("nyu", "set", "nyu_test.txt").load(i).depth_m) {
       if (d > 0) sum += std::abs(median - d) / d, ++count;
     }
     abs_rel += sum / count / 4;

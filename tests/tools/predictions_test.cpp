@@ -70,7 +70,7 @@ TEST_F(PredictionsTest, AreScoredAsThePredictionsOfANetwork) {
   const Predictor same = [](const std::vector<EvalFrame>& frames) {
     return std::vector<Tensor>{metres(predicted(frames[0].index == 0 ? 0 : 1))};
   };
-  const Evaluation want = evaluate(same, data, {.protocol = named_protocol("plain", DatasetKind::nyu)});
+  const Evaluation want = evaluate(same, data, {.protocol = named_protocol("plain", "nyu")});
   const json got = json_of();
   for (const MetricField& field : metric_fields) EXPECT_EQ(got[field.key], want.mean.*field.value) << field.key;
   EXPECT_EQ(got["images"], 2);

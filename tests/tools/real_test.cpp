@@ -9,8 +9,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "data/datasets/kitti_files.h"
 #include "data/depth_histogram.h"
-#include "data/kitti.h"
 #include "data/loader.h"
 #include "tests/kit/testing.h"
 
@@ -47,7 +47,7 @@ Stats* find(std::vector<Stats>& stats, const std::string& image, double sum) {
 }
 
 void expect_known_frames(const Dataset& data, std::vector<Stats>& stats) {
-  const double units = double(depth_units_per_m(data.spec().kind));
+  const double units = double(data.spec().units_per_m());
   EvalLoader loader(data, {});
   i64 frames = 0;
   for (; const EvalFrame* frame = loader.next(); ++frames) {
@@ -69,24 +69,24 @@ void expect_known_frames(const Dataset& data, std::vector<Stats>& stats) {
   EXPECT_EQ(frames, data.size());
 }
 
-void expect_known_set(DatasetKind kind, const std::string& set, const std::vector<std::string>& lists) {
+void expect_known_set(const std::string& dataset, const std::string& set, const std::vector<std::string>& lists) {
   const std::string folder = test::shared_dir() + "/real";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the real frames are not here: " << folder;
   std::vector<Stats> stats = stats_of(folder + "/depth_stats.csv", set);
   for (const std::string& list : lists) {
     SCOPED_TRACE(list);
     const std::string root = folder + "/" + set;
-    expect_known_frames(Dataset({.kind = kind, .list = root + "/" + list, .root = root}), stats);
+    expect_known_frames(Dataset({.dataset = dataset, .list = root + "/" + list, .root = root}), stats);
   }
   for (const Stats& known : stats) EXPECT_TRUE(known.seen) << known.image << " is in no list";
 }
 
 TEST(RealTest, Nyu) {
-  expect_known_set(DatasetKind::nyu, "nyu", {"nyu_all_list.txt", "nyu_test_list.txt", "nyu_png_rgb_list.txt"});
+  expect_known_set("nyu", "nyu", {"nyu_all_list.txt", "nyu_test_list.txt", "nyu_png_rgb_list.txt"});
 }
 
 TEST(RealTest, Kitti) {
-  expect_known_set(DatasetKind::kitti, "kitti",
+  expect_known_set("kitti", "kitti",
                    {"kitti_all_list.txt", "kitti_test_list.txt", "kitti_jpg_list.txt", "kitti_velodyne_raw_list.txt"});
 }
 
@@ -99,10 +99,10 @@ TEST(RealTest, KittiCalibration) {
   EXPECT_EQ(calibration.focal_px("2011_09_26_drive_0001_sync/image_03/data/0000000005.png"), 721.5377);
 }
 
-/// Why each frame's depth cannot be what `kind` measures, told from the files alone.
-std::vector<std::string> doubts(DatasetKind kind, const std::string& set, const std::string& list) {
+/// Why each frame's depth cannot be what `dataset` measures, told from the files alone.
+std::vector<std::string> doubts(const std::string& dataset, const std::string& set, const std::string& list) {
   const std::string root = test::shared_dir() + "/real/" + set;
-  const Dataset data({.kind = kind, .list = root + "/" + list, .root = root});
+  const Dataset data({.dataset = dataset, .list = root + "/" + list, .root = root});
   std::vector<std::string> all;
   for (i64 i = 0; i < data.size(); ++i) {
     DepthHistogram depth;
@@ -114,17 +114,16 @@ std::vector<std::string> doubts(DatasetKind kind, const std::string& set, const 
 
 TEST(RealTest, TheWrongUnitIsSeenInEveryFrame) {
   if (!std::filesystem::exists(test::shared_dir() + "/real")) GTEST_SKIP() << "the real frames are not here";
-  using enum DatasetKind;
-  for (const std::string& doubt : doubts(nyu, "nyu", "nyu_all_list.txt")) EXPECT_EQ(doubt, "");
-  for (const std::string& doubt : doubts(kitti, "kitti", "kitti_all_list.txt")) EXPECT_EQ(doubt, "");
-  for (const std::string& doubt : doubts(kitti, "kitti", "kitti_velodyne_raw_list.txt")) EXPECT_EQ(doubt, "");
-  for (const std::string& doubt : doubts(kitti, "nyu", "nyu_all_list.txt"))
-    EXPECT_NE(doubt.find("(--dataset nyu)"), doubt.npos);
-  for (const std::string& doubt : doubts(nyu, "kitti", "kitti_all_list.txt"))
-    EXPECT_NE(doubt.find("(--dataset kitti)"), doubt.npos);
+  for (const std::string& doubt : doubts("nyu", "nyu", "nyu_all_list.txt")) EXPECT_EQ(doubt, "");
+  for (const std::string& doubt : doubts("kitti", "kitti", "kitti_all_list.txt")) EXPECT_EQ(doubt, "");
+  for (const std::string& doubt : doubts("kitti", "kitti", "kitti_velodyne_raw_list.txt")) EXPECT_EQ(doubt, "");
+  for (const std::string& doubt : doubts("kitti", "nyu", "nyu_all_list.txt"))
+    EXPECT_NE(doubt.find("(dataset nyu)"), doubt.npos);
+  for (const std::string& doubt : doubts("nyu", "kitti", "kitti_all_list.txt"))
+    EXPECT_NE(doubt.find("(dataset kitti)"), doubt.npos);
 }
 
-TEST(RealTest, OtherKinectFrames) { expect_known_set(DatasetKind::nyu, "other", {"other_list.txt"}); }
+TEST(RealTest, OtherKinectFrames) { expect_known_set("nyu", "other", {"other_list.txt"}); }
 
 }  // namespace
 }  // namespace md

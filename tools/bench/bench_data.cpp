@@ -28,7 +28,7 @@ class RenderedSet {
   RenderedSet() : folder_(fs::temp_directory_path() / cat("mdbench-", getpid())) {
     fs::create_directory(folder_);
     try {
-      const synth::SetSpec set{.kind = DatasetKind::nyu, .out = folder_.string(), .train_frames = kFrames, .seed = 1};
+      const synth::SetSpec set{.out = folder_.string(), .train_frames = kFrames, .seed = 1};
       list_ = synth::write_split(set, synth::Split::train).list;
     } catch (...) {  // no destructor will run
       fs::remove_all(folder_);
@@ -38,7 +38,7 @@ class RenderedSet {
   ~RenderedSet() { fs::remove_all(folder_); }
   RenderedSet(const RenderedSet&) = delete;
   RenderedSet& operator=(const RenderedSet&) = delete;
-  Dataset open() const { return Dataset({DatasetKind::nyu, list_, folder_.string()}); }
+  Dataset open() const { return Dataset({.dataset = "nyu", .list = list_, .root = folder_.string()}); }
 
  private:
   fs::path folder_;

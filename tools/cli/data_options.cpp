@@ -3,16 +3,36 @@
 
 #include <filesystem>
 
+#include "data/datasets.h"
 #include "data/file_status.h"
 #include "tools/cli/cli.h"
 
 namespace md {
 
+namespace {
+
+bool user_units(const DatasetTraits& traits) { return traits.user_units; }
+
+/// "nyu (millimetres), kitti (1/256 m), plain (--depth-scale)".
+std::string all_datasets() {
+  std::string text;
+  for (const std::string& name : dataset_names()) {
+    const DatasetTraits& traits = dataset_traits(name);
+    text += cat(text.empty() ? "" : ", ", name, " (", traits.user_units ? "--depth-scale" : traits.help, ")");
+  }
+  return text;
+}
+
+}  // namespace
+
 void add_data_options(OptionTable& table, DataOptions& o) {
-  table.add("dataset", o.dataset, "what depth files hold: nyu (millimetres), kitti (1/256 m), plain (--depth-scale)",
-            CLI::IsMember({"", "nyu", "kitti", "plain"}));
-  table.add("depth-scale", o.depth_scale,
-            "units of a depth file per metre, for --dataset plain; 0: as the data set has it", not_negative());
+  std::vector<std::string> names = dataset_names();
+  names.insert(names.begin(), "");
+  table.add("dataset", o.dataset, "what depth files hold: " + all_datasets(), CLI::IsMember(names));
+  table.add(
+      "depth-scale", o.depth_scale,
+      cat("units of a depth file per metre, for --dataset ", datasets_with(user_units), "; 0: as the data set has it"),
+      not_negative());
   table.add("data", o.root, "folder that the image paths of the list are relative to");
   table.add("depth-root", o.depth_root, "folder that the depth paths of the list are relative to; empty: --data");
 }
@@ -28,12 +48,15 @@ DataOptions data_options_of(const nlohmann::json& config) {
 
 DatasetSpec dataset_spec(const DataOptions& o, const std::string& list) {
   namespace fs = std::filesystem;
-  const DatasetKind kind = dataset_kind(o.dataset);
-  if ((kind == DatasetKind::plain) != (o.depth_scale > 0))
-    fail(ErrorKind::usage, "--depth-scale is for --dataset plain, which wants it: the units of a depth file per metre");
-  if (o.velodyne_raw && kind != DatasetKind::kitti) fail(ErrorKind::usage, "--velodyne-raw is for --dataset kitti");
+  const DatasetTraits& traits = dataset_traits(o.dataset);
+  if (traits.user_units != (o.depth_scale > 0))
+    fail(ErrorKind::usage, "--depth-scale is for --dataset ", datasets_with(user_units),
+         ", which wants it: the units of a depth file per metre");
+  if (o.velodyne_raw && !traits.raw_sweep)
+    fail(ErrorKind::usage, "--velodyne-raw is for --dataset ",
+         datasets_with([](const DatasetTraits& each) { return bool(each.raw_sweep); }));
   const bool inside_data = !fs::exists(status_of(list)) && fs::exists(status_of(fs::path(o.root) / list));
-  return {.kind = kind,
+  return {.dataset = o.dataset,
           .list = inside_data ? (fs::path(o.root) / list).string() : list,
           .root = o.root,
           .depth_root = o.depth_root,

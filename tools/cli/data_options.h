@@ -8,12 +8,12 @@
 namespace md {
 
 struct DataOptions {
-  std::string dataset = "nyu";  // a dataset_kind()
+  std::string dataset = "nyu";  // of dataset_names()
   std::string root = {};        // --data
   std::string depth_root = {};  // empty: root
-  bool dense = false;           // NYU's third column instead of the second
+  bool dense = false;           // the third column of NYU's dense list instead of the second
   bool velodyne_raw = false;    // KITTI's raw sweeps instead of its annotated ground truth
-  float depth_scale = 0;        // units of a depth file per metre; only for "plain"
+  float depth_scale = 0;        // units of a depth file per metre; for data sets whose units the user says
 };
 
 /// --dataset, --depth-scale, --data and --depth-root.

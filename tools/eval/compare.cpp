@@ -16,7 +16,7 @@ namespace {
 
 /// Image i of a and of b is the same; `better[i]` > 0 where b is better.
 struct Comparison {
-  std::string protocol_line;
+  Protocol protocol;
   std::vector<std::string> images;
   std::vector<Metrics> a, b;
   Metrics mean_a, mean_b;
@@ -66,16 +66,15 @@ void rank_images(Comparison& out) {
 
 Comparison compared(const CompareCommand& c) {
   const SavedResults a = read_results(c.a), b = read_results(c.b);
-  if (protocol_hash(a.protocol_line) != protocol_hash(b.protocol_line)) {
+  if (a.protocol != b.protocol) {
     fail(ErrorKind::bad_data, c.a, " and ", c.b,
-         ": other protocols: ", protocol_difference(a.protocol_line, b.protocol_line));
+         ": other protocols: ", protocol_difference(describe(a.protocol), describe(b.protocol)));
   }
   Comparison out;
-  out.protocol_line = a.protocol_line;
-  out.by = std::ranges::find(metric_fields, c.by, [](const MetricField& field) { return std::string(field.key); });
+  out.protocol = a.protocol;
+  out.by = &metric_field(c.by);
   pair_images(c, a, b, out);
-  const bool pooled = a.protocol_line.find(" averaging=pooled ") != std::string::npos;
-  const Averaging averaging = pooled ? Averaging::pooled : Averaging::per_image;
+  const Averaging averaging = out.protocol.averaging;
   out.mean_a = mean_metrics(out.a, averaging);
   out.mean_b = mean_metrics(out.b, averaging);
   out.difference = bootstrap_difference(out.a, out.b, averaging, {.seed = c.seed});
@@ -101,9 +100,9 @@ std::vector<std::size_t> extremes(const Comparison& c, int top, bool better) {
 
 void print_table(const Comparison& c) {
   std::cout << "measure          A         B     B - A   95 % interval\n";
-  for (const MetricField* field : table_columns(c.protocol_line)) {
+  for (const MetricField* field : table_columns(c.protocol)) {
     const double a = c.mean_a.*field->value, b = c.mean_b.*field->value;
-    const Interval& difference = c.difference[std::size_t(field - metric_fields.data())];
+    const Interval difference = c.difference.of(*field);
     std::cout << printed("%-8s %9.4f %9.4f %+9.4f   %+.4f to %+.4f   ", field->title, a, b, b - a, difference.low,
                          difference.high)
               << verdict(*field, difference) << "\n";
@@ -124,12 +123,13 @@ void print_images(const Comparison& c, const CompareCommand& command) {
 
 nlohmann::ordered_json to_json(const Comparison& c, const CompareCommand& command) {
   nlohmann::ordered_json object{{"a", command.a}, {"b", command.b}};
-  object["protocol_hash"] = protocol_hash(c.protocol_line);
-  object["protocol_line"] = c.protocol_line;
+  const std::string line = describe(c.protocol);
+  object["protocol_hash"] = protocol_hash(line);
+  object["protocol_line"] = line;
   object["images"] = c.images.size();
   for (const MetricField& field : metric_fields) {
     const double a = c.mean_a.*field.value, b = c.mean_b.*field.value;
-    const Interval& interval = c.difference[std::size_t(&field - metric_fields.data())];
+    const Interval interval = c.difference.of(field);
     object["measures"][field.key] = {{"a", a},
                                      {"b", b},
                                      {"difference", b - a},
@@ -161,9 +161,9 @@ Exit compare(const CompareCommand& command) {
   if (!command.json.empty()) require_writable("--json", command.json);
   const Comparison comparison = compared(command);
   if (!command.json.empty()) write_file_durably(command.json, to_json(comparison, command).dump(2) + "\n");
+  const std::string line = describe(comparison.protocol);
   std::cout << "A: " << command.a << "\nB: " << command.b << "\n"
-            << comparison.images.size() << " images, protocol " << protocol_hash(comparison.protocol_line) << ": "
-            << comparison.protocol_line << "\n";
+            << comparison.images.size() << " images, protocol " << protocol_hash(line) << ": " << line << "\n";
   print_table(comparison);
   print_images(comparison, command);
   return Exit::ok;

@@ -4,9 +4,11 @@
 #include <iostream>
 #include <memory>
 
+#include "data/datasets.h"
 #include "engine/durable_file.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/clock.h"
+#include "tools/cli/flag_in_error.h"
 #include "tools/cli/output.h"
 #include "tools/cli/progress.h"
 #include "tools/eval/predictions.h"
@@ -23,25 +25,26 @@ DataOptions where_data_is(const EvaluateCommand& c, const LoadedNet* loaded) {
   if (loaded) {
     try {
       const DataOptions trained_on = data_options_of(loaded->state.config);
-      dataset_kind(trained_on.dataset);
       where.dataset = trained_on.dataset;
-      if (where.dataset == "plain" && where.depth_scale == 0) where.depth_scale = trained_on.depth_scale;
+      if (dataset_traits(where.dataset).user_units && where.depth_scale == 0)
+        where.depth_scale = trained_on.depth_scale;
     } catch (const std::exception& error) {
       fail(ErrorKind::bad_data, c.checkpoint, ": __metadata__: ", error.what());
     }
     return where;
   }
-  const std::optional<DatasetKind> named = protocol_dataset(c.protocol.name);
+  const auto its_dataset = [&] { return protocol_dataset(c.protocol.name); };
+  const std::optional<std::string> named = with_flag("--protocol", ErrorKind::usage, its_dataset);
   if (!named && where.dataset.empty())
     fail(ErrorKind::usage, "--dataset is required: --protocol ", c.protocol.name, " is for any");
-  if (where.dataset.empty()) where.dataset = *named == DatasetKind::nyu ? "nyu" : "kitti";
+  if (where.dataset.empty()) where.dataset = *named;
   return where;
 }
 
 EvaluateOptions options_of(const EvaluateCommand& c, const DatasetSpec& spec, const LoadedNet* loaded) {
-  Protocol protocol = protocol_of(c.protocol, spec.kind);
+  Protocol protocol = protocol_of(c.protocol, spec.dataset);
   // Frames of no known data set are scored as far as the network can see.
-  if (loaded && spec.kind == DatasetKind::plain && c.protocol.cap_m == 0)
+  if (loaded && dataset_traits(spec.dataset).cap_of_network && c.protocol.cap_m == 0)
     protocol.cap_m = loaded->net->options().max_depth_m;
   protocol.depth_scale = spec.units_per_m();
   protocol.velodyne_raw = spec.velodyne_raw;
@@ -108,8 +111,8 @@ void add_evaluate_options(CLI::App& app, EvaluateCommand& c) {
   app.add_option("--error-maps", c.error_maps,
                  "folder for the relative error of each prediction as a colour PNG, black where nothing is scored");
   OptionTable how;
-  how.add("colormap", c.colormap, "colours of --maps and --error-maps: turbo or magma",
-          CLI::IsMember({"turbo", "magma"}));
+  how.add("colormap", c.colormap, "colours of --maps and --error-maps: " + either(colormap_names()),
+          CLI::IsMember(colormap_names()));
   how.add("seed", c.seed, "number that fixes the bootstrap of the 95 % intervals");
   how.add("batch", c.batch, "frames of equal size that the network sees at once", CLI::Range(1, 4096));
   how.add("loader-threads", c.loader_threads, "threads that decode images", CLI::Range(1, 256));
@@ -130,8 +133,7 @@ Exit evaluate_command(const EvaluateCommand& c) {
   if (!c.json.empty()) require_writable("--json", c.json);
   if (!c.csv.empty()) require_writable("--csv", c.csv);
   if (!c.markdown.empty()) require_writable("--markdown", c.markdown);
-  const ResultMaps maps(
-      {c.maps, c.error_maps, c.colormap == "magma" ? Colormap::magma : Colormap::turbo, options.protocol.cap_m});
+  const ResultMaps maps({c.maps, c.error_maps, colormap(c.colormap), options.protocol.cap_m});
 
   ProgressLine progress;
   const double begin_s = now_s();

@@ -10,14 +10,14 @@
 
 #include "data/augment.h"
 #include "data/colormap.h"
+#include "data/datasets.h"
 #include "data/npy.h"
-#include "data/score.h"
-#include "engine/autograd.h"
 #include "engine/durable_file.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/output.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/raw_bytes.h"
+#include "tools/eval/predictor.h"
 #include "tools/run/checkpoint.h"
 
 namespace md {
@@ -25,7 +25,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kMostStored = 65535;  // of a 16-bit PNG; 0 stands for "no depth"
+constexpr double kMostStored = 65535;    // of a 16-bit PNG; 0 stands for "no depth"
+constexpr double kBenchmarkScale = 256;  // units per metre of KITTI's server
 
 bool is_image(const fs::path& file) {
   std::string suffix = file.extension().string();
@@ -90,27 +91,10 @@ void require_own_names(const PredictCommand& c, const std::vector<fs::path>& ima
 }
 
 /// Metres [h,w] on the CPU.
-Tensor forward(const DepthNet& net, const RgbImage& image, double focal_px, Device device) {
+Tensor predict_image(const NetPredictor& net, const RgbImage& image, double focal_px) {
   const Tensor input = Tensor::empty({1, image.height, image.width, 3});
   normalise(image, input.data());
-  const Tensor focal = focal_px > 0 ? Tensor::from_host(std::vector<float>{float(focal_px)}, {1}, device) : Tensor();
-  return net.forward(input.to(device), focal).depth_m.to(Device{}).reshape({image.height, image.width});
-}
-
-RgbImage mirrored(const RgbImage& image) {
-  RgbImage out{image.height, image.width, {}};
-  for (int y = 0; y < image.height; ++y) {
-    for (int x = image.width - 1; x >= 0; --x) {
-      const auto pixel = image.pixels.begin() + (std::ptrdiff_t(y) * image.width + x) * 3;
-      out.pixels.insert(out.pixels.end(), pixel, pixel + 3);
-    }
-  }
-  return out;
-}
-
-Tensor predict_image(const DepthNet& net, const RgbImage& image, const PredictCommand& c, Device device) {
-  const Tensor depth_m = forward(net, image, c.focal_px, device);
-  return c.flip_average ? flip_average(depth_m, forward(net, mirrored(image), c.focal_px, device)) : depth_m;
+  return net(input, focal_px > 0 ? std::vector<float>{float(focal_px)} : std::vector<float>{}).front();
 }
 
 void require_finite(const Tensor& depth_m) {
@@ -158,13 +142,12 @@ std::string ply(const Tensor& depth_m, const RgbImage& image, const PredictComma
 
 void write_all(const PredictCommand& c, const std::string& stem, const RgbImage& image, const Tensor& depth_m,
                double max_depth_m) {
-  const Colormap colormap = c.colormap == "magma" ? Colormap::magma : Colormap::turbo;
   if (c.kitti_benchmark) {
-    write_png(stem + ".png", stored(depth_m, double(depth_units_per_m(DatasetKind::kitti)), 1));
+    write_png(stem + ".png", stored(depth_m, kBenchmarkScale, 1));
     return;
   }
   write_png(stem + ".png", stored(depth_m, c.depth_scale, 0));
-  write_png(stem + "_color.png", colorize(depth_m, color_range(c, depth_m, max_depth_m), colormap));
+  write_png(stem + "_color.png", colorize(depth_m, color_range(c, depth_m, max_depth_m), colormap(c.colormap)));
   if (c.npy) write_file_durably(stem + ".npy", to_npy(depth_m));
   if (c.ply) write_file_durably(stem + ".ply", ply(depth_m, image, c));
 }
@@ -182,7 +165,7 @@ void add_predict_options(CLI::App& app, PredictCommand& c) {
       ->excludes(ply);
   app.add_flag("--flip-average", c.flip_average, "average with the prediction of the mirrored image, as NeWCRFs does");
   app.add_option("--depth-scale", c.depth_scale, "of the 16-bit PNGs: stored = metres * scale")->check(positive());
-  app.add_option("--colormap", c.colormap, "turbo or magma")->check(CLI::IsMember({"turbo", "magma"}));
+  app.add_option("--colormap", c.colormap, either(colormap_names()))->check(CLI::IsMember(colormap_names()));
   app.add_option("--range", c.range_m, "depths of the first and the last colour, metres")
       ->expected(2)
       ->delimiter(',')
@@ -208,13 +191,13 @@ Exit predict(const PredictCommand& c) {
   const std::vector<fs::path> files = resolve_inputs(c.inputs);
   require_own_names(c, files);
   const OutputFolder out("--out", c.out);
-  const NoGrad no_grad;
+  const NetPredictor net(*loaded.net, {.flip_average = c.flip_average});
   ProgressLine progress;
   for (std::size_t i = 0; i < files.size(); ++i) {
     progress.show(cat("predicting ", i + 1, "/", files.size(), "  ", files[i].string()));
     const RgbImage image = read_rgb(files[i].string());
     try {
-      const Tensor depth_m = predict_image(*loaded.net, image, c, device);
+      const Tensor depth_m = predict_image(net, image, c.focal_px);
       require_finite(depth_m);
       write_all(c, (out.path() / files[i].stem()).string(), image, depth_m, max_depth_m);
     } catch (const Error& error) {

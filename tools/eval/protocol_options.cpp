@@ -1,13 +1,14 @@
 // First the name, then a peer's habits, then what is asked for one by one.
 #include "tools/eval/protocol_options.h"
 
+#include "data/datasets.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/flag_in_error.h"
 
 namespace md {
 
 void add_protocol_options(CLI::App& app, ProtocolOptions& o) {
-  app.add_option("--protocol", o.name, "plain, nyu_eigen, kitti_eigen_garg, kitti_eigen_eigen or kitti_official")
-      ->required();
+  app.add_option("--protocol", o.name, either(protocol_names()))->required();
   app.add_option("--compat", o.compat,
                  "with the habits of a peer's evaluator: bts (16-bit PNGs), bts-online (its training) or newcrfs");
   app.add_option("--cap", o.cap_m, "largest depth that is scored, metres, instead of the protocol's")
@@ -24,13 +25,13 @@ void add_protocol_options(CLI::App& app, ProtocolOptions& o) {
       ->check(CLI::IsMember({"f32", "f64"}));
 }
 
-Protocol protocol_of(const ProtocolOptions& o, DatasetKind kind) {
-  Protocol protocol = named_protocol(o.name, kind);
+Protocol protocol_of(const ProtocolOptions& o, const std::string& dataset) {
+  Protocol protocol = with_flag("--protocol", ErrorKind::usage, [&] { return named_protocol(o.name, dataset); });
   if (o.cap_m > 0) protocol.cap_m = o.cap_m;
   if (protocol.cap_m <= protocol.min_m)
     fail(ErrorKind::usage, "--cap: ", o.cap_m, " m is not above ", protocol.min_m, " m");
   if (!o.kb_crop.empty()) protocol.kb_crop = o.kb_crop == "yes";
-  if (!o.compat.empty()) apply_compat(protocol, o.compat);
+  if (!o.compat.empty()) with_flag("--compat", ErrorKind::usage, [&] { apply_compat(protocol, o.compat); });
   protocol.flip_average |= o.flip_average;
   protocol.median_scaling = o.median_scaling;
   if (o.averaging == "pooled") protocol.averaging = Averaging::pooled;

@@ -17,6 +17,6 @@ struct ProtocolOptions {
 void add_protocol_options(CLI::App&, ProtocolOptions&);
 
 /// Throws ErrorKind::usage naming the option.
-Protocol protocol_of(const ProtocolOptions&, DatasetKind);
+Protocol protocol_of(const ProtocolOptions&, const std::string& dataset);
 
 }  // namespace md

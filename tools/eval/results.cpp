@@ -23,10 +23,6 @@ std::string csv_cell(const std::string& text) {
   return quoted + "\"";
 }
 
-Interval interval_of(const Results& results, const MetricField* field) {
-  return results.intervals[std::size_t(field - metric_fields.data())];
-}
-
 nlohmann::ordered_json to_json(const ImageScore& image) {
   nlohmann::ordered_json object{{"image", image.image}};
   if (!image.metrics) return object;
@@ -35,19 +31,6 @@ nlohmann::ordered_json to_json(const ImageScore& image) {
 }
 
 }  // namespace
-
-std::vector<const MetricField*> table_columns(const std::string& line) {
-  const std::vector<std::string> keys =
-      line.starts_with("kitti_official ") ? std::vector<std::string>{"silog", "sq_err_rel", "abs_rel", "irmse"}
-      : line.find(" dataset=kitti ") != line.npos
-          ? std::vector<std::string>{"abs_rel", "sq_rel", "rmse", "rmse_log", "d1", "d2", "d3"}
-          : std::vector<std::string>{"abs_rel", "rmse", "log10", "d1", "d2", "d3"};
-  std::vector<const MetricField*> columns;
-  for (const std::string& key : keys) {
-    columns.push_back(std::ranges::find(metric_fields, key, [](const MetricField& f) { return std::string(f.key); }));
-  }
-  return columns;
-}
 
 const std::vector<SavedField>& saved_fields() {
   static const std::vector<SavedField> fields = [] {
@@ -62,7 +45,7 @@ const std::vector<SavedField>& saved_fields() {
 
 std::string metric_table(const Metrics& metrics, const Protocol& protocol) {
   std::string titles, values;
-  for (const MetricField* field : table_columns(describe(protocol))) {
+  for (const MetricField* field : table_columns(protocol)) {
     titles += printed("%9s", field->title);
     values += printed("%9.4f", metrics.*field->value);
   }
@@ -71,9 +54,9 @@ std::string metric_table(const Metrics& metrics, const Protocol& protocol) {
 
 std::string metric_table(const Results& results) {
   std::string low, high;
-  for (const MetricField* field : table_columns(describe(results.protocol))) {
-    low += printed("%9.4f", interval_of(results, field).low);
-    high += printed("%9.4f", interval_of(results, field).high);
+  for (const MetricField* field : table_columns(results.protocol)) {
+    low += printed("%9.4f", results.intervals.low.*field->value);
+    high += printed("%9.4f", results.intervals.high.*field->value);
   }
   return metric_table(results.evaluation.mean, results.protocol) + low + "  from: 95 % interval over images\n" + high +
          "  to\n";
@@ -81,8 +64,8 @@ std::string metric_table(const Results& results) {
 
 std::string markdown_table(const Results& results) {
   std::string titles = "| method |", rule = "|---|", values = "| " + results.method + " |";
-  for (const MetricField* field : table_columns(describe(results.protocol))) {
-    const Interval interval = interval_of(results, field);
+  for (const MetricField* field : table_columns(results.protocol)) {
+    const Interval interval = results.intervals.of(*field);
     titles += cat(" ", field->title, " |");
     rule += "---|";
     values += printed(" %.4f", results.evaluation.mean.*field->value) + printed(" (%.4f", interval.low) +
@@ -110,7 +93,7 @@ nlohmann::ordered_json to_json(const Results& results) {
   nlohmann::ordered_json object = to_json(results.evaluation, results.protocol);
   object["method"] = results.method;
   for (const MetricField& field : metric_fields) {
-    const Interval interval = interval_of(results, &field);
+    const Interval interval = results.intervals.of(field);
     object["interval_95"][field.key] = {interval.low, interval.high};
   }
   object["bootstrap"] = {{"seed", results.bootstrap.seed}, {"replicates", results.bootstrap.replicates}};

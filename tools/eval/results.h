@@ -16,10 +16,6 @@ struct Results {
   BootstrapSpec bootstrap = {};
 };
 
-/// The measures of the paper's table for NYU or KITTI, or of KITTI's benchmark for kitti_official, in their order;
-/// `line` is of describe().
-std::vector<const MetricField*> table_columns(const std::string& line);
-
 /// Titles and values over two lines.
 std::string metric_table(const Metrics&, const Protocol&);
 /// The same with the intervals below.
@@ -44,10 +40,11 @@ struct SavedField {
 const std::vector<SavedField>& saved_fields();
 
 struct SavedResults {
-  std::string protocol_line;
-  std::vector<ImageScore> per_image;
+  Protocol protocol = {};
+  std::vector<ImageScore> per_image = {};
 };
-/// A file of to_json(Results) or to_csv. Throws ErrorKind::missing, or ErrorKind::bad_data naming file and row.
+/// A file of to_json(Results) or to_csv. Throws ErrorKind::missing, or ErrorKind::bad_data naming the file, and the row
+/// or what is wrong with the protocol's line.
 SavedResults read_results(const std::string& path);
 
 }  // namespace md

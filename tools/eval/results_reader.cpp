@@ -56,6 +56,14 @@ double number(const std::string& text, const std::string& place) {
   return value;
 }
 
+Protocol protocol_of(const std::string& line, const std::string& path) {
+  try {
+    return parse_protocol(line);
+  } catch (const Error& error) {
+    fail(error.kind(), path, ": ", error.what());
+  }
+}
+
 SavedResults from_csv(const std::string& text, const std::string& path) {
   const std::vector<Row> rows = csv_rows(text);
   if (rows.empty() || rows.front() != header()) fail(ErrorKind::bad_data, path, ": not a CSV file of mdeval");
@@ -64,22 +72,23 @@ SavedResults from_csv(const std::string& text, const std::string& path) {
     const Row& row = rows[i];
     const std::string place = cat(path, ": row ", i + 1);
     if (row.size() != rows.front().size()) fail(ErrorKind::bad_data, place, ": ", row.size(), " columns");
-    if (i > 1 && row.back() != results.protocol_line) fail(ErrorKind::bad_data, place, ": another protocol than above");
-    results.protocol_line = row.back();
+    if (row.back() != rows[1].back()) fail(ErrorKind::bad_data, place, ": another protocol than above");
     results.per_image.push_back({row[0], std::nullopt});
     if (row[1].empty()) continue;
     Metrics& metrics = results.per_image.back().metrics.emplace();
     for (std::size_t f = 0; f < saved_fields().size(); ++f)
       metrics.*saved_fields()[f].value = number(row[f + 1], place);
   }
+  if (rows.size() > 1) results.protocol = protocol_of(rows[1].back(), path);
   return results;
 }
 
 SavedResults from_json(const std::string& text, const std::string& path) {
   SavedResults results;
+  std::string line;
   try {
     const json object = json::parse(text);
-    results.protocol_line = object.at("protocol_line");
+    line = object.at("protocol_line");
     for (const json& image : object.at("per_image")) {
       results.per_image.push_back({image.at("image"), std::nullopt});
       if (!image.contains("abs_rel")) continue;
@@ -89,6 +98,7 @@ SavedResults from_json(const std::string& text, const std::string& path) {
   } catch (const json::exception& error) {
     fail(ErrorKind::bad_data, path, ": not a JSON file of mdeval: ", error.what());
   }
+  results.protocol = protocol_of(line, path);
   return results;
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/datasets.h"
 #include "data/depth_histogram.h"
 #include "data/image_io.h"
 #include "engine/durable_file.h"
@@ -19,8 +20,6 @@
 
 namespace md::synth {
 namespace {
-
-bool nyu(const SetSpec& set) { return set.kind == DatasetKind::nyu; }
 
 struct FrameId {
   std::uint64_t world, frame;
@@ -36,7 +35,7 @@ std::string padded(std::uint64_t number, int digits) {
 }
 
 FramePaths paths_of(const SetSpec& set, const FrameId& id) {
-  if (nyu(set)) {
+  if (!set.layout->lidar) {
     const std::string scene = "scene_" + padded(id.world, 4), frame = padded(id.frame, 5);
     return {scene + "/rgb_" + frame + ".jpg", scene + "/sync_depth_" + frame + ".png"};
   }
@@ -60,7 +59,7 @@ std::vector<FrameId> frames_of(const SetSpec& set, Split split) {
 
 DepthImage encode(const SetSpec& set, const std::vector<float>& depth_m) {
   DepthImage image{set.height, set.width, {}};
-  const float units = depth_units_per_m(set.kind);
+  const float units = dataset_traits(set.layout->dataset).units_per_m;
   for (const float d : depth_m) image.pixels.push_back(std::uint16_t(std::lround(d * units)));
   return image;
 }
@@ -78,14 +77,14 @@ struct Frame {
 };
 
 Frame render(const SetSpec& set, const FrameId& id) {
-  const World world = make_world(nyu(set) ? WorldKind::room : WorldKind::street, set.seed, id.world);
+  const World world = make_world(set.layout->world, set.seed, id.world);
   const Camera camera{pose_of(world, id.frame), set.height, set.width, set.focal_px()};
   const std::uint64_t noise_key = Rng(set.seed, Purpose::scene, 0xF000, id.world << 20U | id.frame).bits();
   std::vector<float> depth_m = render_depth(world.scene, camera);
-  if (nyu(set)) {
-    keep_structured_light(world.scene, camera, noise_key, 0.01, depth_m);
-  } else {
+  if (set.layout->lidar) {
     keep_lidar_lines(camera, noise_key, depth_m);
+  } else {
+    keep_structured_light(world.scene, camera, noise_key, 0.01, depth_m);
   }
   return {{set.height, set.width, render_colour(world.scene, camera)}, encode(set, depth_m)};
 }
@@ -97,10 +96,10 @@ std::vector<std::uint16_t> write_frame(const SetSpec& set, const FrameId& id) {
   const std::string image = set.out + "/" + paths.image, depth = set.out + "/" + paths.depth;
   make_folder_of(image);
   make_folder_of(depth);
-  if (nyu(set)) {
-    write_jpeg(image, frame.colour);
-  } else {
+  if (set.layout->lidar) {
     write_png(image, frame.colour);
+  } else {
+    write_jpeg(image, frame.colour);
   }
   write_png(depth, frame.depth);
   return std::move(frame.depth.pixels);
@@ -137,6 +136,27 @@ DepthHistogram write_frames(const SetSpec& set, const std::vector<FrameId>& ids)
 
 }  // namespace
 
+const std::vector<Layout>& layouts() {
+  static const std::vector<Layout> all = {
+      {.dataset = "nyu",
+       .help = "furnished rooms, dense depth with holes, <= 10 m",
+       .world = WorldKind::room,
+       .lidar = false,
+       .height = 480,
+       .width = 640,
+       .focal_px = 518.8579},
+      {.dataset = "kitti",
+       .help = "streets, depth along LiDAR lines, <= 80 m",
+       .world = WorldKind::street,
+       .lidar = true,
+       .height = 375,
+       .width = 1242,
+       .focal_px = 721.5377,
+       .least_height = 64},  // a LiDAR needs them for its lines
+  };
+  return all;
+}
+
 WrittenSplit write_split(const SetSpec& set, Split split) {
   const std::vector<FrameId> ids = frames_of(set, split);
   const DepthHistogram histogram = write_frames(set, ids);
@@ -146,10 +166,11 @@ WrittenSplit write_split(const SetSpec& set, Split split) {
     const auto [image, depth] = paths_of(set, id);
     list << image << ' ' << depth << ' ' << set.focal_px() << '\n';
   }
-  const std::string name = cat(nyu(set) ? "nyu" : "kitti", split == Split::train ? "_train.txt" : "_test.txt");
+  const std::string name = cat(set.layout->dataset, split == Split::train ? "_train.txt" : "_test.txt");
   const std::string path = set.out + "/" + name;
   write_file_durably(path, list.str());
-  return {path, ids.size(), worlds_for(ids.size()), double(histogram.median()) / double(depth_units_per_m(set.kind))};
+  return {path, ids.size(), worlds_for(ids.size()),
+          double(histogram.median()) / double(dataset_traits(set.layout->dataset).units_per_m)};
 }
 
 }  // namespace md::synth

@@ -4,20 +4,33 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
-#include "data/dataset.h"
 #include "tools/synth/synth_worlds.h"
 
 namespace md::synth {
 
-struct SetSpec {
-  DatasetKind kind = DatasetKind::nyu;
-  std::string out;  // the data root to be
-  std::uint64_t train_frames = 0, test_frames = 0, seed = 0;
-  int height = 480, width = 640;
+/// A real data set whose layout is imitated (a record of it in data/datasets.h says how such files are read).
+struct Layout {
+  const char* dataset;
+  const char* help;
+  WorldKind world;
+  bool lidar;         // KITTI's folders, PNG frames, depth along lines; else NYU's, JPEG frames, dense depth with holes
+  int height, width;  // of the real frames
+  double focal_px;    // of the real cameras, at that width
+  int least_height = 32;
+};
+/// NYU's and KITTI's.
+const std::vector<Layout>& layouts();
 
-  /// The focal length of the real cameras at 640 and 1242 columns, scaled with the width.
-  double focal_px() const { return kind == DatasetKind::nyu ? 518.8579 * width / 640 : 721.5377 * width / 1242; }
+struct SetSpec {
+  const Layout* layout = &layouts().front();  // NYU's
+  std::string out = {};                       // the data root to be
+  std::uint64_t train_frames = 0, test_frames = 0, seed = 0;
+  int height = layout->height, width = layout->width;
+
+  /// Scaled with the width.
+  double focal_px() const { return layout->focal_px * width / layout->width; }
 };
 
 enum class Split : std::uint8_t { train, test };

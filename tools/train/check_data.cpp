@@ -9,9 +9,9 @@
 #include <map>
 #include <unordered_map>
 
+#include "data/datasets.h"
 #include "data/depth_histogram.h"
 #include "data/file_status.h"
-#include "data/kitti.h"
 #include "engine/durable_file.h"
 #include "engine/printed.h"
 #include "tools/cli/clock.h"
@@ -57,9 +57,10 @@ std::uint64_t hash_of(const std::vector<std::uint8_t>& bytes) {
 }
 
 /// The folders of a file below its root, in the words of the data set: "val/DRIVE/proj_depth/groundtruth/image_02".
-std::string place_of(const std::string& file, const std::string& root, const std::string& listed, DatasetKind kind) {
+std::string place_of(const std::string& file, const std::string& root, const std::string& listed,
+                     const DatasetTraits& traits) {
   const std::string below = fs::path(file).lexically_relative(fs::canonical(root)).string();
-  if (kind == DatasetKind::kitti) return kitti_convention(below);
+  if (traits.place_name) return traits.place_name(below);
   return below.ends_with("/" + listed) ? below.substr(0, below.size() - listed.size()) : "as listed";
 }
 
@@ -75,16 +76,17 @@ DepthHistogram histogram_of(const Sample& sample, float units_per_m) {
 /// Fills `frame` as far as the files go.
 void look_at(const Dataset& data, i64 index, Frame& frame, DepthHistogram& depth) {
   const DatasetSpec& spec = data.spec();
+  const DatasetTraits& traits = dataset_traits(spec.dataset);
   const ListEntry& entry = data.entries()[std::size_t(index)];
   frame.image_file = data.image_file(index);
-  frame.image_place = place_of(frame.image_file, spec.root, entry.image, spec.kind);
+  frame.image_place = place_of(frame.image_file, spec.root, entry.image, traits);
   const Sample sample = entry.depth.empty() ? data.load(index) : data.load_training(index);
   frame.width = sample.image.width;
   frame.height = sample.image.height;
   frame.picture = hash_of(sample.image.pixels);
   if (!sample.has_depth()) return;
   const std::string depth_file = data.depth_file(index);
-  frame.depth_place = place_of(depth_file, spec.depth_root, entry.depth, spec.kind);
+  frame.depth_place = place_of(depth_file, spec.depth_root, entry.depth, traits);
   depth = histogram_of(sample, spec.units_per_m());
   frame.measured = double(depth.measured()) / double(depth.pixels());
   if (const std::string why = implausible(depth, spec); !why.empty()) frame.bad = depth_file + ": " + why;

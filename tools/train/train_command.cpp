@@ -3,9 +3,11 @@
 
 #include <filesystem>
 
+#include "data/datasets.h"
 #include "nets/registry.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/config_file.h"
+#include "tools/cli/flag_in_error.h"
 
 namespace md {
 namespace {
@@ -135,8 +137,7 @@ void add_schedule(OptionTable& table, TrainOptions& o) {
 
 void add_evaluation(OptionTable& table, TrainOptions& o) {
   table.group("evaluation");
-  table.add("protocol", o.protocol,
-            "how evaluations score: plain, nyu_eigen, kitti_eigen_garg, kitti_eigen_eigen or kitti_official");
+  table.add("protocol", o.protocol, "how evaluations score: " + either(protocol_names()));
   table.add("flip-average", o.flip_average,
             "average each prediction with that of the mirrored frame in evaluations, as NeWCRFs does");
   table.add("compat", o.compat, "evaluate with the quirks of a peer, bts or newcrfs; empty: none",
@@ -168,9 +169,9 @@ void add_resume_options(CLI::App& app, TrainOptions& o) {
 }
 
 void apply_recipe(CLI::App& app, TrainOptions& o) {
-  AugmentSpec spec = official_augmentation(o.recipe, dataset_kind(o.data.dataset));
+  const auto official = [&] { return official_augmentation(o.recipe, o.data.dataset); };
   TrainOptions recipe = o;
-  recipe.augment = spec;
+  recipe.augment = with_flag("--augment", ErrorKind::usage, official);
   OptionTable from = train_table(recipe), to = train_table(o);
   for (const OptionRow& row : to.rows()) {
     if (row.group == "augmentation" && app.get_option("--" + row.name)->count() == 0)

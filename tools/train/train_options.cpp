@@ -3,7 +3,9 @@
 
 #include <utility>
 
+#include "data/datasets.h"
 #include "nets/registry.h"
+#include "tools/cli/flag_in_error.h"
 
 namespace md {
 namespace {
@@ -14,7 +16,7 @@ void refuse_what_has_no_effect(const TrainOptions& o) {
   if (const std::string foreign = foreign_option(record, o.net_options); !foreign.empty())
     fail(ErrorKind::usage, "--", foreign, " is for ", nets_with(foreign), ", not for --net ", o.net);
   require_freeze_rule(record, o.freeze);
-  if (o.augment.border != NyuBorder::keep && o.data.dataset != "nyu")
+  if (o.augment.border != NyuBorder::keep && !dataset_traits(o.data.dataset).white_border)
     fail(ErrorKind::usage, "--border ", o.augment.border == NyuBorder::crop ? "crop" : "zero-depth",
          " is for NYU's frames, not for --dataset ", o.data.dataset);
 }
@@ -45,10 +47,11 @@ void resolve(TrainOptions& o) {
 }
 
 Protocol eval_protocol(const TrainOptions& o) {
-  Protocol protocol = named_protocol(o.protocol, dataset_kind(o.data.dataset));
+  const auto named = [&] { return named_protocol(o.protocol, o.data.dataset); };
+  Protocol protocol = with_flag("--protocol", ErrorKind::usage, named);
   if (o.data.depth_scale > 0) protocol.depth_scale = o.data.depth_scale;
-  if (protocol.dataset == DatasetKind::plain) protocol.cap_m = o.net_options.max_depth_m;
-  if (!o.compat.empty()) apply_compat(protocol, o.compat);
+  if (dataset_traits(o.data.dataset).cap_of_network) protocol.cap_m = o.net_options.max_depth_m;
+  if (!o.compat.empty()) with_flag("--compat", ErrorKind::usage, [&] { apply_compat(protocol, o.compat); });
   protocol.flip_average |= o.flip_average;
   return protocol;
 }

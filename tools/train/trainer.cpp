@@ -14,6 +14,7 @@
 
 #include "nets/registry.h"
 #include "tools/cli/clock.h"
+#include "tools/cli/flag_in_error.h"
 #include "tools/cli/progress.h"
 #include "tools/eval/evaluate.h"
 #include "tools/eval/results.h"
@@ -85,7 +86,7 @@ class Trainer {
         device_(choose_device(options.device)),
         data_(dataset_spec(options.data, options.list)),
         protocol_(eval_protocol(options)),
-        loader_(std::in_place, data_, options.augment, loader_spec(options, 0)),
+        loader_(loader_from(0)),
         state_(first_state(options, config_json(options), i64(data_.with_depth().size()), loader_->steps_per_epoch())),
         end_(options.max_steps > 0 ? options.max_steps : state_.schedule_steps),
         net_(make_net_on(device_, options)),
@@ -146,11 +147,13 @@ class Trainer {
     go_on_from(*from);
   }
 
-  static TrainLoaderSpec loader_spec(const TrainOptions& options, i64 step) {
-    return {.batch = options.batch * options.accumulate,
-            .threads = options.loader_threads,
-            .seed = options.seed,
-            .first_step = step};
+  std::unique_ptr<TrainLoader> loader_from(i64 step) const {
+    const TrainLoaderSpec spec{.batch = options_.batch * options_.accumulate,
+                               .threads = options_.loader_threads,
+                               .seed = options_.seed,
+                               .first_step = step};
+    const auto make = [&] { return std::make_unique<TrainLoader>(data_, options_.augment, spec); };
+    return with_flag("--loader-threads", ErrorKind::contract, make);
   }
 
   static std::unique_ptr<DepthNet> make_net_on(Device device, const TrainOptions& options) {
@@ -195,7 +198,8 @@ class Trainer {
     state_ = std::move(state);
     checkpoint.restore(*net_);
     checkpoint.restore(step_.optimizer());
-    loader_.emplace(data_, options_.augment, loader_spec(options_, state_.step));
+    loader_.reset();  // its threads end before others begin
+    loader_ = loader_from(state_.step);
     coming_.reset();
   }
 
@@ -367,7 +371,7 @@ class Trainer {
   Dataset data_;
   std::optional<Dataset> eval_data_;
   Protocol protocol_;
-  std::optional<TrainLoader> loader_;
+  std::unique_ptr<TrainLoader> loader_;
   RunState state_;
   i64 end_, ran_ = 0;  // the step to stop after; the steps of this process
   std::unique_ptr<DepthNet> net_;

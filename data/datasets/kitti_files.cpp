@@ -1,5 +1,5 @@
 // A path of KITTI is read by its folders: 2011_09_26 is a DATE, 2011_09_26_drive_0001_sync a DRIVE.
-#include "data/kitti.h"
+#include "data/datasets/kitti_files.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,0 +1,69 @@
+// Every data set by its name: all that differs from one to the next, as a record in a file of its own
+// (data/datasets/NAME.cpp). The rest of the house asks the record, and knows no data set.
+#pragma once
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "data/augment.h"
+#include "data/depth_histogram.h"
+#include "data/list_file.h"
+#include "data/protocol.h"
+
+namespace md {
+
+/// Focal length of an image of a list in pixels; 0: not known.
+using FocalLengths = std::function<double(const std::string& image)>;
+
+struct DatasetTraits {
+  std::string name;  // as configurations have it
+  std::string help;  // what its depth files hold: "millimetres"
+
+  // Lists and files.
+  ListColumns columns = kUsualColumns;
+  /// Where a path of a list may lie below a root, in the order to try.
+  std::function<std::vector<std::string>(const std::string& path)> places = [](const std::string& path) {
+    return std::vector<std::string>{path};
+  };
+  /// Ground truth, below the images' root, of an image whose line has no column for it; "": none.
+  std::function<std::string(const std::string& image)> implied_depth = {};
+  /// The raw LiDAR sweep of a frame with this ground truth; "": not known. No function: the data set has no sweeps.
+  std::function<std::string(const std::string& depth)> raw_sweep = {};
+  /// Calibration files below the images' root, asked where a list has no focal length.
+  std::function<FocalLengths(const std::string& root)> calibration = {};
+  double usual_focal_px = 0;  // where neither knows one
+  /// The folders of a file below its root in the words of the data set, for mdtrain check-data; no function: as listed.
+  std::function<std::string(const std::string& file)> place_name = {};
+
+  // Depth files.
+  float units_per_m = 1000;
+  bool user_units = false;         // the user says the units per metre; units_per_m is then the commonest
+  std::uint16_t not_measured = 0;  // stands for "no measurement"
+  /// Why a frame's depth cannot be what the sensor measures; "": it can. Comes after what holds for any depth.
+  std::function<std::string(const DepthHistogram&)> implausible = {};
+
+  // Training.
+  std::map<std::string, AugmentSpec> augmentations = {};  // of the peers' official code, by the peer's name
+  bool white_border = false;                              // frames have one, and NyuBorder says what becomes of it
+
+  // Evaluation.
+  float cap_m = 10;             // largest depth that is scored
+  bool cap_of_network = false;  // nobody knows: it is the network's largest depth where there is a network
+  std::vector<NamedProtocol> protocols = {};                                                // besides "plain"
+  std::vector<std::string> table_columns = {"abs_rel", "rmse", "log10", "d1", "d2", "d3"};  // keys of metric_fields
+};
+
+/// Adds a data set to those that the programs know; a later one takes the place of an earlier one of the same name. Not
+/// while other threads ask for data sets.
+void register_dataset(DatasetTraits);
+/// Throws ErrorKind::usage for an unknown name, and lists the known ones.
+const DatasetTraits& dataset_traits(const std::string& name);
+/// In the order of registration.
+std::vector<std::string> dataset_names();
+/// "nyu, kitti or plain".
+std::string either(const std::vector<std::string>& names);
+/// The data sets for which `holds`, as either() has them.
+std::string datasets_with(const std::function<bool(const DatasetTraits&)>& holds);
+
+}  // namespace md
