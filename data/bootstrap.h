@@ -5,11 +5,13 @@
 
 namespace md {
 
+/// How often it is drawn anew, and from which stream.
 struct BootstrapSpec {
   std::uint64_t seed = 0;
   int replicates = 10'000;
 };
 
+/// From the 2.5 % to the 97.5 % quantile of the replicates.
 struct Interval {
   double low = 0, high = 0;
 };

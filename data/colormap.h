@@ -15,6 +15,7 @@ Colormap colormap(const std::string& name);
 /// Those that colormap() knows.
 std::vector<std::string> colormap_names();
 
+/// Metres; which depths have the first and the last colour.
 struct ColorRange {
   float near_m = 0.F, far_m = 10.F;  // the first and the last colour; beyond them the colours stay
 };

@@ -23,6 +23,7 @@ struct Sample {
   bool has_depth() const { return !depth_m.empty(); }
 };
 
+/// Which frames of which data set, and which of their depths.
 struct DatasetSpec {
   std::string dataset = "nyu";  // of dataset_names()
   std::string list = {};        // list file
@@ -31,7 +32,7 @@ struct DatasetSpec {
   bool dense = false;           // take the third column's depth (NeWCRFs' dense NYU list)
   bool velodyne_raw = false;    // take raw LiDAR sweeps instead of KITTI's annotated ground truth
   float depth_scale = 0;        // units of a depth file per metre; 0: the data set's
-  float units_per_m() const;
+  float units_per_m() const;    // what that comes to
 };
 
 class Dataset {

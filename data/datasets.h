@@ -16,6 +16,7 @@ namespace md {
 /// Focal length of an image of a list in pixels; 0: not known.
 using FocalLengths = std::function<double(const std::string& image)>;
 
+/// A data set: how its lists and files are read, and how networks are trained and scored on it.
 struct DatasetTraits {
   std::string name;  // as configurations have it
   std::string help;  // what its depth files hold: "millimetres"

@@ -21,6 +21,7 @@ enum class ListColumn : std::uint8_t {
 using ListColumns = std::vector<ListColumn>;
 inline const ListColumns kUsualColumns = {ListColumn::image, ListColumn::depth, ListColumn::focal};
 
+/// A line of a list.
 struct ListEntry {
   std::string image;        // without a leading '/', never outside the root
   std::string depth;        // empty: no ground truth

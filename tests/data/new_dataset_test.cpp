@@ -118,7 +118,7 @@ TEST_F(NewDatasetTest, TheProgramsKnowIt) {
   EXPECT_TRUE(
       fails([] { official_augmentation("newcrfs", "hall"); }, ErrorKind::usage, "is for nyu or kitti, not for"));
   options.augment.border = NyuBorder::crop;
-  EXPECT_TRUE(fails([&] { resolve(options); }, ErrorKind::usage, "--border is for NYU's frames"));
+  EXPECT_TRUE(fails([&] { resolve(options); }, ErrorKind::usage, "is for NYU's frames"));
 }
 
 TEST_F(NewDatasetTest, TheLastOfANameCounts) {

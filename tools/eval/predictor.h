@@ -6,6 +6,7 @@
 
 namespace md {
 
+/// What becomes of a prediction.
 struct PredictorOptions {
   bool flip_average = false;  // average with the prediction of the mirrored image (data/score.h)
 };

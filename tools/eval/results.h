@@ -39,6 +39,7 @@ struct SavedField {
 };
 const std::vector<SavedField>& saved_fields();
 
+/// What is read back from a file of results.
 struct SavedResults {
   Protocol protocol = {};
   std::vector<ImageScore> per_image = {};

@@ -23,6 +23,7 @@ struct Layout {
 /// NYU's and KITTI's.
 const std::vector<Layout>& layouts();
 
+/// A data set to be made.
 struct SetSpec {
   const Layout* layout = &layouts().front();  // NYU's
   std::string out = {};                       // the data root to be
