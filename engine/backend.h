@@ -13,6 +13,10 @@
 
 namespace md {
 
+struct WindowSpec;        // engine/window_attention.h
+struct WindowTensors;     // engine/window_attention.h
+struct MetricDepthPairs;  // engine/metric_depth_pairs.h
+
 /// Pointwise nonlinearities that a kernel can take along.
 enum class Act : std::uint8_t { none, relu, hardswish, leaky_relu };
 struct Activation {
@@ -53,33 +57,6 @@ struct RunningStatistics {
 /// Which factors of a matrix product are stored the other way round.
 struct GemmSpec {
   bool transpose_a = false, transpose_b = false;
-};
-
-/// Attention inside windows of kWindow x kWindow tokens (layers/window_attention.cpp has the formula).
-constexpr i64 kWindow = 7;
-struct WindowSpec {
-  int heads = 1;
-  int shift = 0;  // tokens by which the windows lie further down and right: 0 or kWindow / 2
-};
-/// The tensors of window attention. C channels divide evenly among the heads.
-struct WindowTensors {
-  Tensor qkv;         // [N,H,W,3C]: query, key and value of each token; or, if `v` is given, query and key [N,H,W,2C]
-  Tensor v;           // [N,H,W,C], or empty
-  Tensor padding;     // [3C] or [2C]: qkv of the tokens beyond the edge, where the sides are no multiples of kWindow
-  Tensor bias_table;  // [(2 kWindow - 1)^2, heads]: added to the score of two tokens at that distance
-};
-
-/// Pairs of MetricDepth (losses/metric_depth.h says what they mean).
-struct MetricDepthPairs {
-  struct Shift {
-    int image, row, column;  // the sample of anchor (k,y,x) is (k-image, y-row, x-column), all modulo
-  };
-  struct Range {
-    float low, high, margin;
-  };
-  std::vector<Shift> shifts;
-  std::vector<Range> ranges;
-  float positive_below = 0.1F;  // r_p, metres
 };
 
 struct PoolStats {

@@ -1,7 +1,7 @@
 // Where the windows of window attention lie, for both devices: the map is padded to whole windows at the bottom and
 // right, and rolled up and left by `shift`.
 #pragma once
-#include "engine/backend.h"
+#include "engine/window_attention.h"
 
 namespace md {
 

@@ -7,6 +7,7 @@
 #include "engine/backend.h"
 #include "engine/rng.h"
 #include "engine/tensor.h"
+#include "engine/window_attention.h"
 
 namespace md {
 

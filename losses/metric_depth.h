@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/backend.h"
+#include "engine/metric_depth_pairs.h"
 #include "engine/tensor.h"
 
 namespace md {

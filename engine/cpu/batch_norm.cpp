@@ -7,6 +7,7 @@
 //   dx = weight * rstd * (dz - dbias/R - xhat * dweight/R)      (constant statistics: weight * rstd * dz)
 #include <cmath>
 
+#include "engine/batch_norm_formula.h"
 #include "engine/cpu/channel_sums.h"
 #include "engine/cpu/cpu_backend.h"
 #include "engine/fused_activation.h"
@@ -43,8 +44,9 @@ struct Affine {
       : slope(static_cast<std::size_t>(w.width)), offset(static_cast<std::size_t>(w.width)) {
     for (i64 i = 0; i < w.width; ++i) {
       const i64 c = i % w.C;
-      slope[static_cast<std::size_t>(i)] = weight[c] * rstd[c];
-      offset[static_cast<std::size_t>(i)] = bias[c] - mean[c] * weight[c] * rstd[c];
+      const BatchNormAffine of_channel = batch_norm_affine(weight[c], bias[c], mean[c], rstd[c]);
+      slope[static_cast<std::size_t>(i)] = of_channel.slope;
+      offset[static_cast<std::size_t>(i)] = of_channel.offset;
     }
   }
   std::vector<float> slope, offset;
@@ -74,7 +76,7 @@ void gradient_sums(const RowWalk& w, const Affine& affine, const float* dy, cons
   }
 }
 
-/// dx = k_dz * dz + k_x * (x - mean) + k_1, the coefficients per channel.
+/// The coefficients of a BatchNormGradient, per channel.
 struct InputGradient {
   std::vector<float> k_dz, k_x, k_1;
 };
@@ -112,9 +114,7 @@ void CpuBackend::batch_norm_statistics(const BatchNormSpec& spec, const Tensor& 
     float* at = moments.data() + chunk * 2 * w.C;
     chunk_moments(w, chunk, px, scratch.mine().data(), at, at + w.C);
   }
-  const auto blend = [&](float& old, double batch) {
-    old = (1.F - running.momentum) * old + running.momentum * static_cast<float>(batch);
-  };
+  const auto blend = [&](float& old, double batch) { old = batch_norm_running(old, batch, running.momentum); };
   for (i64 c = 0; c < w.C; ++c) {
     double n = 0, mu = 0, m2 = 0;
     for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
@@ -128,7 +128,7 @@ void CpuBackend::batch_norm_statistics(const BatchNormSpec& spec, const Tensor& 
     mean.data()[c] = static_cast<float>(mu);
     rstd.data()[c] = static_cast<float>(1.0 / std::sqrt(m2 / n + static_cast<double>(spec.eps)));
     blend(running.mean.data()[c], mu);
-    blend(running.variance.data()[c], m2 / (n > 1 ? n - 1 : 1));
+    blend(running.variance.data()[c], unbiased_variance(m2, n));
   }
   if (running.batches) ++*running.batches.data<std::int32_t>();
 }
@@ -165,14 +165,14 @@ void CpuBackend::batch_norm_backward(const BatchNormSpec& spec, bool batch_stati
       sum_dz += static_cast<double>(partial[chunk * 2 * C + c]);
       sum_dz_x += static_cast<double>(partial[(chunk * 2 + 1) * C + c]);
     }
-    const double r = static_cast<double>(rstd.data()[c]), mu = static_cast<double>(mean.data()[c]);
-    const double k = static_cast<double>(weight.data()[c]) * r, rows = static_cast<double>(w.R);
-    dbias.data()[c] = static_cast<float>(sum_dz);
-    dweight.data()[c] = static_cast<float>(sum_dz_x * r);
-    const double k_x = batch_statistics ? -k * r * r * sum_dz_x / rows : 0.0;
-    g.k_dz[c] = static_cast<float>(k);
-    g.k_x[c] = static_cast<float>(k_x);
-    g.k_1[c] = static_cast<float>(batch_statistics ? -k * sum_dz / rows - k_x * mu : 0.0);
+    const BatchNormGradient of_channel = batch_norm_gradient(
+        sum_dz, sum_dz_x, static_cast<double>(weight.data()[c]), static_cast<double>(mean.data()[c]),
+        static_cast<double>(rstd.data()[c]), static_cast<double>(w.R), batch_statistics);
+    dbias.data()[c] = of_channel.dbias;
+    dweight.data()[c] = of_channel.dweight;
+    g.k_dz[c] = of_channel.k_dz;
+    g.k_x[c] = of_channel.k_x;
+    g.k_1[c] = of_channel.k_1;
   }
   if (!dx) return;
   with_activation(spec, [&]<Act kAct>() { input_gradient<kAct>(w, affine, g, dy.data(), x.data(), dx.data()); });

@@ -17,9 +17,11 @@
 #include <vector>
 
 #include "engine/backend.h"
+#include "engine/batch_norm_formula.h"
 #include "engine/cpu/conv_dnnl.h"
 #include "engine/cpu/gemm_dnnl.h"
 #include "engine/fused_activation.h"
+#include "engine/metric_depth_pairs.h"
 #include "engine/pool.h"
 #include "engine/windows.h"
 

@@ -1,8 +1,8 @@
-// MetricDepth on the CPU: loss and gradient in one pass over the features (losses/metric_depth.h has the maths).
-// No rolled copies: a roll is a bijection, so for each shift a pixel is the anchor of one pair and the sample of one,
-// and its gradient is a gather over 2N neighbours. Identified pairs are compacted into a list, so that a pair that its
-// depths do not identify is never read, and distances are taken a vector of pairs at a time.
-// Sums run in a fixed order, row by row in double: the same bits with any number of threads.
+// MetricDepth on the CPU: loss and gradient in one pass over the features (engine/metric_depth_formula.h has the
+// maths). No rolled copies: a roll is a bijection, so for each shift a pixel is the anchor of one pair and the sample
+// of one, and its gradient is a gather over 2N neighbours. Identified pairs are compacted into a list, so that a pair
+// that its depths do not identify is never read, and distances are taken a vector of pairs at a time. Sums run in a
+// fixed order, row by row in double: the same bits with any number of threads.
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -12,6 +12,7 @@
 #include "engine/cpu/cpu_backend.h"
 #include "engine/cpu/per_thread.h"
 #include "engine/cpu/vec.h"
+#include "engine/metric_depth_formula.h"
 
 namespace md::MD_KERNELS {
 namespace {
@@ -34,27 +35,27 @@ Vec sum_each(Vec* v) {
   return v[0];
 }
 
-int modulo(int a, int n) { return (a % n + n) % n; }
-
 struct Map {  // K images [h,w]; features and gradient are [K,h,w,C]
   int K, h, w;
   i64 C;
 };
 
-/// The other end of a pair as seen from pixel p: p + (image, row, column), modulo. Each pair is seen from both ends;
-/// only its anchor counts it.
-struct Neighbour {
-  int image, row, column;
-  bool counts;
-};
+/// The neighbours of a pixel: the sample of each pair that it is the anchor of, then the anchor of each that it is the
+/// sample of. Each pair is seen from both ends; only its anchor counts it.
+struct Neighbours {
+  Neighbours(const MetricDepthPairs& pairs, Map m, bool with_gradient) : anchors(pairs.shifts.size()) {
+    for (const bool from_anchor : {true, false}) {
+      if (!from_anchor && !with_gradient) continue;  // the value alone needs each pair once
+      for (const auto& s : pairs.shifts) all.push_back(neighbour_of(s, from_anchor, m.K, m.h, m.w));
+    }
+  }
+  std::size_t size() const { return all.size(); }
+  const PairNeighbour& operator[](std::size_t n) const { return all[n]; }
+  bool counts(std::size_t n) const { return n < anchors; }
 
-std::vector<Neighbour> neighbours(const MetricDepthPairs& pairs, bool with_gradient) {
-  std::vector<Neighbour> all;
-  for (const auto& s : pairs.shifts) all.push_back({-s.image, -s.row, -s.column, true});
-  if (!with_gradient) return all;  // the value alone needs each pair once
-  for (const auto& s : pairs.shifts) all.push_back({s.image, s.row, s.column, false});
-  return all;
-}
+  std::size_t anchors;
+  std::vector<PairNeighbour> all;
+};
 
 /// Depth rows with kLanes more columns, wrapped around, so that a rolled row is read without a seam; NaN where nothing
 /// was measured, so that every comparison with it is false.
@@ -64,8 +65,7 @@ struct WrappedDepth {
 #pragma omp parallel for schedule(static)
     for (int r = 0; r < m.K * m.h; ++r) {
       for (int x = 0; x < stride; ++x) {
-        const float d = depth_m[i64(r) * m.w + x % m.w];
-        data[i64(r) * stride + x] = d > 0.F ? d : std::numeric_limits<float>::quiet_NaN();
+        data[i64(r) * stride + x] = measured_or_nan(depth_m[i64(r) * m.w + x % m.w]);
       }
     }
   }
@@ -75,18 +75,6 @@ struct WrappedDepth {
   Tensor rows;
   float* data;
 };
-
-/// What a pair of depths makes of a pair of features: 0 nothing, kPositive, or the margin of its range (positive).
-constexpr float kPositive = -1.F;
-Vec identify(Vec anchor_m, Vec sample_m, const MetricDepthPairs& pairs) {
-  const Vec signed_m = anchor_m - sample_m;
-  const Vec apart_m = signed_m < 0.F ? -signed_m : signed_m;
-  Vec kind = apart_m < pairs.positive_below ? broadcast(kPositive) : Vec{};
-  for (const auto& range : pairs.ranges) {
-    kind = (apart_m > range.low) & (apart_m < range.high) ? broadcast(range.margin) : kind;
-  }
-  return kind;
-}
 
 /// The identified pairs of kLanes pixels next to each other, sorted by pixel.
 struct PairList {
@@ -104,13 +92,13 @@ struct PairList {
   std::vector<int> pixel;           // 0..kLanes-1
   std::vector<int> counts;          // seen from its anchor
   std::vector<float> kind;
-  std::vector<float> coefficient;  // d term / d l / l
+  std::vector<float> coefficient;  // of a PairTerm
 };
 
 /// Work of one thread.
 class Rows {
  public:
-  Rows(const MetricDepthPairs& pairs, const std::vector<Neighbour>& around, const WrappedDepth& depth, Map map,
+  Rows(const MetricDepthPairs& pairs, const Neighbours& around, const WrappedDepth& depth, Map map,
        const float* features, float* gradient)
       : pairs_(pairs),
         around_(around),
@@ -130,7 +118,7 @@ class Rows {
   };
   Sum row(int k, int y) {
     for (std::size_t n = 0; n < around_.size(); ++n) {
-      rows_[n] = i64(modulo(k + around_[n].image, map_.K)) * map_.h + modulo(y + around_[n].row, map_.h);
+      rows_[n] = i64(wrapped(k + around_[n].image, map_.K)) * map_.h + wrapped(y + around_[n].row, map_.h);
     }
     Sum sum;
     const i64 r = i64(k) * map_.h + y;
@@ -157,10 +145,12 @@ class Rows {
     }
     std::fill(hits_.begin(), hits_.end(), Aligned<IntVec>{});
     for (std::size_t n = 0; n < around_.size(); ++n) {
-      columns_[n] = modulo(x + around_[n].column, map_.w);
-      const Vec kind = identify(anchor_m, load(depth_.row(rows_[n]) + columns_[n]), pairs_);
+      columns_[n] = wrapped(x + around_[n].column, map_.w);
+      const Vec sample_m = load(depth_.row(rows_[n]) + columns_[n]);
+      const Vec kind =
+          kind_of_pair(anchor_m, sample_m, pairs_.positive_below, pairs_.ranges.data(), int(pairs_.ranges.size()));
       store(kinds_.data() + n * kLanes, kind);
-      hits_[n / 32].v |= kind != 0.F ? IntVec{} + int(1U << (n % 32)) : IntVec{};
+      hits_[n / 32].v |= kind != kNoPair ? IntVec{} + int(1U << (n % 32)) : IntVec{};
     }
     for (int i = 0; i < kLanes; ++i) {
       list_.begin[i] = list_.size;
@@ -181,7 +171,7 @@ class Rows {
     const auto at = std::size_t(list_.size++);
     list_.other[at] = other;
     list_.pixel[at] = i;
-    list_.counts[at] = around_[n].counts;
+    list_.counts[at] = around_.counts(n);
     list_.kind[at] = kinds_[n * kLanes + std::size_t(i)];
   }
 
@@ -199,14 +189,13 @@ class Rows {
     return sums;
   }
 
-  /// l for a positive, max(0, margin - l) in a range, and the coefficient of f_p - f_other in the gradient at p:
-  /// d l / d f_p = (f_p - f_other) / l, taken as 0 at l = 0. NaN features give NaN.
+  /// The terms of the listed pairs, and the coefficients that the gradient takes.
   void add_terms(const float* f, Sum& sum) {
     for (int j = list_.size; j % kLanes != 0; ++j) {
       const auto at = std::size_t(j);
       list_.other[at] = f;
       list_.pixel[at] = list_.counts[at] = 0;
-      list_.kind[at] = 0.F;
+      list_.kind[at] = kNoPair;
     }
     for (int first = 0; first < list_.size; first += kLanes) {
       Vec squares[kLanes];
@@ -223,11 +212,9 @@ class Rows {
       int n = 0;
 #pragma omp simd reduction(+ : terms, n)
       for (int j = 0; j < kLanes; ++j) {
-        const float l = std::sqrt(square[j]);
-        const float slope = kind[j] == kPositive ? 1.F : l >= kind[j] ? 0.F : -1.F;
-        const float term = slope > 0.F ? l : l >= kind[j] ? 0.F : kind[j] - l;
-        coefficient[j] = l == 0.F ? 0.F : slope / l;
-        terms += counts[j] != 0 ? term : 0.F;
+        const PairTerm term = term_of_pair(kind[j], std::sqrt(square[j]));
+        coefficient[j] = term.coefficient;
+        terms += counts[j] != 0 ? term.value : 0.F;
         n += counts[j];
       }
       sum.terms += terms;
@@ -258,7 +245,7 @@ class Rows {
   }
 
   const MetricDepthPairs& pairs_;
-  const std::vector<Neighbour>& around_;
+  const Neighbours& around_;
   const WrappedDepth& depth_;
   const Map map_;
   const float* features_;
@@ -277,7 +264,7 @@ void CpuBackend::metric_depth(const MetricDepthPairs& pairs, const Tensor& featu
                               const Tensor& result, const Tensor& gradient) {
   const Map map{int(features.dim(0)), int(features.dim(1)), int(features.dim(2)), features.dim(3)};
   const WrappedDepth depth(depth_m.data(), map);
-  const std::vector<Neighbour> around = neighbours(pairs, bool(gradient));
+  const Neighbours around(pairs, map, bool(gradient));
   const float* f = features.data();
   float* g = gradient ? gradient.data() : nullptr;
 

@@ -1,5 +1,6 @@
 // Batch norm fused with its activation, over the rows of x [R,C]: the formulas are in engine/cpu/batch_norm.cpp. Two
 // passes each way over memory, the statistics (or the two gradient sums) and the map itself; only x is saved.
+#include "engine/batch_norm_formula.h"
 #include "engine/cuda/columns.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/fused_activation.h"
@@ -32,9 +33,7 @@ struct Statistics {
   float *mean, *rstd, *running_mean, *running_variance;  // [C]
   int* batches;                                          // or null
   float momentum;
-  __device__ void blend(float& old, double batch) const {
-    old = (1.F - momentum) * old + momentum * static_cast<float>(batch);
-  }
+  __device__ void blend(float& old, double batch) const { old = batch_norm_running(old, batch, momentum); }
 };
 
 /// mean = sum n_k mean_k / R;  M2 = sum m2_k + n_k (mean_k - mean)^2   (Chan et al.)
@@ -57,22 +56,21 @@ __global__ void merge_moments(Columns g, const float* partial, double eps, Stati
   out.mean[at.column] = static_cast<float>(mean);
   out.rstd[at.column] = static_cast<float>(1.0 / sqrt(m2 / n + eps));
   out.blend(out.running_mean[at.column], mean);
-  out.blend(out.running_variance[at.column], m2 / (n > 1 ? n - 1 : 1));
+  out.blend(out.running_variance[at.column], unbiased_variance(m2, n));
   if (out.batches && at.column == 0) ++*out.batches;
 }
 
 struct Affine {  // [C]
   const float *weight, *bias, *mean, *rstd;
-  __device__ float slope(i64 c) const { return weight[c] * rstd[c]; }
-  __device__ float offset(i64 c) const { return bias[c] - mean[c] * slope(c); }
+  __device__ BatchNormAffine of(i64 c) const { return batch_norm_affine(weight[c], bias[c], mean[c], rstd[c]); }
 };
 
 template <Act kAct>
 __global__ void normalise(Columns g, Affine affine, const float* x, float* y) {
   const Place at(g);
   if (!at.active) return;
-  const float a = affine.slope(at.column), b = affine.offset(at.column);
-  at.for_rows(g, [&](i64 offset, i64) { y[offset] = activate<kAct>(x[offset] * a + b); });
+  const BatchNormAffine z = affine.of(at.column);
+  at.for_rows(g, [&](i64 offset, i64) { y[offset] = activate<kAct>(x[offset] * z.slope + z.offset); });
 }
 
 /// Sums of dz and of dz * (x - mean).
@@ -82,18 +80,19 @@ struct GradientTerms {
   const float *dy, *x;
 
   struct OfColumn {
-    float a, b, mean;
+    BatchNormAffine z;
+    float mean;
     const float *dy, *x;
     __device__ void operator()(i64 at, i64, float (&sums)[2]) const {
-      const float v = x[at], dz = activation_gradient<kAct>(v * a + b, dy[at]);
+      const float v = x[at], dz = activation_gradient<kAct>(v * z.slope + z.offset, dy[at]);
       sums[0] += dz;
       sums[1] += dz * (v - mean);
     }
   };
-  __device__ OfColumn of(i64 c) const { return {affine.slope(c), affine.offset(c), affine.mean[c], dy, x}; }
+  __device__ OfColumn of(i64 c) const { return {affine.of(c), affine.mean[c], dy, x}; }
 };
 
-/// dx = dz[c] * dz + x[c] * x + one[c]
+/// Those of a BatchNormGradient.
 struct Coefficients {
   float *dz, *x, *one;  // [C]
 };
@@ -108,25 +107,24 @@ __global__ void merge_gradient_sums(Columns g, const float* partial, Affine affi
   const double sum_dz = total(0), sum_dz_x = total(1);
   if (!at.first) return;
   const i64 c = at.column;
-  const double rstd = static_cast<double>(affine.rstd[c]), rows = static_cast<double>(g.R);
-  const double slope = static_cast<double>(affine.weight[c]) * rstd;
-  const double k_x = batch_statistics ? -slope * rstd * rstd * sum_dz_x / rows : 0.0;
-  dbias[c] = static_cast<float>(sum_dz);
-  dweight[c] = static_cast<float>(sum_dz_x * rstd);
-  k.dz[c] = static_cast<float>(slope);
-  k.x[c] = static_cast<float>(k_x);
-  k.one[c] =
-      static_cast<float>(batch_statistics ? -slope * sum_dz / rows - k_x * static_cast<double>(affine.mean[c]) : 0.0);
+  const BatchNormGradient of_channel =
+      batch_norm_gradient(sum_dz, sum_dz_x, static_cast<double>(affine.weight[c]), static_cast<double>(affine.mean[c]),
+                          static_cast<double>(affine.rstd[c]), static_cast<double>(g.R), batch_statistics);
+  dbias[c] = of_channel.dbias;
+  dweight[c] = of_channel.dweight;
+  k.dz[c] = of_channel.k_dz;
+  k.x[c] = of_channel.k_x;
+  k.one[c] = of_channel.k_1;
 }
 
 template <Act kAct>
 __global__ void input_gradient(Columns g, Affine affine, Coefficients k, const float* dy, const float* x, float* dx) {
   const Place at(g);
   if (!at.active) return;
-  const float a = affine.slope(at.column), b = affine.offset(at.column);
+  const BatchNormAffine z = affine.of(at.column);
   const float k_dz = k.dz[at.column], k_x = k.x[at.column], k_1 = k.one[at.column];
   at.for_rows(g, [&](i64 offset, i64) {
-    const float v = x[offset], dz = activation_gradient<kAct>(v * a + b, dy[offset]);
+    const float v = x[offset], dz = activation_gradient<kAct>(v * z.slope + z.offset, dy[offset]);
     dx[offset] = k_dz * dz + (k_x * v + k_1);
   });
 }

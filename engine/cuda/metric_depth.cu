@@ -1,12 +1,13 @@
-// MetricDepth on a GPU: loss and gradient in one pass over the features (losses/metric_depth.h has the maths), one warp
-// a pixel. For each shift a pixel is the anchor of one pair and the sample of one, so its gradient is a gather over 2N
-// neighbours: no rolled copies, no atomics. First the lanes look at the depths of a neighbour each; then, for every
-// neighbour that these identify, the warp takes the distance together, a lane a channel. Features that no depth
+// MetricDepth on a GPU: loss and gradient in one pass over the features (engine/metric_depth_formula.h has the maths),
+// one warp a pixel. For each shift a pixel is the anchor of one pair and the sample of one, so its gradient is a gather
+// over 2N neighbours: no rolled copies, no atomics. First the lanes look at the depths of a neighbour each; then, for
+// every neighbour that these identify, the warp takes the distance together, a lane a channel. Features that no depth
 // identifies are never read. All sums run in an order that the shape alone fixes.
 #include <algorithm>
 
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/warp.h"
+#include "engine/metric_depth_formula.h"
 
 namespace md {
 namespace {
@@ -26,35 +27,16 @@ struct Map {  // K images [h,w]; features and gradient are [K,h,w,C]
   float* gradient;  // may be null
 };
 
-/// The other end of a pair as seen from pixel p: p + (image, row, column), wrapped around; each in [0, size).
-struct Neighbour {
-  int image, row, column;
-};
-
 struct Pairs {
   bool adds;                // to the gradient of pairs before
   int neighbours, anchors;  // as seen from its anchor (the first so many) a pair counts; from its sample it does not
   int ranges;
   float positive_below_m;
   MetricDepthPairs::Range range[kMostRanges];
-  Neighbour around[kMostNeighbours];
+  PairNeighbour around[kMostNeighbours];
 };
 
-/// What a pair of depths makes of a pair of features: 0 nothing, kPositive, or the margin of its range (positive).
-constexpr float kPositive = -1.F;
-__device__ float identify(const Pairs& pairs, float anchor_m, float sample_m) {
-  if (!(anchor_m > 0.F && sample_m > 0.F)) return 0.F;
-  const float apart_m = fabsf(anchor_m - sample_m);
-  float kind = apart_m < pairs.positive_below_m ? kPositive : 0.F;
-  for (int j = 0; j < pairs.ranges; ++j) {
-    if (apart_m > pairs.range[j].low && apart_m < pairs.range[j].high) kind = pairs.range[j].margin;
-  }
-  return kind;
-}
-
-__device__ int wrapped(int position, int size) { return position < size ? position : position - size; }
-
-__device__ int pixel_at(const Map& map, int p, const Neighbour& to) {
+__device__ int pixel_at(const Map& map, int p, const PairNeighbour& to) {
   const int x = p % map.w, row = p / map.w, y = row % map.h, k = row / map.h;
   return (wrapped(k + to.image, map.K) * map.h + wrapped(y + to.row, map.h)) * map.w + wrapped(x + to.column, map.w);
 }
@@ -70,17 +52,6 @@ __device__ float distance(const Map& map, int p, int q, int lane) {
   return sqrtf(cuda::sum_of_warp(sum));
 }
 
-/// l for a positive, max(0, margin - l) in a range. d l / d f_p = (f_p - f_q) / l, taken as 0 at l = 0.
-struct Term {
-  __device__ Term(float kind, float l) {
-    const float slope = kind == kPositive ? 1.F : l >= kind ? 0.F : -1.F;
-    value = slope > 0.F ? l : l >= kind ? 0.F : kind - l;
-    coefficient = l == 0.F ? 0.F : slope / l;
-  }
-  float value;
-  float coefficient;  // of f_p - f_q in the gradient at p
-};
-
 struct Sum {
   double terms = 0, pairs = 0;
 };
@@ -88,7 +59,7 @@ struct Sum {
 /// What one lane knows of its neighbour.
 struct Found {
   int pixel = 0;
-  float kind = 0.F, coefficient = 0.F;
+  float kind = kNoPair, coefficient = 0.F;
 };
 
 /// The gradient at p gains the sum of coefficient * (f_p - f_q) over the lanes of `hits`.
@@ -111,21 +82,22 @@ __device__ void add_gradient(const Map& map, int p, int lane, const Found& mine,
 }
 
 /// All pairs of pixel p, 32 neighbours at a time.
-__device__ void add_pixel(const Map& map, const Pairs& pairs, const Neighbour* around, int p, int lane, Sum& sum) {
-  const float anchor_m = map.depth_m[p];
+__device__ void add_pixel(const Map& map, const Pairs& pairs, const PairNeighbour* around, int p, int lane, Sum& sum) {
+  const float anchor_m = measured_or_nan(map.depth_m[p]);
   for (int first = 0; first < pairs.neighbours; first += kWarp) {
     Found mine;
     if (anchor_m > 0.F && first + lane < pairs.neighbours) {
       mine.pixel = pixel_at(map, p, around[first + lane]);
-      mine.kind = identify(pairs, anchor_m, map.depth_m[mine.pixel]);
+      mine.kind = kind_of_pair(anchor_m, measured_or_nan(map.depth_m[mine.pixel]), pairs.positive_below_m, pairs.range,
+                               pairs.ranges);
     }
-    const unsigned hits = __ballot_sync(kAllLanes, mine.kind != 0.F);
+    const unsigned hits = __ballot_sync(kAllLanes, mine.kind != kNoPair);
     float terms = 0.F;
     int counted = 0;
     for (unsigned left = hits; left != 0; left &= left - 1) {
       const int from = __ffs(static_cast<int>(left)) - 1;
       const int q = __shfl_sync(kAllLanes, mine.pixel, from);
-      const Term term(__shfl_sync(kAllLanes, mine.kind, from), distance(map, p, q, lane));
+      const PairTerm term = term_of_pair(__shfl_sync(kAllLanes, mine.kind, from), distance(map, p, q, lane));
       if (lane == from) mine.coefficient = term.coefficient;
       if (first + from < pairs.anchors) {
         terms += term.value;
@@ -140,7 +112,7 @@ __device__ void add_pixel(const Map& map, const Pairs& pairs, const Neighbour* a
 
 /// partial [blocks]: what the block's pixels add up to.
 __global__ void pairs_of_pixels(Map map, Pairs pairs, Sum* partial) {
-  __shared__ Neighbour around[kMostNeighbours];  // lanes index it apart: constant memory would take turns
+  __shared__ PairNeighbour around[kMostNeighbours];  // lanes index it apart: constant memory would take turns
   __shared__ double terms[kWarps], counts[kWarps];
   for (int n = static_cast<int>(threadIdx.x); n < pairs.neighbours; n += kWarp * kWarps) around[n] = pairs.around[n];
   __syncthreads();
@@ -181,8 +153,6 @@ __global__ void add_blocks(const Sum* partial, int blocks, float* result) {
   result[lane] = static_cast<float>(total);
 }
 
-int modulo(int a, int n) { return (a % n + n) % n; }
-
 /// Those of `count` shifts from `first` on.
 Pairs pairs_of(const MetricDepthPairs& from, std::size_t first, std::size_t count, const Map& map) {
   Pairs pairs{};
@@ -194,9 +164,7 @@ Pairs pairs_of(const MetricDepthPairs& from, std::size_t first, std::size_t coun
   std::copy(from.ranges.begin(), from.ranges.end(), pairs.range);
   for (int n = 0; n < pairs.neighbours; ++n) {
     const auto& s = from.shifts[first + static_cast<std::size_t>(n) % count];
-    // The sample of anchor p is at p - shift; the anchor of sample p is at p + shift.
-    const int sign = n < pairs.anchors ? -1 : 1;
-    pairs.around[n] = {modulo(sign * s.image, map.K), modulo(sign * s.row, map.h), modulo(sign * s.column, map.w)};
+    pairs.around[n] = neighbour_of(s, n < pairs.anchors, map.K, map.h, map.w);
   }
   return pairs;
 }
