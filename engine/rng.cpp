@@ -47,12 +47,6 @@ double Rng::normal() {
   return radius * std::cos(2.0 * std::numbers::pi * uniform());
 }
 
-Rng Rng::none() {
-  Rng rng(0, Purpose::init);
-  rng.fills_ = false;
-  return rng;
-}
-
 /// As so many calls of bits().
 void Rng::skip(std::uint64_t words) {
   const std::uint64_t taken = std::min<std::uint64_t>(words, std::uint64_t(left_));
@@ -63,7 +57,6 @@ void Rng::skip(std::uint64_t words) {
 
 template <class Draw>
 void Rng::fill(std::span<float> values, std::uint64_t words_a_draw, Draw draw) {
-  if (!fills_) return;
   constexpr i64 kChunk = 1 << 14;
   const i64 n = i64(values.size());
 #pragma omp parallel for schedule(static) if (n > kChunk)

@@ -31,8 +31,6 @@ class Rng {
   // The same draws one after the other for every element, shared among all threads.
   void uniform(std::span<float>, double low, double high);
   void normal(std::span<float>, double deviation);
-  /// Fills nothing and leaves memory as it is: for weights that are loaded next.
-  static Rng none();
 
  private:
   template <class Draw>
@@ -41,7 +39,6 @@ class Rng {
   std::uint64_t seed_, stream_, offset_ = 0;
   std::array<std::uint32_t, 4> words_{};
   int left_ = 0;
-  bool fills_ = true;
 };
 
 }  // namespace md

@@ -6,35 +6,35 @@
 namespace md {
 namespace {
 
-Tensor uniform(Rng& rng, const Shape& shape, double bound) {
-  Tensor values = Tensor::empty(shape);
-  rng.uniform({values.data(), std::size_t(shape.numel())}, -bound, bound);
-  return values;
-}
-
-Tensor drawn(Rng& rng, const Shape& shape, Init init, i64 fan_in, i64 fan_out) {
+Tensor drawn(WeightRng rng, const Shape& shape, Init init, i64 fan_in, i64 fan_out) {
   switch (init) {
     case Init::torch_default:
-      return uniform(rng, shape, 1 / std::sqrt(static_cast<double>(fan_in)));
+      return rng.uniform(shape, 1 / std::sqrt(static_cast<double>(fan_in)));
     case Init::xavier_uniform:
-      return uniform(rng, shape, std::sqrt(6 / static_cast<double>(fan_in + fan_out)));
+      return rng.uniform(shape, std::sqrt(6 / static_cast<double>(fan_in + fan_out)));
     case Init::kaiming_normal:
-      return draw_normal(rng, shape, std::sqrt(2 / static_cast<double>(fan_out)));
+      return rng.normal(shape, std::sqrt(2 / static_cast<double>(fan_out)));
     case Init::normal_02:
-      return draw_normal(rng, shape, 0.02);
+      return rng.normal(shape, 0.02);
   }
   fail(ErrorKind::contract, "Init: no such initialisation");
 }
 
 }  // namespace
 
-Tensor draw_normal(Rng& rng, const Shape& shape, double deviation) {
-  Tensor values = Tensor::empty(shape);
-  rng.normal({values.data(), std::size_t(shape.numel())}, deviation);
+Tensor WeightRng::uniform(const Shape& shape, double bound) const {
+  const Tensor values = Tensor::empty(shape);
+  if (rng_) rng_->uniform({values.data(), std::size_t(shape.numel())}, -bound, bound);
   return values;
 }
 
-Conv2d::Conv2d(Rng& rng, i64 in, i64 out, int kernel, ConvOptions options)
+Tensor WeightRng::normal(const Shape& shape, double deviation) const {
+  const Tensor values = Tensor::empty(shape);
+  if (rng_) rng_->normal({values.data(), std::size_t(shape.numel())}, deviation);
+  return values;
+}
+
+Conv2d::Conv2d(WeightRng rng, i64 in, i64 out, int kernel, ConvOptions options)
     : spec_{options.stride, options.pad, options.dilation, options.groups, options.act} {
   MD_CHECK(in > 0 && out > 0 && kernel > 0, "Conv2d: ", in, " -> ", out, " channels, kernel ", kernel);
   MD_CHECK(options.groups > 0 && in % options.groups == 0 && out % options.groups == 0, "Conv2d: ", in, " -> ", out,
@@ -69,7 +69,7 @@ void freeze_statistics(Module& net) {
   });
 }
 
-ConvNormAct::ConvNormAct(Rng& rng, i64 in, i64 out, int kernel, ConvNormActOptions options)
+ConvNormAct::ConvNormAct(WeightRng rng, i64 in, i64 out, int kernel, ConvNormActOptions options)
     : conv_(child<Conv2d>(
           "0", rng, in, out, kernel,
           ConvOptions{.stride = options.stride, .pad = (kernel - 1) / 2, .groups = options.groups, .bias = false})),
@@ -77,7 +77,7 @@ ConvNormAct::ConvNormAct(Rng& rng, i64 in, i64 out, int kernel, ConvNormActOptio
 
 Tensor ConvNormAct::forward(const Tensor& x) const { return norm_.forward(conv_.forward(x)); }
 
-SqueezeExcite::SqueezeExcite(Rng& rng, i64 channels, i64 squeezed)
+SqueezeExcite::SqueezeExcite(WeightRng rng, i64 channels, i64 squeezed)
     : fc1_(child<Conv2d>("fc1", rng, channels, squeezed, 1)), fc2_(child<Conv2d>("fc2", rng, squeezed, channels, 1)) {}
 
 Tensor SqueezeExcite::forward(const Tensor& x) const {
@@ -85,7 +85,7 @@ Tensor SqueezeExcite::forward(const Tensor& x) const {
   return multiply_channels(x, hardsigmoid(fc2_.forward(squeezed)));
 }
 
-Linear::Linear(Rng& rng, i64 in, i64 out, LinearOptions options)
+Linear::Linear(WeightRng rng, i64 in, i64 out, LinearOptions options)
     : weight_(param("weight", drawn(rng, {out, in}, options.init, in, out))) {
   if (!options.bias) return;
   const bool zero = options.init == Init::normal_02;

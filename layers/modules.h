@@ -2,6 +2,8 @@
 // drawn from the Rng given, in registration order, so one seed fixes a whole network. `forward` takes and returns
 // [N,H,W,C]. Activations travel fused with the convolution or the batch norm before them.
 #pragma once
+#include <optional>
+
 #include "engine/module.h"
 #include "engine/rng.h"
 #include "layers/ops.h"
@@ -16,8 +18,18 @@ enum class Init : std::uint8_t {
   normal_02,       // timm's trunc_normal_(std=0.02): its cut at +-2 is 100 deviations away. Biases start at 0
 };
 
-/// Normal with mean 0.
-Tensor draw_normal(Rng& rng, const Shape&, double deviation);
+/// What initial weights are drawn from: an Rng, which must outlive this, or none. Without one they hold whatever their
+/// memory does, until they are loaded.
+class WeightRng {
+ public:
+  WeightRng(Rng& rng) : rng_(&rng) {}
+  WeightRng(std::optional<Rng>& rng) : rng_(rng ? &*rng : nullptr) {}
+  Tensor uniform(const Shape&, double bound) const;     // in [-bound, bound)
+  Tensor normal(const Shape&, double deviation) const;  // with mean 0
+
+ private:
+  Rng* rng_;
+};
 
 struct ConvOptions {
   PerAxis stride = 1, pad = 0, dilation = 1;
@@ -31,7 +43,7 @@ struct ConvOptions {
 /// (groups == in == out > 1) weights are [k,k,C], others [O,k,k,I/groups].
 class Conv2d : public Module {
  public:
-  Conv2d(Rng& rng, i64 in, i64 out, int kernel, ConvOptions options = {});
+  Conv2d(WeightRng rng, i64 in, i64 out, int kernel, ConvOptions options = {});
   Tensor forward(const Tensor& x) const;
   const Tensor& weight() const { return weight_; }
 
@@ -71,7 +83,7 @@ struct ConvNormActOptions {
 /// batch norm; the activation has no name because it has no state.
 class ConvNormAct : public Module {
  public:
-  ConvNormAct(Rng& rng, i64 in, i64 out, int kernel, ConvNormActOptions options = {});
+  ConvNormAct(WeightRng rng, i64 in, i64 out, int kernel, ConvNormActOptions options = {});
   Tensor forward(const Tensor& x) const;
 
  private:
@@ -83,7 +95,7 @@ class ConvNormAct : public Module {
 /// "fc1" C -> squeezed and "fc2" squeezed -> C are 1x1 convolutions.
 class SqueezeExcite : public Module {
  public:
-  SqueezeExcite(Rng& rng, i64 channels, i64 squeezed);
+  SqueezeExcite(WeightRng rng, i64 channels, i64 squeezed);
   Tensor forward(const Tensor& x) const;
 
  private:
@@ -98,7 +110,7 @@ struct LinearOptions {
 /// torch.nn.Linear: "weight" [O,I] and, unless turned off, "bias" [O]. Over the last axis of any shape.
 class Linear : public Module {
  public:
-  Linear(Rng& rng, i64 in, i64 out, LinearOptions options = {});
+  Linear(WeightRng rng, i64 in, i64 out, LinearOptions options = {});
   Tensor forward(const Tensor& x) const;
   const Tensor& bias() const { return bias_; }
 

@@ -33,7 +33,7 @@ struct Shown {
 
 }  // namespace
 
-AtrousConv::AtrousConv(Rng& rng, i64 in, i64 out, Options options)
+AtrousConv::AtrousConv(WeightRng rng, i64 in, i64 out, Options options)
     : first_norm_(options.norm_first ? &child<BatchNorm2d>("atrous_conv.first_bn", in, kNormRelu) : nullptr),
       narrow_(child<Conv2d>("atrous_conv.aconv_sequence.1", rng, in, 2 * out, 1, conv(0))),
       norm_(child<BatchNorm2d>("atrous_conv.aconv_sequence.2", 2 * out, kInnerNormRelu)),
@@ -45,16 +45,16 @@ Tensor AtrousConv::forward(const Tensor& x) const {
   return dilated_.forward(norm_.forward(narrow_.forward(positive)));
 }
 
-ConvElu::ConvElu(Rng& rng, i64 in, i64 out, int kernel)
+ConvElu::ConvElu(WeightRng rng, i64 in, i64 out, int kernel)
     : conv_(child<Conv2d>("0", rng, in, out, kernel, conv(kernel / 2))) {}
 
 Tensor ConvElu::forward(const Tensor& x) const { return elu(conv_.forward(x)); }
 
-UpConv::UpConv(Rng& rng, i64 in, i64 out) : conv_(child<Conv2d>("conv", rng, in, out, 3, conv(1))) {}
+UpConv::UpConv(WeightRng rng, i64 in, i64 out) : conv_(child<Conv2d>("conv", rng, in, out, 3, conv(1))) {}
 
 Tensor UpConv::forward(const Tensor& x) const { return elu(upsample_conv2d(x, conv_.weight())); }
 
-Reduction::Reduction(Rng& rng, i64 in, i64 out, Kind kind) : kind_(kind) {
+Reduction::Reduction(WeightRng rng, i64 in, i64 out, Kind kind) : kind_(kind) {
   for (; out >= 8; in = out, out /= 2) {
     halvings_.push_back(&child<ConvElu>(cat("reduc.inter_", in, "_", out), rng, in, out, 1));
   }
@@ -79,7 +79,7 @@ Guidance guide(const Tensor& plane_params, int r, float max_depth_m) {
 
 Bts::Bts(const NetOptions& options, int resnet_layers) : Bts(options, resnet_layers, init_rng(options)) {}
 
-Bts::Bts(const NetOptions& options, int resnet_layers, Rng rng)
+Bts::Bts(const NetOptions& options, int resnet_layers, std::optional<Rng> rng)
     : DepthNet(options),
       encoder_(child<ResNet>("encoder.base_model", rng, ResNetOptions{.layers = resnet_layers, .classifier = true})),
       upconv5_(child<UpConv>("decoder.upconv5", rng, ResNet::kChannels[4], 512)),
@@ -109,7 +109,7 @@ Bts::Bts(const NetOptions& options, int resnet_layers, Rng rng)
       conv1_(child<ConvElu>("decoder.conv1", rng, 32 + 4, 32, 3)),
       get_depth_(child<Conv2d>("decoder.get_depth.0", rng, 32, 1, 3, conv(1))) {}
 
-DepthMaps Bts::forward_aligned(const Tensor& image, const Tensor& focal_px) const {
+DepthMaps Bts::forward_aligned(const Tensor& image, const Tensor& focal_px, const ForwardContext& /*context*/) const {
   const Maps maps = run(image, focal_px);
   return {maps.depth_m, maps.features};
 }

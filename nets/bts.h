@@ -19,7 +19,7 @@ class AtrousConv : public Module {
     int dilation = 3;
     bool norm_first = true;
   };
-  AtrousConv(Rng& rng, i64 in, i64 out, Options options);
+  AtrousConv(WeightRng rng, i64 in, i64 out, Options options);
   Tensor forward(const Tensor& x) const;
 
  private:
@@ -32,7 +32,7 @@ class AtrousConv : public Module {
 /// 3x3 or 1x1 convolution "0" without bias, and ELU.
 class ConvElu : public Module {
  public:
-  ConvElu(Rng& rng, i64 in, i64 out, int kernel);
+  ConvElu(WeightRng rng, i64 in, i64 out, int kernel);
   Tensor forward(const Tensor& x) const;
 
  private:
@@ -42,7 +42,7 @@ class ConvElu : public Module {
 /// Nearest upsampling by two, 3x3 convolution "conv", ELU.
 class UpConv : public Module {
  public:
-  UpConv(Rng& rng, i64 in, i64 out);
+  UpConv(WeightRng rng, i64 in, i64 out);
   Tensor forward(const Tensor& x) const;
 
  private:
@@ -54,7 +54,7 @@ class UpConv : public Module {
 class Reduction : public Module {
  public:
   enum class Kind : std::uint8_t { plane, final };
-  Reduction(Rng& rng, i64 in, i64 out, Kind kind);
+  Reduction(WeightRng rng, i64 in, i64 out, Kind kind);
   Tensor forward(const Tensor& x) const;
 
  private:
@@ -84,8 +84,8 @@ class Bts final : public DepthNet {
   Maps run(const Tensor& image, const Tensor& focal_px, const Watch& watch = {}) const;
 
  private:
-  Bts(const NetOptions& options, int resnet_layers, Rng rng);
-  DepthMaps forward_aligned(const Tensor& image, const Tensor& focal_px) const override;
+  Bts(const NetOptions& options, int resnet_layers, std::optional<Rng> rng);
+  DepthMaps forward_aligned(const Tensor& image, const Tensor& focal_px, const ForwardContext&) const override;
   /// The 128 channels at H/8 from the maps at H/8, H/16 and H/32.
   Tensor pyramid(const std::array<Tensor, 5>& skips, const Watch& watch) const;
 

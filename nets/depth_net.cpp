@@ -17,21 +17,22 @@ i64 covering(i64 map, i64 size, i64 padded) { return (map * size + padded - 1) /
 
 }  // namespace
 
-DepthMaps DepthNet::forward(const Tensor& image, const Tensor& focal_px) const {
+DepthMaps DepthNet::forward(const Tensor& image, const Tensor& focal_px, const ForwardContext& context) const {
   const Shape& s = image.shape();
   if (s.rank() != 4 || s[3] != 3) fail(ErrorKind::bad_data, "network: image is ", s, ", expected [N,H,W,3]");
   const i64 h = s[1], w = s[2], padded_h = aligned(h), padded_w = aligned(w);
   if (std::min(h, w) < kSmallest || std::max(h, w) > kLargest)
     fail(ErrorKind::bad_data, "network: image of ", h, "x", w, " pixels, each side must be ", kSmallest, " to ",
          kLargest);
-  if (h == padded_h && w == padded_w) return forward_aligned(image, focal_px);
-  const DepthMaps maps = forward_aligned(pad_reflect(image, padded_h, padded_w), focal_px);
+  if (h == padded_h && w == padded_w) return forward_aligned(image, focal_px, context);
+  const DepthMaps maps = forward_aligned(pad_reflect(image, padded_h, padded_w), focal_px, context);
   const Shape& f = maps.features.shape();
   return {crop(maps.depth_m, h, w), crop(maps.features, covering(f[1], h, padded_h), covering(f[2], w, padded_w))};
 }
 
-Rng init_rng(const NetOptions& options) {
-  return options.random_weights ? Rng(options.seed, Purpose::init) : Rng::none();
+std::optional<Rng> init_rng(const NetOptions& options) {
+  if (!options.seed) return std::nullopt;
+  return Rng(*options.seed, Purpose::init);
 }
 
 }  // namespace md

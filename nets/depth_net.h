@@ -3,23 +3,21 @@
 // after, the same way for every network.
 #pragma once
 #include <cstdint>
-#include <memory>
-#include <string>
-#include <vector>
+#include <optional>
 
 #include "engine/module.h"
 #include "engine/rng.h"
+#include "nets/forward_context.h"
 
 namespace md {
 
 struct NetOptions {
-  float max_depth_m = 10.F;    // the prediction is in (0, max_depth_m)
-  std::uint64_t seed = 0;      // of the initial weights, and of what training draws
-  bool random_weights = true;  // false: weights hold anything until they are loaded
-  bool focal_scaling = false;  // BTS on KITTI: depth times focal_px / 715.0873
+  float max_depth_m = 10.F;               // the prediction is in (0, max_depth_m)
+  std::optional<std::uint64_t> seed = 0;  // of the initial weights; none: they hold anything until they are loaded
+  bool focal_scaling = false;             // BTS on KITTI: depth times focal_px / 715.0873
   // NeWCRFs.
-  double drop_path_rate = 0.3;          // of Swin's last block, in training
-  bool checkpoint_activations = false;  // keep only what is between blocks; their insides are computed again
+  double drop_path_rate = 0.3;  // of Swin's last block, in training
+  bool recompute = false;       // keep only what is between blocks; their insides are computed again in the backward
 };
 
 struct DepthMaps {
@@ -35,22 +33,15 @@ class DepthNet : public Module {
 
   /// image [N,H,W,3], ImageNet-normalised; focal_px [N], may be empty for networks that do not use it.
   /// Throws ErrorKind::bad_data for another shape or size.
-  DepthMaps forward(const Tensor& image, const Tensor& focal_px = {}) const;
-
-  /// What a training forward draws (blocks dropped) is a function of the seed and of this number.
-  void set_step(i64 step) { step_ = step; }
-
- protected:
-  i64 step() const { return step_; }
+  DepthMaps forward(const Tensor& image, const Tensor& focal_px = {}, const ForwardContext& = {}) const;
 
  private:
   /// The network itself. REQUIRES: H and W are multiples of 32.
-  virtual DepthMaps forward_aligned(const Tensor& image, const Tensor& focal_px) const = 0;
+  virtual DepthMaps forward_aligned(const Tensor& image, const Tensor& focal_px, const ForwardContext&) const = 0;
   NetOptions options_;
-  i64 step_ = 0;
 };
 
-/// What the initial weights are drawn from.
-Rng init_rng(const NetOptions&);
+/// What the initial weights are drawn from, if they are.
+std::optional<Rng> init_rng(const NetOptions&);
 
 }  // namespace md

@@ -10,7 +10,7 @@ ConvOptions leaky(int pad) { return {.pad = pad, .act = {Act::leaky_relu, 0.2F}}
 
 }  // namespace
 
-UpBlock::UpBlock(Rng& rng, i64 in, i64 skip, i64 out)
+UpBlock::UpBlock(WeightRng rng, i64 in, i64 skip, i64 out)
     : conv1_(child<Conv2d>("conv1", rng, in + skip, out, 3, leaky(1))),
       conv2_(child<Conv2d>("conv2", rng, out, out, 3, leaky(1))) {}
 
@@ -21,7 +21,7 @@ Tensor UpBlock::forward(const Tensor& x, const Tensor& skip) const {
 
 Lt::Lt(const NetOptions& options) : Lt(options, init_rng(options)) {}
 
-Lt::Lt(const NetOptions& options, Rng rng)
+Lt::Lt(const NetOptions& options, std::optional<Rng> rng)
     : DepthNet(options),
       encoder_(child<MobileNetV3Large>("encoder", rng)),
       bottleneck_(child<Conv2d>("bottleneck", rng, 960, 256, 1, leaky(0))),
@@ -31,7 +31,8 @@ Lt::Lt(const NetOptions& options, Rng rng)
       up4_(child<UpBlock>("up4", rng, 48, 16, 32)),
       predict_(child<Conv2d>("predict", rng, 32, 1, 3, ConvOptions{.pad = 1})) {}
 
-DepthMaps Lt::forward_aligned(const Tensor& image, const Tensor& /*focal_px*/) const {
+DepthMaps Lt::forward_aligned(const Tensor& image, const Tensor& /*focal_px*/,
+                              const ForwardContext& /*context*/) const {
   const std::vector<Tensor> maps = encoder_.forward(image);
   const auto tap = [&](std::size_t index) { return maps[MobileNetV3Large::kTaps[index]]; };
   Tensor f = bottleneck_.forward(tap(4));

@@ -11,7 +11,7 @@ namespace md {
 /// LeakyReLU.
 class UpBlock : public Module {
  public:
-  UpBlock(Rng& rng, i64 in, i64 skip, i64 out);
+  UpBlock(WeightRng rng, i64 in, i64 skip, i64 out);
   Tensor forward(const Tensor& x, const Tensor& skip) const;
 
  private:
@@ -23,8 +23,8 @@ class Lt final : public DepthNet {
   explicit Lt(const NetOptions& options);
 
  private:
-  Lt(const NetOptions& options, Rng rng);
-  DepthMaps forward_aligned(const Tensor& image, const Tensor& focal_px) const override;
+  Lt(const NetOptions& options, std::optional<Rng> rng);
+  DepthMaps forward_aligned(const Tensor& image, const Tensor& focal_px, const ForwardContext&) const override;
 
   MobileNetV3Large& encoder_;
   Conv2d& bottleneck_;

@@ -39,7 +39,8 @@ ConvNormActOptions options(Act act, int stride = 1, i64 groups = 1) {
 
 }  // namespace
 
-InvertedResidual::InvertedResidual(Rng& rng, i64 in, const Row& row) : residual_(row.stride == 1 && in == row.out) {
+InvertedResidual::InvertedResidual(WeightRng rng, i64 in, const Row& row)
+    : residual_(row.stride == 1 && in == row.out) {
   int index = 0;
   const auto next_name = [&] { return cat("block.", index++); };
   if (row.expanded != in) expand_ = &child<ConvNormAct>(next_name(), rng, in, row.expanded, 1, options(row.act));
@@ -57,7 +58,7 @@ Tensor InvertedResidual::forward(const Tensor& x) const {
   return residual_ ? add(x, y) : y;
 }
 
-MobileNetV3Large::MobileNetV3Large(Rng& rng) {
+MobileNetV3Large::MobileNetV3Large(WeightRng rng) {
   stem_ = &child<ConvNormAct>("features.0", rng, 3, 16, 3, options(Act::hardswish, 2));
   i64 in = 16;
   for (const Row& row : kRows) {

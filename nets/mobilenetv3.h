@@ -19,7 +19,7 @@ class InvertedResidual : public Module {
     Act act;
     int stride;
   };
-  InvertedResidual(Rng& rng, i64 in, const Row& row);
+  InvertedResidual(WeightRng rng, i64 in, const Row& row);
   Tensor forward(const Tensor& x) const;
 
  private:
@@ -36,7 +36,7 @@ class MobileNetV3Large : public Module {
   static constexpr std::array<std::size_t, 5> kTaps = {1, 3, 6, 12, 16};
   static constexpr std::array<i64, 5> kTapChannels = {16, 24, 40, 112, 960};
 
-  explicit MobileNetV3Large(Rng& rng);
+  explicit MobileNetV3Large(WeightRng rng);
   /// image [N,H,W,3] -> the outputs of `features.0` to `features.16`.
   std::vector<Tensor> forward(const Tensor& image) const;
 

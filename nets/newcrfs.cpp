@@ -14,8 +14,7 @@ struct Level {
 constexpr std::array<Level, 4> kLevels = {{{128, 64, 4}, {256, 128, 8}, {512, 256, 16}, {1024, 512, 32}}};
 
 SwinOptions encoder_of(NewCrfs::Size size, const NetOptions& options) {
-  SwinOptions swin{
-      .drop_path_rate = options.drop_path_rate, .seed = options.seed, .recompute = options.checkpoint_activations};
+  SwinOptions swin{.drop_path_rate = options.drop_path_rate, .recompute = options.recompute};
   if (size == NewCrfs::Size::tiny07) return swin;
   const bool large = size == NewCrfs::Size::large07;
   swin.dim = large ? 192 : 128;
@@ -30,7 +29,7 @@ ConvOptions before_norm(int kernel) { return {.pad = kernel / 2, .bias = false, 
 
 }  // namespace
 
-PyramidPooling::PyramidPooling(Rng& rng, i64 in) {
+PyramidPooling::PyramidPooling(WeightRng rng, i64 in) {
   for (std::size_t i = 0; i < kScales.size(); ++i) {
     convs_.push_back(&child<Conv2d>(cat("psp_modules.", i, ".1.conv"), rng, in, kChannels, 1, before_norm(1)));
     norms_.push_back(&child<GroupNorm>(cat("psp_modules.", i, ".1.gn"), kChannels, kPairsOfChannels));
@@ -51,7 +50,7 @@ Tensor PyramidPooling::forward(const Tensor& x) const {
   return bottleneck_norm_->forward(bottleneck_->forward(concat(parts)));
 }
 
-CrfLevel::CrfLevel(Rng& rng, const Options& options)
+CrfLevel::CrfLevel(WeightRng rng, const Options& options)
     : proj_x_(options.input == options.dim
                   ? nullptr
                   : &child<Conv2d>("proj_x", rng, options.input, options.dim, 3, same_size(3))),
@@ -66,19 +65,19 @@ CrfLevel::CrfLevel(Rng& rng, const Options& options)
                                                          .drop_rates = {0, 0}})),
       norm_crf_(child<LayerNorm>("norm_crf", options.dim)) {}
 
-Tensor CrfLevel::forward(const Tensor& x, const Tensor& v) const {
+Tensor CrfLevel::forward(const Tensor& x, const Tensor& v, const ForwardContext& context) const {
   const Tensor features = proj_x_ ? proj_x_->forward(x) : x, values = proj_v_ ? proj_v_->forward(v) : v;
-  return norm_crf_.forward(crf_layer_.forward(features, values, 0));  // the step matters to dropped branches only
+  return norm_crf_.forward(crf_layer_.forward(features, values, context));
 }
 
-DispHead::DispHead(Rng& rng, i64 in) : conv1_(child<Conv2d>("conv1", rng, in, 1, 3, same_size(3))) {}
+DispHead::DispHead(WeightRng rng, i64 in) : conv1_(child<Conv2d>("conv1", rng, in, 1, 3, same_size(3))) {}
 
 Tensor DispHead::forward(const Tensor& x) const { return upsample_bilinear(sigmoid(conv1_.forward(x)), 4.0); }
 
 NewCrfs::NewCrfs(const NetOptions& options, Size size)
     : NewCrfs(options, encoder_of(size, options), init_rng(options)) {}
 
-NewCrfs::NewCrfs(const NetOptions& options, const SwinOptions& encoder, Rng rng)
+NewCrfs::NewCrfs(const NetOptions& options, const SwinOptions& encoder, std::optional<Rng> rng)
     : DepthNet(options),
       backbone_(child<Swin>("backbone", rng, encoder)),
       crfs_{},
@@ -86,17 +85,18 @@ NewCrfs::NewCrfs(const NetOptions& options, const SwinOptions& encoder, Rng rng)
       disp_head_(child<DispHead>("disp_head1", rng, kLevels[0].dim)) {
   for (std::size_t i = 0; i < kLevels.size(); ++i) {
     const Level& level = kLevels[i];
-    crfs_[i] = &child<CrfLevel>(
-        cat("crf", i), rng,
-        CrfLevel::Options{encoder.dim << i, level.values, level.dim, level.heads, options.checkpoint_activations});
+    crfs_[i] =
+        &child<CrfLevel>(cat("crf", i), rng,
+                         CrfLevel::Options{encoder.dim << i, level.values, level.dim, level.heads, options.recompute});
   }
 }
 
-DepthMaps NewCrfs::forward_aligned(const Tensor& image, const Tensor& /*focal_px*/) const {
-  const std::vector<Tensor> maps = backbone_.forward(image, step());
+DepthMaps NewCrfs::forward_aligned(const Tensor& image, const Tensor& /*focal_px*/,
+                                   const ForwardContext& context) const {
+  const std::vector<Tensor> maps = backbone_.forward(image, context);
   Tensor v = decoder_.forward(maps[3]);
-  for (std::size_t i = 3; i > 0; --i) v = pixel_shuffle(crfs_[i]->forward(maps[i], v), 2);
-  const Tensor features = crfs_[0]->forward(maps[0], v);
+  for (std::size_t i = 3; i > 0; --i) v = pixel_shuffle(crfs_[i]->forward(maps[i], v, context), 2);
+  const Tensor features = crfs_[0]->forward(maps[0], v, context);
   return {scale(disp_head_.forward(features), options().max_depth_m), features};
 }
 

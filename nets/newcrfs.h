@@ -15,7 +15,7 @@ class PyramidPooling : public Module {
  public:
   static constexpr std::array<int, 4> kScales = {1, 2, 3, 6};
   static constexpr i64 kChannels = 512;
-  PyramidPooling(Rng& rng, i64 in);
+  PyramidPooling(WeightRng rng, i64 in);
   /// [N,h,w,in] -> [N,h,w,512].
   Tensor forward(const Tensor& x) const;
   Tensor level(const Tensor& x, std::size_t index) const;  // [N,s,s,512], s = kScales[index]
@@ -34,10 +34,10 @@ class CrfLevel : public Module {
   struct Options {
     i64 input, values, dim;
     int heads;
-    bool recompute = false;  // as WindowBlock's
+    bool recompute = false;  // of the two blocks: keep only the inputs of their branches (engine/recompute.h)
   };
-  CrfLevel(Rng& rng, const Options& options);
-  Tensor forward(const Tensor& x, const Tensor& v) const;
+  CrfLevel(WeightRng rng, const Options& options);
+  Tensor forward(const Tensor& x, const Tensor& v, const ForwardContext& = {}) const;
 
  private:
   Conv2d *proj_x_ = nullptr, *proj_v_ = nullptr;
@@ -48,7 +48,7 @@ class CrfLevel : public Module {
 /// "disp_head1": a 3x3 convolution "conv1" to one channel and a sigmoid, enlarged four times. In (0,1).
 class DispHead : public Module {
  public:
-  DispHead(Rng& rng, i64 in);
+  DispHead(WeightRng rng, i64 in);
   Tensor forward(const Tensor& x) const;
 
  private:
@@ -61,9 +61,9 @@ class NewCrfs : public DepthNet {
   NewCrfs(const NetOptions& options, Size size);
 
  private:
-  NewCrfs(const NetOptions& options, const SwinOptions& encoder, Rng rng);
+  NewCrfs(const NetOptions& options, const SwinOptions& encoder, std::optional<Rng> rng);
   /// Features: the output of crf0 [N,H/4,W/4,128].
-  DepthMaps forward_aligned(const Tensor& image, const Tensor& focal_px) const override;
+  DepthMaps forward_aligned(const Tensor& image, const Tensor& focal_px, const ForwardContext&) const override;
 
   Swin& backbone_;
   std::array<const CrfLevel*, 4> crfs_;

@@ -58,7 +58,7 @@ const std::vector<NetOption>& net_options() {
        &NetOptions::drop_path_rate, "from 0 to 0.99", [](double rate) { return rate >= 0 && rate <= 0.99; }},
       {"checkpoint-activations",
        "keep less of a forward pass and compute it again for the backward pass: less memory, more time (newcrfs*)",
-       &NetOptions::checkpoint_activations},
+       &NetOptions::recompute},
   };
   return all;
 }

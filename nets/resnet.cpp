@@ -23,7 +23,7 @@ std::array<int, 4> blocks_of(int layers) {
 /// torch.nn.Linear(2048, 1000): names and shapes alone.
 class Classifier : public Module {
  public:
-  explicit Classifier(Rng& rng) {
+  explicit Classifier(WeightRng rng) {
     const Conv2d as_convolution(rng, ResNet::kChannels.back(), 1000, 1);
     const std::vector<Entry> drawn = as_convolution.parameters();
     param("weight", drawn[0].tensor.detach().reshape({1000, ResNet::kChannels.back()}));
@@ -33,7 +33,7 @@ class Classifier : public Module {
 
 }  // namespace
 
-Bottleneck::Bottleneck(Rng& rng, i64 in, i64 width, int stride)
+Bottleneck::Bottleneck(WeightRng rng, i64 in, i64 width, int stride)
     : conv1_(child<Conv2d>("conv1", rng, in, width, 1, conv(1, 0))),
       bn1_(child<BatchNorm2d>("bn1", width, with_relu())),
       conv2_(child<Conv2d>("conv2", rng, width, width, 3, conv(stride, 1))),
@@ -51,7 +51,7 @@ Tensor Bottleneck::forward(const Tensor& x) const {
   return relu(add(bn3_.forward(conv3_.forward(narrow)), shortcut));
 }
 
-ResNet::ResNet(Rng& rng, ResNetOptions options)
+ResNet::ResNet(WeightRng rng, ResNetOptions options)
     : conv1_(child<Conv2d>("conv1", rng, 3, kChannels[0], 7, conv(2, 3))),
       bn1_(child<BatchNorm2d>("bn1", kChannels[0], with_relu())) {
   const std::array<int, 4> blocks = blocks_of(options.layers);

@@ -12,7 +12,7 @@ namespace md {
 /// "downsample" where its size or width differs), and ReLU.
 class Bottleneck : public Module {
  public:
-  Bottleneck(Rng& rng, i64 in, i64 width, int stride);
+  Bottleneck(WeightRng rng, i64 in, i64 width, int stride);
   Tensor forward(const Tensor& x) const;
 
  private:
@@ -36,7 +36,7 @@ class ResNet : public Module {
   /// Channels of the five maps.
   static constexpr std::array<i64, 5> kChannels = {64, 256, 512, 1024, 2048};
 
-  ResNet(Rng& rng, ResNetOptions options = {});
+  ResNet(WeightRng rng, ResNetOptions options = {});
   /// image [N,H,W,3] -> the stem after its ReLU (H/2) and the outputs of `layer1` (H/4) to `layer4` (H/32).
   std::array<Tensor, 5> forward(const Tensor& image) const;
 

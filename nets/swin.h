@@ -11,7 +11,7 @@ namespace md {
 /// [N,ceil(H/4),ceil(W/4),C].
 class PatchEmbed : public Module {
  public:
-  PatchEmbed(Rng& rng, i64 dim);
+  PatchEmbed(WeightRng rng, i64 dim);
   Tensor forward(const Tensor& image) const;
 
  private:
@@ -22,7 +22,7 @@ class PatchEmbed : public Module {
 /// Each 2x2 tokens to one of twice the width: "norm" of 4C, "reduction" 4C -> 2C without bias.
 class PatchMerging : public Module {
  public:
-  PatchMerging(Rng& rng, i64 dim);
+  PatchMerging(WeightRng rng, i64 dim);
   Tensor forward(const Tensor& x) const;
 
  private:
@@ -34,8 +34,7 @@ struct SwinOptions {
   i64 dim = 96;  // of the first stage; each of the others has twice that of the one before
   std::array<int, 4> depths = {2, 2, 6, 2}, heads = {3, 6, 12, 24};
   double drop_path_rate = 0.3;  // of the last block; from 0 on, linearly
-  std::uint64_t seed = 0;       // of the blocks dropped
-  bool recompute = false;       // as WindowBlock's
+  bool recompute = false;       // of all blocks: keep only the inputs of their branches (engine/recompute.h)
 };
 
 /// Rates of stochastic depth from 0 for the first block to `last` for the last, in equal steps.
@@ -44,7 +43,7 @@ std::vector<double> drop_path_rates(double last, int blocks);
 /// "blocks.N" and, except in the last stage, "downsample".
 class SwinStage : public WindowLayer {
  public:
-  SwinStage(Rng& rng, const WindowLayer::Options& options, bool last);
+  SwinStage(WeightRng rng, const WindowLayer::Options& options, bool last);
   Tensor downsample(const Tensor& x) const { return downsample_->forward(x); }
 
  private:
@@ -53,10 +52,10 @@ class SwinStage : public WindowLayer {
 
 class Swin : public Module {
  public:
-  Swin(Rng& rng, const SwinOptions& options);
+  Swin(WeightRng rng, const SwinOptions& options);
 
   /// The normalised output of each stage, at H/4, H/8, H/16 and H/32. What goes on to the next stage is not normalised.
-  std::vector<Tensor> forward(const Tensor& image, i64 step) const;
+  std::vector<Tensor> forward(const Tensor& image, const ForwardContext& = {}) const;
 
  private:
   PatchEmbed* patch_embed_;

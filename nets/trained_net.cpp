@@ -15,7 +15,7 @@ const std::string& checkpoint_metadata(const SafeTensors& file, const std::strin
 
 /// Options that the config does not name, as those of older programs, keep their defaults.
 static NetOptions options_of(const nlohmann::json& config) {
-  NetOptions options{.random_weights = false};
+  NetOptions options{.seed = std::nullopt};
   config.at("max-depth");  // every network's
   for (const NetOption& option : net_options()) {
     if (config.contains(option.name))

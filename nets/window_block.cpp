@@ -1,35 +1,32 @@
+// The two branches of a block, and how blocks make a stage.
 #include "nets/window_block.h"
+
+#include "engine/windows.h"
 
 namespace md {
 namespace {
 
-constexpr i64 kTokens = kWindow * kWindow, kDistances = 2 * kWindow - 1;
-
 /// The bias table's row for each two tokens of a window.
 Tensor relative_position_index() {
-  const Tensor index = Tensor::empty({kTokens, kTokens}, {}, DType::i32);
+  const Tensor index = Tensor::empty({kWindowTokens, kWindowTokens}, {}, DType::i32);
   auto* at = index.data<std::int32_t>();
-  for (i64 i = 0; i < kTokens; ++i) {
-    for (i64 j = 0; j < kTokens; ++j) {
-      const i64 down = i / kWindow - j / kWindow, right = i % kWindow - j % kWindow;
-      *at++ = static_cast<std::int32_t>((down + kWindow - 1) * kDistances + right + kWindow - 1);
-    }
+  for (i64 i = 0; i < kWindowTokens; ++i) {
+    for (i64 j = 0; j < kWindowTokens; ++j) *at++ = std::int32_t(distance_row(i, j));
   }
   return index;
 }
 
 }  // namespace
 
-Mlp::Mlp(Rng& rng, i64 dim, Init init)
+Mlp::Mlp(WeightRng rng, i64 dim, Init init)
     : fc1_(child<Linear>("fc1", rng, dim, 4 * dim, LinearOptions{.init = init})),
       fc2_(child<Linear>("fc2", rng, 4 * dim, dim, LinearOptions{.init = init})) {}
 
 Tensor Mlp::forward(const Tensor& x) const { return fc2_.forward(gelu(fc1_.forward(x))); }
 
-WindowAttention::WindowAttention(Rng& rng, const WindowBlockOptions& options)
+WindowAttention::WindowAttention(WeightRng rng, const WindowBlockOptions& options)
     : spec_{options.heads, options.shift},
-      bias_table_(
-          param("relative_position_bias_table", draw_normal(rng, {kDistances * kDistances, options.heads}, 0.02))),
+      bias_table_(param("relative_position_bias_table", rng.normal({kDistances * kDistances, options.heads}, 0.02))),
       qkv_(child<Linear>(options.own_values ? "qkv" : "qk", rng, options.dim,
                          (options.own_values ? 3 : 2) * options.dim, LinearOptions{.init = options.init})),
       proj_(child<Linear>("proj", rng, options.dim, options.dim, LinearOptions{.init = options.init})) {
@@ -41,19 +38,19 @@ Tensor WindowAttention::forward(const Tensor& x, const Tensor& v) const {
   return proj_.forward(window_attention(qkv_.forward(x), v, qkv_.bias(), bias_table_, spec_));
 }
 
-WindowBlock::WindowBlock(Rng& rng, const WindowBlockOptions& options)
+WindowBlock::WindowBlock(WeightRng rng, const WindowBlockOptions& options)
     : options_(options),
       norm1_(child<LayerNorm>("norm1", options.dim)),
       attn_(child<WindowAttention>("attn", rng, options)),
       norm2_(child<LayerNorm>("norm2", options.dim)),
       mlp_(child<Mlp>("mlp", rng, options.dim, options.init)) {}
 
-Tensor WindowBlock::forward(const Tensor& x, const Tensor& v, i64 step) const {
-  const auto attend = [this, step](const std::vector<Tensor>& in) {
-    return add(in[0], dropped(attn_.forward(norm1_.forward(in[0]), in[1]), step, 0));
+Tensor WindowBlock::forward(const Tensor& x, const Tensor& v, const ForwardContext& context) const {
+  const auto attend = [this, context](const std::vector<Tensor>& in) {
+    return add(in[0], dropped(attn_.forward(norm1_.forward(in[0]), in[1]), context, 0));
   };
-  const auto mix = [this, step](const std::vector<Tensor>& in) {
-    return add(in[0], dropped(mlp_.forward(norm2_.forward(in[0])), step, 1));
+  const auto mix = [this, context](const std::vector<Tensor>& in) {
+    return add(in[0], dropped(mlp_.forward(norm2_.forward(in[0])), context, 1));
   };
   return run(mix, {run(attend, {x, v})});
 }
@@ -63,14 +60,14 @@ Tensor WindowBlock::run(Segment branch, const std::vector<Tensor>& inputs) const
 }
 
 /// The two branches of a block are dropped independently.
-Tensor WindowBlock::dropped(const Tensor& y, i64 step, int which) const {
+Tensor WindowBlock::dropped(const Tensor& y, const ForwardContext& context, int which) const {
   if (!training() || options_.drop_rate == 0) return y;
   const auto stream = static_cast<std::uint64_t>(2 * options_.index + which);
-  const Rng rng(options_.seed, Purpose::drop_path, stream, static_cast<std::uint64_t>(step));
+  const Rng rng(context.seed, Purpose::drop_path, stream, std::uint64_t(context.step));
   return stochastic_depth(y, options_.drop_rate, rng);
 }
 
-WindowLayer::WindowLayer(Rng& rng, const Options& options) {
+WindowLayer::WindowLayer(WeightRng rng, const Options& options) {
   WindowBlockOptions block = options.block;
   for (const double rate : options.drop_rates) {
     block.shift = blocks_.size() % 2 == 0 ? 0 : kWindow / 2;
@@ -80,9 +77,9 @@ WindowLayer::WindowLayer(Rng& rng, const Options& options) {
   }
 }
 
-Tensor WindowLayer::forward(const Tensor& x, const Tensor& v, i64 step) const {
+Tensor WindowLayer::forward(const Tensor& x, const Tensor& v, const ForwardContext& context) const {
   Tensor y = x;
-  for (const WindowBlock* block : blocks_) y = block->forward(y, v, step);
+  for (const WindowBlock* block : blocks_) y = block->forward(y, v, context);
   return y;
 }
 

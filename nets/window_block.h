@@ -3,6 +3,7 @@
 #pragma once
 #include "engine/recompute.h"
 #include "layers/modules.h"
+#include "nets/forward_context.h"
 
 namespace md {
 
@@ -12,17 +13,15 @@ struct WindowBlockOptions {
   int shift = 0;                    // kWindow / 2 in every other block, also where the map is smaller than a window
   bool own_values = true;           // Swin: values are made of the tokens, as queries and keys are; CRF: they are given
   Init init = Init::torch_default;  // of the linear layers
-  // Stochastic depth of both branches, in training; draws are keyed by (seed, block, step).
-  double drop_rate = 0;
-  std::uint64_t seed = 0;
-  int index = 0;           // of the block in the network
-  bool recompute = false;  // keep only the inputs of the two branches, and run each again in the backward
+  double drop_rate = 0;             // of stochastic depth, in training, for each of the two branches
+  int index = 0;                    // of the block in the network: each draws numbers of its own
+  bool recompute = false;           // keep only the inputs of the two branches, and run each again in the backward
 };
 
 /// timm's Mlp: "fc1" C -> 4C, GELU, "fc2" 4C -> C.
 class Mlp : public Module {
  public:
-  Mlp(Rng& rng, i64 dim, Init init);
+  Mlp(WeightRng rng, i64 dim, Init init);
   Tensor forward(const Tensor& x) const;
 
  private:
@@ -33,7 +32,7 @@ class Mlp : public Module {
 /// [49,49], which says what the kernel knows: the table's row for each two tokens of a window.
 class WindowAttention : public Module {
  public:
-  WindowAttention(Rng& rng, const WindowBlockOptions& options);
+  WindowAttention(WeightRng rng, const WindowBlockOptions& options);
   /// x [N,H,W,C], not yet padded; v the same, or empty if the values are x's own.
   Tensor forward(const Tensor& x, const Tensor& v) const;
 
@@ -46,12 +45,12 @@ class WindowAttention : public Module {
 /// SwinTransformerBlock and CRFBlock: "norm1", "attn", "norm2", "mlp".
 class WindowBlock : public Module {
  public:
-  WindowBlock(Rng& rng, const WindowBlockOptions& options);
-  Tensor forward(const Tensor& x, const Tensor& v, i64 step) const;
+  WindowBlock(WeightRng rng, const WindowBlockOptions& options);
+  Tensor forward(const Tensor& x, const Tensor& v, const ForwardContext& = {}) const;
 
  private:
   Tensor run(Segment branch, const std::vector<Tensor>& inputs) const;
-  Tensor dropped(const Tensor& y, i64 step, int which) const;
+  Tensor dropped(const Tensor& y, const ForwardContext&, int which) const;
   WindowBlockOptions options_;
   LayerNorm& norm1_;
   WindowAttention& attn_;
@@ -66,9 +65,9 @@ class WindowLayer : public Module {
     WindowBlockOptions block;             // of the first; the others count `index` up
     std::vector<double> drop_rates = {};  // one for each block
   };
-  WindowLayer(Rng& rng, const Options& options);
+  WindowLayer(WeightRng rng, const Options& options);
   /// All blocks have the same v.
-  Tensor forward(const Tensor& x, const Tensor& v, i64 step) const;
+  Tensor forward(const Tensor& x, const Tensor& v, const ForwardContext& = {}) const;
 
  private:
   std::vector<const WindowBlock*> blocks_;

@@ -81,7 +81,7 @@ StepWork work_of_step(const std::string& net, i64 batch, i64 height, i64 width) 
   // One image is enough to walk the network: the batch is the first dimension of every map, and of every product the
   // dimension of the pixels, which are rows, or what a weight's gradient sums over.
   const Tensor image = Tensor::empty({1, height, width, 3}), focal_px = Tensor::empty({1});
-  sum(make_net(net, {.random_weights = false})->forward(image, focal_px).depth_m).backward();
+  sum(make_net(net, {.seed = std::nullopt})->forward(image, focal_px).depth_m).backward();
   StepWork work;
   for (cuda::ConvProblem p : recording_backend().recorded.convolutions) {
     p.x[0] = p.y[0] = batch;

@@ -49,14 +49,6 @@ TEST(Rng, FillsAreTheSameDrawsOneAfterTheOther) {
   EXPECT_EQ(whole.bits(), single.bits());
 }
 
-TEST(Rng, NoneLeavesMemoryAsItIs) {
-  std::vector<float> values(3, 7.F);
-  Rng none = Rng::none();
-  none.uniform(values, -1, 1);
-  none.normal(values, 1);
-  EXPECT_EQ(values, std::vector<float>(3, 7.F));
-}
-
 TEST(Rng, IntegersCoverBothEndsEvenly) {
   Rng rng(1, Purpose::test);
   std::array<int, 5> count{};

@@ -268,7 +268,7 @@ State below(const State& state, const std::string& prefix) {
 /// Every inner map of LT that the golden has. The network itself shows only its ends, so its parts are wired up here.
 std::map<std::string, Tensor> lt_features(const DepthNet& net, const Tensor& image) {
   const State state = net.state();
-  Rng unused = Rng::none();
+  std::optional<Rng> unused;
   MobileNetV3Large encoder(unused);
   Conv2d bottleneck(unused, 960, 256, 1);
   UpBlock up1(unused, 256, 112, 128), up2(unused, 128, 40, 64), up3(unused, 64, 24, 48);
@@ -354,7 +354,7 @@ void lt_case(const Case& golden, Report& report) {
 void newcrfs_case(const Case& golden, Report& report) {
   const Json& kwargs = golden.meta.at("kwargs");
   const auto net = make_net("newcrfs_" + kwargs.at("version").get<std::string>(),
-                            {.max_depth_m = kwargs.at("max_depth"), .random_weights = false, .drop_path_rate = 0});
+                            {.max_depth_m = kwargs.at("max_depth"), .seed = std::nullopt, .drop_path_rate = 0});
   const Tensor target_m = target_depth_m(golden);
   const auto features = [&](const Tensor& image) {
     auto maps = newcrfs_features(net->state(), image);
@@ -388,7 +388,7 @@ Tensor encoder_loss(const std::string& salt, const std::map<std::string, Tensor>
 }
 
 void resnet_case(const Case& golden, Report& report) {
-  Rng unused = Rng::none();
+  std::optional<Rng> unused;
   ResNet net(unused);
   const auto features = [&](const Tensor& image) {
     const std::array<Tensor, 5> taps = net.forward(image);
@@ -425,7 +425,7 @@ void bts_case(const Case& golden, Report& report) {
 }
 
 void mobilenet_case(const Case& golden, Report& report) {
-  Rng unused = Rng::none();
+  std::optional<Rng> unused;
   MobileNetV3Large net(unused);
   const auto features = [&](const Tensor& image) {
     std::map<std::string, Tensor> maps;
@@ -460,7 +460,7 @@ void check_manifest(const Module& module, const Json& manifest, Report& report) 
 }
 
 Handler manifest_case(const std::string& net) {
-  return [net](const Case& c, Report& r) { check_manifest(*make_net(net, {.random_weights = false}), c.meta, r); };
+  return [net](const Case& c, Report& r) { check_manifest(*make_net(net, {.seed = std::nullopt}), c.meta, r); };
 }
 
 }  // namespace
@@ -477,7 +477,7 @@ Handlers manifest_handlers() {
       {"bts_resnet50", manifest_case("bts")},
       {"resnet50_features",
        [](const Case& c, Report& r) {
-         Rng unused = Rng::none();
+         std::optional<Rng> unused;
          check_manifest(ResNet(unused), c.meta, r);
        }},
       {"lt", manifest_case("lt")},
@@ -486,7 +486,7 @@ Handlers manifest_handlers() {
       {"newcrfs_large07", manifest_case("newcrfs_large07")},
       {"mobilenet_v3_large_features",
        [](const Case& c, Report& r) {
-         Rng unused = Rng::none();
+         std::optional<Rng> unused;
          check_manifest(MobileNetV3Large(unused), c.meta, r);
        }},
   };

@@ -8,8 +8,6 @@
 namespace md::golden {
 namespace {
 
-Rng unused() { return Rng::none(); }
-
 Tensor as_map(const Tensor& tokens, i64 h, i64 w) { return tokens.reshape({tokens.dim(0), h, w, tokens.dim(2)}); }
 Tensor as_tokens(const Tensor& map) { return map.reshape({map.dim(0), map.dim(1) * map.dim(2), map.dim(3)}); }
 
@@ -19,7 +17,7 @@ WindowBlockOptions block_options(const Json& p, bool own_values) {
 
 void patch_embed_case(const Case& golden, Report& report) {
   LayerRun run(golden, report);
-  Rng rng = unused();
+  std::optional<Rng> rng;
   PatchEmbed block(rng, run.params().at("embed_dim"));
   run.load(block);
   run.finish(block.forward(run.input("input")));
@@ -28,7 +26,7 @@ void patch_embed_case(const Case& golden, Report& report) {
 void patch_merging_case(const Case& golden, Report& report) {
   LayerRun run(golden, report);
   const Json& p = run.params();
-  Rng rng = unused();
+  std::optional<Rng> rng;
   PatchMerging block(rng, p.at("dim"));
   run.load(block);
   run.finish(as_tokens(block.forward(as_map(run.input("input"), p.at("H"), p.at("W")))));
@@ -38,7 +36,7 @@ void patch_merging_case(const Case& golden, Report& report) {
 void window_attention_case(const Case& golden, Report& report) {
   LayerRun run(golden, report);
   const bool own_values = !golden.file.has("v");
-  Rng rng = unused();
+  std::optional<Rng> rng;
   WindowAttention block(rng, block_options(run.params(), own_values));
   run.load(block);
   const Tensor v = own_values ? Tensor() : as_map(run.leaf("v", Layout::same), kWindow, kWindow);
@@ -48,23 +46,23 @@ void window_attention_case(const Case& golden, Report& report) {
 void swin_block_case(const Case& golden, Report& report) {
   LayerRun run(golden, report);
   const Json& p = run.params();
-  Rng rng = unused();
+  std::optional<Rng> rng;
   Named owner;
   auto& block = owner.add<WindowBlock>("blk", rng, block_options(p, true));
   run.load(owner);
-  run.finish(as_tokens(block.forward(as_map(run.input("input"), p.at("H"), p.at("W")), {}, 0)));
+  run.finish(as_tokens(block.forward(as_map(run.input("input"), p.at("H"), p.at("W")), {})));
 }
 
 /// Two results, walked back from together.
 void swin_stage_case(const Case& golden, Report& report) {
   LayerRun run(golden, report);
   const Json& p = run.params();
-  Rng rng = unused();
+  std::optional<Rng> rng;
   Named owner;
   const WindowLayer::Options options{.block = block_options(p, true), .drop_rates = {0, 0}};
   auto& stage = owner.add<SwinStage>("layer", rng, options, false);
   run.load(owner);
-  const Tensor map = stage.forward(as_map(run.input("input"), p.at("H"), p.at("W")), {}, 0);
+  const Tensor map = stage.forward(as_map(run.input("input"), p.at("H"), p.at("W")), {});
   const Tensor y = as_tokens(map), down = as_tokens(stage.downsample(map));
   run.compare("output", y, Layout::same);
   run.compare("output_down", down, Layout::same);
@@ -78,19 +76,19 @@ void swin_stage_case(const Case& golden, Report& report) {
 void crf_layer_case(const Case& golden, Report& report) {
   LayerRun run(golden, report);
   const Json& p = run.params();
-  Rng rng = unused();
+  std::optional<Rng> rng;
   Named owner;
   const WindowLayer::Options options{.block = block_options(p, false), .drop_rates = {0, 0}};
   auto& layer = owner.add<WindowLayer>("layer", rng, options);
   run.load(owner);
   const Tensor x = as_map(run.input("input"), p.at("H"), p.at("W")), v = run.leaf("v", Layout::same);  // [B,H,W,C]
-  run.finish(as_tokens(layer.forward(x, v, 0)));
+  run.finish(as_tokens(layer.forward(x, v)));
 }
 
 void crf_level_case(const Case& golden, Report& report) {
   LayerRun run(golden, report);
   const Json& p = run.params();
-  Rng rng = unused();
+  std::optional<Rng> rng;
   CrfLevel level(rng, {p.at("input_dim"), p.at("v_dim"), p.at("embed_dim"), p.at("heads")});
   run.load(level);
   run.finish(level.forward(run.input("input"), run.input("v")));
@@ -98,7 +96,7 @@ void crf_level_case(const Case& golden, Report& report) {
 
 void pyramid_pooling_case(const Case& golden, Report& report) {
   LayerRun run(golden, report);
-  Rng rng = unused();
+  std::optional<Rng> rng;
   PyramidPooling head(rng, run.params().at("in_channels"));
   run.load(head);
   head.train(golden.meta.at("train").get<bool>());
@@ -107,7 +105,7 @@ void pyramid_pooling_case(const Case& golden, Report& report) {
 
 void disp_head_case(const Case& golden, Report& report) {
   LayerRun run(golden, report);
-  Rng rng = unused();
+  std::optional<Rng> rng;
   DispHead head(rng, golden.file.entry("input").shape[1]);
   run.load(head);
   run.finish(head.forward(run.input("input")));
@@ -116,7 +114,7 @@ void disp_head_case(const Case& golden, Report& report) {
 /// A part of a network by itself, with the entries of `state` below `prefix`, in evaluation mode.
 template <class Part, class... Args>
 std::unique_ptr<Part> part_of(const State& state, const std::string& prefix, Args&&... args) {
-  Rng rng = unused();
+  std::optional<Rng> rng;
   auto part = std::make_unique<Part>(rng, std::forward<Args>(args)...);
   State own;
   for (const auto& [name, tensor] : state) {
@@ -139,7 +137,7 @@ void add_encoder_features(const State& state, const Tensor& image, Maps& maps) {
   for (const int i : {0, 1}) {
     const std::string name = cat("backbone.layers.0.blocks.", i);
     block.shift = i * (kWindow / 2);
-    x = part_of<WindowBlock>(state, name + ".", block)->forward(x, {}, 0);
+    x = part_of<WindowBlock>(state, name + ".", block)->forward(x, {});
     maps[name] = as_tokens(x);
   }
   maps["backbone.layers.0.downsample"] =
@@ -149,7 +147,7 @@ void add_encoder_features(const State& state, const Tensor& image, Maps& maps) {
     const WindowLayer::Options options{.block = {.dim = swin.dim << i, .heads = swin.heads[i]},
                                        .drop_rates = std::vector<double>(std::size_t(swin.depths[i]))};
     const auto stage = part_of<SwinStage>(state, cat("backbone.layers.", i, "."), options, i == 3);
-    x = stage->forward(x, {}, 0);
+    x = stage->forward(x, {});
     if (i == 2) maps["backbone.layers.2"] = as_tokens(x);
     const auto norm = [&](const char* what) { return state.at(cat("backbone.norm", i, what)).to(device()); };
     maps[cat("backbone.out", i)] = layer_norm(x, norm(".weight"), norm(".bias"));

@@ -93,7 +93,7 @@ TEST(SwinTest, PaddingComesAfterTheNorm) {
   WindowBlock block(again, small_block(0));
   randomise(block);
   const Tensor x = random_tensor({1, 5, 6, 8}, 1);
-  EXPECT_FALSE(close(block.forward(x, {}, 0), crop(block.forward(pad_zero(x, 7, 7), {}, 0), 5, 6), 1e-3));
+  EXPECT_FALSE(close(block.forward(x, {}), crop(block.forward(pad_zero(x, 7, 7), {}), 5, 6), 1e-3));
 }
 
 TEST(SwinTest, OddBlocksAreShiftedEvenOnMapsSmallerThanAWindow) {
@@ -111,9 +111,9 @@ TEST(SwinTest, OddBlocksAreShiftedEvenOnMapsSmallerThanAWindow) {
     made->load(state);
     return made;
   };
-  const Tensor x = random_tensor({1, 4, 5, 8}, 1), y = layer.forward(x, {}, 0), half = block(0, 0)->forward(x, {}, 0);
-  EXPECT_TRUE(close(y, block(1, 3)->forward(half, {}, 0), 1e-6));
-  EXPECT_FALSE(close(y, block(1, 0)->forward(half, {}, 0), 1e-3));
+  const Tensor x = random_tensor({1, 4, 5, 8}, 1), y = layer.forward(x, {}), half = block(0, 0)->forward(x, {});
+  EXPECT_TRUE(close(y, block(1, 3)->forward(half, {}), 1e-6));
+  EXPECT_FALSE(close(y, block(1, 0)->forward(half, {}), 1e-3));
 }
 
 TEST(SwinTest, HasNoAbsolutePositions) { EXPECT_FALSE(any_entry("absolute_pos_embed")); }
@@ -123,11 +123,11 @@ TEST(SwinTest, OnlyTheOutputsOfStagesAreNormalised) {
   Swin swin(rng, {.dim = 8, .depths = {1, 1, 1, 1}, .heads = {1, 2, 4, 8}});
   swin.eval();
   const Tensor image = random_tensor({1, 64, 64, 3}, 1);
-  const std::vector<Tensor> before = swin.forward(image, 0);
+  const std::vector<Tensor> before = swin.forward(image);
   for (const Module::Entry& p : swin.parameters()) {
     if (p.name == "norm0.weight") p.tensor.copy_from(Tensor::full(p.tensor.shape(), 2.F));
   }
-  const std::vector<Tensor> after = swin.forward(image, 0);
+  const std::vector<Tensor> after = swin.forward(image);
   EXPECT_TRUE(close(after[0], scale(before[0], 2.F), 1e-6));
   for (const std::size_t i : {1, 2, 3}) EXPECT_TRUE(close(after[i], before[i], 0));
 }
@@ -158,7 +158,7 @@ TEST(SwinTest, StochasticDepthIsForTrainingAndFollowsTheStep) {
   Rng rng = fresh();
   Swin swin(rng, {.dim = 8, .depths = {2, 2, 2, 2}, .heads = {1, 2, 4, 8}, .drop_path_rate = 0.5});
   const Tensor image = random_tensor({4, 32, 32, 3}, 1);
-  const auto last = [&](i64 step) { return swin.forward(image, step).back().to_host(); };
+  const auto last = [&](i64 step) { return swin.forward(image, {.step = step}).back().to_host(); };
   EXPECT_EQ(last(1), last(1));
   EXPECT_NE(last(1), last(2));
   swin.eval();
@@ -190,7 +190,7 @@ TEST(CrfTest, BothBlocksHaveTheSameValuesAndOnlyXIsUpdated) {
       if (name.starts_with(prefix)) own[name.substr(prefix.size())] = tensor;
     }
     block.load(own);
-    x = block.forward(x, v, 0);
+    x = block.forward(x, v);
   }
   EXPECT_TRUE(close(y, layer_norm(x, state.at("norm_crf.weight"), state.at("norm_crf.bias")), 1e-6));
 }
@@ -294,11 +294,10 @@ TEST(NewCrfsTest, AnySizeIsPaddingAndCroppingByHand) {
   }
 }
 
-TEST(NewCrfsTest, CheckpointedActivationsGiveTheSameGradientsBitForBit) {
-  const auto gradients = [](bool checkpoint) {
-    const auto net = make_net("newcrfs_tiny07", {.seed = 1, .checkpoint_activations = checkpoint});
-    net->set_step(3);
-    sum(net->forward(random_tensor({2, 64, 64, 3}, 1)).depth_m).backward();
+TEST(NewCrfsTest, RecomputedActivationsGiveTheSameGradientsBitForBit) {
+  const auto gradients = [](bool recompute) {
+    const auto net = make_net("newcrfs_tiny07", {.seed = 1, .recompute = recompute});
+    sum(net->forward(random_tensor({2, 64, 64, 3}, 1), {}, {.seed = 1, .step = 3}).depth_m).backward();
     std::vector<std::vector<float>> all;
     for (const Module::Entry& p : net->parameters()) all.push_back(p.tensor.grad().to_host());
     return all;

@@ -44,14 +44,14 @@ TEST(Recompute, RunsOnceWhereNothingIsRecorded) {
 
 WindowLayer six_blocks(bool recompute) {
   Rng rng(1, Purpose::init);
-  return WindowLayer(rng, {.block = {.dim = 32, .heads = 4, .seed = 3, .recompute = recompute},
-                           .drop_rates = {0, 0.1, 0.2, 0.3, 0.4, 0.5}});
+  return WindowLayer(
+      rng, {.block = {.dim = 32, .heads = 4, .recompute = recompute}, .drop_rates = {0, 0.1, 0.2, 0.3, 0.4, 0.5}});
 }
 
 /// Gradients of the input and of every parameter after one training pass, in which blocks are dropped.
 std::vector<std::vector<float>> gradients_of(const WindowLayer& layer, i64 step, i64 images = 3) {
   const Tensor x = random_tensor({images, 20, 30, 32}, 1).requires_grad_();
-  const Tensor y = layer.forward(x, {}, step);
+  const Tensor y = layer.forward(x, {}, {.seed = 3, .step = step});
   y.backward(random_upstream(y.shape(), 2));
   std::vector<std::vector<float>> all = {x.grad().to_host()};
   for (const Module::Entry& p : layer.parameters()) all.push_back(p.tensor.grad().to_host());

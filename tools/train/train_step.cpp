@@ -95,8 +95,8 @@ void TrainStep::begin(const Batch& batch, i64 step, double lr_factor) {
 
 /// Its share of the loss and of the gradients. What it draws is a function of its number.
 void TrainStep::add_part(const Batch& part, i64 part_number) {
-  net_.set_step(part_number);
-  const DepthMaps maps = net_.forward(part.image, part.focal_px);
+  const ForwardContext context{.seed = options_.seed, .step = part_number};
+  const DepthMaps maps = net_.forward(part.image, part.focal_px, context);
   const LossInput input{maps, part, part_number, losses_.notes};
   Tensor total;
   for (std::size_t i = 0; i < terms_.size(); ++i) {

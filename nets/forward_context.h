@@ -1,0 +1,16 @@
+// What a forward pass is told beside its input. Whether it trains is the module's mode (Module::train, as in PyTorch).
+#pragma once
+#include <cstdint>
+
+#include "engine/tensor.h"
+
+namespace md {
+
+/// What a training forward draws (blocks dropped) is a function of these two numbers and of the block. A pass in
+/// evaluation mode draws nothing, so the default does for it.
+struct ForwardContext {
+  std::uint64_t seed = 0;
+  i64 step = 0;  // of training, or of its part where a step is computed in several
+};
+
+}  // namespace md
