@@ -7,6 +7,7 @@
 
 #include "engine/autograd.h"
 #include "engine/launch.h"
+#include "engine/unravel.h"
 #include "layers/common.h"
 #include "layers/ops.h"
 
@@ -20,7 +21,8 @@ struct Groups {
   MD_HD i64 size() const { return pixels * width(); }
   /// The i-th value of a group.
   MD_HD i64 at(i64 image, i64 group, i64 i) const {
-    return (image * pixels + i / width()) * channels + group * width() + i % width();
+    const auto [pixel, c] = unravel(i, {pixels, width()});
+    return (image * pixels + pixel) * channels + group * width() + c;
   }
   /// Of a value: its index into mean and rstd [N,G].
   MD_HD i64 group_of(i64 pixel, i64 c) const { return pixel / pixels * count + c / width(); }

@@ -6,6 +6,7 @@
 
 #include "engine/autograd.h"
 #include "engine/launch.h"
+#include "engine/unravel.h"
 #include "layers/common.h"
 #include "layers/ops.h"
 
@@ -22,8 +23,9 @@ struct Largest {
   float* y;             // [N,OH,OW,C]
   std::uint8_t* place;  // [N,OH,OW,C]
   MD_HD void operator()(i64 pixel, i64 c) const {
-    const i64 top = pixel / g.OW % g.OH * g.stride - g.pad, left = pixel % g.OW * g.stride - g.pad;
-    const float* image = x + pixel / (g.OW * g.OH) * g.H * g.W * g.C + c;
+    const auto [n, oy, ox] = unravel(pixel, {kAnyExtent, g.OH, g.OW});
+    const i64 top = oy * g.stride - g.pad, left = ox * g.stride - g.pad;
+    const float* image = x + n * g.H * g.W * g.C + c;
     float best = -INFINITY;
     i64 won = -1;
     for (i64 ky = 0; ky < g.kernel; ++ky) {
@@ -47,8 +49,9 @@ struct ToTheWinner {
   const std::uint8_t* place;
   float* dx;
   MD_HD void operator()(i64 pixel, i64 c) const {
-    const i64 iy = pixel / g.W % g.H + g.pad, ix = pixel % g.W + g.pad;  // counted from the padded corner
-    const i64 first_window = pixel / (g.W * g.H) * g.OH * g.OW;
+    const auto [n, row, column] = unravel(pixel, {kAnyExtent, g.H, g.W});
+    const i64 iy = row + g.pad, ix = column + g.pad;  // counted from the padded corner
+    const i64 first_window = n * g.OH * g.OW;
     float sum = 0.F;
     for (i64 oy = first(iy); oy < g.OH && oy * g.stride <= iy; ++oy) {
       for (i64 ox = first(ix); ox < g.OW && ox * g.stride <= ix; ++ox) {

@@ -5,6 +5,7 @@
 // An odd side of merge_patches is continued by one row (column) of zeros.
 #include "engine/autograd.h"
 #include "engine/launch.h"
+#include "engine/unravel.h"
 #include "layers/common.h"
 #include "layers/ops.h"
 
@@ -15,8 +16,8 @@ namespace {
 struct Shuffle {
   i64 H, W, C, r;
   MD_HD i64 wide_at(i64 fine_pixel, i64 c) const {
-    const i64 x = fine_pixel % (W * r), y = fine_pixel / (W * r) % (H * r), n = fine_pixel / (W * r) / (H * r);
-    return (((n * H + y / r) * W + x / r) * C + c) * r * r + y % r * r + x % r;
+    const auto [n, h, i, w, j] = unravel(fine_pixel, {kAnyExtent, H, r, W, r});
+    return (((n * H + h) * W + w) * C + c) * r * r + i * r + j;
   }
 };
 
@@ -42,10 +43,11 @@ struct Merge {
   const float* map;
   float* patches;
   MD_HD void operator()(i64 patch, i64 k) const {
-    const i64 quarter = k / p.C, y = patch / p.w % p.h * 2 + quarter % 2, x = patch % p.w * 2 + quarter / 2;
+    const auto [n, h, w] = unravel(patch, {kAnyExtent, p.h, p.w});
+    const auto [j, i, c] = unravel(k, {2, 2, p.C});
+    const i64 y = 2 * h + i, x = 2 * w + j;
     const bool inside = y < p.H && x < p.W;
-    const i64 n = patch / p.w / p.h;
-    patches[patch * 4 * p.C + k] = inside ? map[((n * p.H + y) * p.W + x) * p.C + k % p.C] : 0.F;
+    patches[patch * 4 * p.C + k] = inside ? map[((n * p.H + y) * p.W + x) * p.C + c] : 0.F;
   }
 };
 
@@ -54,7 +56,7 @@ struct Split {
   const float* patches;
   float* map;
   MD_HD void operator()(i64 pixel, i64 c) const {
-    const i64 x = pixel % p.W, y = pixel / p.W % p.H, n = pixel / p.W / p.H;
+    const auto [n, y, x] = unravel(pixel, {kAnyExtent, p.H, p.W});
     const i64 patch = (n * p.h + y / 2) * p.w + x / 2, quarter = x % 2 * 2 + y % 2;
     map[pixel * p.C + c] = patches[(patch * 4 + quarter) * p.C + c];
   }

@@ -12,6 +12,7 @@
 // two transposed copies.
 #include "engine/autograd.h"
 #include "engine/launch.h"
+#include "engine/unravel.h"
 #include "layers/common.h"
 #include "layers/ops.h"
 
@@ -28,7 +29,7 @@ struct Fold {
   float* v;        // [4O,2,2,I], the channels as (a,b,o)
   i64 O, I;
   MD_HD void operator()(i64 row, i64 i) const {
-    const i64 q = row % 2, p = row / 2 % 2, o = row / 4 % O, b = row / 4 / O % 2, a = row / 4 / O / 2;
+    const auto [a, b, o, p, q] = unravel(row, {2, 2, O, 2, 2});
     float sum = 0.F;
     for (i64 tap = 0; tap < 9; ++tap) {
       if (sum_of_tap(a, tap / 3) == p && sum_of_tap(b, tap % 3) == q) sum += w[(o * 9 + tap) * I + i];
@@ -42,7 +43,7 @@ struct Unfold {
   float* dw;
   i64 O, I;
   MD_HD void operator()(i64 row, i64 i) const {
-    const i64 kx = row % 3, ky = row / 3 % 3, o = row / 9;
+    const auto [o, ky, kx] = unravel(row, {O, 3, 3});
     float sum = 0.F;
     for (i64 a = 0; a < 2; ++a) {
       for (i64 b = 0; b < 2; ++b) {
@@ -58,8 +59,8 @@ struct Interleave {
   float* y;        // [N,2H,2W,O]
   i64 H, W, O;
   MD_HD void operator()(i64 pixel, i64 o) const {
-    const i64 x = pixel % (2 * W), row = pixel / (2 * W) % (2 * H), n = pixel / (4 * W * H), a = row % 2, b = x % 2;
-    const i64 from = (n * (H + 1) + row / 2 + a) * (W + 1) + x / 2 + b;
+    const auto [n, i, a, j, b] = unravel(pixel, {kAnyExtent, H, 2, W, 2});
+    const i64 from = (n * (H + 1) + i + a) * (W + 1) + j + b;
     y[pixel * O + o] = z[(from * 4 + a * 2 + b) * O + o];
   }
 };
@@ -68,11 +69,11 @@ struct Deinterleave {
   const float* dy;
   float* dz;
   i64 H, W, O;
-  MD_HD void operator()(i64 at, i64 o) const {  // at: (n,row,column,a,b) of dz
-    const i64 b = at % 2, a = at / 2 % 2, column = at / 4 % (W + 1) - b, pixels = at / 4 / (W + 1);
-    const i64 row = pixels % (H + 1) - a, n = pixels / (H + 1);
-    const bool inside = row >= 0 && row < H && column >= 0 && column < W;
-    dz[at * O + o] = inside ? dy[((n * 2 * H + 2 * row + a) * 2 * W + 2 * column + b) * O + o] : 0.F;
+  MD_HD void operator()(i64 at, i64 o) const {
+    const auto [n, row, column, a, b] = unravel(at, {kAnyExtent, H + 1, W + 1, 2, 2});
+    const i64 i = row - a, j = column - b;
+    const bool inside = i >= 0 && i < H && j >= 0 && j < W;
+    dz[at * O + o] = inside ? dy[((n * 2 * H + 2 * i + a) * 2 * W + 2 * j + b) * O + o] : 0.F;
   }
 };
 
