@@ -40,7 +40,8 @@ Tensor mean_over_pixels(const Tensor& x) {
   });
 }
 
-Taps bin_taps(i64 from, i64 to) {
+Taps bin_taps(const Axis& axis) {
+  const i64 from = axis.from, to = axis.to;
   Taps taps;
   taps.from = from;
   for (i64 i = 0; i < to; ++i) {
@@ -57,7 +58,7 @@ Tensor adaptive_avg_pool(const Tensor& x, i64 h, i64 w) {
   require_image("adaptive_avg_pool", x);
   MD_CHECK(h > 0 && w > 0, "adaptive_avg_pool: input ", x.shape(), " cannot become ", h, " x ", w);
   if (h == 1 && w == 1) return mean_over_pixels(x);
-  return resample("adaptive_avg_pool", x, bin_taps(x.dim(1), h), bin_taps(x.dim(2), w));
+  return resample("adaptive_avg_pool", x, {bin_taps, x.dim(1), h}, {bin_taps, x.dim(2), w});
 }
 
 }  // namespace md

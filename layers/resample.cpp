@@ -75,17 +75,6 @@ class Matrix {
   Tensor begin_, index_, weight_;
 };
 
-/// Matrices live on: on a GPU, sending one would make the host wait in every step.
-std::shared_ptr<const Matrix> matrix(const Taps& taps, Device device) {
-  constexpr std::size_t kMost = 256;  // a few KB each
-  using Key = std::tuple<int, int, i64, std::vector<int>, std::vector<int>, std::vector<float>>;
-  static std::mutex mutex;
-  static LruCache<Key, std::shared_ptr<const Matrix>> made(kMost);
-  const std::lock_guard lock(mutex);
-  return made.find_or_make(Key(device.kind, device.index, taps.from, taps.begin, taps.index, taps.weight),
-                           [&] { return std::make_shared<const Matrix>(taps, device); });
-}
-
 Taps transposed(const Taps& taps) {
   Taps out;
   out.from = taps.to();
@@ -100,12 +89,29 @@ Taps transposed(const Taps& taps) {
   return out;
 }
 
+/// The matrix of an axis and its transpose, which is the gradient's.
+struct Matrices {
+  Matrices(const Taps& taps, Device device) : forward(taps, device), backward(transposed(taps), device) {}
+  Matrix forward, backward;
+};
+using MatricesPtr = std::shared_ptr<const Matrices>;
+
+/// Matrices live on: on a GPU, sending one would make the host wait in every step.
+MatricesPtr matrices(const Axis& axis, Device device) {
+  constexpr std::size_t kMost = 256;  // a few KB each
+  using Key = std::tuple<std::uintptr_t, i64, i64, Corners, double, Device>;
+  static std::mutex mutex;
+  static LruCache<Key, MatricesPtr> made(kMost);
+  const Key key(reinterpret_cast<std::uintptr_t>(axis.taps), axis.from, axis.to, axis.how.corners,
+                axis.how.scale_factor, device);
+  const std::lock_guard lock(mutex);
+  return made.find_or_make(key, [&] { return std::make_shared<const Matrices>(axis.taps(axis), device); });
+}
+
 // The pass that shrinks goes first. A CPU goes image by image, so that the map between the two passes stays in its
 // cache; for a GPU every launch costs.
-Tensor apply(const Taps& row_taps, const Taps& column_taps, const Tensor& x) {
+Tensor apply(const Matrix& rows, const Matrix& columns, const Tensor& x) {
   const Device device = x.device();
-  const auto row_matrix = matrix(row_taps, device), column_matrix = matrix(column_taps, device);
-  const Matrix &rows = *row_matrix, &columns = *column_matrix;
   const i64 images = x.dim(0), channels = x.dim(3), at_once = device.kind == Device::cpu ? 1 : images;
   const Tensor y = Tensor::empty({images, rows.to(), columns.to(), channels}, device);
   const bool rows_first = rows.to() < rows.from();
@@ -140,10 +146,10 @@ Taps copying_taps(i64 from, i64 to, const std::function<i64(i64)>& source) {
 
 // y[j,k] = sum over i,l of R[j,i] x[i,l] C[k,l]: dx[i,l] = sum over j,k of R[j,i] dy[j,k] C[k,l], the same map with
 // both matrices transposed.
-Tensor resample(const Op& op, const Tensor& x, const Taps& rows, const Taps& columns) {
-  return record(op, apply(rows, columns, x), {x}, [rows, columns](const Tensor& dy, Needs) -> Grads {
-    return {apply(transposed(rows), transposed(columns), dy)};
-  });
+Tensor resample(const Op& op, const Tensor& x, const Axis& rows, const Axis& columns) {
+  const MatricesPtr r = matrices(rows, x.device()), c = matrices(columns, x.device());
+  return record(op, apply(r->forward, c->forward, x), {x},
+                [r, c](const Tensor& dy, Needs) -> Grads { return {apply(r->backward, c->backward, dy)}; });
 }
 
 }  // namespace md

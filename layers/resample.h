@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/autograd.h"
+#include "layers/ops.h"
 
 namespace md {
 
@@ -15,18 +16,29 @@ struct Taps {
   std::vector<int> begin = {0}, index;
   std::vector<float> weight;
 
+  /// How many outputs it has.
   i64 to() const { return static_cast<i64>(begin.size()) - 1; }
+  /// One more input that the output under way reads.
   void tap(i64 source, float w) {
     index.push_back(static_cast<int>(source));
     weight.push_back(w);
   }
+  /// The output under way has all its taps; what follows are the next one's.
   void end_row() { begin.push_back(static_cast<int>(index.size())); }
+};
+
+/// One axis of a map, by all that decides its taps.
+struct Axis {
+  Taps (*taps)(const Axis&);  // makes them; a function of what follows alone
+  i64 from, to;               // pixels of the input and of the output
+  Interpolation how = {};     // of upsampling
 };
 
 /// Every output j copies the one input source(j).
 Taps copying_taps(i64 from, i64 to, const std::function<i64(i64)>& source);
 
-/// x [N,H,W,C] -> [N,rows.to(),columns.to(),C], recorded on the tape as `op`.
-Tensor resample(const Op& op, const Tensor& x, const Taps& rows, const Taps& columns);
+/// x [N,rows.from,columns.from,C] -> [N,rows.to,columns.to,C], recorded on the tape as `op`. The matrices of an axis
+/// are made once for each device and kept.
+Tensor resample(const Op& op, const Tensor& x, const Axis& rows, const Axis& columns);
 
 }  // namespace md

@@ -19,7 +19,9 @@ float step_between(i64 from, i64 to, double scale_factor) {
   return scale_factor > 0 ? static_cast<float>(1 / scale_factor) : static_cast<float>(from) / static_cast<float>(to);
 }
 
-Taps bilinear_taps(i64 from, i64 to, const Interpolation& how) {
+Taps bilinear_taps(const Axis& axis) {
+  const i64 from = axis.from, to = axis.to;
+  const Interpolation& how = axis.how;
   Taps taps;
   taps.from = from;
   const bool align = how.corners == Corners::align;
@@ -42,12 +44,12 @@ Taps bilinear_taps(i64 from, i64 to, const Interpolation& how) {
   return taps;
 }
 
-Taps nearest_taps(i64 from, i64 to, double scale_factor) {
-  const float step = step_between(from, to, scale_factor);
-  return copying_taps(from, to, [from, to, step](i64 j) {
-    if (to == from) return j;
-    if (to == 2 * from) return j / 2;
-    return std::min(static_cast<i64>(std::floor(static_cast<float>(j) * step)), from - 1);
+Taps nearest_taps(const Axis& axis) {
+  const float step = step_between(axis.from, axis.to, axis.how.scale_factor);
+  return copying_taps(axis.from, axis.to, [&](i64 j) {
+    if (axis.to == axis.from) return j;
+    if (axis.to == 2 * axis.from) return j / 2;
+    return std::min(static_cast<i64>(std::floor(static_cast<float>(j) * step)), axis.from - 1);
   });
 }
 
@@ -69,14 +71,14 @@ void require_size(const char* op, const Tensor& x, Size size) {
 
 Tensor bilinear(const Tensor& x, Size size, const Interpolation& how) {
   require_size("upsample_bilinear", x, size);
-  return resample({"upsample_bilinear", how}, x, bilinear_taps(x.dim(1), size.h, how),
-                  bilinear_taps(x.dim(2), size.w, how));
+  return resample({"upsample_bilinear", how}, x, {bilinear_taps, x.dim(1), size.h, how},
+                  {bilinear_taps, x.dim(2), size.w, how});
 }
 
 Tensor nearest(const Tensor& x, Size size, const Interpolation& how) {
   require_size("upsample_nearest", x, size);
-  return resample({"upsample_nearest", how}, x, nearest_taps(x.dim(1), size.h, how.scale_factor),
-                  nearest_taps(x.dim(2), size.w, how.scale_factor));
+  return resample({"upsample_nearest", how}, x, {nearest_taps, x.dim(1), size.h, how},
+                  {nearest_taps, x.dim(2), size.w, how});
 }
 
 }  // namespace
