@@ -46,7 +46,7 @@ void* Pool::take_block(std::size_t size) {
   }
   if (!block) {
     fail(when_full_, "out of memory: ", size >> 20, " MiB wanted with ", stats_.bytes_in_use >> 20,
-         " MiB in use; a smaller --batch or image size needs less");
+         " MiB in use; a smaller batch or image needs less");
   }
   stats_.bytes_reserved += static_cast<i64>(size);
   return block;
