@@ -18,8 +18,6 @@ std::vector<std::string> device_names();
 
 namespace {
 
-bool tf32 = false;
-
 class SameTensors final : public InputQueue {
  public:
   std::vector<Tensor> push(std::span<const Tensor> host) override { return {host.begin(), host.end()}; }
@@ -27,7 +25,7 @@ class SameTensors final : public InputQueue {
 
 }  // namespace
 
-std::unique_ptr<InputQueue> Backend::input_queue() { return std::make_unique<SameTensors>(); }
+std::unique_ptr<InputQueue> Backend::input_queue(Device) { return std::make_unique<SameTensors>(); }
 
 void Backend::copy_each(const std::vector<Tensor>& to, const std::vector<Tensor>& from) {
   for (std::size_t k = 0; k < to.size(); ++k) copy(to[k].raw(), from[k].raw(), from[k].bytes());
@@ -40,9 +38,6 @@ void Backend::sum_each(const std::vector<Tensor>& x, const Tensor& sums) {
   }
 }
 
-void allow_tf32(bool on) { tf32 = on; }
-bool tf32_allowed() { return tf32; }
-
 std::vector<std::string> cuda_device_names() {
 #ifdef MD_WITH_CUDA
   return cuda::device_names();
@@ -52,7 +47,10 @@ std::vector<std::string> cuda_device_names() {
 }
 
 Backend& backend(Device device) {
-  if (device.kind == Device::cpu) return cpu_backend();
+  if (device.kind == Device::cpu) {
+    MD_CHECK(device.precision == Precision::f32, "device cpu: computes in f32 alone");
+    return cpu_backend();
+  }
 #ifdef MD_WITH_CUDA
   return cuda_backend(device.index);
 #else

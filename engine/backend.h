@@ -88,7 +88,7 @@ class Backend {
   virtual void to_device(void* device, const void* host, std::size_t bytes) = 0;
   virtual void to_host(void* host, const void* device, std::size_t bytes) = 0;  // waits
   virtual void add_into(const Tensor& sum, const Tensor& x) = 0;                // sum += x, f32
-  virtual std::unique_ptr<InputQueue> input_queue();                            // unless overridden, a CPU's
+  virtual std::unique_ptr<InputQueue> input_queue(Device to);                   // unless overridden, a CPU's
 
   // Many small tensors at once; unless overridden, one after the other.
   virtual void copy_each(const std::vector<Tensor>& to, const std::vector<Tensor>& from);  // f32 or i32
@@ -143,13 +143,9 @@ class Backend {
                             const Tensor& result, const Tensor& gradient) = 0;
 };
 
-/// The backend of a device; throws (ErrorKind::no_device) when this program was built without it or there is none.
+/// The backend of a device, whatever its precision; throws (ErrorKind::no_device) when this program was built without
+/// it or there is none.
 Backend& backend(Device);
-
-/// Whether GPUs may round f32 factors to TF32 in convolutions and GEMMs: three digits instead of seven, several times
-/// faster. Off until allowed, for the whole process.
-void allow_tf32(bool);
-bool tf32_allowed();
 
 /// The set of own CPU kernels in use, and all that this program has: "avx512 of avx2, avx512, avx512_bf16", or
 /// "native". MD_ISA in the environment names one; throws if this program (ErrorKind::usage) or this processor

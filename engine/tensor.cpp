@@ -139,10 +139,14 @@ float Tensor::item() const {
 
 Tensor Tensor::to(Device device) const {
   if (device == this->device()) return *this;
-  MD_CHECK(device.kind == Device::cpu || this->device().kind == Device::cpu, "to: copies go to or from the CPU");
+  const Device here = this->device();
+  const bool same_memory = device.kind == here.kind && device.index == here.index;  // in another precision
+  MD_CHECK(same_memory || device.kind == Device::cpu || here.kind == Device::cpu, "to: copies go to or from the CPU");
   Tensor t = empty(shape(), device, dtype());
-  if (device.kind == Device::cpu) {
-    backend(this->device()).to_host(t.raw(), raw(), bytes());
+  if (same_memory) {
+    backend(device).copy(t.raw(), raw(), bytes());
+  } else if (device.kind == Device::cpu) {
+    backend(here).to_host(t.raw(), raw(), bytes());
   } else {
     backend(device).to_device(t.raw(), raw(), bytes());
   }

@@ -4,6 +4,7 @@
 // (reordered, bf16) know when they are stale.
 #pragma once
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -25,10 +26,20 @@ enum class DType : std::uint8_t { f32, bf16, i32, u8 };
 std::size_t size_of(DType);
 const char* name_of(DType);
 
+/// How exactly a GPU multiplies in convolutions and matrix products of f32 tensors; sums are f32 either way.
+enum class Precision : std::uint8_t {
+  f32,   // seven digits
+  tf32,  // factors are rounded to three digits (10 bits of mantissa): several times faster
+};
+
+/// Where a tensor's memory is, and how products of it are computed there. Devices are equal when all of it is, and an
+/// op takes operands of one device: f32 and TF32 do not mix by accident. Both precisions of a GPU are one backend and
+/// share its memory. The CPU has index 0 and f32.
 struct Device {
   enum Kind : std::uint8_t { cpu, cuda } kind = cpu;
-  int index = 0;
-  bool operator==(const Device&) const = default;
+  int index = 0;  // among the GPUs
+  Precision precision = Precision::f32;
+  auto operator<=>(const Device&) const = default;
 };
 
 /// Up to 8 dimensions, by value. `shape[-1]` is the last one.

@@ -81,7 +81,7 @@ class CudnnConvPlans final : public ConvPlans {
  private:
   static ConvProblem problem(ConvPass pass, const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& y) {
     ConvProblem p = cuda::describe_conv(pass, s, x.shape(), w.shape(), y.shape(), x.dtype());
-    p.tf32 = tf32_allowed() && p.dtype == DType::f32;
+    p.tf32 = x.device().precision == Precision::tf32 && p.dtype == DType::f32;
     return p;
   }
 

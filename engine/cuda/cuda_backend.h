@@ -24,7 +24,7 @@ class CudaBackend final : public Backend {
   void to_device(void* device, const void* host, std::size_t bytes) override;
   void to_host(void* host, const void* device, std::size_t bytes) override;
   void add_into(const Tensor& sum, const Tensor& x) override;
-  std::unique_ptr<InputQueue> input_queue() override;
+  std::unique_ptr<InputQueue> input_queue(Device to) override;
   void copy_each(const std::vector<Tensor>& to, const std::vector<Tensor>& from) override;
   void sum_each(const std::vector<Tensor>& x, const Tensor& sums) override;
   i64 primitives_created() const override;

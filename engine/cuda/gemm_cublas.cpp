@@ -1,7 +1,7 @@
 // Matrix products on cuBLAS. It thinks of matrices as stored by columns, to which ours look transposed: c = a b is
-// asked for as c' = b' a'. Exact f32 unless TF32 is allowed; the same bits on every run, as there is one stream.
-// There is no batched form: only window attention multiplies many small matrices, and its scores must not leave the
-// kernel (window_attention.cu).
+// asked for as c' = b' a'. Exact f32 unless the operands' device has TF32; the same bits on every run, as there is one
+// stream. There is no batched form: only window attention multiplies many small matrices, and its scores must not leave
+// the kernel (window_attention.cu).
 #include <cublas_v2.h>
 
 #include <algorithm>
@@ -51,7 +51,8 @@ cublasOperation_t stored(bool transposed) { return transposed ? CUBLAS_OP_T : CU
 void CudaBackend::gemm(const GemmSpec& s, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) {
   const i64 N = c.dim(-1), M = c.numel() / N, K = a.numel() / M;
   MD_CHECK(std::max({M, N, K}) <= std::numeric_limits<int>::max(), "gemm: ", M, " x ", K, " by ", K, " x ", N);
-  MD_CUBLAS(cublasSetMathMode(handle(), tf32_allowed() ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH));
+  const bool tf32 = a.device().precision == Precision::tf32;
+  MD_CUBLAS(cublasSetMathMode(handle(), tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH));
   const float one = 1.F, zero = 0.F;
   MD_CUBLAS(cublasSgemm(handle(), stored(s.transpose_b), stored(s.transpose_a), int(N), int(M), int(K), &one, b.data(),
                         int(s.transpose_b ? K : N), a.data(), int(s.transpose_a ? M : K), &zero, c.data(), int(N)));

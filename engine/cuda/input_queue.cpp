@@ -38,7 +38,7 @@ bool same_kind(const Tensor& a, const Tensor& b) { return a && a.shape() == b.sh
 
 class PinnedQueue final : public InputQueue {
  public:
-  PinnedQueue() = default;
+  explicit PinnedQueue(Device to) : to_(to) {}
   /// Copies may be under way, also such that no event knows of: when the call after them failed.
   ~PinnedQueue() override { cudaDeviceSynchronize(); }
   PinnedQueue(const PinnedQueue&) = delete;
@@ -69,25 +69,25 @@ class PinnedQueue final : public InputQueue {
   };
 
   /// Makes room for tensors like `host`; true if any of it is new.
-  static bool renew(Slot& slot, std::span<const Tensor> host) {
+  bool renew(Slot& slot, std::span<const Tensor> host) {
     bool fresh = slot.device.size() != host.size();
     if (fresh) slot.pinned = std::vector<PinnedMemory>(host.size());
     slot.device.resize(host.size());
-    const Device device{Device::cuda, cuda::runtime().index};
     for (std::size_t i = 0; i < host.size(); ++i) {
       if (same_kind(slot.device[i], host[i])) continue;
-      slot.device[i] = Tensor::empty(host[i].shape(), device, host[i].dtype());
+      slot.device[i] = Tensor::empty(host[i].shape(), to_, host[i].dtype());
       fresh = true;
     }
     return fresh;
   }
 
+  const Device to_;
   std::array<Slot, 2> slots_;
   std::size_t turn_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<InputQueue> CudaBackend::input_queue() { return std::make_unique<PinnedQueue>(); }
+std::unique_ptr<InputQueue> CudaBackend::input_queue(Device to) { return std::make_unique<PinnedQueue>(to); }
 
 }  // namespace md

@@ -12,12 +12,12 @@ std::string version(int v) { return cat(v / 1000, ".", v % 1000 / 10); }
     cudaDriverGetVersion(&driver);
     cudaRuntimeGetVersion(&built);
     if (driver == 0)
-      fail(ErrorKind::no_device, "device cuda: no NVIDIA driver is installed; --device cpu works without");
+      fail(ErrorKind::no_device, "device cuda: no NVIDIA driver is installed; the CPU works without one");
     fail(ErrorKind::no_device, "device cuda: the NVIDIA driver is too old: it supports CUDA ", version(driver),
          ", this program wants ", version(built));
   }
   fail(ErrorKind::no_device, "device cuda: cudaGetDeviceCount: ", cudaGetErrorString(status),
-       "; --device cpu works without a GPU");
+       "; the CPU works without a GPU");
 }
 
 /// Makes the GPU the one of this process, if it is usable.

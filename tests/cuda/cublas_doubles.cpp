@@ -48,7 +48,12 @@ void sgemm(i64 m, i64 n, i64 k, const Operand& a, const Operand& b, float* c, i6
   }
 }
 
+bool products_are_tf32 = false;
+
 }  // namespace
+
+bool tf32_products() { return products_are_tf32; }
+
 }  // namespace md::doubles
 
 using namespace md::doubles;  // NOLINT: the functions below are C
@@ -80,8 +85,9 @@ cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream) {
   return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t) {
+cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode) {
   if (fails("cublasSetMathMode")) return CUBLAS_STATUS_INTERNAL_ERROR;
+  products_are_tf32 = mode == CUBLAS_TF32_TENSOR_OP_MATH;
   return handles().contains(handle) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 

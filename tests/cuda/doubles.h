@@ -39,6 +39,9 @@ constexpr std::size_t kNoLimit = std::size_t{1} << 40;
 void install_driver(int version);
 constexpr int kNewestDriver = CUDART_VERSION;
 
+/// Whether cuBLAS was last told to round factors to TF32. (The double does not.)
+bool tf32_products();
+
 /// The stream works at once instead of as late as it may.
 void hurry(cudaStream_t, bool on);
 

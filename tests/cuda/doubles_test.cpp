@@ -11,6 +11,7 @@
 #include "engine/cuda/conv_plan.h"
 #include "engine/cuda/runtime.h"
 #include "engine/launch.h"
+#include "layers/ops.h"
 #include "tests/cuda/doubles.h"
 #include "tests/kit/testing.h"
 
@@ -132,6 +133,23 @@ TEST(CudnnDouble, WantsAPlanUntilItHasRun) {
   EXPECT_EQ(execution->run(), "");
   execution.reset();
   EXPECT_EQ(cudaStreamSynchronize(compute()), cudaErrorLaunchFailure);
+}
+
+TEST(Precision, IsThatOfTheOperandsDevice) {
+  const Device rounded{Device::cuda, 0, Precision::tf32};
+  EXPECT_EQ(&backend(rounded), &backend(kGpu));
+  const Tensor x = test::random_tensor({1, 4, 5, 8}, 1), w = test::random_tensor({8, 3, 3, 8}, 2),
+               matrix = test::random_tensor({6, 8}, 3);
+  for (const Device device : {kGpu, rounded}) {
+    const i64 plans = backend(device).primitives_created();
+    const Tensor y = conv2d(x.to(device), w.to(device), {}, {.pad = 1});
+    EXPECT_EQ(backend(device).primitives_created(), plans + 1) << "each precision has plans of its own";
+    EXPECT_EQ(linear(y, matrix.to(device), {}).device(), device);
+    EXPECT_EQ(doubles::tf32_products(), device == rounded);
+  }
+  EXPECT_THROW(conv2d(x.to(kGpu), w.to(rounded), {}, {.pad = 1}), Error);
+  EXPECT_THROW(linear(x.to(rounded), matrix.to(kGpu), {}), Error);
+  EXPECT_EQ(x.to(kGpu).to(rounded).to_host(), x.to_host());
 }
 
 // As when a folder of pictures of ever new sizes is predicted. Nobody waits between two convolutions.

@@ -22,7 +22,7 @@ const Device kGpu{Device::cuda};
 
 /// From the choice of the device to the number that training waits for, with everything that CUDA backends have.
 float program(i64 rows, i64 columns) {
-  const auto queue = backend(kGpu).input_queue();
+  const auto queue = backend(kGpu).input_queue(kGpu);
   Rng rng(1, Purpose::test);
   const Conv2d conv(rng, 3, 4, 3, {.pad = 1, .act = {Act::leaky_relu, 0.2F}});
   const BatchNorm2d norm(4);
@@ -111,7 +111,7 @@ TEST(CudaFailures, EveryCallThatFailsIsAnError) {
 /// What somebody reads who asks for a GPU while that driver is installed.
 std::string said_of_driver(int version) {
   doubles::install_driver(version);
-  EXPECT_TRUE(cuda_device_names().empty()) << "--device auto takes the CPU";
+  EXPECT_TRUE(cuda_device_names().empty()) << "the choice of a device takes the CPU";
   std::string said;
   try {
     const cuda::Runtime runtime(0);
@@ -124,7 +124,7 @@ std::string said_of_driver(int version) {
 }
 
 TEST(CudaFailures, ADriverThatIsMissingOrTooOldIsNamed) {
-  EXPECT_EQ(said_of_driver(0), "device cuda: no NVIDIA driver is installed; --device cpu works without");
+  EXPECT_EQ(said_of_driver(0), "device cuda: no NVIDIA driver is installed; the CPU works without one");
   const std::string old = said_of_driver(11080);
   EXPECT_NE(old.find("too old: it supports CUDA 11.8, this program wants "), std::string::npos) << old;
   EXPECT_FALSE(cuda_device_names().empty());
@@ -137,7 +137,7 @@ TEST(CudaFailures, FullMemoryNamesTheBatch) {
     ADD_FAILURE() << "there was room";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::no_device);
-    EXPECT_NE(std::string(error.what()).find("smaller --batch"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("smaller batch"), std::string::npos) << error.what();
   }
   EXPECT_TRUE(std::isfinite(program(4, 30))) << "the pool gives back what it cached";
   doubles::limit_memory(doubles::kNoLimit);

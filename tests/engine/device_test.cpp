@@ -29,7 +29,7 @@ TEST(Device, FreshMemoryIsNanInDebugBuilds) {
 
 TEST(Device, BatchesArriveInOrderAndHoldForTwoCalls) {
   test::for_each_device([](Device device) {
-    const auto queue = backend(device).input_queue();
+    const auto queue = backend(device).input_queue(device);
     std::vector<Tensor> last;
     for (std::uint64_t k = 0; k < 5; ++k) {
       // The last batch of an epoch may be of another size.

@@ -61,7 +61,7 @@ class FedTraining {
   const TrainOptions options_ = with_metric_depth();
   const Tensor image_, depth_m_;
   const std::unique_ptr<DepthNet> net_;
-  const std::unique_ptr<InputQueue> queue_ = backend(kGpu).input_queue();
+  const std::unique_ptr<InputQueue> queue_ = backend(kGpu).input_queue(kGpu);
   TrainStep step_{options_, *net_, 1000};
   i64 done_ = 0;
 };

@@ -19,6 +19,17 @@ TEST(DeviceOption, AutoIsAGpuOrTheCpu) {
   EXPECT_EQ(choose_device({}).kind, cuda_device_names().empty() ? Device::cpu : Device::cuda);
 }
 
+TEST(DeviceOption, PrecisionIsPartOfTheChoice) {
+  const Device exact{Device::cuda, 0}, rounded{Device::cuda, 0, Precision::tf32};
+  EXPECT_EQ(exact.precision, Precision::f32);
+  EXPECT_NE(exact, rounded);
+  EXPECT_EQ(choose_device({.name = "cpu", .tf32 = true}), Device{});  // which has no other precision
+  EXPECT_THROW(backend({Device::cpu, 0, Precision::tf32}), Error);
+  if (cuda_device_names().empty()) return;
+  EXPECT_EQ(choose_device({.name = "cuda"}), exact);
+  EXPECT_EQ(choose_device({.name = "cuda", .tf32 = true}), rounded);
+}
+
 TEST(DeviceOption, CudaWithoutAGpuSaysWhyInOneLine) {
   if (!cuda_device_names().empty()) GTEST_SKIP() << "this machine has a GPU";
   try {

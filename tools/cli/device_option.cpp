@@ -18,9 +18,9 @@ void add_device_options(OptionTable& table, DeviceOptions& o) {
 }
 
 Device choose_device(const DeviceOptions& o) {
-  allow_tf32(o.tf32);
   if (o.name == "cpu" || (o.name == "auto" && cuda_device_names().empty())) return {};
-  const Device gpu{Device::cuda, o.name.starts_with("cuda:") ? std::stoi(o.name.substr(5)) : 0};
+  const int index = o.name.starts_with("cuda:") ? std::stoi(o.name.substr(5)) : 0;
+  const Device gpu{Device::cuda, index, o.tf32 ? Precision::tf32 : Precision::f32};
   try {
     backend(gpu);
   } catch (const Error& error) {

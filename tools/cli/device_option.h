@@ -10,7 +10,7 @@ namespace md {
 /// What --device and --tf32 ask for.
 struct DeviceOptions {
   std::string name = "auto";  // "auto", "cpu", "cuda" or "cuda:N"
-  bool tf32 = false;          // GPUs may round the factors of products to TF32
+  bool tf32 = false;          // a GPU computes with Precision::tf32; the CPU with f32 anyway
 };
 
 /// Empty for "auto", "cpu", "cuda" and "cuda:N", else what is wrong with the name.

@@ -91,7 +91,7 @@ class Trainer {
         end_(options.max_steps > 0 ? options.max_steps : state_.schedule_steps),
         net_(make_net_on(device_, options)),
         step_(options, *net_, state_.schedule_steps),
-        inputs_(backend(device_).input_queue()) {
+        inputs_(backend(device_).input_queue(device_)) {
     state_.computed_on = backend(device_).name();
     if (device_.kind == Device::cpu) state_.computed_on += cat(", ", omp_get_max_threads(), " threads");
     if (!options.eval_list.empty()) {
