@@ -14,13 +14,16 @@ namespace md {
 /// Which inputs want a gradient, in the order given to record().
 class Needs {
  public:
+  /// Bit i: input i.
   explicit Needs(std::uint32_t bits) : bits_(bits) {}
   bool operator[](int input) const { return bits_ >> input & 1U; }
 
  private:
   std::uint32_t bits_;
 };
-using Grads = std::vector<Tensor>;  // one per input; an empty Tensor means zero (or: not needed)
+/// The gradients of an op's inputs, one for each; an empty Tensor means zero, or not needed.
+using Grads = std::vector<Tensor>;
+/// From the gradient of the output to those of the inputs; called once, as it frees what it saved.
 using Backward = std::function<Grads(const Tensor& dy, Needs needs)>;
 
 /// An op's name and, for a Trace, those of its numbers that its tensors do not show (a Conv2dSpec, an eps). Refers to
@@ -34,6 +37,7 @@ class Op {
         attributes_(&attributes),
         copy_([](const void* it) { return std::any(*static_cast<const T*>(it)); }) {}
   const char* name() const { return name_; }
+  /// A copy of them; empty where there are none.
   std::any attributes() const { return copy_ ? copy_(attributes_) : std::any(); }
 
  private:
@@ -52,6 +56,7 @@ Tensor record(const Op& op, Tensor y, std::vector<Tensor> inputs, Backward backw
 /// numbers.
 class Saved {
  public:
+  /// Of a tensor, or of "no tensor".
   explicit Saved(const Tensor& t) : tensor_(t ? t.detach() : Tensor()), version_(t ? t.version() : 0) {}
   const Tensor& operator*() const;
   const Tensor* operator->() const { return &**this; }
@@ -68,7 +73,9 @@ bool recording(std::initializer_list<const Tensor*> inputs);
 /// Scope in which every op of this thread is shown as it runs, on the tape or not: what it made, and of what.
 class Trace {
  public:
+  /// Called with each op, its output and its inputs.
   using Listener = std::function<void(const Op&, const Tensor& y, const std::vector<Tensor>& inputs)>;
+  /// Until it ends; an outer Trace hears nothing meanwhile.
   explicit Trace(Listener);
   ~Trace();
   Trace(const Trace&) = delete;

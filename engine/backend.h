@@ -19,6 +19,7 @@ struct MetricDepthPairs;  // engine/metric_depth_pairs.h
 
 /// Pointwise nonlinearities that a kernel can take along.
 enum class Act : std::uint8_t { none, relu, hardswish, leaky_relu };
+/// One of them, with its number.
 struct Activation {
   Act kind = Act::none;
   float slope = 0.f;  // of leaky_relu
@@ -42,8 +43,9 @@ struct Conv2dSpec {
   auto operator<=>(const Conv2dSpec&) const = default;
 };
 
+/// Batch norm as torch.nn.functional.batch_norm has it, and the activation behind it.
 struct BatchNormSpec {
-  float eps = 1e-5F;
+  float eps = 1e-5F;    // added to the variance
   Activation act = {};  // applied after the affine map: none, relu or hardswish
 };
 
@@ -59,6 +61,7 @@ struct GemmSpec {
   bool transpose_a = false, transpose_b = false;
 };
 
+/// What a backend's pool of memory has done so far.
 struct PoolStats {
   i64 hits = 0, misses = 0;  // allocations served from / not from the free lists
   i64 bytes_in_use = 0, bytes_peak = 0, bytes_reserved = 0;
@@ -74,21 +77,22 @@ class InputQueue {
   virtual std::vector<Tensor> push(std::span<const Tensor> host) = 0;
 };
 
+/// One device's kernels. Operands are dense, f32 unless said otherwise, and on this device; outputs are overwritten.
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual const char* name() const = 0;
+  virtual const char* name() const = 0;  // "cpu", or "cuda:0" and what the GPU calls itself
 
-  // Memory.
-  virtual void* alloc(std::size_t bytes) = 0;  // from a caching pool
-  virtual void free(void*, std::size_t bytes) = 0;
+  // Memory. Sizes are in bytes.
+  virtual void* alloc(std::size_t bytes) = 0;       // from a caching pool; throws where there is none left
+  virtual void free(void*, std::size_t bytes) = 0;  // back into the pool, with the size that was asked for
   virtual PoolStats pool_stats() const = 0;
-  virtual void fill(const Tensor& y, float value) = 0;
-  virtual void copy(void* to, const void* from, std::size_t bytes) = 0;  // both on this device
-  virtual void to_device(void* device, const void* host, std::size_t bytes) = 0;
-  virtual void to_host(void* host, const void* device, std::size_t bytes) = 0;  // waits
-  virtual void add_into(const Tensor& sum, const Tensor& x) = 0;                // sum += x, f32
-  virtual std::unique_ptr<InputQueue> input_queue(Device to);                   // unless overridden, a CPU's
+  virtual void fill(const Tensor& y, float value) = 0;  // every element; f32, i32 or u8, or 0 of any dtype
+  virtual void copy(void* to, const void* from, std::size_t bytes) = 0;           // both on this device
+  virtual void to_device(void* device, const void* host, std::size_t bytes) = 0;  // `host` has been read on return
+  virtual void to_host(void* host, const void* device, std::size_t bytes) = 0;    // waits
+  virtual void add_into(const Tensor& sum, const Tensor& x) = 0;                  // sum += x, f32
+  virtual std::unique_ptr<InputQueue> input_queue(Device to);                     // unless overridden, a CPU's
 
   // Many small tensors at once; unless overridden, one after the other.
   virtual void copy_each(const std::vector<Tensor>& to, const std::vector<Tensor>& from);  // f32 or i32
@@ -99,6 +103,7 @@ class Backend {
   virtual i64 primitives_created() const = 0;
 
   // Convolution, x [N,H,W,I], y [N,OH,OW,O]. `bias` may be empty.
+  /// y = act(conv(x, w) + bias).
   virtual void conv2d(const Conv2dSpec&, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) = 0;
   /// dz is the gradient before the activation.
   virtual void conv2d_dx(const Conv2dSpec&, const Tensor& dz, const Tensor& w, const Tensor& dx) = 0;
@@ -110,6 +115,7 @@ class Backend {
   /// Writes the batch statistics (rstd = 1/sqrt(biased variance + eps)) and moves the running ones.
   virtual void batch_norm_statistics(const BatchNormSpec&, const Tensor& x, const RunningStatistics&,
                                      const Tensor& mean, const Tensor& rstd) = 0;
+  /// y = act((x - mean) * rstd * weight + bias); weight, bias [C].
   virtual void batch_norm(const BatchNormSpec&, const Tensor& x, const Tensor& weight, const Tensor& bias,
                           const Tensor& mean, const Tensor& rstd, const Tensor& y) = 0;
   /// `batch_statistics`: mean and rstd depend on x (training); else they are constants (evaluation). dx may be empty.
@@ -122,13 +128,15 @@ class Backend {
   virtual void gemm(const GemmSpec&, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) = 0;
 
   // Layer norm of each row of x [R,C]. mean, rstd [R].
+  /// y = (x - mean) * rstd * weight + bias; weight, bias [C]. Writes mean and rstd = 1/sqrt(biased variance + eps) too.
   virtual void layer_norm(float eps, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y,
                           const Tensor& mean, const Tensor& rstd) = 0;
+  /// dx [R,C]; dweight, dbias [C].
   virtual void layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
                                    const Tensor& rstd, const Tensor& dx, const Tensor& dweight,
                                    const Tensor& dbias) = 0;
 
-  // Window attention, y [N,H,W,C]. The scores of a window live and die inside the kernel.
+  /// Window attention (engine/window_attention.h), y [N,H,W,C]. A window's scores live and die inside the kernel.
   virtual void window_attention(const WindowSpec&, const WindowTensors&, const Tensor& y) = 0;
   /// `gradients` has the shapes of `inputs`; its `v` is empty where theirs is.
   virtual void window_attention_backward(const WindowSpec&, const WindowTensors& inputs, const Tensor& dy,
@@ -137,8 +145,9 @@ class Backend {
   /// y[o,i] = sum over a of x[o,a,i] (times factor[o,a,i], if given). Fixed order, double partial sums.
   virtual void reduce_sum(const Tensor& x, const Tensor& factor, i64 outer, i64 axis, i64 inner, const Tensor& y) = 0;
 
-  /// One pass over features [K,h,w,C] and depth_m [K,h,w]: the sum of all pair terms, the number of identified pairs,
-  /// and the gradient of that sum. Writes result = {sum, pairs} (f32 [2]); gradient [K,h,w,C] may be empty.
+  /// One pass over features [K,h,w,C] and depth_m [K,h,w], 0 or less where none was measured: the sum of the terms of
+  /// all identified pairs (engine/metric_depth_formula.h), how many there are, and the gradient of that sum. Writes
+  /// result = {sum, pairs}, [2]; gradient [K,h,w,C] may be empty.
   virtual void metric_depth(const MetricDepthPairs&, const Tensor& features, const Tensor& depth_m,
                             const Tensor& result, const Tensor& gradient) = 0;
 };

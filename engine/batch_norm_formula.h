@@ -8,6 +8,7 @@ namespace md {
 struct BatchNormAffine {
   float slope, offset;
 };
+/// From the channel's parameters and statistics.
 constexpr BatchNormAffine batch_norm_affine(float weight, float bias, float mean, float rstd) {
   return {weight * rstd, bias - mean * weight * rstd};
 }

@@ -18,6 +18,7 @@ enum class ErrorKind {
   cannot_write,  // output refused
 };
 
+/// What every part of the program throws: one line for the user, and its kind.
 class Error : public std::runtime_error {
  public:
   Error(ErrorKind kind, const std::string& what) : std::runtime_error(what), kind_(kind) {}
@@ -35,6 +36,7 @@ std::string cat(const Parts&... parts) {
   return out.str();
 }
 
+/// Throws md::Error with everything streamed into one line.
 template <class... Parts>
 [[noreturn]] void fail(ErrorKind kind, const Parts&... parts) {
   throw Error(kind, cat(parts...));

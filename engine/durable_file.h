@@ -16,8 +16,9 @@ class DurableFile {
   DurableFile(const DurableFile&) = delete;
   DurableFile& operator=(const DurableFile&) = delete;
 
+  /// The next bytes. Throws ErrorKind::cannot_write, as commit() does.
   void write(const void* data, std::size_t bytes);
-  void commit();
+  void commit();  // it is whole: from now on it has its name, also after a crash
 
  private:
   [[noreturn]] void refuse() const;

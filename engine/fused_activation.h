@@ -5,6 +5,7 @@
 
 namespace md {
 
+/// act(z).
 template <Act kAct>
 constexpr float activate(float z) {
   if constexpr (kAct == Act::relu) return Relu::value(z);

@@ -31,6 +31,7 @@ __global__ void run(i64 first, unsigned rows, unsigned inner, F f) {
   }
 }
 
+/// Queues it on the compute stream, in grids of fewer than 2^31 calls.
 template <class F>
 void launch(i64 outer, i64 inner, const F& f) {
   constexpr i64 kMost = (i64{1} << 31) - 1, kThreads = 256;
@@ -47,6 +48,7 @@ void launch(i64 outer, i64 inner, const F& f) {
 }  // namespace cuda
 #endif
 
+/// Calls f(o, i) for o in [0, outer) and i in [0, inner). A GPU gets the work and is not waited for.
 template <class F>
 void launch(Device device, i64 outer, i64 inner, const F& f) {
   if (outer <= 0 || inner <= 0) return;

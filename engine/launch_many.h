@@ -19,6 +19,7 @@ struct Many {
   int first_row[kMost];  // of each slice
   Slice slices[kMost];
 
+  /// Which slice a row of the grid belongs to.
   MD_HD int slice_of(i64 row) const {
     int k = 0;
     for (int half = kMost / 2; half > 0; half /= 2) {
@@ -46,6 +47,7 @@ void in_groups(const std::vector<Slice>& slices, const RowsOf& rows_of, const Go
 
 constexpr i64 kSliceRow = 1024;  // elements a launch row: slices have no axis of their own here
 
+/// Calls body for the elements of one slice: a CPU's launch.
 template <class Slice, class Body>
 struct ElementsOfOne {
   Slice slice;
@@ -56,6 +58,7 @@ struct ElementsOfOne {
   }
 };
 
+/// Calls body for the elements of several: a GPU's launch.
 template <class Slice, class Body>
 struct ElementsOfMany {
   Many<Slice> many;
@@ -67,6 +70,7 @@ struct ElementsOfMany {
   }
 };
 
+/// Calls body(slice, i) for i in [0, slice.count) of every slice.
 template <class Slice, class Body>
 void launch_many(Device device, const std::vector<Slice>& slices, const Body& body) {
   const auto rows_of = [](const Slice& slice) { return (slice.count + kSliceRow - 1) / kSliceRow; };

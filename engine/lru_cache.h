@@ -8,10 +8,11 @@
 
 namespace md {
 
+/// Key needs operator<.
 template <class Key, class Value>
 class LruCache {
  public:
-  explicit LruCache(std::size_t most) : most_(most) {}
+  explicit LruCache(std::size_t most) : most_(most) {}  // values, at least one
 
   /// The value of the key, from make() where there is none; holds until the next call. If make() throws, nothing
   /// changes.
@@ -34,6 +35,7 @@ class LruCache {
     return values_.front().second;
   }
 
+  /// The next new value makes an old one go.
   bool full() const { return places_.size() >= most_; }
   std::size_t size() const { return places_.size(); }
   std::size_t made() const { return made_; }  // ever

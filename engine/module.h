@@ -25,8 +25,10 @@ Tensor from_torch(const Tensor& theirs, Layout);  // CPU copy in ours
 /// Tensors on the CPU under PyTorch's names, in PyTorch's layout.
 using State = std::map<std::string, Tensor>;
 
+/// A layer or network: owns its children, holds handles to its parameters and buffers. Built in training mode.
 class Module {
  public:
+  /// A parameter or buffer: PyTorch's name of it, from the top of the tree, and the tensor itself.
   struct Entry {
     std::string name;
     Tensor tensor;
@@ -45,13 +47,17 @@ class Module {
   void to(Device) const;                  // moves both, in place: handles elsewhere follow
 
   virtual void train(bool on = true);  // batch norm uses batch statistics; never touches requires_grad
-  void eval() { train(false); }
+  void eval() { train(false); }        // batch norm uses running statistics, and nothing is dropped
+  /// The mode of this module alone: a part may have another (freeze_statistics).
   bool training() const { return training_; }
   void apply(const std::function<void(Module&)>&);  // to this module and everything below it
 
  protected:
+  /// Registers a parameter that learns, and returns it.
   Tensor param(std::string name, Tensor initial, Layout = Layout::same);
+  /// Registers a tensor that is saved and does not learn, and returns it.
   Tensor buffer(std::string name, Tensor initial);
+  /// Builds a part from the arguments, owns it and returns it. Dots in the name make levels.
   template <class M, class... Args>
   M& child(std::string name, Args&&... args) {
     auto made = std::make_unique<M>(std::forward<Args>(args)...);

@@ -8,13 +8,16 @@
 
 namespace md {
 
+/// The numbers of torch.optim.Adam and AdamW, with PyTorch's defaults.
 struct AdamSpec {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   bool decoupled_decay = true;  // AdamW; false: torch.optim.Adam, where decay is added to the gradient
 };
 
+/// The optimiser of some parameters; shares them, and owns their moments, on their device.
 class Adam {
  public:
+  /// Parameters with one weight decay.
   struct Group {
     std::vector<Module::Entry> params;
     float weight_decay = 0.F;
@@ -23,11 +26,13 @@ class Adam {
 
   /// One update of every parameter that has a gradient. The others stay as they are, and so does their step count.
   void step(double lr);
+  /// Every parameter's gradient becomes "none".
   void zero_grad();
 
   /// "exp_avg.<param>", "exp_avg_sq.<param>" and "step.<param>" (f32 [], as PyTorch's).
   std::vector<Module::Entry> entries() const;
   State state() const;  // copies, in PyTorch's layout
+  /// What state() gave; throws ErrorKind::bad_data where names or shapes differ, or a step is no whole number.
   void load(const State&);
 
  private:

@@ -12,6 +12,7 @@
 
 namespace md {
 
+/// Blocks of memory on loan. Whoever took one gives it back, with the size that was asked for.
 class Pool {
  public:
   /// `take` returns null when the system has no more; `give` returns a block to it.
@@ -22,10 +23,10 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  void* alloc(std::size_t bytes);  // throws md::Error when even an emptied pool has no room
-  void free(void*, std::size_t bytes) noexcept;
-  void release();  // returns every cached block to the system
-  PoolStats stats() const;
+  void* alloc(std::size_t bytes);                // throws md::Error when even an emptied pool has no room
+  void free(void*, std::size_t bytes) noexcept;  // keeps the block for the next one of its class
+  void release();                                // returns every cached block to the system
+  PoolStats stats() const;                       // since the start
 
   static std::size_t class_of(std::size_t bytes);  // the size that a request is rounded to
 

@@ -5,6 +5,7 @@
 
 namespace md {
 
+/// printed("%.3f m", 1.5) is "1.500 m"; formats and values as printf has them.
 template <class... Values>
 std::string printed(const char* format, Values... values) {
   std::string text(std::size_t(std::snprintf(nullptr, 0, format, values...)), '\0');

@@ -8,8 +8,8 @@
 
 namespace md {
 
-/// Reads what it is differentiated by from `inputs`, or from parameters; the second run must do what the first did, so
-/// it neither draws from a generator that moves on nor updates statistics.
+/// The part of a network. Gradients reach its `inputs` and the parameters that it uses, and no other tensor. It runs
+/// twice and must do the same both times: it draws from no generator that goes on, and updates no statistics.
 using Segment = std::function<Tensor(const std::vector<Tensor>& inputs)>;
 
 /// segment(inputs), of which only the inputs are kept. Empty tensors may stand among the inputs; at least one must

@@ -22,7 +22,7 @@ class Rng {
  public:
   static constexpr std::uint64_t kMostA = (1ULL << 20) - 1, kMostB = (1ULL << 40) - 1;
   Rng(std::uint64_t seed, Purpose purpose, std::uint64_t a = 0, std::uint64_t b = 0);
-  std::uint32_t bits();
+  std::uint32_t bits();                     // 32 of them, uniform
   double uniform();                         // [0,1), 53 bits
   double uniform(double low, double high);  // [low, high)
   double normal();                          // mean 0, standard deviation 1
@@ -30,7 +30,7 @@ class Rng {
 
   // The same draws one after the other for every element, shared among all threads.
   void uniform(std::span<float>, double low, double high);
-  void normal(std::span<float>, double deviation);
+  void normal(std::span<float>, double deviation);  // mean 0
 
  private:
   template <class Draw>

@@ -14,12 +14,14 @@
 
 namespace md {
 
+/// A file that was read and found right.
 class SafeTensors {
  public:
+  /// A tensor of the file.
   struct Entry {
     std::string dtype;  // "F32", "F64", "BF16", "I64", "I32", "U16", "U8", "BOOL"
     Shape shape;
-    std::size_t offset, bytes;
+    std::size_t offset, bytes;  // in the data; both counted in bytes
   };
   /// Throws ErrorKind::missing or ErrorKind::bad_data; the message begins with the path.
   static SafeTensors read(const std::string& path);
@@ -28,8 +30,8 @@ class SafeTensors {
 
   const std::map<std::string, Entry>& entries() const { return entries_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  bool has(const std::string& name) const { return entries_.contains(name); }
-  const Entry& entry(const std::string& name) const;  // throws with file and name
+  bool has(const std::string& name) const { return entries_.contains(name); }  // an entry
+  const Entry& entry(const std::string& name) const;                           // throws with file and name
   /// Elements widened to double, whatever the dtype.
   std::vector<double> numbers(const std::string& name) const;
   /// F32/F64 -> f32, BF16 -> bf16, I64/I32 -> i32 (range-checked), U8/BOOL -> u8, on the CPU.

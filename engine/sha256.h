@@ -12,6 +12,7 @@ namespace md {
 class Sha256 {
  public:
   Sha256();
+  /// The next piece.
   void update(const void* data, std::size_t bytes);
   /// 64 hexadecimal digits; the last call.
   std::string finish();

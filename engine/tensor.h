@@ -1,4 +1,4 @@
-// Tensor: a cheap handle to shared, dense, row-major memory. No strides; the only views are reshape, detach and a
+// Tensor: a handle to shared, dense, row-major memory. No strides; the only views are reshape, detach and a
 // range of axis 0. Channels last everywhere: images [N,H,W,C], tokens [B,L,C]. Fresh memory is not zeroed; debug
 // builds poison it with NaN. A storage has a version, raised by in-place writes, so that copies derived from a weight
 // (reordered, bf16) know when they are stale.
@@ -20,10 +20,19 @@
 
 namespace md {
 
+/// Of every size, index and count.
 using i64 = std::int64_t;
 
-enum class DType : std::uint8_t { f32, bf16, i32, u8 };
+/// What the elements of a tensor are.
+enum class DType : std::uint8_t {
+  f32,   // all that is computed with and learnt; the only one with gradients
+  bf16,  // the upper half of an f32: convolutions on a GPU, and files
+  i32,   // indices and counts
+  u8,    // places in a window, flags, scratch memory
+};
+/// Bytes of one element.
 std::size_t size_of(DType);
+/// "f32", "bf16", "i32", "u8".
 const char* name_of(DType);
 
 /// How exactly a GPU multiplies in convolutions and matrix products of f32 tensors; sums are f32 either way.
@@ -47,49 +56,57 @@ class Shape {
  public:
   Shape() = default;
   Shape(std::initializer_list<i64> dims) : Shape(std::vector<i64>(dims)) {}
-  explicit Shape(const std::vector<i64>& dims);
-  int rank() const { return rank_; }
-  i64 operator[](int axis) const;
-  i64 numel() const;
-  std::string str() const;  // "[2,480,640,3]"
+  explicit Shape(const std::vector<i64>& dims);  // throws for more than 8 of them, or a negative one
+  int rank() const { return rank_; }             // how many dimensions
+  i64 operator[](int axis) const;                // throws unless -rank <= axis < rank
+  i64 numel() const;                             // their product, the number of elements; 1 for a scalar []
+  std::string str() const;                       // "[2,480,640,3]"
   bool operator==(const Shape&) const = default;
 
  private:
   std::array<i64, 8> dims_{};
   int rank_ = 0;
 };
-std::ostream& operator<<(std::ostream&, const Shape&);
+std::ostream& operator<<(std::ostream&, const Shape&);  // as str()
 
 struct TensorImpl;
 struct Storage;
 
+/// A handle, as a pointer is one: copies share memory, gradient and place on the tape, and cost nothing.
+/// `const` protects the handle and not the numbers, so a const Tensor can be written to.
+/// Who may write: the op that has just made it; the owner of a parameter or buffer (optimisers, load, batch norm's
+/// statistics). Everybody else reads. Whoever writes later than that calls bump_version(). Not thread-safe.
 class Tensor {
  public:
   Tensor() = default;  // "no tensor": no gradient, no bias
+  /// Memory that holds anything (NaN in debug builds). Throws where there is none left.
   static Tensor empty(const Shape&, Device = {}, DType = DType::f32);
-  static Tensor full(const Shape&, float value, Device = {}, DType = DType::f32);
+  static Tensor full(const Shape&, float value, Device = {}, DType = DType::f32);  // f32, i32 or u8; bf16 with 0 only
   static Tensor zeros(const Shape& s, Device d = {}, DType t = DType::f32) { return full(s, 0.f, d, t); }
+  /// A copy of as many numbers as the shape has.
   static Tensor from_host(std::span<const float>, const Shape&, Device = {});
 
-  explicit operator bool() const { return impl_ != nullptr; }
-  const Shape& shape() const;
-  i64 dim(int axis) const { return shape()[axis]; }
-  i64 numel() const { return shape().numel(); }
-  DType dtype() const;
-  Device device() const;
-  std::size_t bytes() const;
+  explicit operator bool() const { return impl_ != nullptr; }  // false: "no tensor"
+  const Shape& shape() const;                                  // throws for "no tensor", as all that follow
+  i64 dim(int axis) const { return shape()[axis]; }            // dim(-1) is the last
+  i64 numel() const { return shape().numel(); }                // elements
+  DType dtype() const;                                         // of every element
+  Device device() const;                                       // of the memory
+  std::size_t bytes() const;                                   // of its elements
 
   /// Pointer to the first element, checked against the dtype (bf16: std::uint16_t). May be a device pointer.
   template <class T = float>
   T* data() const;
-  void* raw() const;
+  void* raw() const;  // the same, whatever the dtype
 
-  std::vector<float> to_host() const;  // f32 only
+  std::vector<float> to_host() const;  // f32 only; waits for the device
   float item() const;                  // the one element of a scalar; waits for the device
+  /// A copy on that device, off the tape: no gradient finds its way back. The tensor itself, on the tape, where it is
+  /// there already. Between two GPUs there is no way.
   Tensor to(Device) const;
   void move_to(Device) const;  // in place: every handle of this tensor follows. For leaves; drops the gradient
   Tensor clone() const;        // a copy with its own memory, off the tape
-  void copy_from(const Tensor& source) const;  // same shape and dtype; raises the version
+  void copy_from(const Tensor& source) const;  // same shape and dtype, from any device; raises the version
 
   // Views. They share storage; `reshape` and `rows` are recorded on the tape.
   Tensor reshape(const Shape&) const;
@@ -97,27 +114,32 @@ class Tensor {
   Tensor detach() const;                  // off the tape
 
   // Autograd (engine/autograd.h).
-  bool requires_grad() const;
-  const Tensor& requires_grad_(bool on = true) const;
-  Tensor grad() const;  // empty if none has arrived
-  void set_grad(Tensor) const;
-  void zero_grad() const { set_grad({}); }
+  bool requires_grad() const;                          // backward() brings it a gradient, or carries one through it
+  const Tensor& requires_grad_(bool on = true) const;  // of a leaf: a parameter, an input under test
+  /// What all walks since zero_grad() have brought, added up; empty if none has. Of leaves: other gradients are gone
+  /// after the walk. Of this tensor's shape, layout and device, f32; its memory belongs to this tensor alone, so it may
+  /// be changed in place.
+  Tensor grad() const;
+  void set_grad(Tensor) const;              // of this tensor's shape, or none
+  void zero_grad() const { set_grad({}); }  // "no gradient", which adds up as zero
   /// Walks the tape from here. `seed` has this tensor's shape; without one, ones. Frees the tape as it goes.
   void backward(Tensor seed = {}) const;
 
-  std::uint64_t version() const;
-  void bump_version() const;  // call after every in-place write
-  Storage& storage() const;
-  TensorImpl* impl() const { return impl_.get(); }
+  std::uint64_t version() const;  // how often its storage was written in place
+  /// Call after every in-place write. Where that is forgotten, copies derived from the old numbers go on being used (a
+  /// weight in oneDNN's or cuDNN's layout), and a backward that saved the old ones computes with the new, silently.
+  void bump_version() const;
+  Storage& storage() const;                         // shared with its views
+  TensorImpl* impl() const { return impl_.get(); }  // of the tape (engine/tensor_impl.h)
 
  private:
   friend struct TensorAccess;
   std::shared_ptr<TensorImpl> impl_;
 };
 
-/// Memory of one tensor family, from the backend's pool and back into it.
+/// The memory that a tensor and its views share, from the backend's pool and back into it.
 struct Storage {
-  Storage(Device, std::size_t bytes);
+  Storage(Device, std::size_t bytes);  // throws where there is none left
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -127,13 +149,13 @@ struct Storage {
   void* data;
   std::uint64_t version = 0;
 
-  /// Copies that a backend derived from this memory (a weight in the library's layout), each with the version it was
-  /// made from, by layout and first element (rows of one tensor may be weights of their own). They live and die with
-  /// the storage.
+  /// A copy that a backend derived from this memory, such as a weight in the library's layout.
   struct Derived {
-    std::uint64_t version = ~0ULL;  // it was last made from
+    std::uint64_t version = ~0ULL;  // of this storage when the copy was last made; another one: it is stale
     std::shared_ptr<Storage> copy;  // null where none is kept
   };
+  /// All of them, by the backend's number of the layout and by the first element, as rows of one tensor may be weights
+  /// of their own.
   std::map<std::pair<std::uint64_t, const void*>, Derived> derived;
 };
 

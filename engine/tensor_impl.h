@@ -19,6 +19,7 @@ struct GradMeta {
   std::shared_ptr<Node> node;  // the op that made it; none for leaves
 };
 
+/// What a Tensor points to.
 struct TensorImpl {
   std::shared_ptr<Storage> storage;
   std::size_t offset = 0;  // bytes
@@ -27,6 +28,7 @@ struct TensorImpl {
   std::shared_ptr<GradMeta> meta;  // none: no gradient wanted
 };
 
+/// An op on the tape, in the order of their sequence numbers.
 struct Node {
   const char* op;
   std::uint64_t sequence;
@@ -35,6 +37,7 @@ struct Node {
   ~Node();
 };
 
+/// What the tape may do with tensors that nobody else may.
 struct TensorAccess {
   static Tensor make(TensorImpl impl) {
     Tensor t;
@@ -43,6 +46,7 @@ struct TensorAccess {
   }
   /// True if nobody else can see this memory.
   static bool unique(const Tensor& t) { return t.impl_.use_count() == 1 && t.impl_->storage.use_count() == 1; }
+  /// Its place in the graph, made where there is none.
   static GradMeta& meta(const Tensor& t);
 };
 

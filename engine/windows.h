@@ -5,9 +5,11 @@
 
 namespace md {
 
+/// Of a window.
 constexpr i64 kWindowTokens = kWindow * kWindow;
 constexpr i64 kDistances = 2 * kWindow - 1;  // of two tokens, along one axis
 
+/// The windows of a map [N,H,W,...], in order of images, then rows, then columns.
 class Windows {
  public:
   Windows(const Shape& map, i64 shift)  // [N,H,W,...]
@@ -18,7 +20,7 @@ class Windows {
         shift_(shift),
         count_(map[0] * rows_ * columns_) {}
 
-  constexpr i64 count() const { return count_; }
+  constexpr i64 count() const { return count_; }  // windows of all images
 
   /// Index into [N*H*W] of the t-th token of a window, or -1 beyond the edge.
   constexpr i64 token(i64 window, i64 t) const {

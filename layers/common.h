@@ -4,6 +4,7 @@
 
 namespace md {
 
+/// What launch() takes: `outer` rows of `inner` elements.
 struct Rows {
   i64 outer, inner;
 };
@@ -24,6 +25,7 @@ inline Shape with_channels(const Shape& shape, i64 channels) {
   return Shape(dims);
 }
 
+/// Throws unless x is a map [N,H,W,C] with at least one element.
 inline void require_image(const char* op, const Tensor& x) {
   MD_CHECK(x.shape().rank() == 4 && x.numel() > 0, op, ": input ", x.shape(), " is not a map [N,H,W,C]");
 }
@@ -39,6 +41,7 @@ inline void require_together(const char* op, std::initializer_list<Tensor> tenso
   }
 }
 
+/// Throws unless both are f32, on one device and of one shape.
 inline void require_same_shape(const char* op, const Tensor& a, const Tensor& b) {
   require_together(op, {a, b});
   MD_CHECK(a.shape() == b.shape(), op, ": shapes ", a.shape(), " and ", b.shape(), " differ");

@@ -31,6 +31,7 @@ class WeightRng {
   Rng* rng_;
 };
 
+/// Of a Conv2d, as torch.nn.Conv2d has them.
 struct ConvOptions {
   PerAxis stride = 1, pad = 0, dilation = 1;
   int groups = 1;
@@ -44,7 +45,7 @@ struct ConvOptions {
 class Conv2d : public Module {
  public:
   Conv2d(WeightRng rng, i64 in, i64 out, int kernel, ConvOptions options = {});
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  // [N,H,W,in] -> [N,OH,OW,out]
   const Tensor& weight() const { return weight_; }
 
  private:
@@ -52,6 +53,7 @@ class Conv2d : public Module {
   Tensor weight_, bias_;
 };
 
+/// Of a BatchNorm2d, with PyTorch's defaults.
 struct BatchNormOptions {
   float eps = 1e-5F, momentum = 0.1F;
   Activation act = {};  // none, relu or hardswish
@@ -62,7 +64,7 @@ struct BatchNormOptions {
 class BatchNorm2d : public Module {
  public:
   explicit BatchNorm2d(i64 channels, BatchNormOptions options = {});
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  // any [...,C] -> the same
 
  private:
   BatchNormSpec spec_;
@@ -74,6 +76,7 @@ class BatchNorm2d : public Module {
 /// still learns. train() undoes it. (BTS: bn_no_track_stats.)
 void freeze_statistics(Module&);
 
+/// Of a ConvNormAct.
 struct ConvNormActOptions {
   int stride = 1, groups = 1;
   BatchNormOptions norm = {};  // norm.act is the activation of the block
@@ -84,7 +87,7 @@ struct ConvNormActOptions {
 class ConvNormAct : public Module {
  public:
   ConvNormAct(WeightRng rng, i64 in, i64 out, int kernel, ConvNormActOptions options = {});
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  // [N,H,W,in] -> [N,H/stride,W/stride,out], rounded up
 
  private:
   Conv2d& conv_;
@@ -96,12 +99,13 @@ class ConvNormAct : public Module {
 class SqueezeExcite : public Module {
  public:
   SqueezeExcite(WeightRng rng, i64 channels, i64 squeezed);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  // [N,H,W,C] -> the same
 
  private:
   Conv2d &fc1_, &fc2_;
 };
 
+/// Of a Linear.
 struct LinearOptions {
   bool bias = true;
   Init init = Init::torch_default;  // or normal_02
@@ -111,7 +115,7 @@ struct LinearOptions {
 class Linear : public Module {
  public:
   Linear(WeightRng rng, i64 in, i64 out, LinearOptions options = {});
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  // [...,in] -> [...,out]
   const Tensor& bias() const { return bias_; }
 
  private:
@@ -122,7 +126,7 @@ class Linear : public Module {
 class LayerNorm : public Module {
  public:
   explicit LayerNorm(i64 channels);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  // any [...,C] -> the same
 
  private:
   Tensor weight_, bias_;
@@ -132,7 +136,7 @@ class LayerNorm : public Module {
 class GroupNorm : public Module {
  public:
   GroupNorm(i64 channels, i64 groups);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  // [N,H,W,C] -> the same
 
  private:
   i64 groups_;

@@ -22,6 +22,7 @@ Tensor upsample_conv2d(const Tensor& x, const Tensor& w);
 /// torch.nn.functional.linear. x [...,I]; w [O,I]; bias [O] or empty. Result [...,O].
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias);
 
+/// The running statistics of a batch norm, and how a forward pass uses them.
 struct BatchNormState {
   Tensor running_mean, running_var;  // [C]; updated in place in training
   float momentum = 0.1F;             // new = (1 - momentum) * old + momentum * batch
@@ -38,20 +39,20 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, flo
 Tensor group_norm(const Tensor& x, i64 groups, const Tensor& weight, const Tensor& bias, float eps = 1e-5F);
 
 // Pointwise (torch.nn.functional.*), any shape.
-Tensor relu(const Tensor& x);
-Tensor relu6(const Tensor& x);
-Tensor leaky_relu(const Tensor& x, float slope);
-Tensor elu(const Tensor& x);          // x above 0, e^x - 1 below
-Tensor hardswish(const Tensor& x);    // x * relu6(x + 3) / 6
-Tensor hardsigmoid(const Tensor& x);  // relu6(x + 3) / 6
-Tensor sigmoid(const Tensor& x);
-Tensor gelu(const Tensor& x);  // approximate="none": x times the normal distribution function
+Tensor relu(const Tensor& x);                     // max(0, x)
+Tensor relu6(const Tensor& x);                    // min(max(0, x), 6)
+Tensor leaky_relu(const Tensor& x, float slope);  // x above 0, slope * x below
+Tensor elu(const Tensor& x);                      // x above 0, e^x - 1 below
+Tensor hardswish(const Tensor& x);                // x * relu6(x + 3) / 6
+Tensor hardsigmoid(const Tensor& x);              // relu6(x + 3) / 6
+Tensor sigmoid(const Tensor& x);                  // 1 / (1 + e^-x)
+Tensor gelu(const Tensor& x);                     // approximate="none": x times the normal distribution function
 
 Tensor softmax(const Tensor& x);  // over the last axis
 
 Tensor add(const Tensor& a, const Tensor& b);       // same shape
 Tensor multiply(const Tensor& a, const Tensor& b);  // same shape
-Tensor scale(const Tensor& x, float factor);
+Tensor scale(const Tensor& x, float factor);        // factor * x
 /// x [N,H,W,C] * s [N,1,1,C]: the gate of squeeze-and-excitation.
 Tensor multiply_channels(const Tensor& x, const Tensor& s);
 
@@ -72,23 +73,26 @@ Tensor concat(const std::vector<Tensor>& parts);
 /// Channels [begin, end) of the last axis: torch.narrow.
 Tensor slice_channels(const Tensor& x, i64 begin, i64 end);
 
-enum class Corners { half_pixel, align };  // align_corners = False, True
-/// What a Trace shows of the ops below.
+/// Where pixels stand: PyTorch's align_corners = False, True.
+enum class Corners { half_pixel, align };
+/// How an op that enlarges or shrinks a map places its pixels; what a Trace shows of it.
 struct Interpolation {
   Corners corners = Corners::half_pixel;  // of the bilinear ones
   double scale_factor = 0;                // 0: to a size
 };
 /// torch.nn.functional.interpolate(mode="bilinear", size=(h, w)).
 Tensor upsample_bilinear(const Tensor& x, i64 h, i64 w, Corners = Corners::half_pixel);
-/// interpolate(scale_factor=s): the size is floor(s * side), but pixels are 1/s apart, not side/size.
+/// interpolate(mode="bilinear", scale_factor=s): the size is floor(s * side), but pixels are 1/s apart, not side/size.
 Tensor upsample_bilinear(const Tensor& x, double scale_factor, Corners = Corners::half_pixel);
 /// torch.nn.functional.interpolate(mode="nearest", size=(h, w)): source index floor(i * H / h).
 Tensor upsample_nearest(const Tensor& x, i64 h, i64 w);
+/// interpolate(mode="nearest", scale_factor=s): source index floor(i / s).
 Tensor upsample_nearest(const Tensor& x, double scale_factor);
 
 /// torch.nn.functional.adaptive_avg_pool2d(x, (h, w)). [N,H,W,C] -> [N,h,w,C].
 Tensor adaptive_avg_pool(const Tensor& x, i64 h, i64 w);
 
+/// Pixels: a square window, its step, and a border that no maximum comes from.
 struct PoolSpec {
   int kernel = 2, stride = 2, pad = 0;
 };
@@ -114,7 +118,7 @@ Tensor sum(const Tensor& x);   // scalar []
 Tensor mean(const Tensor& x);  // scalar []
 
 /// Grows a map at the bottom and right by reflection (torch "reflect"; the edge pixel where the side is too short), and
-/// cuts it back.
+/// cuts it back. pad_reflect throws for a smaller h or w than the map's, crop for a larger one.
 Tensor pad_reflect(const Tensor& x, i64 h, i64 w);
 Tensor crop(const Tensor& x, i64 h, i64 w);  // the top left h x w
 /// torch.nn.functional.pad at the bottom and right with zeros, to h x w.

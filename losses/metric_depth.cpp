@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "engine/autograd.h"
+#include "engine/backend.h"
 #include "engine/launch.h"
 #include "engine/rng.h"
 #include "layers/common.h"

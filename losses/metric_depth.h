@@ -26,6 +26,7 @@ struct MetricDepthOptions {
 std::vector<MetricDepthPairs::Range> parse_ranges(const std::vector<std::string>& ranges_m,
                                                   const std::vector<double>& margins);
 
+/// The samples of a training step, and whether some of those asked for cannot be.
 struct MetricDepthShifts {
   std::vector<MetricDepthPairs::Shift> list;
   bool across_left_out = false;  // n_across > 0, but a batch of one image has no other: worth a notice

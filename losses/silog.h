@@ -6,6 +6,7 @@
 
 namespace md {
 
+/// The numbers of the loss, those of the published code.
 struct SilogOptions {
   float min_depth_m = 0.1F;  // pixels with ground truth above it count (NYU 0.1, KITTI 1)
   float variance_focus = 0.85F;

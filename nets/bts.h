@@ -15,12 +15,13 @@ namespace md {
 /// "atrous_conv.aconv_sequence.1", ".2", ".4".
 class AtrousConv : public Module {
  public:
+  /// Of one branch of the pyramid.
   struct Options {
     int dilation = 3;
     bool norm_first = true;
   };
   AtrousConv(WeightRng rng, i64 in, i64 out, Options options);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  // [N,h,w,in] -> [N,h,w,out]
 
  private:
   BatchNorm2d* first_norm_ = nullptr;
@@ -33,7 +34,7 @@ class AtrousConv : public Module {
 class ConvElu : public Module {
  public:
   ConvElu(WeightRng rng, i64 in, i64 out, int kernel);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  // [N,h,w,in] -> [N,h,w,out]
 
  private:
   Conv2d& conv_;
@@ -43,7 +44,7 @@ class ConvElu : public Module {
 class UpConv : public Module {
  public:
   UpConv(WeightRng rng, i64 in, i64 out);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  // [N,h,w,in] -> [N,2h,2w,out]
 
  private:
   Conv2d& conv_;
@@ -53,9 +54,10 @@ class UpConv : public Module {
 /// for: "reduc.inter_16_8.0", "reduc.plane_params" (3 channels, without an activation) or "reduc.final.0" (1, sigmoid).
 class Reduction : public Module {
  public:
+  /// What its last convolution gives.
   enum class Kind : std::uint8_t { plane, final };
   Reduction(WeightRng rng, i64 in, i64 out, Kind kind);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  // [N,h,w,in] -> [N,h,w,3 or 1]
 
  private:
   std::vector<ConvElu*> halvings_;
@@ -70,6 +72,7 @@ struct Guidance {
 };
 Guidance guide(const Tensor& plane_params, int r, float max_depth_m);
 
+/// The network; its parts have the official code's names.
 class Bts final : public DepthNet {
  public:
   /// The five maps that the official code returns. The first three are guidance, divided by max_depth_m.
@@ -80,7 +83,9 @@ class Bts final : public DepthNet {
   /// Shown the output of every layer under its name.
   using Watch = std::function<void(const std::string& layer, const Tensor& output)>;
 
-  Bts(const NetOptions& options, int resnet_layers);
+  Bts(const NetOptions& options, int resnet_layers);  // 50 or 101
+  /// forward() without padding: H and W are multiples of 32. Throws ErrorKind::bad_data where depth is scaled by the
+  /// focal length and there is not one for each image, focal_px [N].
   Maps run(const Tensor& image, const Tensor& focal_px, const Watch& watch = {}) const;
 
  private:

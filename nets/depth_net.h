@@ -11,6 +11,7 @@
 
 namespace md {
 
+/// What a network is built with. Those that only some networks have say which (nets/registry.h).
 struct NetOptions {
   float max_depth_m = 10.F;               // the prediction is in (0, max_depth_m)
   std::optional<std::uint64_t> seed = 0;  // of the initial weights; none: they hold anything until they are loaded
@@ -20,11 +21,13 @@ struct NetOptions {
   bool recompute = false;       // keep only what is between blocks; their insides are computed again in the backward
 };
 
+/// What a network says of a batch of images.
 struct DepthMaps {
   Tensor depth_m;   // [N,H,W,1]
   Tensor features;  // [N,h,w,C]: the map before the prediction layer, on which MetricDepth acts
 };
 
+/// A network from images to depth.
 class DepthNet : public Module {
  public:
   explicit DepthNet(const NetOptions& options) : options_(options) {}

@@ -12,6 +12,7 @@ namespace md {
 /// stride and width allow it.
 class InvertedResidual : public Module {
  public:
+  /// A row of the paper's Table 1.
   struct Row {
     int kernel;
     i64 expanded, out;
@@ -20,7 +21,7 @@ class InvertedResidual : public Module {
     int stride;
   };
   InvertedResidual(WeightRng rng, i64 in, const Row& row);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  // [N,h,w,in] -> [N,h/stride,w/stride,out], rounded up
 
  private:
   ConvNormAct* expand_ = nullptr;  // absent where it would keep the width
@@ -30,6 +31,7 @@ class InvertedResidual : public Module {
   bool residual_;
 };
 
+/// The encoder.
 class MobileNetV3Large : public Module {
  public:
   /// The last of the 17 maps at each stride 2, 4, 8, 16, 32, and its channels.

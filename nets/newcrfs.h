@@ -31,13 +31,14 @@ class PyramidPooling : public Module {
 /// values, then "norm_crf". "proj_x" and "proj_v" are 3x3 convolutions to `dim`, where the widths differ.
 class CrfLevel : public Module {
  public:
+  /// Channels of x, of v and of the level itself, and the heads of its attention.
   struct Options {
     i64 input, values, dim;
     int heads;
     bool recompute = false;  // of the two blocks: keep only the inputs of their branches (engine/recompute.h)
   };
   CrfLevel(WeightRng rng, const Options& options);
-  Tensor forward(const Tensor& x, const Tensor& v, const ForwardContext& = {}) const;
+  Tensor forward(const Tensor& x, const Tensor& v, const ForwardContext& = {}) const;  // [N,h,w,dim]
 
  private:
   Conv2d *proj_x_ = nullptr, *proj_v_ = nullptr;
@@ -49,14 +50,16 @@ class CrfLevel : public Module {
 class DispHead : public Module {
  public:
   DispHead(WeightRng rng, i64 in);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  // [N,h,w,in] -> [N,4h,4w,1]
 
  private:
   Conv2d& conv1_;
 };
 
+/// The network; takes no focal length. MetricDepth acts on the output of the finest level.
 class NewCrfs : public DepthNet {
  public:
+  /// Swin's: 96, 128 or 192 channels in the first stage, 12, 24 or 24 blocks; windows of 7.
   enum class Size : std::uint8_t { tiny07, base07, large07 };
   NewCrfs(const NetOptions& options, Size size);
 

@@ -41,14 +41,14 @@ void register_net(NetRecord);
 const NetRecord& net_record(const std::string& name);
 /// In the order in which they were registered.
 std::vector<std::string> net_names();
-/// Of all networks, each once.
+/// The freeze rules of all networks, each once.
 std::vector<std::string> freeze_rule_names();
 
 /// The name of an option that has not its default and is not the network's; empty where there is none.
 std::string foreign_option(const NetRecord&, const NetOptions&);
 /// The networks that have an option, "bts, bts_resnet101".
 std::string nets_with(const std::string& option);
-/// Throws ErrorKind::usage for a rule that the network does not have.
+/// Throws ErrorKind::usage for a freeze rule that the network does not have; "none" always passes.
 void require_freeze_rule(const NetRecord&, const std::string& rule);
 
 /// A network with fresh weights, in training mode. Throws ErrorKind::usage for an unknown name, and lists the known

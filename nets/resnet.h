@@ -13,7 +13,7 @@ namespace md {
 class Bottleneck : public Module {
  public:
   Bottleneck(WeightRng rng, i64 in, i64 width, int stride);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  // [N,h,w,in] -> [N,h/stride,w/stride,4 width], rounded up
 
  private:
   Conv2d& conv1_;
@@ -26,11 +26,13 @@ class Bottleneck : public Module {
   BatchNorm2d* downsample_norm_ = nullptr;
 };
 
+/// Which ResNet, and with how much of it.
 struct ResNetOptions {
   int layers = 50;          // or 101
   bool classifier = false;  // own the "fc" of the published weights, which is never used here
 };
 
+/// The encoder. Throws ErrorKind::usage for another number of layers than 50 or 101.
 class ResNet : public Module {
  public:
   /// Channels of the five maps.

@@ -7,12 +7,11 @@
 
 namespace md {
 
-/// Images to tokens: "proj", a 4x4 convolution of stride 4 after padding by zeros, and "norm". [N,H,W,3] ->
-/// [N,ceil(H/4),ceil(W/4),C].
+/// Images to tokens: "proj", a 4x4 convolution of stride 4 after padding by zeros, and "norm".
 class PatchEmbed : public Module {
  public:
   PatchEmbed(WeightRng rng, i64 dim);
-  Tensor forward(const Tensor& image) const;
+  Tensor forward(const Tensor& image) const;  // [N,H,W,3] -> [N,ceil(H/4),ceil(W/4),C]
 
  private:
   Conv2d& proj_;
@@ -23,13 +22,14 @@ class PatchEmbed : public Module {
 class PatchMerging : public Module {
  public:
   PatchMerging(WeightRng rng, i64 dim);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  // [N,h,w,C] -> [N,ceil(h/2),ceil(w/2),2C]
 
  private:
   LayerNorm& norm_;
   Linear& reduction_;
 };
 
+/// The numbers that make one of the published sizes; these are Swin-T's.
 struct SwinOptions {
   i64 dim = 96;  // of the first stage; each of the others has twice that of the one before
   std::array<int, 4> depths = {2, 2, 6, 2}, heads = {3, 6, 12, 24};
@@ -44,12 +44,14 @@ std::vector<double> drop_path_rates(double last, int blocks);
 class SwinStage : public WindowLayer {
  public:
   SwinStage(WeightRng rng, const WindowLayer::Options& options, bool last);
+  /// From this stage's output to the next one's input. REQUIRES: not the last stage.
   Tensor downsample(const Tensor& x) const { return downsample_->forward(x); }
 
  private:
   PatchMerging* downsample_ = nullptr;
 };
 
+/// The encoder.
 class Swin : public Module {
  public:
   Swin(WeightRng rng, const SwinOptions& options);

@@ -7,6 +7,7 @@
 
 namespace md {
 
+/// Of one block.
 struct WindowBlockOptions {
   i64 dim = 0;
   int heads = 1;
@@ -22,7 +23,7 @@ struct WindowBlockOptions {
 class Mlp : public Module {
  public:
   Mlp(WeightRng rng, i64 dim, Init init);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  // [...,C] -> the same
 
  private:
   Linear &fc1_, &fc2_;
@@ -46,6 +47,7 @@ class WindowAttention : public Module {
 class WindowBlock : public Module {
  public:
   WindowBlock(WeightRng rng, const WindowBlockOptions& options);
+  /// x [N,H,W,C]; v the same, or empty if the values are x's own. [N,H,W,C].
   Tensor forward(const Tensor& x, const Tensor& v, const ForwardContext& = {}) const;
 
  private:
@@ -61,12 +63,13 @@ class WindowBlock : public Module {
 /// The blocks of a stage, "blocks.0", "blocks.1", ..., every other one shifted.
 class WindowLayer : public Module {
  public:
+  /// Of a stage.
   struct Options {
     WindowBlockOptions block;             // of the first; the others count `index` up
     std::vector<double> drop_rates = {};  // one for each block
   };
   WindowLayer(WeightRng rng, const Options& options);
-  /// All blocks have the same v.
+  /// As of each block; all of them have the same v.
   Tensor forward(const Tensor& x, const Tensor& v, const ForwardContext& = {}) const;
 
  private:

@@ -6,15 +6,19 @@
 
 namespace md {
 
+/// The passes of a convolution, each planned once for its shapes. Operands as of Backend::conv2d and its gradients.
 class ConvPrimitives {
  public:
   virtual ~ConvPrimitives() = default;
+  /// y = act(conv(x, w) + bias); `bias` may be empty.
   virtual void forward(const Conv2dSpec&, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) = 0;
+  /// dx from dz, the gradient before the activation.
   virtual void data_gradient(const Conv2dSpec&, const Tensor& dz, const Tensor& w, const Tensor& dx) = 0;
+  /// dw from dz, and dbias unless it is empty.
   virtual void weight_gradient(const Conv2dSpec&, const Tensor& dz, const Tensor& x, const Tensor& dw,
                                const Tensor& dbias) = 0;
-  virtual i64 created() const = 0;
-  virtual i64 kept() const = 0;
+  virtual i64 created() const = 0;  // primitives, ever
+  virtual i64 kept() const = 0;     // primitives in the cache now
 };
 
 /// Keeps at most so many primitives. A network's step has a few hundred; images of changing sizes have ever new ones.

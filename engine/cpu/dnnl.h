@@ -14,7 +14,9 @@ class Dnnl {
  public:
   using Args = std::unordered_map<int, dnnl::memory>;
 
+  /// The library's view of memory of ours.
   dnnl::memory at(const dnnl::memory::desc& d, void* data) const { return dnnl::memory(d, engine, data); }
+  /// Says that the scratchpad is ours.
   static dnnl::primitive_attr attributes() {
     dnnl::primitive_attr attr;
     attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -52,6 +54,7 @@ class Dnnl {
     attr.set_post_ops(ops);
   }
 
+  /// Runs a primitive and waits for it.
   void execute(const dnnl::primitive& p, const dnnl::memory::desc& scratchpad, Args args) {
     const Storage workspace({}, scratchpad.get_size());
     args.emplace(DNNL_ARG_SCRATCHPAD, at(scratchpad, workspace.data));

@@ -6,12 +6,14 @@
 
 namespace md {
 
+/// Matrix products, each planned once for its shapes.
 class GemmPrimitives {
  public:
   virtual ~GemmPrimitives() = default;
+  /// As Backend::gemm.
   virtual void run(const GemmSpec&, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) = 0;
-  virtual i64 created() const = 0;
-  virtual i64 kept() const = 0;
+  virtual i64 created() const = 0;  // primitives, ever
+  virtual i64 kept() const = 0;     // primitives in the cache now
 };
 
 /// Keeps at most so many primitives.

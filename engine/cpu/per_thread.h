@@ -19,6 +19,7 @@ class PerThread {
     all_.reserve(threads);
     while (all_.size() < threads) all_.emplace_back(args...);
   }
+  /// The object of the calling thread, inside a parallel region.
   T& mine() { return all_[static_cast<std::size_t>(omp_get_thread_num())]; }
 
  private:

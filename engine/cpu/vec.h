@@ -9,11 +9,11 @@
 namespace md::MD_KERNELS {
 
 #if defined(__AVX512F__) || defined(MD_AVX512)
-constexpr i64 kLanes = 16;
+constexpr i64 kLanes = 16;  // floats in a register
 #elif defined(__AVX__)
-constexpr i64 kLanes = 8;
+constexpr i64 kLanes = 8;  // floats in a register
 #else
-constexpr i64 kLanes = 4;
+constexpr i64 kLanes = 4;  // floats in a register
 #endif
 using Vec [[gnu::vector_size(kLanes * sizeof(float))]] = float;
 using IntVec [[gnu::vector_size(kLanes * sizeof(float))]] = std::int32_t;
@@ -25,6 +25,7 @@ struct Aligned {
   alignas(sizeof(V)) V v;
 };
 
+/// kLanes floats from any address, and back.
 inline Vec load(const float* p) {
   Vec v;
   std::memcpy(&v, p, sizeof v);

@@ -25,6 +25,7 @@ struct Columns {
     chunk = std::max(kRowsOfThread * side, (R + kMostChunks - 1) / kMostChunks);
     chunks = (R + chunk - 1) / chunk;
   }
+  /// Of blocks over x [outer,R,C].
   dim3 grid(i64 outer = 1) const { return dim3(unsigned(outer * tiles), unsigned(chunks)); }
 
   i64 R, C;
@@ -95,6 +96,7 @@ inline dim3 chunk_grid(const Columns& g, i64 outer = 1) {
 }
 inline dim3 chunk_block() { return dim3(kAcross, kDown); }
 
+/// Where a thread of that second grid stands.
 struct ChunkPlace {
   __device__ explicit ChunkPlace(const Columns& g) {
     const i64 tiles = (g.C + kAcross - 1) / kAcross;

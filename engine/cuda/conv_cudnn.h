@@ -7,14 +7,18 @@
 
 namespace md {
 
+/// The passes of a convolution, each planned once for its shapes. Operands as of Backend::conv2d and its gradients.
 class ConvPlans {
  public:
   virtual ~ConvPlans() = default;
+  /// y = act(conv(x, w) + bias); `bias` may be empty.
   virtual void forward(const Conv2dSpec&, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) = 0;
+  /// dx from dz, the gradient before the activation.
   virtual void data_gradient(const Conv2dSpec&, const Tensor& dz, const Tensor& w, const Tensor& dx) = 0;
+  /// dw from dz.
   virtual void weight_gradient(const Conv2dSpec&, const Tensor& dz, const Tensor& x, const Tensor& dw) = 0;
-  virtual i64 created() const = 0;
-  virtual i64 kept() const = 0;
+  virtual i64 created() const = 0;  // plans, ever
+  virtual i64 kept() const = 0;     // plans in the cache now
 };
 
 /// Keeps at most so many plans. A network's step has a few hundred; images of changing sizes have ever new ones.

@@ -10,6 +10,7 @@
 
 namespace md::cuda {
 
+/// A convolution itself, and its two gradients.
 enum class ConvPass : std::uint8_t { forward, data_gradient, weight_gradient };
 
 /// Everything that decides a plan; the key of a cache.

@@ -12,6 +12,7 @@
 
 namespace md::cuda {
 
+/// Throws unless the status is success.
 void check(cudnnStatus_t, const char* call, const char* file, int line);
 #define MD_CUDNN(call) ::md::cuda::check((call), #call, __FILE__, __LINE__)
 
@@ -33,6 +34,7 @@ constexpr cudnnBackendAttributeType_t attribute_type() {
   if constexpr (std::is_same_v<T, cudnnBackendNumericalNote_t>) return CUDNN_TYPE_NUMERICAL_NOTE;
 }
 
+/// Owns one of cuDNN's descriptors.
 class Descriptor {
  public:
   explicit Descriptor(cudnnBackendDescriptorType_t);
@@ -41,6 +43,7 @@ class Descriptor {
   Descriptor& set(cudnnBackendAttributeName_t name, const T& value) {
     return set_raw(name, attribute_type<T>(), 1, &value);
   }
+  /// An attribute that is a descriptor.
   Descriptor& set(cudnnBackendAttributeName_t, const Descriptor& value);
   /// Anything with data() and size().
   template <class List>
@@ -50,6 +53,7 @@ class Descriptor {
   }
   Descriptor& set_list(cudnnBackendAttributeName_t, const std::vector<Descriptor>& list);
 
+  /// After the attributes: cuDNN checks them. Throws where it refuses.
   Descriptor& finalize();
   bool try_finalize();  // false where cuDNN does not support it or cannot compile it; any other failure throws
 
@@ -66,6 +70,7 @@ class Descriptor {
         get_raw(name, attribute_type<T>(), static_cast<std::int64_t>(list.size()), list.data())));
     return list;
   }
+  /// A list of descriptors of that type, which cuDNN fills.
   std::vector<Descriptor> get_descriptors(cudnnBackendAttributeName_t, cudnnBackendDescriptorType_t) const;
 
   cudnnBackendDescriptor_t raw() const { return it_.get(); }
