@@ -15,6 +15,7 @@ class Draws {
   virtual ~Draws() = default;
   virtual double unit() = 0;                   // [0,1)
   virtual i64 integer(i64 low, i64 high) = 0;  // both inclusive
+                                               /// Uniform in [low, high).
   virtual double uniform(double low, double high) = 0;
 };
 

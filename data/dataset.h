@@ -44,6 +44,7 @@ class Dataset {
 
   const DatasetSpec& spec() const { return spec_; }
   const std::vector<ListEntry>& entries() const { return entries_; }
+  /// Frames, those without ground truth too.
   i64 size() const { return i64(entries_.size()); }
   /// Entries with ground truth, in list order: what can be trained on.
   const std::vector<i64>& with_depth() const { return with_depth_; }

@@ -11,11 +11,14 @@
 
 namespace md {
 
+/// How often each value of 16-bit depth files occurs; 0 is no measurement.
 class DepthHistogram {
  public:
+  /// Counts these values, or those that another one has counted.
   void add(std::span<const std::uint16_t> values);
   void add(const DepthHistogram&);
 
+  /// Values counted; those that are measurements; those equal to `value`; those above it.
   i64 pixels() const { return pixels_; }
   i64 measured() const { return pixels_ - counts_[0]; }
   i64 count(int value) const { return counts_[std::size_t(value)]; }

@@ -9,6 +9,7 @@
 
 namespace md {
 
+/// A colour picture, 8 bits a channel.
 struct RgbImage {
   int height = 0, width = 0;
   std::vector<std::uint8_t> pixels;  // [H,W,3]
@@ -20,9 +21,12 @@ struct DepthImage {
   std::vector<std::uint16_t> pixels;  // [H,W]
 };
 
+/// Limits of what is read; larger pictures are refused.
 inline constexpr int max_image_side = 16384;
 inline constexpr int max_image_pixels = 1 << 25;  // 8192x4096
 
+/// A JPEG or an 8-bit RGB PNG; a 16-bit grey PNG. Throw, naming the file, ErrorKind::missing, or ErrorKind::bad_data
+/// for another format, size or a damaged file.
 RgbImage read_rgb(const std::string& path);
 DepthImage read_depth(const std::string& path);
 

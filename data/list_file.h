@@ -32,6 +32,7 @@ struct ListEntry {
   int line = 0;               // 1-based
 };
 
+/// Limits of what is read; longer lists are refused.
 inline constexpr std::size_t max_list_bytes = 1 << 26, max_list_line_bytes = 1 << 14, max_list_frames = 1'000'000;
 
 /// Throws ErrorKind::missing (no such list), bad_data (empty, malformed, too long, or a path that leaves the root).

@@ -19,6 +19,7 @@ struct Batch {
   i64 epoch = 0, step = 0;         // step within the epoch
 };
 
+/// How batches are made, and where to begin.
 struct TrainLoaderSpec {
   int batch = 4;
   int threads = 2;
@@ -52,6 +53,7 @@ struct EvalFrame {
   i64 index = 0;  // in the list
 };
 
+/// How frames are prepared for a network.
 struct EvalLoaderSpec {
   bool kb_crop = false;
   int threads = 2;

@@ -69,6 +69,7 @@ Metrics mean_metrics(std::span<const Metrics> images, Averaging = Averaging::per
 /// The same with image i counted times[i] times, for resampling. REQUIRES: as many times as images, not all 0.
 Metrics mean_metrics(std::span<const Metrics> images, Averaging, std::span<const std::uint32_t> times);
 
+/// Whether no measure is NaN or infinite.
 bool all_finite(const Metrics&);
 
 }  // namespace md

@@ -15,6 +15,7 @@
 
 namespace md {
 
+/// How much work is done ahead: each ticket has `parts` parts and fills one of `slots` slots.
 struct PrefetchSpec {
   int threads = 2;
   int slots = 3;  // one of them is the consumer's
@@ -22,6 +23,7 @@ struct PrefetchSpec {
   i64 first = 0, end = std::numeric_limits<i64>::max();  // tickets
 };
 
+/// Threads that work ahead of one consumer, who gets the tickets in order.
 class Prefetcher {
  public:
   using Work = std::function<void(i64 ticket, int part, int slot)>;  // called from several threads

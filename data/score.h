@@ -8,6 +8,7 @@
 
 namespace md {
 
+/// A rectangle of an image, in pixels.
 struct Box {
   i64 top, left, bottom, right;  // bottom and right exclusive
 };

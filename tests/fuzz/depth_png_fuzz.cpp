@@ -1,8 +1,8 @@
 // Whatever the bytes, the depth reader gives a picture of the size that it says, or refuses. Seeds: 16-bit grey PNGs,
 // and every format that is not for depth.
 #include "data/codecs.h"
-#include "tests/fuzz/fuzz.h"
 #include "tests/data/test_images.h"
+#include "tests/fuzz/fuzz.h"
 
 namespace md::test {
 

@@ -3,8 +3,8 @@
 #include <optional>
 
 #include "data/codecs.h"
-#include "tests/fuzz/fuzz.h"
 #include "tests/data/test_images.h"
+#include "tests/fuzz/fuzz.h"
 #ifdef MD_WITH_LIBJPEG
 #include <jpeglib.h>
 #endif

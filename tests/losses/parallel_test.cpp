@@ -1,5 +1,5 @@
-// An exception cannot leave an OpenMP region: it ends the process. So nothing in one may allocate. What each test expects
-// stands once, in TearDown().
+// An exception cannot leave an OpenMP region: it ends the process. So nothing in one may allocate. What each test
+// expects stands once, in TearDown().
 #include "layers/ops.h"
 #include "losses/metric_depth.h"
 #include "losses/silog.h"

@@ -7,6 +7,7 @@
 
 namespace md {
 
+/// What `mdeval compare` is asked for.
 struct CompareCommand {
   std::string a, b;            // files of --json or --csv
   std::string by = "abs_rel";  // decides which images got better
@@ -15,6 +16,7 @@ struct CompareCommand {
   std::uint64_t seed = 0;
 };
 
+/// Defines the options of `mdeval compare`.
 void add_compare_options(CLI::App&, CompareCommand&);
 
 /// Throws ErrorKind::bad_data, naming the difference, where the two have other protocols or images.

@@ -15,20 +15,24 @@ struct EvaluatedFrame {
   const Scored* scored = {};  // null without ground truth
 };
 
+/// How to evaluate, and whom to tell.
 struct EvaluateOptions {
   Protocol protocol = {};
   int batch = 1;             // frames of equal size that the network sees at once
   int threads = 2;           // of the loader
   bool every_frame = false;  // predict those without ground truth too
+                             /// Called after each batch, and for each frame in the order of the list.
   std::function<void(i64 done, i64 total)> on_progress = {};
   std::function<void(const EvaluatedFrame&)> on_frame = {};
 };
 
+/// The measures of one image.
 struct ImageScore {
   std::string image;               // as in the list
   std::optional<Metrics> metrics;  // nothing: no ground truth, or no pixel of it is scored
 };
 
+/// The measures of a data set.
 struct Evaluation {
   Metrics mean;
   i64 images = 0, missing = 0;        // scored, and not (see ImageScore)

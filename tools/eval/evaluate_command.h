@@ -23,6 +23,7 @@ struct EvaluateCommand {
   DeviceOptions device;
 };
 
+/// Defines the options of `mdeval` itself.
 void add_evaluate_options(CLI::App&, EvaluateCommand&);
 
 /// Nothing is written unless every image that has ground truth could be read and scored.

@@ -9,6 +9,7 @@
 
 namespace md {
 
+/// What `mdeval predict` is asked for.
 struct PredictCommand {
   std::string checkpoint, out, colormap = "turbo";
   DeviceOptions device;
@@ -23,6 +24,7 @@ struct PredictCommand {
   std::vector<double> center_px = {};  // principal point x, y; empty: the image's middle
 };
 
+/// Defines the options of `mdeval predict`.
 void add_predict_options(CLI::App&, PredictCommand&);
 
 /// For each image NAME.jpg: NAME.png (16-bit depth), NAME_color.png and, where asked, NAME.npy (float32 metres [H,W])

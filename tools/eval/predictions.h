@@ -7,11 +7,13 @@
 
 namespace md {
 
+/// What the files of another program mean.
 struct PredictionSpec {
   float scale = 1000.F;      // units of PNGs per metre
   bool through_png = false;  // .npy too lose what a PNG would not hold
 };
 
+/// The depth maps of a folder, frame by frame.
 class PredictionFolder {
  public:
   /// Finds the file of every frame with ground truth: for SCENE/DIR/NAME.jpg the first of SCENE/DIR/NAME,

@@ -14,6 +14,7 @@ struct ProtocolOptions {
   bool flip_average = false, median_scaling = false;
 };
 
+/// Defines --protocol and the options that change a protocol.
 void add_protocol_options(CLI::App&, ProtocolOptions&);
 
 /// Throws ErrorKind::usage naming the option.

@@ -9,6 +9,7 @@
 
 namespace md {
 
+/// Which pictures are made, and how depth is coloured.
 struct ResultMapsSpec {
   std::string maps, error_maps;  // folders; empty: none
   Colormap colormap = Colormap::turbo;
@@ -19,6 +20,7 @@ class ResultMaps {
  public:
   /// Throws ErrorKind::cannot_write, naming the option, unless files can be made there.
   explicit ResultMaps(const ResultMapsSpec&);
+  /// Adds the pictures of a frame under its name. Throws ErrorKind::cannot_write.
   void write(const EvaluatedFrame&) const;
   /// The files appear all together; without this call not at all.
   void publish() const;

@@ -34,8 +34,10 @@ struct SetSpec {
   double focal_px() const { return layout->focal_px * width / layout->width; }
 };
 
+/// Which list the frames are for; the two share no world.
 enum class Split : std::uint8_t { train, test };
 
+/// What was written.
 struct WrittenSplit {
   std::string list;  // path of the list file: OUT/nyu_train.txt ...
   std::uint64_t frames = 0, scenes = 0;
