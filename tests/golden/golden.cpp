@@ -192,11 +192,15 @@ std::vector<Case> find_cases(const Path& folder) {
   return cases;
 }
 
+Path goldens_dir() {
+  const char* given = std::getenv("MD_GOLDENS");
+  return given != nullptr ? Path(given) : Path(test::source_dir()) / "tests" / "goldens";
+}
+
 std::vector<Case> all_cases() {
-  if (const char* given = std::getenv("MD_GOLDENS")) return find_cases(given);
-  const Path source = test::source_dir();
-  std::vector<Case> cases = find_cases(source / "tests" / "goldens");
-  for (Case& manifest : find_cases(source / "tools" / "convert" / "manifests")) {
+  std::vector<Case> cases = find_cases(goldens_dir());
+  if (std::getenv("MD_GOLDENS") != nullptr) return cases;
+  for (Case& manifest : find_cases(Path(test::source_dir()) / "tools" / "convert" / "manifests")) {
     manifest.name = "manifests/" + manifest.name;
     cases.push_back(std::move(manifest));
   }

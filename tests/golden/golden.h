@@ -99,7 +99,10 @@ MetricDepthSetting metric_depth_setting(const Json& params);
 /// Every case under `folder`, sorted by name. A file that cannot be read becomes a case of kind "broken".
 std::vector<Case> find_cases(const Path& folder);
 
-/// Those of env MD_GOLDENS=FOLDER; else those of tests/goldens, and the manifests of tools/convert.
+/// tests/goldens, or env MD_GOLDENS.
+Path goldens_dir();
+
+/// Those of goldens_dir(), and, unless MD_GOLDENS says another, the manifests of tools/convert.
 std::vector<Case> all_cases();
 
 /// Where layers, networks and optimisers compute: env MD_DEVICE, "cpu" (the default) or "cuda".
