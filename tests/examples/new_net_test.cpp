@@ -21,12 +21,12 @@ class Tiny final : public DepthNet {
   explicit Tiny(const NetOptions& o) : Tiny(o, init_rng(o)) {}
 
  private:
-  Tiny(const NetOptions& o, Rng rng)
+  Tiny(const NetOptions& o, std::optional<Rng> rng)
       : DepthNet(o),
         down_(child<Conv2d>("encoder", rng, 3, 16, 5, ConvOptions{.stride = 4, .pad = 2, .act = kLeaky})),
         up_(child<Conv2d>("decoder", rng, 16, 8, 3, ConvOptions{.pad = 1, .act = kLeaky})),
         predict_(child<Conv2d>("predict", rng, 8, 1, 3, ConvOptions{.pad = 1})) {}
-  DepthMaps forward_aligned(const Tensor& image, const Tensor& /*focal_px*/) const override {
+  DepthMaps forward_aligned(const Tensor& image, const Tensor& /*focal_px*/, const ForwardContext&) const override {
     const Tensor features = up_.forward(down_.forward(image));
     const Tensor depth_m = scale(sigmoid(predict_.forward(features)), options().max_depth_m);
     return {upsample_bilinear(depth_m, image.dim(1), image.dim(2)), features};

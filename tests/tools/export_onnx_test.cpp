@@ -155,7 +155,7 @@ class Inventive final : public DepthNet {
   Inventive() : DepthNet(NetOptions()) {}
 
  private:
-  DepthMaps forward_aligned(const Tensor& image, const Tensor&) const override {
+  DepthMaps forward_aligned(const Tensor& image, const Tensor&, const ForwardContext&) const override {
     const Tensor y = record("made_up", Tensor::zeros({1, image.dim(1), image.dim(2), 1}), {image}, {});
     return {y, softmax(image)};  // what does not lead to the depth needs no form
   }
