@@ -13,10 +13,9 @@ namespace md {
 class Draws {
  public:
   virtual ~Draws() = default;
-  virtual double unit() = 0;                   // [0,1)
-  virtual i64 integer(i64 low, i64 high) = 0;  // both inclusive
-                                               /// Uniform in [low, high).
-  virtual double uniform(double low, double high) = 0;
+  virtual double unit() = 0;                            // [0,1)
+  virtual i64 integer(i64 low, i64 high) = 0;           // both inclusive
+  virtual double uniform(double low, double high) = 0;  // [low, high)
 };
 
 /// Keyed by (seed, epoch, index of the frame in its list): who draws when does not matter.

@@ -49,6 +49,7 @@ class Dataset::FoundFiles {
 Dataset::Dataset(DatasetSpec spec)
     : spec_(std::move(spec)),
       traits_(&dataset_traits(spec_.dataset)),
+      units_per_m_(spec_.units_per_m()),
       entries_(read_list(spec_.list, traits_->columns)) {
   if (spec_.velodyne_raw && !traits_->raw_sweep)
     fail(ErrorKind::usage, "dataset '", spec_.dataset, "' has no raw LiDAR sweeps");
@@ -116,7 +117,7 @@ Sample Dataset::load(i64 index) const {
          sample.image.width, "x", sample.image.height, " (", listed.image, ")");
   }
   sample.depth_m.resize(depth.pixels.size());
-  const float units = spec_.units_per_m();
+  const float units = units_per_m_;
   const std::uint16_t none = traits_->not_measured;
   std::transform(depth.pixels.begin(), depth.pixels.end(), sample.depth_m.begin(),
                  [=](std::uint16_t raw) { return raw == none ? 0.F : float(raw) / units; });

@@ -68,6 +68,7 @@ class Dataset {
 
   DatasetSpec spec_;
   const DatasetTraits* traits_;  // of the registry
+  float units_per_m_;
   std::vector<ListEntry> entries_;
   std::vector<i64> with_depth_;
   std::shared_ptr<FoundFiles> images_, depths_;  // copies of a Dataset share what was found

@@ -72,11 +72,11 @@ std::string implausible(const DepthHistogram& depth, const DatasetSpec& spec) {
   if (depth.measured() < enough_pixels) return "";
   if (depth.lowest() == depth.highest()) return printed("every measured pixel has the value %d", depth.lowest());
   if (const std::string why = eight_bit(depth); !why.empty()) return why;
+  const DatasetTraits& traits = dataset_traits(spec.dataset);
   const double saturated = double(depth.count(65535)) / double(depth.measured());
   if (saturated > 0.01)
-    return printed("%.0f %% of the values are 65535: is that this camera's \"no measurement\"? Here it is 0",
-                   100 * saturated);
-  const DatasetTraits& traits = dataset_traits(spec.dataset);
+    return printed("%.0f %% of the values are 65535: is that this camera's \"no measurement\"? Here it is %d",
+                   100 * saturated, int(traits.not_measured));
   if (traits.implausible) {
     if (const std::string why = traits.implausible(depth); !why.empty()) return why;
   }

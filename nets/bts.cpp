@@ -183,9 +183,9 @@ std::vector<NetRecord> bts_networks() {
     return more;
   };
   const std::vector<FreezeRule> rules = {
-      {"stem", stem},
-      {"first-block", with({"base_model.layer1.0"})},
-      {"first-blocks", with({"base_model.layer1.0", "base_model.layer1.1"})},
+      {"stem", "the first convolution and the batch norms", stem},
+      {"first-block", "these and the first residual block", with({"base_model.layer1.0"})},
+      {"first-blocks", "these and the first two residual blocks", with({"base_model.layer1.0", "base_model.layer1.1"})},
   };
   const auto record = [&](const std::string& name, int layers) {
     return NetRecord{.name = name,

@@ -51,13 +51,13 @@ std::string joined(const std::vector<std::string>& words) {
 const std::vector<NetOption>& net_options() {
   static const std::vector<NetOption> all = {
       {"max-depth", "largest depth that the network can predict, metres", &NetOptions::max_depth_m, "above 0",
-       [](double depth_m) { return depth_m > 0; }},
-      {"focal-scaling", "multiply the depth by focal length / 715.0873 pixels, as BTS does on KITTI (bts*)",
+       [](double depth_m) { return depth_m > 0; }, true},
+      {"focal-scaling", "multiply the depth by focal length / 715.0873 pixels, as BTS does on KITTI",
        &NetOptions::focal_scaling},
-      {"drop-path", "probability that training leaves out the last block of Swin, stochastic depth (newcrfs*)",
+      {"drop-path", "probability that training leaves out the last block of Swin, stochastic depth",
        &NetOptions::drop_path_rate, "from 0 to 0.99", [](double rate) { return rate >= 0 && rate <= 0.99; }},
       {"checkpoint-activations",
-       "keep less of a forward pass and compute it again for the backward pass: less memory, more time (newcrfs*)",
+       "keep less of a forward pass and compute it again for the backward pass: less memory, more time",
        &NetOptions::recompute},
   };
   return all;
@@ -85,19 +85,20 @@ std::vector<std::string> net_names() {
   return names;
 }
 
-std::vector<std::string> freeze_rule_names() {
-  std::vector<std::string> names;
+std::vector<FreezeRule> freeze_rules() {
+  std::vector<FreezeRule> rules;
   for (const NetRecord& record : records()) {
     for (const FreezeRule& rule : record.freeze_rules) {
-      if (!contains(names, rule.name)) names.push_back(rule.name);
+      const auto same = [&](const FreezeRule& known) { return known.name == rule.name; };
+      if (std::ranges::none_of(rules, same)) rules.push_back(rule);
     }
   }
-  return names;
+  return rules;
 }
 
 std::string foreign_option(const NetRecord& record, const NetOptions& options) {
   for (const NetOption& option : net_options()) {
-    if (option.name != "max-depth" && !is_default(option, options) && !contains(record.options, option.name))
+    if (!option.of_every_net && !is_default(option, options) && !contains(record.options, option.name))
       return option.name;
   }
   return "";

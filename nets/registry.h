@@ -16,13 +16,14 @@ struct NetOption {
   std::variant<bool NetOptions::*, float NetOptions::*, double NetOptions::*> member;
   std::string must_be = {};           // of numbers: "above 0"
   bool (*allowed)(double) = nullptr;  // the same as a function
+  bool of_every_net = false;
 };
-/// All of them. "max-depth" belongs to every network, the others to those whose record names them.
+/// All of them. Those that are not of every network belong to the networks whose record names them.
 const std::vector<NetOption>& net_options();
 
 /// A part of the encoder that does not learn: parameters with one of these parts in their names.
 struct FreezeRule {
-  std::string name;
+  std::string name, help;
   std::vector<std::string> parts;
 };
 
@@ -42,7 +43,7 @@ const NetRecord& net_record(const std::string& name);
 /// In the order in which they were registered.
 std::vector<std::string> net_names();
 /// The freeze rules of all networks, each once.
-std::vector<std::string> freeze_rule_names();
+std::vector<FreezeRule> freeze_rules();
 
 /// The name of an option that has not its default and is not the network's; empty where there is none.
 std::string foreign_option(const NetRecord&, const NetOptions&);

@@ -16,10 +16,9 @@ const std::string& checkpoint_metadata(const SafeTensors& file, const std::strin
 /// Options that the config does not name, as those of older programs, keep their defaults.
 static NetOptions options_of(const nlohmann::json& config) {
   NetOptions options{.seed = std::nullopt};
-  config.at("max-depth");  // every network's
   for (const NetOption& option : net_options()) {
-    if (config.contains(option.name))
-      std::visit([&](auto member) { config[option.name].get_to(options.*member); }, option.member);
+    if (option.of_every_net || config.contains(option.name))
+      std::visit([&](auto member) { config.at(option.name).get_to(options.*member); }, option.member);
   }
   return options;
 }

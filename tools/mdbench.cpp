@@ -22,6 +22,7 @@
 #include "tools/bench/timing.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/device_option.h"
+#include "tools/cli/option_table.h"
 #include "tools/cli/output.h"
 #include "tools/cli/process.h"
 
@@ -297,11 +298,13 @@ int main(int argc, char** argv) {
   app.add_option("--bts-folder", o.official["bts"], "a checkout of github.com/cleinc/bts: the peer of bts_train");
   app.add_option("--newcrfs-folder", o.official["newcrfs"],
                  "a checkout of github.com/aliyun/NeWCRFs: the peer of newcrfs_train and newcrfs_infer");
-  app.add_option("--threads", o.threads, "of both sides")->capture_default_str()->check(CLI::Range(1, 1024));
-  app.add_option("--pairs", o.pairs, "runs of each side; ratios are medians over them")
+  app.add_option("--threads", o.threads, "threads that each side computes with")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--pairs", o.pairs, "runs of each side, in turns; ratios are medians over them")
       ->capture_default_str()
       ->check(CLI::Range(1, 99));
-  app.add_option("--seconds", o.seconds, "least time of a run")->capture_default_str()->check(md::positive());
+  app.add_option("--seconds", o.seconds, "least time of a run, seconds")->capture_default_str()->check(md::positive());
   app.add_option("--child", o.child)->group("");
   return md::run_main(app, argc, argv, [&] { return md::bench(o); });
 }

@@ -46,12 +46,15 @@ void add_layout(CLI::App& app, synth::SetSpec& set, const synth::Layout& layout)
   const synth::SetSpec defaults{.layout = &layout};
   CLI::App* sub = app.add_subcommand(layout.dataset, layout.help);
   sub->preparse_callback([&set, defaults](std::size_t) { set = defaults; });
-  sub->add_option("--out", set.out, "folder to write")->required();
-  sub->add_option("--frames", set.train_frames, "training frames")->required()->check(CLI::Range(1, 1000000));
-  sub->add_option("--test-frames", set.test_frames, "test frames, of other scenes")->check(CLI::Range(0, 1000000));
-  sub->add_option("--seed", set.seed, "equal seeds give equal files");
-  sub->add_option("--height", set.height, "rows")->check(CLI::Range(layout.least_height, 4096));
-  sub->add_option("--width", set.width, "columns; the focal length scales with them")->check(CLI::Range(32, 4096));
+  show_defaults(*sub);
+  sub->add_option("--out", set.out, "folder to write the data set into")->required();
+  sub->add_option("--frames", set.train_frames, "training frames to render")->required()->check(CLI::Range(1, 1000000));
+  sub->add_option("--test-frames", set.test_frames, "test frames to render, of other scenes than the training frames")
+      ->check(CLI::Range(0, 1000000));
+  sub->add_option("--seed", set.seed, "number that fixes the scenes: equal seeds give equal files");
+  sub->add_option("--height", set.height, "rows of a frame, pixels")->check(CLI::Range(layout.least_height, 4096));
+  sub->add_option("--width", set.width, "columns of a frame, pixels; the focal length scales with them")
+      ->check(CLI::Range(32, 4096));
 }
 
 }  // namespace

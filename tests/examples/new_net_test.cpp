@@ -37,7 +37,7 @@ class Tiny final : public DepthNet {
 /// Its record: the encoder's parameters begin with "encoder.", and "stem" is what --freeze may name.
 const NetRecord kRecord = {.name = "tiny",
                            .make = [](const NetOptions& o) { return std::make_unique<Tiny>(o); },
-                           .freeze_rules = {{"stem", {"encoder.weight"}}}};
+                           .freeze_rules = {{"stem", "the first convolution", {"encoder.weight"}}}};
 
 class NewNet : public test::TestFolder {
  protected:

@@ -105,6 +105,8 @@ int run_main(CLI::App& app, int argc, char** argv, const std::function<Exit()>& 
   }
 }
 
+void show_defaults(CLI::App& app) { app.option_defaults()->always_capture_default(); }
+
 CLI::Validator number_that(const std::string& must_be, const std::function<bool(double)>& allowed) {
   const auto check = [=](std::string& text) {
     double value = 0;

@@ -10,10 +10,12 @@
 namespace md {
 
 /// The whole of a main(): parses, runs `body`, returns the exit code. The app's name stands before every error line.
-/// Parse errors are ErrorKind::usage and name the nearest option; --help prints to stdout. A reader of stdout that goes
-/// away
-/// (`| head`) is no error; any other failure to write stdout is ErrorKind::cannot_write.
+/// Parse errors are ErrorKind::usage and name the nearest option; --help prints to stdout. A reader of stdout that
+/// goes away (`| head`) is no error; any other failure to write stdout is ErrorKind::cannot_write.
 int run_main(CLI::App& app, int argc, char** argv, const std::function<Exit()>& body);
+
+/// Shows the defaults of the options to come in --help.
+void show_defaults(CLI::App& app);
 
 /// A validator of numbers ("x is not a finite number above 0"); CLI11's own let NaN pass, which is neither below nor
 /// above a bound. The number is checked as a float: what a double holds may still be infinite or 0 in the network.

@@ -6,6 +6,7 @@
 #include "data/datasets.h"
 #include "data/file_status.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/option_table.h"
 
 namespace md {
 
@@ -41,7 +42,7 @@ DataOptions data_options_of(const nlohmann::json& config) {
   DataOptions options;
   OptionTable table;
   add_data_options(table, options);
-  table.at("dataset").store(config.at("dataset"));
+  if (!config.contains("dataset")) fail(ErrorKind::bad_data, "config: no dataset");
   table.read(config);
   return options;
 }

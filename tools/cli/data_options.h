@@ -1,11 +1,13 @@
 // Where frames lie and what their depth files hold: --data, --dataset and their companions.
 #pragma once
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "data/dataset.h"
-#include "tools/cli/option_table.h"
 
 namespace md {
+
+class OptionTable;
 
 struct DataOptions {
   std::string dataset = "nyu";  // of dataset_names()

@@ -4,6 +4,8 @@
 #include <iostream>
 #include <regex>
 
+#include "tools/cli/option_table.h"
+
 namespace md {
 std::string is_device_name(const std::string& name) {
   static const std::regex known("auto|cpu|cuda(:[0-9]{1,3})?");

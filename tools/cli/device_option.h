@@ -3,9 +3,10 @@
 #include <string>
 
 #include "engine/backend.h"
-#include "tools/cli/option_table.h"
 
 namespace md {
+
+class OptionTable;
 
 /// What --device and --tf32 ask for.
 struct DeviceOptions {

@@ -146,15 +146,18 @@ nlohmann::ordered_json to_json(const Comparison& c, const CompareCommand& comman
 }  // namespace
 
 void add_compare_options(CLI::App& app, CompareCommand& c) {
+  show_defaults(app);
   app.add_option("A", c.a, "result of mdeval: a file of its --json or --csv")->required();
-  app.add_option("B", c.b, "another, of the same images under the same protocol")->required();
+  app.add_option("B", c.b,
+                 "result of mdeval for the same images under the same protocol: a file of its --json or --csv")
+      ->required();
   std::vector<std::string> keys;
   for (const MetricField& field : metric_fields) keys.emplace_back(field.key);
   app.add_option("--by", c.by, "measure that decides which images got better")->check(CLI::IsMember(keys));
-  app.add_option("--top", c.top, "how many of those that gained and lost most are named")
+  app.add_option("--top", c.top, "images to name: so many that got better most, and so many that got worse most")
       ->check(CLI::Range(0, 1000000));
   app.add_option("--json", c.json, "write the comparison, with every image from best to worst, to this file");
-  app.add_option("--seed", c.seed, "of the paired bootstrap");
+  app.add_option("--seed", c.seed, "number that fixes the paired bootstrap");
 }
 
 Exit compare(const CompareCommand& command) {

@@ -9,6 +9,7 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/clock.h"
 #include "tools/cli/flag_in_error.h"
+#include "tools/cli/option_table.h"
 #include "tools/cli/output.h"
 #include "tools/cli/progress.h"
 #include "tools/eval/predictions.h"

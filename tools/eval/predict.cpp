@@ -14,6 +14,7 @@
 #include "data/npy.h"
 #include "engine/durable_file.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/option_table.h"
 #include "tools/cli/output.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/raw_bytes.h"
@@ -155,24 +156,30 @@ void write_all(const PredictCommand& c, const std::string& stem, const RgbImage&
 }  // namespace
 
 void add_predict_options(CLI::App& app, PredictCommand& c) {
+  show_defaults(app);
   app.add_option("CHECKPOINT", c.checkpoint, "safetensors file that mdtrain wrote")->required();
   app.add_option("IMAGES", c.inputs, "JPEG or PNG files, folders of them, or - for names on stdin")->required();
   app.add_option("--out", c.out, "folder for what is predicted")->required();
-  CLI::Option* const npy = app.add_flag("--npy", c.npy, "also float32 metres for NumPy");
-  CLI::Option* const ply = app.add_flag("--ply", c.ply, "also a coloured point cloud (needs --focal)");
+  CLI::Option* const npy =
+      app.add_flag("--npy", c.npy, "write NAME.npy, depth in float32 metres for NumPy, beside the PNGs");
+  CLI::Option* const ply =
+      app.add_flag("--ply", c.ply, "write NAME.ply, a coloured point cloud in metres (needs --focal), beside the PNGs");
   app.add_flag("--kitti-benchmark", c.kitti_benchmark, "what KITTI's server takes: 16-bit PNGs of metres * 256 alone")
       ->excludes(npy)
       ->excludes(ply);
   app.add_flag("--flip-average", c.flip_average, "average with the prediction of the mirrored image, as NeWCRFs does");
-  app.add_option("--depth-scale", c.depth_scale, "of the 16-bit PNGs: stored = metres * scale")->check(positive());
-  app.add_option("--colormap", c.colormap, either(colormap_names()))->check(CLI::IsMember(colormap_names()));
-  app.add_option("--range", c.range_m, "depths of the first and the last colour, metres")
+  app.add_option("--depth-scale", c.depth_scale, "units of the 16-bit depth PNGs per metre")->check(positive());
+  app.add_option("--colormap", c.colormap, "colours of NAME_color.png: " + either(colormap_names()))
+      ->check(CLI::IsMember(colormap_names()));
+  app.add_option("--range", c.range_m,
+                 "depths of the first and the last colour, metres; default: 0 to the network's largest depth")
       ->expected(2)
       ->delimiter(',')
       ->check(not_negative());
-  app.add_flag("--range-per-image", c.range_per_image, "colours over each image's own depths")->excludes("--range");
-  app.add_option("--focal", c.focal_px, "focal length, pixels")->check(positive());
-  app.add_option("--center", c.center_px, "principal point x,y, pixels; default: the middle")
+  app.add_flag("--range-per-image", c.range_per_image, "spread the colours over each image's own depths")
+      ->excludes("--range");
+  app.add_option("--focal", c.focal_px, "focal length of the camera, pixels; 0: unknown")->check(positive());
+  app.add_option("--center", c.center_px, "principal point x,y of the camera, pixels; default: the middle of the image")
       ->expected(2)
       ->delimiter(',');
   OptionTable device;

@@ -15,7 +15,7 @@ Tensor map_at(const Tensor& maps, i64 i) { return maps.rows(i, i + 1).reshape({m
 }  // namespace
 
 NetPredictor::NetPredictor(DepthNet& net, const PredictorOptions& options)
-    : net_(net), options_(options), was_training_(net.training()) {
+    : net_(net), options_(options), device_(net.parameters().front().tensor.device()), was_training_(net.training()) {
   net_.eval();
 }
 
@@ -24,8 +24,7 @@ NetPredictor::~NetPredictor() { net_.train(was_training_); }
 std::vector<Tensor> NetPredictor::operator()(const Tensor& images, const std::vector<float>& focal_px) const {
   const NoGrad no_grad;
   const i64 n = images.dim(0);
-  const Device device = net_.parameters().front().tensor.device();
-  const Tensor focal = focal_px.empty() ? Tensor() : Tensor::from_host(focal_px, {n}, device);
+  const Tensor focal = focal_px.empty() ? Tensor() : Tensor::from_host(focal_px, {n}, device_);
   const bool flip = options_.flip_average;
   const Tensor plain = forward(images, focal), flipped = flip ? forward(mirrored(images), focal) : Tensor();
   std::vector<Tensor> maps_m;
@@ -36,8 +35,7 @@ std::vector<Tensor> NetPredictor::operator()(const Tensor& images, const std::ve
 
 /// Depth [n,h,w] on the CPU.
 Tensor NetPredictor::forward(const Tensor& images, const Tensor& focal_px) const {
-  const Device device = net_.parameters().front().tensor.device();
-  const Tensor depth_m = net_.forward(images.to(device), focal_px).depth_m.to(Device{});
+  const Tensor depth_m = net_.forward(images.to(device_), focal_px).depth_m.to(Device{});
   return depth_m.reshape({depth_m.dim(0), depth_m.dim(1), depth_m.dim(2)});
 }
 

@@ -11,7 +11,8 @@ struct PredictorOptions {
   bool flip_average = false;  // average with the prediction of the mirrored image (data/score.h)
 };
 
-/// While it lives the network is in evaluation mode; then it is in the mode it was in. No other thread may use it.
+/// While it lives the network is in evaluation mode and stays on its device; then it is in the mode it was in. No other
+/// thread may use it.
 class NetPredictor {
  public:
   explicit NetPredictor(DepthNet& net, const PredictorOptions& = {});
@@ -28,6 +29,7 @@ class NetPredictor {
 
   DepthNet& net_;
   PredictorOptions options_;
+  Device device_;  // where the network is
   bool was_training_;
 };
 

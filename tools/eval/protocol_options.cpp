@@ -8,20 +8,23 @@
 namespace md {
 
 void add_protocol_options(CLI::App& app, ProtocolOptions& o) {
-  app.add_option("--protocol", o.name, either(protocol_names()))->required();
-  app.add_option("--compat", o.compat,
-                 "with the habits of a peer's evaluator: bts (16-bit PNGs), bts-online (its training) or newcrfs");
+  app.add_option("--protocol", o.name, "how predictions are scored: " + either(protocol_names()))->required();
+  app.add_option(
+      "--compat", o.compat,
+      "score with the habits of a peer's evaluator: bts (16-bit PNGs), bts-online (its training) or newcrfs");
   app.add_option("--cap", o.cap_m, "largest depth that is scored, metres, instead of the protocol's")
       ->check(positive());
-  app.add_option("--averaging", o.averaging, "per_image, as papers do, or pooled: every pixel weighs the same")
+  app.add_option("--averaging", o.averaging,
+                 "means are taken per_image, as papers do, or pooled: every pixel weighs alike")
       ->check(CLI::IsMember({"per_image", "pooled"}));
   app.add_flag("--flip-average", o.flip_average, "average with the prediction of the mirrored frame, as NeWCRFs does");
   app.add_flag("--median-scaling", o.median_scaling, "scale each prediction to the median of its ground truth");
   app.add_option("--kb-crop", o.kb_crop, "predict KITTI's 352x1216 benchmark crop: yes or no")
       ->check(CLI::IsMember({"yes", "no"}));
-  app.add_option("--evaluator", o.evaluator, "online, or pngs: through a 16-bit file, as BTS's eval_with_pngs")
+  app.add_option("--evaluator", o.evaluator,
+                 "evaluator to follow: online, or pngs: through a 16-bit file, as BTS's eval_with_pngs")
       ->check(CLI::IsMember({"online", "pngs"}));
-  app.add_option("--arithmetic", o.arithmetic, "of one pixel: f32, as the peers, or f64")
+  app.add_option("--arithmetic", o.arithmetic, "arithmetic of a pixel's error: f32, as the peers, or f64")
       ->check(CLI::IsMember({"f32", "f64"}));
 }
 

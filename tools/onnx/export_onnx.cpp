@@ -25,7 +25,9 @@ std::vector<i64> size_of(const ExportCommand& c, const nlohmann::json& config) {
 void add_export_options(CLI::App& app, ExportCommand& c) {
   app.add_option("CHECKPOINT", c.checkpoint, "safetensors file that mdtrain wrote")->required();
   app.add_option("--onnx", c.onnx, "the ONNX file to write (opset 17)")->required();
-  app.add_option("--size", c.size, "of the images, HEIGHTxWIDTH; default: what it was trained on")
+  app.add_option(
+         "--size", c.size,
+         "size of the images that the file is for, HEIGHTxWIDTH pixels; default: what the network was trained on")
       ->expected(2)
       ->delimiter('x')
       ->check(CLI::Range(32, 4096));

@@ -4,13 +4,14 @@
 #include <set>
 
 #include "engine/safetensors.h"
+#include "nets/trained_net.h"
 
 namespace md {
 namespace {
 
 std::string part_of(const std::string& name) { return name.substr(0, name.find('.')); }
 
-State weights_of(const std::string& path) { return SafeTensors::read(path).state("", "optimizer."); }
+State weights_of(const std::string& path) { return SafeTensors::read(path).state("", kOptimizerPrefix); }
 
 }  // namespace
 

@@ -115,7 +115,7 @@ std::string RunFolder::last() const { return file(kLast); }
 std::string RunFolder::best() const { return file(kBest); }
 
 void RunFolder::write_config(const std::string& toml) {
-  write_file_durably(file("config.toml"), toml);
+  write_file_durably(config_file(folder_.path().string()), toml);
   open_logs();
 }
 
@@ -175,6 +175,8 @@ void RunFolder::keep_last(i64 step, int keep) const {
   const std::vector<fs::path> kept = files_from_last(folder_.path(), "step-");
   for (std::size_t i = std::size_t(keep); i < kept.size(); ++i) fs::remove(kept[i], error);
 }
+
+std::string config_file(const std::string& run) { return (fs::path(run) / "config.toml").string(); }
 
 std::vector<std::string> checkpoints(const std::string& run) {
   std::vector<std::string> found;

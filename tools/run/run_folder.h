@@ -62,6 +62,9 @@ class RunFolder {
   bool ran_;
 };
 
+/// The config.toml of a run.
+std::string config_file(const std::string& run);
+
 /// last.safetensors and the step-*.safetensors of a run, newest first.
 std::vector<std::string> checkpoints(const std::string& run);
 

@@ -8,9 +8,12 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/config_file.h"
 #include "tools/cli/flag_in_error.h"
+#include "tools/run/run_folder.h"
 
 namespace md {
 namespace {
+
+constexpr const char* kAugmentation = "augmentation";  // the rows that --augment stands for
 
 void add_files(OptionTable& table, TrainOptions& o) {
   table.group("data");
@@ -24,7 +27,7 @@ void add_files(OptionTable& table, TrainOptions& o) {
 
 void add_augmentation(OptionTable& table, TrainOptions& o) {
   AugmentSpec& a = o.augment;
-  table.group("augmentation");
+  table.group(kAugmentation);
   table.add(
       "augment", o.recipe,
       "augment as a peer's code does, bts or newcrfs: sets all augmentation options that are not given themselves",
@@ -53,23 +56,25 @@ void add_network(OptionTable& table, TrainOptions& o) {
   table.add("init-partial", o.init_partial,
             "safetensors file to begin with: takes what fits by name and shape, lists what stays random; empty: none");
   for (const NetOption& option : net_options()) {
+    const std::string whose = option.of_every_net ? "" : " (" + nets_with(option.name) + ")";
     std::visit(
         [&](auto member) {
           if constexpr (std::is_same_v<decltype(member), bool NetOptions::*>) {
-            table.add(option.name, o.net_options.*member, option.help);
+            table.add(option.name, o.net_options.*member, option.help + whose);
           } else {
-            table.add(option.name, o.net_options.*member, option.help, number_that(option.must_be, option.allowed));
+            table.add(option.name, o.net_options.*member, option.help + whose,
+                      number_that(option.must_be, option.allowed));
           }
         },
         option.member);
   }
-  std::vector<std::string> rules = freeze_rule_names();
-  rules.insert(rules.begin(), "none");
-  table.add(
-      "freeze", o.freeze,
-      "what of the encoder does not learn: none; of bts*: stem (first convolution and batch norms), first-block or "
-      "first-blocks (with one or two residual blocks)",
-      CLI::IsMember(rules));
+  std::vector<std::string> rules = {"none"};
+  std::string meanings = "none";
+  for (const FreezeRule& rule : freeze_rules()) {
+    rules.push_back(rule.name);
+    meanings += "; " + rule.name + ": " + rule.help;
+  }
+  table.add("freeze", o.freeze, "what of the encoder does not learn: " + meanings, CLI::IsMember(rules));
   table.add("freeze-statistics", o.freeze_statistics, "normalise by the batch norms' running statistics in training");
 }
 
@@ -151,7 +156,7 @@ void add_evaluation(OptionTable& table, TrainOptions& o) {
 /// --resume RUN stands for --out RUN and --config RUN/config.toml; flags win over what stands there.
 void add_resume_options(CLI::App& app, TrainOptions& o) {
   const auto resume = [&app, &o](const std::string& run) {
-    const std::string config = cat(run, "/config.toml");
+    const std::string config = config_file(run);
     std::error_code ignored;
     if (!std::filesystem::is_regular_file(config, ignored))
       fail(ErrorKind::missing, "--resume ", run, ": no config.toml in it: not a run");
@@ -174,7 +179,7 @@ void apply_recipe(CLI::App& app, TrainOptions& o) {
   recipe.augment = with_flag("--augment", ErrorKind::usage, official);
   OptionTable from = train_table(recipe), to = train_table(o);
   for (const OptionRow& row : to.rows()) {
-    if (row.group == "augmentation" && app.get_option("--" + row.name)->count() == 0)
+    if (row.group == kAugmentation && app.get_option("--" + row.name)->count() == 0)
       row.store(from.at(row.name).value());
   }
 }

@@ -25,9 +25,11 @@ struct StepLosses {
   double lr = 0;
   std::vector<std::string> notes;  // what the user should hear, once
   std::string not_finite;          // "loss" or "gradient of PARAMETER": nothing was updated; empty: all is well
-                                   /// True where nothing was updated.
+
+  /// True where nothing was updated.
   bool skipped() const { return !not_finite.empty(); }
-  double part(const std::string& name) const;  // 0 where there is no such term
+  /// The value of a term, 0 where there is none of that name.
+  double part(const std::string& name) const;
 };
 
 /// Freezes what the options say; then the parameters that learn, the encoder's and the others', each group with its
