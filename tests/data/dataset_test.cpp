@@ -276,8 +276,9 @@ TEST_F(DatasetTest, WrongRootsAndNames) {
         Dataset({"nyu", path("no.txt"), folder_.string(), ""});
       },
       ErrorKind::missing, "no.txt: no such list"));
-  EXPECT_EQ(dataset_names(), (std::vector<std::string>{"nyu", "kitti", "plain"}));
-  EXPECT_TRUE(fails([&] { dataset_traits("sun"); }, ErrorKind::usage, "dataset 'sun': wanted is nyu, kitti or plain"));
+  const std::vector<std::string> names = dataset_names();
+  for (const char* known : {"nyu", "kitti", "plain"}) EXPECT_EQ(std::ranges::count(names, known), 1) << known;
+  EXPECT_TRUE(fails([&] { dataset_traits("sun"); }, ErrorKind::usage, "dataset 'sun': wanted is " + either(names)));
 }
 
 }  // namespace

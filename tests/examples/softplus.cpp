@@ -7,6 +7,7 @@
 
 #include "engine/autograd.h"
 #include "engine/launch.h"
+#include "layers/common.h"
 
 namespace md::examples {
 namespace {
@@ -14,23 +15,32 @@ namespace {
 struct Softplus {
   const float* x;
   float* y;
-  MD_HD void operator()(i64 i, i64) const { y[i] = (x[i] > 0.F ? x[i] : 0.F) + log1pf(expf(-fabsf(x[i]))); }
+  i64 row;
+  MD_HD void operator()(i64 outer, i64 inner) const {
+    const i64 i = outer * row + inner;
+    y[i] = (x[i] > 0.F ? x[i] : 0.F) + log1pf(expf(-fabsf(x[i])));
+  }
 };
 
 struct SoftplusGradient {
   const float *x, *dy;
   float* dx;
-  MD_HD void operator()(i64 i, i64) const { dx[i] = dy[i] / (1.F + expf(-x[i])); }
+  i64 row;
+  MD_HD void operator()(i64 outer, i64 inner) const {
+    const i64 i = outer * row + inner;
+    dx[i] = dy[i] / (1.F + expf(-x[i]));
+  }
 };
 
 }  // namespace
 
 Tensor softplus(const Tensor& x) {
   const Tensor y = Tensor::empty(x.shape(), x.device());
-  launch(x.device(), x.numel(), 1, Softplus{x.data(), y.data()});
-  return record("softplus", y, {x}, [x = Saved(x)](const Tensor& dy, Needs) -> Grads {
+  const Rows rows = pointwise_rows(x.shape());  // long enough to vectorise along
+  launch(x.device(), rows.outer, rows.inner, Softplus{x.data(), y.data(), rows.inner});
+  return record("softplus", y, {x}, [rows, x = Saved(x)](const Tensor& dy, Needs) -> Grads {
     const Tensor dx = Tensor::empty(dy.shape(), dy.device());
-    launch(dy.device(), dy.numel(), 1, SoftplusGradient{x->data(), dy.data(), dx.data()});
+    launch(dy.device(), rows.outer, rows.inner, SoftplusGradient{x->data(), dy.data(), dx.data(), rows.inner});
     return {dx};
   });
 }
