@@ -20,13 +20,15 @@ MD_KERNEL_SETS
 namespace {
 
 #if defined(__x86_64__) && !defined(MD_NATIVE)
+constexpr int kNoDevice = 69;  // the exit code that tools have for ErrorKind::no_device
+
 /// Runs before everything that is compiled for more than the first x86-64, which would end with SIGILL instead.
 [[gnu::constructor(101), gnu::target("arch=x86-64")]] void require_baseline() {
   __builtin_cpu_init();
   if (__builtin_cpu_supports("x86-64-v3")) return;
   constexpr char kWhy[] = "this program needs a processor with AVX2 and FMA (x86-64-v3: most since 2015)\n";
   [[maybe_unused]] const auto written = write(STDERR_FILENO, kWhy, sizeof kWhy - 1);
-  _exit(static_cast<int>(ErrorKind::no_device));
+  _exit(kNoDevice);
 }
 #endif
 
