@@ -94,6 +94,14 @@ TEST(Accumulate, IsTheMeanOverDifferentParts) {
   expect_close(parts.gradients, mean);
 }
 
+TEST(Accumulate, SaysOnceWhatEveryPartWouldSay) {
+  Step parts(2, true);  // of one image each: none has samples across images
+  const Batch two = two_frames(1);
+  const StepLosses losses = parts.run(two, 0);
+  ASSERT_EQ(losses.notes.size(), 1U);
+  EXPECT_NE(losses.notes.begin()->find("no samples across images"), std::string::npos);
+}
+
 TEST(Accumulate, OneBadPartSkipsTheWholeStep) {
   Step parts(2, false, false);
   const State before = parts.net->state();

@@ -8,7 +8,7 @@ Tensor metric_depth_of(const LossInput& in, const MetricDepthOptions& options, D
   const Tensor& features = in.maps.features;
   const i64 n = features.dim(0), h = features.dim(1), w = features.dim(2);
   const MetricDepthShifts shifts = draw_shifts(options, seed, in.draw, n, h, w);
-  if (shifts.across_left_out) in.notes.emplace_back("MetricDepth: a batch of one image has no samples across images");
+  if (shifts.across_left_out) in.notes.insert("MetricDepth: a batch of one image has no samples across images");
   return metric_depth(features, depth_to_feature_size(in.batch.depth_m, h, w, cell), shifts.list, options);
 }
 

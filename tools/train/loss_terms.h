@@ -1,6 +1,7 @@
 // The terms that a training step adds up to its loss. Another one is an entry of the list in loss_terms.cpp.
 #pragma once
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,10 +13,10 @@ namespace md {
 
 /// What a term may look at.
 struct LossInput {
-  const DepthMaps& maps;            // of the network
-  const Batch& batch;               // what it saw, and the ground truth
-  i64 draw;                         // number of the batch in the run: with the seed, the key of whatever is drawn
-  std::vector<std::string>& notes;  // what the user should hear, once
+  const DepthMaps& maps;         // of the network
+  const Batch& batch;            // what it saw, and the ground truth
+  i64 draw;                      // number of the batch in the run: with the seed, the key of whatever is drawn
+  std::set<std::string>& notes;  // what the user should hear, once
 };
 
 /// One summand of the loss.

@@ -4,6 +4,7 @@
 // of theirs: statistics (batch norm's, the scale-invariant loss's) are those of a part, and MetricDepth compares images
 // of one part only.
 #pragma once
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,8 @@ struct StepLosses {
   double total = 0;
   std::vector<Part> parts;  // of the total
   double lr = 0;
-  std::vector<std::string> notes;  // what the user should hear, once
-  std::string not_finite;          // "loss" or "gradient of PARAMETER": nothing was updated; empty: all is well
+  std::set<std::string> notes;  // what the user should hear, once
+  std::string not_finite;       // "loss" or "gradient of PARAMETER": nothing was updated; empty: all is well
 
   /// True where nothing was updated.
   bool skipped() const { return !not_finite.empty(); }
