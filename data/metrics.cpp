@@ -107,9 +107,8 @@ Metrics mean_metrics(std::span<const Metrics> images, Averaging averaging, std::
   return mean;
 }
 
-const MetricField& metric_field(const std::string& key) {
-  const auto* const found =
-      std::ranges::find(metric_fields, key, [](const MetricField& f) { return std::string(f.key); });
+const MetricField& metric_field(std::string_view key) {
+  const auto* const found = std::ranges::find(metric_fields, key, &MetricField::key);
   MD_CHECK(found != metric_fields.end(), "metrics: no measure '", key, "'");
   return *found;
 }

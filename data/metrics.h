@@ -4,7 +4,7 @@
 #include <array>
 #include <optional>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/tensor.h"
@@ -47,7 +47,7 @@ inline constexpr std::array<MetricField, 11> metric_fields{{{"abs_rel", "AbsRel"
                                                             {"irmse", "iRMSE", &Metrics::irmse, true}}};
 
 /// The field of this key. REQUIRES: there is one.
-const MetricField& metric_field(const std::string& key);
+const MetricField& metric_field(std::string_view key);
 
 /// What one pixel is computed in; sums are always double. f32 is what the official evaluators do: a ratio that rounds
 /// to 1.25 is not below it, which moves d1 by about 1e-4 on millimetre data.
