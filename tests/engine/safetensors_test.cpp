@@ -1,8 +1,5 @@
 // safetensors: what is written comes back, and every way of breaking the format is refused by name.
 #include "engine/safetensors.h"
-#include "engine/durable_file.h"
-
-#include "tests/kit/caught.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -14,6 +11,9 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+
+#include "engine/durable_file.h"
+#include "tests/kit/test_folder.h"
 
 namespace md {
 namespace {
@@ -31,19 +31,7 @@ std::string image(const std::string& header, std::size_t data = 0) {
 /// One F32 tensor named x whose header entry is `fields`.
 std::string one(const std::string& fields, std::size_t data = 0) { return image("{\"x\":{" + fields + "}}", data); }
 
-std::string slurp(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-class SafeTensorsTest : public testing::Test {
- protected:
-  SafeTensorsTest() { fs::create_directories(folder_); }
-  ~SafeTensorsTest() override { fs::remove_all(folder_); }
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
-  const fs::path folder_ = fs::path(testing::TempDir()) /
-                           ("state_test_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
-};
+using SafeTensorsTest = test::TestFolder;
 
 State example() {
   State state;
@@ -80,7 +68,7 @@ TEST_F(SafeTensorsTest, RoundTripKeepsEveryBit) {
 TEST_F(SafeTensorsTest, EqualStatesGiveEqualFiles) {
   write_safetensors(path("s1"), example(), {{"k", "v"}, {"j", "w"}});
   write_safetensors(path("s2"), example(), {{"j", "w"}, {"k", "v"}});
-  EXPECT_EQ(slurp(path("s1")), slurp(path("s2")));
+  EXPECT_EQ(bytes_of(path("s1")), bytes_of(path("s2")));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 2) << "a temporary file was left behind";
 }
 
@@ -91,7 +79,7 @@ TEST_F(SafeTensorsTest, CarriesTheSha256OfItsDataAndRefusesOthers) {
   write_safetensors(path("s"), abc, {{"sha256", "another file's"}});
   EXPECT_EQ(SafeTensors::read(path("s")).metadata().at("sha256"),  // FIPS 180-4's own example
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  std::string bytes = slurp(path("s"));
+  std::string bytes = bytes_of(path("s"));
   bytes.back() = char(bytes.back() ^ 1);
   const test::Caught error = test::caught([&] { SafeTensors::parse(bytes, "flipped"); });
   EXPECT_EQ(error.kind, ErrorKind::bad_data);
@@ -218,7 +206,7 @@ TEST_F(SafeTensorsTest, FailedWriteLeavesNothingAndKeepsTheOldFile) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 2) << "a temporary file was left behind";
   write_file_durably(path("f"), "old");
   write_file_durably(path("f"), "new");
-  EXPECT_EQ(slurp(path("f")), "new");
+  EXPECT_EQ(bytes_of(path("f")), "new");
 }
 
 }  // namespace
