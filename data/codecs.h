@@ -21,6 +21,7 @@ bool is_readable_size(unsigned width, unsigned height, std::span<char> reason);
 RgbImage decode_png_rgb(Bytes, const std::string& name);
 /// 16-bit grey only.
 DepthImage decode_png_depth(Bytes, const std::string& name);
+/// 8-bit RGB, 16-bit grey. REQUIRES: height * width samples (RGB: 3 for each pixel), which write_png() checks.
 std::string encode_png(const RgbImage&, const std::string& name);
 std::string encode_png(const DepthImage&, const std::string& name);
 

@@ -57,12 +57,14 @@ class Descriptor {
   Descriptor& finalize();
   bool try_finalize();  // false where cuDNN does not support it or cannot compile it; any other failure throws
 
+  /// An attribute of a finalized descriptor; T is the type that cuDNN has for it (attribute_type).
   template <class T>
   T get(cudnnBackendAttributeName_t name) const {
     T value{};
     get_raw(name, attribute_type<T>(), 1, &value);
     return value;
   }
+  /// An attribute with several values: as many as cuDNN says there are.
   template <class T>
   std::vector<T> get_list(cudnnBackendAttributeName_t name) const {
     std::vector<T> list(static_cast<std::size_t>(get_raw(name, attribute_type<T>(), 0, nullptr)));

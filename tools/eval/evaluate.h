@@ -21,7 +21,8 @@ struct EvaluateOptions {
   int batch = 1;             // frames of equal size that the network sees at once
   int threads = 2;           // of the loader
   bool every_frame = false;  // predict those without ground truth too
-                             /// Called after each batch, and for each frame in the order of the list.
+
+  /// Called after each batch, and for each frame in the order of the list.
   std::function<void(i64 done, i64 total)> on_progress = {};
   std::function<void(const EvaluatedFrame&)> on_frame = {};
 };

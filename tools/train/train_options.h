@@ -55,7 +55,8 @@ struct TrainOptions {
   float weight_decay = 0.F;
   DecayOn decay_on = DecayOn::all;
   // Evaluation.
-  std::string protocol = "plain", compat;
+  std::string protocol = "plain";  // how evaluations score: of protocol_names() (data/protocol.h)
+  std::string compat;              // the peer whose habits they have (apply_compat); empty: none
   bool flip_average = false;
   int eval_every = 1;
 };
