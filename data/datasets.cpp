@@ -1,10 +1,9 @@
 // The list of data sets. Another one is its own file and a line here (CONTRIBUTING.md).
 #include "data/datasets.h"
 
-#include <algorithm>
-#include <deque>
-
 #include "engine/check.h"
+#include "engine/records.h"
+#include "engine/text.h"
 
 namespace md {
 
@@ -15,55 +14,29 @@ DatasetTraits plain_dataset();
 
 namespace {
 
-/// References to elements last.
-std::deque<DatasetTraits>& records() {
-  static std::deque<DatasetTraits> all = {
-      nyu_dataset(),
-      kitti_dataset(),
-      plain_dataset(),
-  };
+Records<DatasetTraits>& records() {
+  static Records<DatasetTraits> all = [] {
+    Records<DatasetTraits> known;
+    for (const auto& dataset : {nyu_dataset, kitti_dataset, plain_dataset}) known.add(dataset());
+    return known;
+  }();
   return all;
 }
 
-auto find(const std::string& name) { return std::ranges::find(records(), name, &DatasetTraits::name); }
-
 }  // namespace
 
-void register_dataset(DatasetTraits traits) {
-  const auto known = find(traits.name);
-  if (known != records().end()) {
-    *known = std::move(traits);
-  } else {
-    records().push_back(std::move(traits));
-  }
-}
+void register_dataset(DatasetTraits traits) { records().add(std::move(traits)); }
 
 const DatasetTraits& dataset_traits(const std::string& name) {
-  const auto found = find(name);
-  if (found == records().end()) fail(ErrorKind::usage, "dataset '", name, "': wanted is ", either(dataset_names()));
+  const DatasetTraits* const found = records().find(name);
+  if (!found) fail(ErrorKind::usage, "dataset '", name, "': wanted is ", either(dataset_names()));
   return *found;
 }
 
-std::vector<std::string> dataset_names() {
-  std::vector<std::string> names;
-  for (const DatasetTraits& traits : records()) names.push_back(traits.name);
-  return names;
-}
-
-std::string either(const std::vector<std::string>& names) {
-  std::string text;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    text += cat(i == 0 ? "" : i + 1 == names.size() ? " or " : ", ", names[i]);
-  }
-  return text;
-}
+std::vector<std::string> dataset_names() { return records().names(); }
 
 std::string datasets_with(const std::function<bool(const DatasetTraits&)>& holds) {
-  std::vector<std::string> names;
-  for (const DatasetTraits& traits : records()) {
-    if (holds(traits)) names.push_back(traits.name);
-  }
-  return either(names);
+  return either(records().names_where(holds));
 }
 
 }  // namespace md

@@ -62,9 +62,7 @@ void register_dataset(DatasetTraits);
 const DatasetTraits& dataset_traits(const std::string& name);
 /// In the order of registration.
 std::vector<std::string> dataset_names();
-/// "nyu, kitti or plain".
-std::string either(const std::vector<std::string>& names);
-/// The data sets for which `holds`, as either() has them.
+/// The data sets for which `holds`: "nyu or kitti".
 std::string datasets_with(const std::function<bool(const DatasetTraits&)>& holds);
 
 }  // namespace md

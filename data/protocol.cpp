@@ -2,7 +2,6 @@
 #include "data/protocol.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <functional>
 #include <iomanip>
@@ -12,6 +11,7 @@
 
 #include "data/datasets.h"
 #include "engine/check.h"
+#include "engine/text.h"
 
 namespace md {
 namespace {
@@ -22,12 +22,6 @@ const std::string kPlain = "plain";
 const NamedProtocol* find_protocol(const DatasetTraits& traits, const std::string& name) {
   const auto found = std::ranges::find(traits.protocols, name, &NamedProtocol::name);
   return found == traits.protocols.end() ? nullptr : &*found;
-}
-
-/// The shortest text that reads back as the same float, in any locale.
-std::string exact(float value) {
-  std::array<char, 32> text{};
-  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
 }
 
 std::vector<std::string> words_of(const std::string& line) {
@@ -52,7 +46,7 @@ Field dataset_field() {
 }
 
 Field number(const std::string& key, float Protocol::*member) {
-  return {key, [=](const Protocol& p) { return exact(p.*member); },
+  return {key, [=](const Protocol& p) { return shortest(p.*member); },
           [=](Protocol& p, const std::string& value) {
             const char* const end = value.data() + value.size();
             const auto [stop, error] = std::from_chars(value.data(), end, p.*member);
@@ -146,9 +140,7 @@ std::optional<std::string> protocol_dataset(const std::string& name) {
   for (const std::string& dataset : dataset_names()) {
     if (find_protocol(dataset_traits(dataset), name)) return dataset;
   }
-  std::string names;
-  for (const std::string& known : protocol_names()) names += cat(names.empty() ? "" : ", ", known);
-  fail(ErrorKind::usage, "no protocol '", name, "' (", names, ")");
+  fail(ErrorKind::usage, "no protocol '", name, "' (", listed(protocol_names()), ")");
 }
 
 std::vector<const MetricField*> table_columns(const Protocol& protocol) {

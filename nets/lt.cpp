@@ -40,7 +40,7 @@ DepthMaps Lt::forward_aligned(const Tensor& image, const Tensor& /*focal_px*/,
   f = up2_.forward(f, tap(2));
   f = up3_.forward(f, tap(1));
   f = up4_.forward(f, tap(0));
-  const Tensor half = scale(sigmoid(predict_.forward(f)), this->options().max_depth_m);
+  const Tensor half = scale(sigmoid(predict_.forward(f)), options().max_depth_m);
   return {upsample_bilinear(half, image.dim(1), image.dim(2)), f};
 }
 

@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/records.h"
+#include "engine/text.h"
+
 namespace md {
 
 // Beside each network.
@@ -13,19 +16,15 @@ std::vector<NetRecord> newcrfs_networks();
 
 namespace {
 
-std::vector<NetRecord>& records() {
-  static std::vector<NetRecord> all = [] {
-    std::vector<NetRecord> joined;
+Records<NetRecord>& records() {
+  static Records<NetRecord> all = [] {
+    Records<NetRecord> known;
     for (const auto& networks : {bts_networks, lt_networks, newcrfs_networks}) {
-      for (NetRecord& record : networks()) joined.push_back(std::move(record));
+      for (NetRecord& record : networks()) known.add(std::move(record));
     }
-    return joined;
+    return known;
   }();
   return all;
-}
-
-auto find(const std::string& name) {
-  return std::ranges::find_if(records(), [&](const NetRecord& record) { return record.name == name; });
 }
 
 bool is_default(const NetOption& option, const NetOptions& values) {
@@ -38,12 +37,6 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 
 auto find_rule(const NetRecord& record, const std::string& rule) {
   return std::ranges::find_if(record.freeze_rules, [&](const FreezeRule& each) { return each.name == rule; });
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += " " + word;
-  return text;
 }
 
 }  // namespace
@@ -63,27 +56,15 @@ const std::vector<NetOption>& net_options() {
   return all;
 }
 
-void register_net(NetRecord record) {
-  const auto known = find(record.name);
-  if (known != records().end()) {
-    *known = std::move(record);
-  } else {
-    records().push_back(std::move(record));
-  }
-}
+void register_net(NetRecord record) { records().add(std::move(record)); }
 
 const NetRecord& net_record(const std::string& name) {
-  const auto found = find(name);
-  if (found == records().end())
-    fail(ErrorKind::usage, "network '", name, "' is unknown; there are:", joined(net_names()));
+  const NetRecord* const found = records().find(name);
+  if (!found) fail(ErrorKind::usage, "network '", name, "' is unknown; there are: ", listed(net_names(), " "));
   return *found;
 }
 
-std::vector<std::string> net_names() {
-  std::vector<std::string> names;
-  for (const NetRecord& record : records()) names.push_back(record.name);
-  return names;
-}
+std::vector<std::string> net_names() { return records().names(); }
 
 std::vector<FreezeRule> freeze_rules() {
   std::vector<FreezeRule> rules;
@@ -105,11 +86,7 @@ std::string foreign_option(const NetRecord& record, const NetOptions& options) {
 }
 
 std::string nets_with(const std::string& option) {
-  std::string names;
-  for (const NetRecord& record : records()) {
-    if (contains(record.options, option)) names += (names.empty() ? "" : ", ") + record.name;
-  }
-  return names;
+  return listed(records().names_where([&](const NetRecord& record) { return contains(record.options, option); }));
 }
 
 void require_freeze_rule(const NetRecord& record, const std::string& rule) {

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "data/datasets.h"
+#include "engine/text.h"
 #include "tests/data/data_files.h"
 
 namespace md {

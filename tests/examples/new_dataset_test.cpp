@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "data/datasets.h"
+#include "engine/text.h"
 #include "data/score.h"
 #include "tests/data/data_files.h"
 #include "tools/cli/data_options.h"

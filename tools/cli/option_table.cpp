@@ -1,9 +1,7 @@
 // TOML and JSON of a table's values.
 #include "tools/cli/option_table.h"
 
-#include <array>
-#include <charconv>
-
+#include "engine/text.h"
 #include "tools/cli/nearest.h"
 
 namespace md {
@@ -31,17 +29,10 @@ std::string toml_value(const std::string& name, const nlohmann::json& value) {
   return "[" + list + "]";
 }
 
-template <class T>
-nlohmann::json shortest(T value) {
-  std::array<char, 64> text{};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
-  return nlohmann::json::parse(text.data(), end);
-}
-
 }  // namespace
 
-nlohmann::json json_number(float value) { return shortest(value); }
-nlohmann::json json_number(double value) { return shortest(value); }
+nlohmann::json json_number(float value) { return nlohmann::json::parse(shortest(value)); }
+nlohmann::json json_number(double value) { return nlohmann::json::parse(shortest(value)); }
 
 OptionRow& OptionTable::add_row(OptionRow row) {
   row.group = group_;

@@ -6,6 +6,7 @@
 
 #include "data/datasets.h"
 #include "engine/durable_file.h"
+#include "engine/text.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/clock.h"
 #include "tools/cli/flag_in_error.h"

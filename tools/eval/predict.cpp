@@ -13,6 +13,7 @@
 #include "data/datasets.h"
 #include "data/npy.h"
 #include "engine/durable_file.h"
+#include "engine/text.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/option_table.h"
 #include "tools/cli/output.h"

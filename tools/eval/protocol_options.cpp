@@ -2,6 +2,7 @@
 #include "tools/eval/protocol_options.h"
 
 #include "data/datasets.h"
+#include "engine/text.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/flag_in_error.h"
 

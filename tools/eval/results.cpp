@@ -1,19 +1,11 @@
 // Writers. Numbers in files have the digits that give the same double again; CSV is RFC 4180.
 #include "tools/eval/results.h"
 
-#include <algorithm>
-#include <array>
-#include <charconv>
-
 #include "engine/printed.h"
+#include "engine/text.h"
 
 namespace md {
 namespace {
-
-std::string number(double value) {
-  std::array<char, 32> text{};
-  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
-}
 
 /// RFC 4180.
 std::string csv_cell(const std::string& text) {
@@ -109,7 +101,7 @@ std::string to_csv(const Evaluation& evaluation, const Protocol& protocol) {
   for (const ImageScore& image : evaluation.per_image) {
     text += csv_cell(image.image);
     for (const SavedField& field : saved_fields())
-      text += "," + (image.metrics ? number((*image.metrics).*field.value) : "");
+      text += "," + (image.metrics ? shortest((*image.metrics).*field.value) : "");
     text += "," + line + "\n";
   }
   return text;

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "data/datasets.h"
+#include "engine/text.h"
 #include "nets/registry.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/config_file.h"
@@ -188,11 +189,10 @@ void apply_recipe(CLI::App& app, TrainOptions& o) {
 nlohmann::json rewritten(const nlohmann::json& config) {
   TrainOptions options;
   OptionTable table = train_table(options);
+  table.read(config);
   nlohmann::json all = config;
   for (const OptionRow& row : table.rows()) {
-    if (!config.contains(row.name)) continue;
-    table.read({{row.name, config[row.name]}});
-    all[row.name] = row.value();
+    if (all.contains(row.name)) all[row.name] = row.value();
   }
   return all;
 }

@@ -1,0 +1,32 @@
+// Values and lists as text, for messages and files.
+#pragma once
+#include <array>
+#include <charconv>
+#include <string>
+#include <vector>
+
+namespace md {
+
+/// The shortest text that reads back as the same number, in any locale.
+template <class Float>
+std::string shortest(Float value) {
+  std::array<char, 64> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
+}
+
+/// "a, b, c".
+inline std::string listed(const std::vector<std::string>& words, const std::string& separator = ", ") {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) text += (i == 0 ? "" : separator) + words[i];
+  return text;
+}
+
+/// "a, b or c".
+inline std::string either(std::vector<std::string> words) {
+  if (words.size() < 2) return listed(words);
+  const std::string last = words.back();
+  words.pop_back();
+  return listed(words) + " or " + last;
+}
+
+}  // namespace md
