@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "data/datasets.h"
-#include "engine/text.h"
 #include "data/score.h"
+#include "engine/text.h"
 #include "tests/data/data_files.h"
 #include "tools/cli/data_options.h"
 #include "tools/train/train_command.h"
