@@ -1,37 +1,75 @@
-// PNG (libpng's row interface) and JPEG (libjpeg-turbo, stb_image) from and to memory. Internal to data/: callers use
-// image_io.h. PNG: checksums of all chunks are strict, and the file must reach its IEND. `name` stands for the file in
-// messages; decoders throw ErrorKind::bad_data, encoders ErrorKind::cannot_write.
+// One library each: PNG (libpng's row interface), JPEG (libjpeg-turbo, stb_image), WebP, TIFF, HEIC and AVIF (libheif),
+// and BMP, which is read by hand. Internal to data/: callers use image_io.h and picture.h. PNG: checksums of all chunks
+// that matter are strict, and the file must reach its IEND. `name` stands for the file in messages; decoders throw
+// ErrorKind::bad_data, encoders ErrorKind::cannot_write.
 #pragma once
-#include <span>
 #include <string>
 
+#include "data/byte_source.h"
+#include "data/exif.h"
 #include "data/image_io.h"
+#include "data/picture_rows.h"
 
 namespace md {
 
-using Bytes = std::span<const unsigned char>;
-
 inline constexpr int max_jpeg_scans = 500;  // progressive files have about ten
 
-/// Within max_image_side and max_image_pixels; otherwise the reason is written. Does not throw: codecs call it between
-/// setjmp and longjmp.
-bool is_readable_size(unsigned width, unsigned height, std::span<char> reason);
+// Decoders of colour hand a picture's rows to PictureRows, and return what EXIF says; its orientation has been applied
+// if `upright`. What they throw names rows.name().
 
-/// 8-bit RGB only; otherwise the message says what the file is.
+/// Every colour type and depth.
+Exif decode_png(const ByteSource&, PictureRows&, bool upright);
+#ifdef MD_WITH_LIBJPEG
+/// What loses pixels (truncation, corrupt data) is an error, other remarks of the library are not. Hundreds of scans,
+/// which cost a few bytes each and a pass over the whole image, are an error, too. CMYK becomes RGB as in Pillow.
+Exif decode_jpeg_turbo(const ByteSource&, PictureRows&, bool upright);
+#endif
+/// A file whose segments are not in order is refused before stb_image sees it, and so is CMYK without Adobe's segment.
+Exif decode_jpeg_stb(const ByteSource&, PictureRows&, bool upright);
+/// Palettes, 16 to 32 bits a pixel with any masks; not run-length coded ones.
+Exif decode_bmp(const ByteSource&, PictureRows&);
+#ifdef MD_WITH_WEBP
+/// Not animated ones.
+Exif decode_webp(const ByteSource&, PictureRows&);
+#endif
+#ifdef MD_WITH_TIFF
+/// The first picture of a file: whole numbers of 1 to 16 bits, as libtiff makes RGB of them.
+Exif decode_tiff(const ByteSource&, PictureRows&);
+#endif
+#ifdef MD_WITH_HEIF
+/// HEIC and AVIF: the primary picture. libheif itself turns it upright.
+Exif decode_heif(const ByteSource&, PictureRows&);
+#endif
+
+// The same from memory as training reads them: pixels as stored, alpha ignored, within max_image_pixels.
 RgbImage decode_png_rgb(Bytes, const std::string& name);
-/// 16-bit grey only.
+#ifdef MD_WITH_LIBJPEG
+RgbImage decode_jpeg_turbo(Bytes, const std::string& name);
+#endif
+RgbImage decode_jpeg_stb(Bytes, const std::string& name);
+
+/// 16-bit grey only; otherwise the message says what the file is. All checksums are strict.
 DepthImage decode_png_depth(Bytes, const std::string& name);
 /// 8-bit RGB, 16-bit grey. REQUIRES: height * width samples (RGB: 3 for each pixel), which write_png() checks.
 std::string encode_png(const RgbImage&, const std::string& name);
 std::string encode_png(const DepthImage&, const std::string& name);
-
 #ifdef MD_WITH_LIBJPEG
-/// Any warning of the library (truncation, corrupt data) is an error, and so are hundreds of scans, which cost a few
-/// bytes each and a pass over the whole image.
-RgbImage decode_jpeg_turbo(Bytes, const std::string& name);
 std::string encode_jpeg_turbo(const RgbImage&, int quality, const std::string& name);
 #endif
-/// A file whose segments are not in order is refused before stb_image sees it.
-RgbImage decode_jpeg_stb(Bytes, const std::string& name);
+
+/// With the library of this build.
+inline Exif decode_jpeg(const ByteSource& source, PictureRows& rows, bool upright) {
+#ifdef MD_WITH_LIBJPEG
+  return decode_jpeg_turbo(source, rows, upright);
+#else
+  return decode_jpeg_stb(source, rows, upright);
+#endif
+}
+
+/// read_picture() of bytes that are a file named `name`.
+Picture decode_picture(const ByteSource&, const std::string& name, const PictureOptions&);
+
+/// A library's message without what a terminal should not see.
+std::string printable(const std::string& text);
 
 }  // namespace md

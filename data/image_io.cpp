@@ -1,13 +1,10 @@
 // Files from and to memory; which codec a file needs is told by its first bytes, never by its name.
 #include "data/image_io.h"
 
-#include <algorithm>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
+#include <array>
 
 #include "data/codecs.h"
-#include "data/file_status.h"
+#include "data/jpeg_header.h"
 #include "engine/check.h"
 #include "engine/durable_file.h"
 
@@ -16,27 +13,20 @@ namespace {
 
 constexpr std::uintmax_t max_file_bytes = 1U << 27;  // more than max_image_pixels take, uncompressed
 
-std::vector<unsigned char> read_file(const std::string& path) {
-  const std::filesystem::file_status status = status_of(path);
-  if (!std::filesystem::exists(status)) fail(ErrorKind::missing, path, ": no such file");
-  if (!std::filesystem::is_regular_file(status)) fail(ErrorKind::bad_data, path, ": not a file");
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  if (error) fail(ErrorKind::missing, path, ": ", error.message());
-  if (size > max_file_bytes) fail(ErrorKind::bad_data, path, ": ", size, " bytes are too many for an image");
-  std::vector<unsigned char> bytes(size);
-  std::ifstream file(path, std::ios::binary);
-  if (!file.read(reinterpret_cast<char*>(bytes.data()), std::streamsize(size))) {
-    fail(ErrorKind::missing, path, ": cannot be read");
-  }
-  return bytes;
+/// Told by its first bytes.
+enum class Kind { png, jpeg, other };
+Kind kind_of(const ByteSource& source) {
+  std::array<unsigned char, 8> first{};
+  const std::size_t got = source.read(0, first);
+  constexpr std::array<unsigned char, 8> png = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+  if (got == 8 && first == png) return Kind::png;
+  return got >= 3 && first[0] == 0xFF && first[1] == 0xD8 && first[2] == 0xFF ? Kind::jpeg : Kind::other;
 }
 
-bool begins_with(Bytes bytes, std::initializer_list<unsigned char> magic) {
-  return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin());
+void check_file_size(const ByteSource& source, const std::string& path) {
+  if (source.size() > max_file_bytes)
+    fail(ErrorKind::bad_data, path, ": ", source.size(), " bytes are too many for an image");
 }
-bool is_png(Bytes bytes) { return begins_with(bytes, {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'}); }
-bool is_jpeg(Bytes bytes) { return begins_with(bytes, {0xFF, 0xD8, 0xFF}); }
 
 template <class Image>
 void check_writable(const std::string& path, const Image& image, std::size_t samples_a_pixel) {
@@ -47,18 +37,6 @@ void check_writable(const std::string& path, const Image& image, std::size_t sam
 
 }  // namespace
 
-bool is_readable_size(unsigned width, unsigned height, std::span<char> reason) {
-  if (width > max_image_side || height > max_image_side) {
-    std::snprintf(reason.data(), reason.size(), "%ux%u pixels are more than %d a side", width, height, max_image_side);
-    return false;
-  }
-  if (width * height > max_image_pixels) {  // below 2^28
-    std::snprintf(reason.data(), reason.size(), "%ux%u pixels are more than %d", width, height, max_image_pixels);
-    return false;
-  }
-  return true;
-}
-
 const char* jpeg_decoder_name() {
 #ifdef MD_WITH_LIBJPEG
   return "libjpeg-turbo";
@@ -68,20 +46,42 @@ const char* jpeg_decoder_name() {
 }
 
 RgbImage read_rgb(const std::string& path) {
-  const auto bytes = read_file(path);
-  if (is_png(bytes)) return decode_png_rgb(bytes, path);
-  if (!is_jpeg(bytes)) fail(ErrorKind::bad_data, path, ": neither a JPEG nor a PNG file");
-#ifdef MD_WITH_LIBJPEG
-  return decode_jpeg_turbo(bytes, path);
-#else
-  return decode_jpeg_stb(bytes, path);
-#endif
+  const ByteSource source(path);
+  check_file_size(source, path);
+  PictureRows rows({.name = path});
+  switch (kind_of(source)) {
+    case Kind::png:
+      decode_png(source, rows, false);
+      break;
+    case Kind::jpeg:
+      decode_jpeg(source, rows, false);
+      break;
+    case Kind::other:
+      fail(ErrorKind::bad_data, path, ": neither a JPEG nor a PNG file");
+  }
+  return rows.finish();
+}
+
+int exif_orientation(const std::string& path) {
+  const ByteSource source(path);
+  switch (kind_of(source)) {
+    case Kind::png:
+      return png_exif(source).orientation;
+    case Kind::jpeg:
+      return jpeg_header(source).exif.orientation;
+    case Kind::other:
+      break;
+  }
+  return 1;
 }
 
 DepthImage read_depth(const std::string& path) {
-  const auto bytes = read_file(path);
-  if (!is_png(bytes)) fail(ErrorKind::bad_data, path, ": depth must be a 16-bit grey PNG; this is no PNG file");
-  return decode_png_depth(bytes, path);
+  const ByteSource source(path);
+  check_file_size(source, path);
+  if (kind_of(source) != Kind::png)
+    fail(ErrorKind::bad_data, path, ": depth must be a 16-bit grey PNG; this is no PNG file");
+  std::vector<unsigned char> storage;
+  return decode_png_depth(source.whole(storage), path);
 }
 
 void write_png(const std::string& path, const RgbImage& image) {

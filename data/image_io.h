@@ -1,7 +1,9 @@
-// Images on disk. Colour: 8-bit JPEG (grey becomes RGB) or 8-bit RGB PNG. Depth: 16-bit grey PNG and nothing else.
-// The readers refuse what is damaged instead of guessing: PNG checksums are strict, a JPEG warning is an error. What a
-// header claims is checked before memory is taken for it: no file makes a reader use more than about 400 MB.
-// Errors name the file: ErrorKind::missing (not there), bad_data (damaged, another format), cannot_write.
+// Images on disk, as training and evaluation read them. Colour: 8-bit JPEG or any PNG, which become 8-bit RGB. Depth:
+// 16-bit grey PNG and nothing else. Pixels are taken as they are stored: alpha is dropped and EXIF's orientation is not
+// applied, since a picture and its depth must lie alike. What loses pixels is refused; what libjpeg merely remarks on
+// is read. What a header claims is checked before memory is taken for it: no file makes a reader use more than about
+// 400 MB. Users' photos are read by picture.h. Errors name the file: ErrorKind::missing (not there), bad_data (damaged,
+// another format), cannot_write.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -25,10 +27,13 @@ struct DepthImage {
 inline constexpr int max_image_side = 16384;
 inline constexpr int max_image_pixels = 1 << 25;  // 8192x4096
 
-/// A JPEG or an 8-bit RGB PNG; a 16-bit grey PNG. Throw, naming the file, ErrorKind::missing, or ErrorKind::bad_data
-/// for another format, size or a damaged file.
+/// A JPEG or a PNG; a 16-bit grey PNG. Throw, naming the file, ErrorKind::missing, or ErrorKind::bad_data for another
+/// format, size or a damaged file.
 RgbImage read_rgb(const std::string& path);
 DepthImage read_depth(const std::string& path);
+/// What the EXIF block of a JPEG or PNG says of how it is held, 1 to 8; 1: as its pixels are stored, or nothing. Reads
+/// headers only. Throws as read_rgb does where there is no file.
+int exif_orientation(const std::string& path);
 
 /// Written beside and renamed: never a half-written file.
 void write_png(const std::string& path, const RgbImage&);

@@ -2,7 +2,10 @@
 // is checked first.
 #include <stb_image.h>
 
+#include <memory>
+
 #include "data/codecs.h"
+#include "data/jpeg_header.h"
 #include "engine/check.h"
 
 namespace md {
@@ -79,22 +82,37 @@ class StructureCheck {
 
 }  // namespace
 
-RgbImage decode_jpeg_stb(Bytes bytes, const std::string& name) {
-  StructureCheck(bytes, name).run();
-  RgbImage image;
-  int channels = 0;
+Exif decode_jpeg_stb(const ByteSource& source, PictureRows& rows, bool upright) {
+  const JpegHeader header = jpeg_header(source);
+  std::vector<unsigned char> storage;
+  const Bytes bytes = source.whole(storage);
+  StructureCheck(bytes, rows.name()).run();
+  if (!rare_jpeg(header).empty()) fail(ErrorKind::bad_data, rows.name(), ": ", refusal_of_rare_jpeg(header));
+  int height = 0, width = 0, channels = 0;
   const int size = int(bytes.size());
-  stbi_uc* pixels = nullptr;
-  if (stbi_info_from_memory(bytes.data(), size, &image.width, &image.height, &channels)) {
-    char reason[80];
-    if (!is_readable_size(unsigned(image.width), unsigned(image.height), reason))
-      fail(ErrorKind::bad_data, name, ": ", reason);
-    pixels = stbi_load_from_memory(bytes.data(), size, &image.width, &image.height, &channels, 3);
+  std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> pixels(nullptr, &stbi_image_free);
+  if (stbi_info_from_memory(bytes.data(), size, &width, &height, &channels)) {
+    rows.check_size(std::uint64_t(width), std::uint64_t(height));
+    if (header.components == 4 && header.adobe_transform != 0 && header.adobe_transform != 2) {
+      fail(ErrorKind::bad_data, rows.name(),
+           ": a CMYK JPEG without Adobe's segment, which this program, built without "
+           "libjpeg, cannot read; convert it: convert IN -colorspace sRGB OUT.jpg");
+    }
+    // Planes and the result; of a progressive file the coefficients, too.
+    const auto each = std::uint64_t(header.components) * (header.frame == 0xC2 ? 3 : 1) + 3;
+    rows.begin(height, width, Samples::rgb, upright ? header.exif.orientation : 1,
+               storage.size() + each * std::uint64_t(width + 64) * std::uint64_t(height + 64));
+    pixels.reset(stbi_load_from_memory(bytes.data(), size, &width, &height, &channels, 3));
   }
-  if (!pixels) fail(ErrorKind::bad_data, name, ": damaged JPEG (", stbi_failure_reason(), ")");
-  image.pixels.assign(pixels, pixels + std::size_t(image.height) * image.width * 3);
-  stbi_image_free(pixels);
-  return image;
+  if (!pixels) fail(ErrorKind::bad_data, rows.name(), ": damaged JPEG (", stbi_failure_reason(), ")");
+  for (int y = 0; y < height; ++y) rows.take(pixels.get() + std::size_t(y) * width * 3);
+  return header.exif;
+}
+
+RgbImage decode_jpeg_stb(Bytes bytes, const std::string& name) {
+  PictureRows rows({.name = name});
+  decode_jpeg_stb(ByteSource(bytes), rows, false);
+  return rows.finish();
 }
 
 }  // namespace md

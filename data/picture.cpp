@@ -1,14 +1,76 @@
-// For now what training reads.
+// Which codec a file needs is told by its first bytes.
 #include "data/picture.h"
 
-namespace md {
+#include <array>
 
-Picture read_picture(const std::string& path, const PictureOptions&) {
+#include "data/codecs.h"
+#include "engine/check.h"
+
+namespace md {
+namespace {
+
+constexpr std::uint64_t kMostWholeBytes = max_picture_bytes / 2;  // of a file that a library wants in one piece
+
+[[noreturn]] void refuse(const std::string& name, const PictureFormat& format) {
+  fail(ErrorKind::bad_data, name, ": ", format.name,
+       format.missing_library.empty() ? " is a format that this program does not read"
+                                      : cat(" cannot be read here: ", format.missing_library),
+       "; convert it: ", format.conversion);
+}
+
+const PictureFormat& format_of(const ByteSource& source, const std::string& name) {
+  std::array<unsigned char, 64> first{};
+  const std::size_t got = source.read(0, first);
+  if (got == 0) fail(ErrorKind::bad_data, name, ": the file is empty");
+  const PictureFormat* format = picture_format_of_bytes(std::span(first).first(got));
+  if (!format) fail(ErrorKind::bad_data, name, ": not a picture of a format that this program knows");
+  const PictureFormat* named = picture_format_of_name(name);
+  // Cameras' raw files are mostly TIFF, whose first picture is a thumbnail.
+  if (format->name == "TIFF" && named && named->name == "camera raw") return *named;
+  return *format;
+}
+
+Exif decode(const PictureFormat& format, const ByteSource& source, PictureRows& rows) {
+  if (format.name == "JPEG") return decode_jpeg(source, rows, true);
+  if (format.name == "PNG") return decode_png(source, rows, true);
+  if (format.name == "BMP") return decode_bmp(source, rows);
+#ifdef MD_WITH_TIFF
+  if (format.name == "TIFF") return decode_tiff(source, rows);
+#endif
+  if (source.size() > kMostWholeBytes)
+    fail(ErrorKind::bad_data, rows.name(), ": a file of ", source.size() >> 20, " MiB");
+#ifdef MD_WITH_WEBP
+  if (format.name == "WebP") return decode_webp(source, rows);
+#endif
+#ifdef MD_WITH_HEIF
+  if (format.name == "HEIC" || format.name == "AVIF") return decode_heif(source, rows);
+#endif
+  refuse(rows.name(), format);
+}
+
+}  // namespace
+
+Picture decode_picture(const ByteSource& source, const std::string& name, const PictureOptions& options) {
+  const PictureFormat& format = format_of(source, name);
+  if (!format.is_read) refuse(name, format);
+  PictureRows rows({.name = name,
+                    .alpha = options.alpha,
+                    .shorter_side = options.shorter_side,
+                    .max_side = max_picture_side,
+                    .max_pixels = max_picture_pixels});
+  const Exif exif = decode(format, source, rows);
   Picture picture;
-  picture.image = read_rgb(path);
-  picture.height = picture.image.height;
-  picture.width = picture.image.width;
+  picture.image = rows.finish();
+  const bool turned = exif.orientation >= 5;
+  picture.height = turned ? rows.file_width() : rows.file_height();
+  picture.width = turned ? rows.file_height() : rows.file_width();
+  picture.orientation = exif.orientation;
+  picture.focal_35mm = exif.focal_35mm;
   return picture;
+}
+
+Picture read_picture(const std::string& path, const PictureOptions& options) {
+  return decode_picture(ByteSource(path), path, options);
 }
 
 }  // namespace md

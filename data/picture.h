@@ -45,6 +45,7 @@ struct PictureFormat {
   bool is_read = false;               // by this build
   std::vector<std::string> suffixes;  // ".heic", in lower case
   std::string conversion;             // the command that makes a PNG or JPEG of IN: "heif-convert IN OUT.jpg"
+  std::string missing_library = {};   // why this build does not read what others do; empty: it does, or none does
 };
 const std::vector<PictureFormat>& picture_formats();
 /// By the suffix of a name, whatever its case; null: no picture's.

@@ -4,26 +4,32 @@
 #include <filesystem>
 #include <string_view>
 
+#include "data/heif_codec.h"
 #include "data/picture.h"
+#include "engine/check.h"
 
 namespace md {
 namespace {
 
+// Why this build does not read a format; empty: it does.
 #ifdef MD_WITH_WEBP
-constexpr bool reads_webp = true;
+const std::string no_webp;
 #else
-constexpr bool reads_webp = false;
+const std::string no_webp = "this program was built without libwebp";
 #endif
 #ifdef MD_WITH_TIFF
-constexpr bool reads_tiff = true;
+const std::string no_tiff;
 #else
-constexpr bool reads_tiff = false;
+const std::string no_tiff = "this program was built without libtiff";
 #endif
+std::string no_heif([[maybe_unused]] bool av1) {
 #ifdef MD_WITH_HEIF
-constexpr bool reads_heif = true;
+  if (heif_can_decode(av1)) return "";
+  return cat("libheif has no decoder for it (Debian: ", av1 ? "libheif-plugin-dav1d" : "libheif-plugin-libde265", ")");
 #else
-constexpr bool reads_heif = false;
+  return "this program was built without libheif";
 #endif
+}
 
 std::string lower_suffix(const std::string& path) {
   std::string suffix = std::filesystem::path(path).extension().string();
@@ -80,14 +86,15 @@ std::string_view name_of_bytes(std::string_view first) {
 }  // namespace
 
 const std::vector<PictureFormat>& picture_formats() {
+  static const std::string no_heic = no_heif(false), no_avif = no_heif(true);
   static const std::vector<PictureFormat> formats = {
       {"JPEG", true, {".jpg", ".jpeg", ".jpe", ".jfif"}, "djpeg -outfile OUT.ppm IN"},
       {"PNG", true, {".png"}, "convert IN OUT.jpg"},
-      {"WebP", reads_webp, {".webp"}, "dwebp IN -o OUT.png"},
-      {"TIFF", reads_tiff, {".tif", ".tiff"}, "convert 'IN[0]' OUT.png"},
-      {"HEIC", reads_heif, {".heic", ".heif", ".hif"}, "heif-convert IN OUT.png"},
-      {"AVIF", reads_heif, {".avif"}, "heif-convert IN OUT.png"},
-      {"BMP", false, {".bmp", ".dib"}, "convert IN OUT.png"},
+      {"WebP", no_webp.empty(), {".webp"}, "dwebp IN -o OUT.png", no_webp},
+      {"TIFF", no_tiff.empty(), {".tif", ".tiff"}, "convert 'IN[0]' OUT.png", no_tiff},
+      {"HEIC", no_heic.empty(), {".heic", ".heif", ".hif"}, "heif-convert IN OUT.png", no_heic},
+      {"AVIF", no_avif.empty(), {".avif"}, "heif-convert IN OUT.png", no_avif},
+      {"BMP", true, {".bmp", ".dib"}, "convert IN OUT.png"},
       {"GIF", false, {".gif"}, "convert 'IN[0]' OUT.png"},
       {"Photoshop", false, {".psd", ".psb"}, "convert 'IN[0]' OUT.png"},
       {"JPEG XL", false, {".jxl"}, "djxl IN OUT.png"},

@@ -7,6 +7,8 @@
 
 namespace md {
 
+struct PngFile;
+
 /// 16-bit grey.
 class DepthPngWriter {
  public:
@@ -20,8 +22,7 @@ class DepthPngWriter {
   void finish();
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<PngFile> file_;
 };
 
 /// 8-bit RGB.
@@ -37,8 +38,7 @@ class ColourPngWriter {
   void finish();
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<PngFile> file_;
 };
 
 }  // namespace md
