@@ -158,7 +158,7 @@ class Bmp {
 
 }  // namespace
 
-Exif decode_bmp(const ByteSource& source, PictureRows& rows) {
+Exif stream_bmp(const ByteSource& source, PictureRows& rows) {
   Bmp(source, rows).decode();
   return {};
 }

@@ -18,27 +18,27 @@ inline constexpr int max_jpeg_scans = 500;  // progressive files have about ten
 // if `upright`. What they throw names rows.name().
 
 /// Every colour type and depth.
-Exif decode_png(const ByteSource&, PictureRows&, bool upright);
+Exif stream_png(const ByteSource&, PictureRows&, bool upright);
 #ifdef MD_WITH_LIBJPEG
 /// What loses pixels (truncation, corrupt data) is an error, other remarks of the library are not. Hundreds of scans,
 /// which cost a few bytes each and a pass over the whole image, are an error, too. CMYK becomes RGB as in Pillow.
-Exif decode_jpeg_turbo(const ByteSource&, PictureRows&, bool upright);
+Exif stream_jpeg_turbo(const ByteSource&, PictureRows&, bool upright);
 #endif
 /// A file whose segments are not in order is refused before stb_image sees it, and so is CMYK without Adobe's segment.
-Exif decode_jpeg_stb(const ByteSource&, PictureRows&, bool upright);
+Exif stream_jpeg_stb(const ByteSource&, PictureRows&, bool upright);
 /// Palettes, 16 to 32 bits a pixel with any masks; not run-length coded ones.
-Exif decode_bmp(const ByteSource&, PictureRows&);
+Exif stream_bmp(const ByteSource&, PictureRows&);
 #ifdef MD_WITH_WEBP
 /// Not animated ones.
-Exif decode_webp(const ByteSource&, PictureRows&);
+Exif stream_webp(const ByteSource&, PictureRows&);
 #endif
 #ifdef MD_WITH_TIFF
 /// The first picture of a file: whole numbers of 1 to 16 bits, as libtiff makes RGB of them.
-Exif decode_tiff(const ByteSource&, PictureRows&);
+Exif stream_tiff(const ByteSource&, PictureRows&);
 #endif
 #ifdef MD_WITH_HEIF
 /// HEIC and AVIF: the primary picture. libheif itself turns it upright.
-Exif decode_heif(const ByteSource&, PictureRows&);
+Exif stream_heif(const ByteSource&, PictureRows&);
 #endif
 
 // The same from memory as training reads them: pixels as stored, alpha ignored, within max_image_pixels.
@@ -58,11 +58,11 @@ std::string encode_jpeg_turbo(const RgbImage&, int quality, const std::string& n
 #endif
 
 /// With the library of this build.
-inline Exif decode_jpeg(const ByteSource& source, PictureRows& rows, bool upright) {
+inline Exif stream_jpeg(const ByteSource& source, PictureRows& rows, bool upright) {
 #ifdef MD_WITH_LIBJPEG
-  return decode_jpeg_turbo(source, rows, upright);
+  return stream_jpeg_turbo(source, rows, upright);
 #else
-  return decode_jpeg_stb(source, rows, upright);
+  return stream_jpeg_stb(source, rows, upright);
 #endif
 }
 

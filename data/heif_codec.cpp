@@ -85,7 +85,7 @@ bool heif_can_decode(bool av1) {
   return heif_have_decoder_for_format(av1 ? heif_compression_AV1 : heif_compression_HEVC) != 0;
 }
 
-Exif decode_heif(const ByteSource& source, PictureRows& rows) {
+Exif stream_heif(const ByteSource& source, PictureRows& rows) {
   start();
   std::vector<unsigned char> storage;
   const Bytes bytes = source.whole(storage);

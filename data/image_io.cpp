@@ -51,10 +51,10 @@ RgbImage read_rgb(const std::string& path) {
   PictureRows rows({.name = path});
   switch (kind_of(source)) {
     case Kind::png:
-      decode_png(source, rows, false);
+      stream_png(source, rows, false);
       break;
     case Kind::jpeg:
-      decode_jpeg(source, rows, false);
+      stream_jpeg(source, rows, false);
       break;
     case Kind::other:
       fail(ErrorKind::bad_data, path, ": neither a JPEG nor a PNG file");

@@ -82,7 +82,7 @@ class StructureCheck {
 
 }  // namespace
 
-Exif decode_jpeg_stb(const ByteSource& source, PictureRows& rows, bool upright) {
+Exif stream_jpeg_stb(const ByteSource& source, PictureRows& rows, bool upright) {
   const JpegHeader header = jpeg_header(source);
   std::vector<unsigned char> storage;
   const Bytes bytes = source.whole(storage);
@@ -111,7 +111,7 @@ Exif decode_jpeg_stb(const ByteSource& source, PictureRows& rows, bool upright) 
 
 RgbImage decode_jpeg_stb(Bytes bytes, const std::string& name) {
   PictureRows rows({.name = name});
-  decode_jpeg_stb(ByteSource(bytes), rows, false);
+  stream_jpeg_stb(ByteSource(bytes), rows, false);
   return rows.finish();
 }
 

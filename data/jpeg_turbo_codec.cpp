@@ -188,7 +188,7 @@ bool encode(const RgbImage& image, int quality, jpeg_compress_struct& codec, Tra
 
 }  // namespace
 
-Exif decode_jpeg_turbo(const ByteSource& source, PictureRows& rows, bool upright) {
+Exif stream_jpeg_turbo(const ByteSource& source, PictureRows& rows, bool upright) {
   const JpegHeader header = jpeg_header(source);
   const auto reader = std::make_unique<Reader>();
   reader->codec.err = arm(reader->trap);
@@ -201,7 +201,7 @@ Exif decode_jpeg_turbo(const ByteSource& source, PictureRows& rows, bool upright
 
 RgbImage decode_jpeg_turbo(Bytes bytes, const std::string& name) {
   PictureRows rows({.name = name});
-  decode_jpeg_turbo(ByteSource(bytes), rows, false);
+  stream_jpeg_turbo(ByteSource(bytes), rows, false);
   return rows.finish();
 }
 

@@ -31,19 +31,19 @@ const PictureFormat& format_of(const ByteSource& source, const std::string& name
 }
 
 Exif decode(const PictureFormat& format, const ByteSource& source, PictureRows& rows) {
-  if (format.name == "JPEG") return decode_jpeg(source, rows, true);
-  if (format.name == "PNG") return decode_png(source, rows, true);
-  if (format.name == "BMP") return decode_bmp(source, rows);
+  if (format.name == "JPEG") return stream_jpeg(source, rows, true);
+  if (format.name == "PNG") return stream_png(source, rows, true);
+  if (format.name == "BMP") return stream_bmp(source, rows);
 #ifdef MD_WITH_TIFF
-  if (format.name == "TIFF") return decode_tiff(source, rows);
+  if (format.name == "TIFF") return stream_tiff(source, rows);
 #endif
   if (source.size() > kMostWholeBytes)
     fail(ErrorKind::bad_data, rows.name(), ": a file of ", source.size() >> 20, " MiB");
 #ifdef MD_WITH_WEBP
-  if (format.name == "WebP") return decode_webp(source, rows);
+  if (format.name == "WebP") return stream_webp(source, rows);
 #endif
 #ifdef MD_WITH_HEIF
-  if (format.name == "HEIC" || format.name == "AVIF") return decode_heif(source, rows);
+  if (format.name == "HEIC" || format.name == "AVIF") return stream_heif(source, rows);
 #endif
   refuse(rows.name(), format);
 }

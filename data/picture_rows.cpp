@@ -26,11 +26,10 @@ void PictureRows::check_size(std::uint64_t width, std::uint64_t height) {
 }
 
 int PictureRows::halvings(int height, int width, int most) const {
-  int times_halved = 0;
-  while (spec_.shorter_side > 0 && times_halved < most &&
-         std::min(height, width) >> (times_halved + 1) >= spec_.shorter_side)
-    ++times_halved;
-  return times_halved;
+  const int side = std::min(height, width);
+  int halved = 0;
+  while (spec_.shorter_side > 0 && halved < most && (side - 1) / (2 << halved) + 1 >= spec_.shorter_side) ++halved;
+  return halved;
 }
 
 void PictureRows::begin(int height, int width, Samples samples, int orientation, std::uint64_t decoder_bytes) {

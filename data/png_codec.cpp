@@ -245,7 +245,7 @@ std::string encode(MemorySink& sink, PngEncoder&& encoder, const Image& image) {
 
 }  // namespace
 
-Exif decode_png(const ByteSource& source, PictureRows& rows, bool upright) {
+Exif stream_png(const ByteSource& source, PictureRows& rows, bool upright) {
   const Exif exif = png_exif(source);
   Reader reader(source);
   if (!decode_colour(reader, rows, upright ? exif.orientation : 1))
@@ -255,7 +255,7 @@ Exif decode_png(const ByteSource& source, PictureRows& rows, bool upright) {
 
 RgbImage decode_png_rgb(Bytes bytes, const std::string& name) {
   PictureRows rows({.name = name});
-  decode_png(ByteSource(bytes), rows, false);
+  stream_png(ByteSource(bytes), rows, false);
   return rows.finish();
 }
 

@@ -17,12 +17,14 @@ namespace md {
 namespace {
 
 constexpr std::uint64_t kBandPixels = std::uint64_t{1} << 24;  // 64 MiB as libtiff gives them
+constexpr std::uint64_t kMostMapped = std::uint64_t{1} << 26;
 
 /// A file as libtiff sees it.
 struct Handle {
   const ByteSource& source;
   std::uint64_t at = 0;
   char text[256] = "";  // of the first error
+  std::vector<unsigned char> storage = {};
 };
 
 tmsize_t on_read(thandle_t handle, void* to, tmsize_t size) {
@@ -40,6 +42,16 @@ toff_t on_seek(thandle_t handle, toff_t offset, int from) {
 }
 int on_close(thandle_t) { return 0; }
 toff_t on_size(thandle_t handle) { return static_cast<Handle*>(handle)->source.size(); }
+/// A file that is not large, in one piece: up to 4.5 libtiff reads plain tiles of odd sizes from no other.
+int on_map(thandle_t handle, void** base, toff_t* size) {
+  Handle& file = *static_cast<Handle*>(handle);
+  if (file.source.size() > kMostMapped) return 0;
+  const Bytes bytes = file.source.whole(file.storage);
+  *base = const_cast<unsigned char*>(bytes.data());  // which libtiff, reading, does not change
+  *size = bytes.size();
+  return 1;
+}
+void on_unmap(thandle_t, void*, toff_t) {}
 
 int on_error(TIFF*, void* handle, const char*, const char* format, va_list values) {
   Handle& file = *static_cast<Handle*>(handle);
@@ -56,7 +68,7 @@ Tiff open(Handle& handle) {
   TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), tmsize_t(max_picture_bytes / 2 + max_picture_bytes / 8));
   TIFFOpenOptionsSetErrorHandlerExtR(options.get(), on_error, &handle);
   TIFFOpenOptionsSetWarningHandlerExtR(options.get(), on_warning, &handle);
-  return {TIFFClientOpenExt("file", "rm", &handle, on_read, on_write, on_seek, on_close, on_size, nullptr, nullptr,
+  return {TIFFClientOpenExt("file", "r", &handle, on_read, on_write, on_seek, on_close, on_size, on_map, on_unmap,
                             options.get()),
           &TIFFClose};
 }
@@ -137,7 +149,8 @@ void decode_rows(TIFF* tiff, Handle& handle, PictureRows& rows, int orientation)
   const auto width = field<std::uint32_t>(tiff, TIFFTAG_IMAGEWIDTH, 0),
              height = field<std::uint32_t>(tiff, TIFFTAG_IMAGELENGTH, 0);
   rows.check_size(width, height);
-  const Band band = band_of(tiff, width, height, handle.source.size());
+  Band band = band_of(tiff, width, height, handle.source.size());
+  band.bytes += handle.storage.size();
   const std::optional<Samples> alpha = alpha_of(tiff);
   char why[1024] = "";
   if (!TIFFRGBAImageOK(tiff, why)) refuse_kind(rows, why);
@@ -162,7 +175,7 @@ void decode_rows(TIFF* tiff, Handle& handle, PictureRows& rows, int orientation)
 
 }  // namespace
 
-Exif decode_tiff(const ByteSource& source, PictureRows& rows) {
+Exif stream_tiff(const ByteSource& source, PictureRows& rows) {
   Handle handle{source};
   const Tiff tiff = open(handle);
   if (!tiff) fail(ErrorKind::bad_data, rows.name(), ": damaged TIFF (", printable(handle.text), ")");

@@ -17,7 +17,7 @@ namespace {
 
 }  // namespace
 
-Exif decode_webp(const ByteSource& source, PictureRows& rows) {
+Exif stream_webp(const ByteSource& source, PictureRows& rows) {
   const Exif exif = webp_exif(source);
   std::vector<unsigned char> storage;
   const Bytes bytes = source.whole(storage);
