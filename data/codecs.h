@@ -66,8 +66,8 @@ inline Exif stream_jpeg(const ByteSource& source, PictureRows& rows, bool uprigh
 #endif
 }
 
-/// read_picture() of bytes that are a file named `name`.
-Picture decode_picture(const ByteSource&, const std::string& name, const PictureOptions&);
+/// read_picture() of bytes that are a file named spec.name, within the limits of `spec`.
+Picture decode_picture(const ByteSource&, RowsSpec spec);
 
 /// A library's message without what a terminal should not see.
 std::string printable(const std::string& text);

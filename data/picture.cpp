@@ -50,14 +50,10 @@ Exif decode(const PictureFormat& format, const ByteSource& source, PictureRows& 
 
 }  // namespace
 
-Picture decode_picture(const ByteSource& source, const std::string& name, const PictureOptions& options) {
-  const PictureFormat& format = format_of(source, name);
-  if (!format.is_read) refuse(name, format);
-  PictureRows rows({.name = name,
-                    .alpha = options.alpha,
-                    .shorter_side = options.shorter_side,
-                    .max_side = max_picture_side,
-                    .max_pixels = max_picture_pixels});
+Picture decode_picture(const ByteSource& source, RowsSpec spec) {
+  const PictureFormat& format = format_of(source, spec.name);
+  if (!format.is_read) refuse(spec.name, format);
+  PictureRows rows(std::move(spec));
   const Exif exif = decode(format, source, rows);
   Picture picture;
   picture.image = rows.finish();
@@ -70,7 +66,11 @@ Picture decode_picture(const ByteSource& source, const std::string& name, const 
 }
 
 Picture read_picture(const std::string& path, const PictureOptions& options) {
-  return decode_picture(ByteSource(path), path, options);
+  return decode_picture(ByteSource(path), {.name = path,
+                                           .alpha = options.alpha,
+                                           .shorter_side = options.shorter_side,
+                                           .max_side = max_picture_side,
+                                           .max_pixels = max_picture_pixels});
 }
 
 }  // namespace md

@@ -29,7 +29,11 @@ class PictureTest : public test::DataFolder {};
 Bytes as_bytes(const std::string& text) { return {reinterpret_cast<const unsigned char*>(text.data()), text.size()}; }
 
 Picture picture_of(const std::string& bytes, const PictureOptions& options = {}) {
-  return decode_picture(ByteSource(as_bytes(bytes)), "photo", options);
+  return decode_picture(ByteSource(as_bytes(bytes)), {.name = "photo",
+                                                      .alpha = options.alpha,
+                                                      .shorter_side = options.shorter_side,
+                                                      .max_side = max_picture_side,
+                                                      .max_pixels = max_picture_pixels});
 }
 
 /// The most memory that this process ever had, in MiB.
