@@ -20,6 +20,12 @@ void check_folder(const std::string& path) {
 
 }  // namespace
 
+std::string turned_remark(const Sample& sample) {
+  if (sample.orientation == 1) return "";
+  return cat(sample.image_name, ": EXIF's orientation ", sample.orientation,
+             " is not applied: a picture and its depth must lie alike as they are stored");
+}
+
 float DatasetSpec::units_per_m() const { return depth_scale > 0 ? depth_scale : dataset_traits(dataset).units_per_m; }
 
 /// The path of each frame, once it was found. Looking for one takes as long as decoding a small frame does, and longer
@@ -107,7 +113,7 @@ Sample Dataset::load(i64 index) const {
   Sample sample;
   sample.image_name = listed.image;
   sample.focal_px = listed.focal_px > 0 ? listed.focal_px : traits_->usual_focal_px;
-  sample.image = read_rgb(image_file(index));
+  sample.image = read_rgb(image_file(index), sample.orientation);
   if (listed.depth.empty()) return sample;
   sample.depth_name = listed.depth;
   const std::string file = depth_file(index);

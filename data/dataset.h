@@ -20,8 +20,12 @@ struct Sample {
   std::vector<float> depth_m;          // [H,W], 0 = no measurement; empty without ground truth
   double focal_px = 0;                 // the list's, KITTI's calibration's, or the data set's usual one
   std::string image_name, depth_name;  // as in the list; depth_name empty without ground truth
+  int orientation = 1;                 // EXIF's word on how the image is held, not applied: depth lies as stored, too
   bool has_depth() const { return !depth_m.empty(); }
 };
+
+/// A picture that other programs show turned, by EXIF, while its depth has no such tag: "NAME: why". Empty: it is not.
+std::string turned_remark(const Sample&);
 
 /// Which frames of which data set, and which of their depths.
 struct DatasetSpec {

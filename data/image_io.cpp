@@ -4,7 +4,6 @@
 #include <array>
 
 #include "data/codecs.h"
-#include "data/jpeg_header.h"
 #include "engine/check.h"
 #include "engine/durable_file.h"
 
@@ -21,6 +20,13 @@ Kind kind_of(const ByteSource& source) {
   constexpr std::array<unsigned char, 8> png = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
   if (got == 8 && first == png) return Kind::png;
   return got >= 3 && first[0] == 0xFF && first[1] == 0xD8 && first[2] == 0xFF ? Kind::jpeg : Kind::other;
+}
+
+/// "; it is GIF: convert 'IN[0]' OUT.png", or nothing.
+std::string name_of_other(const ByteSource& source) {
+  std::array<unsigned char, 64> first{};
+  const PictureFormat* format = picture_format_of_bytes(std::span(first).first(source.read(0, first)));
+  return format ? cat("; it is ", format->name, ": ", format->conversion) : "";
 }
 
 void check_file_size(const ByteSource& source, const std::string& path) {
@@ -46,33 +52,19 @@ const char* jpeg_decoder_name() {
 }
 
 RgbImage read_rgb(const std::string& path) {
-  const ByteSource source(path);
-  check_file_size(source, path);
-  PictureRows rows({.name = path});
-  switch (kind_of(source)) {
-    case Kind::png:
-      stream_png(source, rows, false);
-      break;
-    case Kind::jpeg:
-      stream_jpeg(source, rows, false);
-      break;
-    case Kind::other:
-      fail(ErrorKind::bad_data, path, ": neither a JPEG nor a PNG file");
-  }
-  return rows.finish();
+  int ignored = 1;
+  return read_rgb(path, ignored);
 }
 
-int exif_orientation(const std::string& path) {
+RgbImage read_rgb(const std::string& path, int& orientation) {
   const ByteSource source(path);
-  switch (kind_of(source)) {
-    case Kind::png:
-      return png_exif(source).orientation;
-    case Kind::jpeg:
-      return jpeg_header(source).exif.orientation;
-    case Kind::other:
-      break;
-  }
-  return 1;
+  check_file_size(source, path);
+  const Kind kind = kind_of(source);
+  if (kind == Kind::other) fail(ErrorKind::bad_data, path, ": neither a JPEG nor a PNG file", name_of_other(source));
+  PictureRows rows({.name = path});
+  const Exif exif = kind == Kind::png ? stream_png(source, rows, false) : stream_jpeg(source, rows, false);
+  orientation = exif.orientation;
+  return rows.finish();
 }
 
 DepthImage read_depth(const std::string& path) {

@@ -31,9 +31,8 @@ inline constexpr int max_image_pixels = 1 << 25;  // 8192x4096
 /// format, size or a damaged file.
 RgbImage read_rgb(const std::string& path);
 DepthImage read_depth(const std::string& path);
-/// What the EXIF block of a JPEG or PNG says of how it is held, 1 to 8; 1: as its pixels are stored, or nothing. Reads
-/// headers only. Throws as read_rgb does where there is no file.
-int exif_orientation(const std::string& path);
+/// read_rgb, and what EXIF says of how the picture is held: 1 to 8, 1 for "as it is stored" or nothing. Not applied.
+RgbImage read_rgb(const std::string& path, int& orientation);
 
 /// Written beside and renamed: never a half-written file.
 void write_png(const std::string& path, const RgbImage&);

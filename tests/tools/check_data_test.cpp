@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "tests/data/data_files.h"
+#include "tests/data/picture_files.h"
 #include "tests/kit/run_tool.h"
 
 namespace md::test {
@@ -52,6 +53,23 @@ TEST_F(CheckDataTest, GoodDataIsDescribed) {
             "  measured  66.7 % of the pixels, of a frame 66.7 to 66.7 %\n"
             "  range     0.500 to 8.499 m, median 4.105 m\n");
   EXPECT_FALSE(fs::exists(path("bad.tsv")));
+}
+
+// Other programs show such a picture turned; its depth has no tag.
+TEST_F(CheckDataTest, PicturesTurnedByExifAreNamed) {
+  frames(3);
+  for (const int orientation : {3, 8}) {
+    const std::string png = bytes_of(path("data/1.png"));
+    write("data/1.png", with_chunk(png, "eXIf" + exif_block({.orientation = orientation})));
+    list("list.txt", {0, 1, 2});
+    const ToolRun run = check({"list.txt"});
+    EXPECT_EQ(run.code, 0) << run.err;
+    EXPECT_NE(run.out.find(cat("  turned    1 pictures, the first 1.png: EXIF's orientation ", orientation,
+                               " is not applied: a picture and its depth must lie alike as they are stored\n")),
+              std::string::npos)
+        << run.out;
+    put("1.png", test_image(48, 64, 1));
+  }
 }
 
 TEST_F(CheckDataTest, KittisFoldersAreFoundAndNamed) {

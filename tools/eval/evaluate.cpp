@@ -71,6 +71,7 @@ Evaluation evaluate(const Predictor& predictor, const Dataset& data, const Evalu
   std::vector<EvalFrame> batch;
   i64 done = 0;
   while (const EvalFrame* frame = loader.next()) {
+    if (evaluation.turned.empty()) evaluation.turned = turned_remark(frame->sample);
     if (frame->sample.has_depth() || options.every_frame) {
       if (!batch.empty() &&
           (i64(batch.size()) >= options.batch || frame->image.shape() != batch.front().image.shape())) {

@@ -38,6 +38,7 @@ struct Evaluation {
   Metrics mean;
   i64 images = 0, missing = 0;        // scored, and not (see ImageScore)
   std::vector<ImageScore> per_image;  // in list order
+  std::string turned = {};            // turned_remark() of the first image that has one
 };
 
 /// Depth [h,w] in metres of frame.crop of each of these frames of equal size.

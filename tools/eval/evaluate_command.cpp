@@ -151,6 +151,7 @@ Exit evaluate_command(const EvaluateCommand& c) {
   write_results(c, results);
   maps.publish();
   print(results);
+  if (!results.evaluation.turned.empty()) std::cerr << results.evaluation.turned << "\n";
   return Exit::ok;
 }
 

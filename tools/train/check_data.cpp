@@ -30,6 +30,7 @@ constexpr i64 kBriefFrames = 8;
 struct Frame {
   std::string image_file, image_place, depth_place;  // empty: not found, or no ground truth
   std::string bad;                                   // "FILE: why"; empty: good
+  std::string turned;                                // turned_remark()
   int width = 0, height = 0;
   double measured = -1;       // part of the pixels; -1: no ground truth
   std::uint64_t picture = 0;  // hash of its pixels
@@ -84,6 +85,7 @@ void look_at(const Dataset& data, i64 index, Frame& frame, DepthHistogram& depth
   frame.width = sample.image.width;
   frame.height = sample.image.height;
   frame.picture = hash_of(sample.image.pixels);
+  frame.turned = turned_remark(sample);
   if (!sample.has_depth()) return;
   const std::string depth_file = data.depth_file(index);
   frame.depth_place = place_of(depth_file, spec.depth_root, entry.depth, traits);
@@ -182,13 +184,15 @@ void print_depth(const DepthHistogram& depth, float units_per_m, double least, d
 /// Returns how many frames are bad.
 i64 print(const CheckedList& list, bool name_it) {
   std::map<std::string, i64> sizes, image_places, depth_places;
-  i64 bad = 0, without_depth = 0;
+  i64 bad = 0, without_depth = 0, turned = 0;
+  std::string first_turned;
   double least = 1, most = 0;
   for (const Frame& frame : list.frames) {
     bad += !frame.bad.empty();
     without_depth += frame.bad.empty() && frame.measured < 0;
     ++image_places[frame.image_place];
     ++depth_places[frame.depth_place];
+    if (!frame.turned.empty() && turned++ == 0) first_turned = frame.turned;
     if (frame.width > 0) ++sizes[cat(frame.width, "x", frame.height)];
     if (frame.measured < 0) continue;
     least = std::min(least, frame.measured);
@@ -202,6 +206,7 @@ i64 print(const CheckedList& list, bool name_it) {
             << "  images    " << counted(image_places) << "\n"
             << "  depth     " << counted(depth_places) << "\n";
   print_depth(list.depth, list.units_per_m, least, most);
+  if (turned > 0) std::cout << "  turned    " << turned << " pictures, the first " << first_turned << "\n";
   if (list.repeated_pictures > 0)
     std::cout << "  repeated  " << list.repeated_pictures << " pictures, under other names\n";
   return bad;
@@ -254,7 +259,7 @@ std::string brief_check(const Dataset& data) {
   const auto all = i64(data.with_depth().size()), looked_at = std::min(all, kBriefFrames);
   DepthHistogram depth;
   std::map<std::string, i64> sizes;
-  std::string doubt;
+  std::string doubt, turned;
   for (i64 i = 0; i < looked_at; ++i) {
     const i64 index = data.with_depth()[std::size_t(i * all / looked_at)];
     const Sample sample = data.load_training(index);
@@ -262,6 +267,7 @@ std::string brief_check(const Dataset& data) {
     const std::string why = implausible(one, data.spec());
     if (!why.empty() && doubt.empty())
       doubt = cat("; ", data.depth_file(index), ": ", why, " (mdtrain check-data says more)");
+    if (const std::string remark = turned_remark(sample); !remark.empty() && turned.empty()) turned = "; " + remark;
     ++sizes[cat(sample.image.width, "x", sample.image.height)];
     depth.add(one);
   }
@@ -269,7 +275,7 @@ std::string brief_check(const Dataset& data) {
   const std::string numbers = printed(", %.1f %% measured, %.3f to %.3f m, median %.3f m",
                                       100 * double(depth.measured()) / double(std::max<i64>(depth.pixels(), 1)),
                                       depth.lowest() / units, depth.highest() / units, depth.median() / units);
-  return cat(looked_at, " of ", all, " frames looked at: ", counted(sizes), numbers, doubt);
+  return cat(looked_at, " of ", all, " frames looked at: ", counted(sizes), numbers, doubt, turned);
 }
 
 }  // namespace md
