@@ -646,6 +646,40 @@ TEST_F(PictureTest, KindsOfBmpAreTheirPictures) {
                     "photo: a run-length coded BMP, which this program cannot read; convert it: "));
 }
 
+// What this build lacks, as it says so.
+TEST_F(PictureTest, AbsentLibrariesAreNamed) {
+  const std::pair<std::string, std::string> files[] = {
+      {"WebP", "RIFF" + test::number(30, 4, false) + "WEBPVP8 " + std::string(30, '\0')},
+      {"TIFF", std::string("II*\0\x08\0\0\0", 8) + std::string(30, '\0')},
+      {"HEIC", std::string("\0\0\0\x18", 4) + "ftypheic" + std::string(30, '\0')},
+      {"AVIF", std::string("\0\0\0\x18", 4) + "ftypavif" + std::string(30, '\0')},
+  };
+  std::string all_read;
+  for (const auto& [format, bytes] : files) {
+    const PictureFormat* known = picture_format_of_bytes(as_bytes(bytes));
+    ASSERT_TRUE(known) << format;
+    EXPECT_EQ(known->name, format);
+    EXPECT_EQ(is_picture_name("photo" + known->suffixes[0]), known->is_read);
+    if (known->is_read) {
+      all_read += format + " ";
+      continue;
+    }
+    EXPECT_TRUE(fails(
+        [&] { picture_of(bytes); }, ErrorKind::bad_data,
+        "photo: " + format + " cannot be read here: " + known->missing_library + "; convert it: " + known->conversion));
+  }
+  if (all_read == "WebP TIFF HEIC AVIF ") GTEST_SKIP() << "this build reads them all";
+}
+#ifndef MD_WITH_WEBP
+TEST_F(PictureTest, Webp) { GTEST_SKIP() << "built without libwebp"; }
+#endif
+#ifndef MD_WITH_TIFF
+TEST_F(PictureTest, Tiff) { GTEST_SKIP() << "built without libtiff"; }
+#endif
+#ifndef MD_WITH_HEIF
+TEST_F(PictureTest, Heif) { GTEST_SKIP() << "built without libheif"; }
+#endif
+
 // --- What is not read ------------------------------------------------------------------------------------------------
 
 TEST_F(PictureTest, OtherFormatsAreNamedWithTheirCommand) {

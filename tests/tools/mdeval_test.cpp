@@ -6,6 +6,7 @@
 
 #include "nets/registry.h"
 #include "tests/data/data_files.h"
+#include "tests/data/picture_files.h"
 #include "tests/kit/run_tool.h"
 #include "tools/eval/results.h"
 #include "tools/run/checkpoint.h"
@@ -104,6 +105,21 @@ TEST_F(MdevalTest, PrintsTheTableAndWritesTheFiles) {
   const RgbImage map = read_rgb(path("maps/0001_room_rgb_1.png"));
   EXPECT_EQ(map.height, 64);
   EXPECT_EQ(map.width, 96);
+}
+
+// Two pictures that other programs show turned: scored as they are stored, and said once.
+TEST_F(MdevalTest, PicturesTurnedByExifAreNamedOnce) {
+  const json before = json_of({});
+  for (const auto& [frame, orientation] : {std::pair{1, 6}, {3, 2}}) {
+    const std::string name = cat("room/rgb_", frame, ".png");
+    write(name, test::with_chunk(bytes_of(path(name)), "eXIf" + test::exif_block({.orientation = orientation})));
+  }
+  const ToolRun run = mdeval({"--json", path("out.json")});
+  EXPECT_EQ(run.code, 0);
+  EXPECT_EQ(run.err,
+            "room/rgb_1.png: EXIF's orientation 6 is not applied: a picture and its depth must lie alike as they are "
+            "stored\n");
+  EXPECT_EQ(json::parse(bytes_of(path("out.json"))), before);
 }
 
 TEST_F(MdevalTest, IntervalsSurroundTheMeansAndDependOnTheSeedAlone) {
