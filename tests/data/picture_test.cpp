@@ -49,6 +49,7 @@ void expect_same(const RgbImage& got, const RgbImage& wanted, const std::string&
   EXPECT_TRUE(got.pixels == wanted.pixels) << what;
 }
 
+#ifdef MD_WITH_LIBJPEG
 /// The largest difference of two pictures of one size.
 int difference(const RgbImage& a, const RgbImage& b) {
   if (a.pixels.size() != b.pixels.size() || a.width != b.width) return 1000;
@@ -56,6 +57,7 @@ int difference(const RgbImage& a, const RgbImage& b) {
   for (std::size_t i = 0; i < a.pixels.size(); ++i) most = std::max(most, std::abs(a.pixels[i] - b.pixels[i]));
   return most;
 }
+#endif
 
 /// round(sum / pixels) over boxes of side `box` from the first stored pixel on.
 RgbImage boxes_of(const RgbImage& image, int box) {
