@@ -37,9 +37,15 @@ std::string lower_suffix(const std::string& path) {
   return suffix;
 }
 
-/// The format that the file type box of an ISO media file names: a brand of four letters.
-std::string_view name_of_brand(std::string_view brand) {
-  for (const std::string_view heic : {"heic", "heix", "hevc", "hevx", "heim", "heis", "hevm", "hevs", "mif1", "msf1"}) {
+/// The format that the file type box of an ISO media file names: a brand of four letters; `first` has those, too, that
+/// it is compatible with.
+std::string_view name_of_brand(std::string_view first) {
+  const std::string_view brand = first.substr(8, 4);
+  if (brand == "mif1" || brand == "msf1") {
+    const std::size_t avif = first.find("avi", 12), heic = first.find("hei", 12);
+    return avif < heic ? "AVIF" : "HEIC";
+  }
+  for (const std::string_view heic : {"heic", "heix", "hevc", "hevx", "heim", "heis", "hevm", "hevs"}) {
     if (brand == heic) return "HEIC";
   }
   if (brand == "avif" || brand == "avis") return "AVIF";
@@ -52,7 +58,7 @@ std::string_view name_of_bytes(std::string_view first) {
   const auto at = [&](std::size_t offset, std::string_view magic) {
     return first.size() >= offset && first.substr(offset).starts_with(magic);
   };
-  if (at(4, "ftyp")) return first.size() < 12 ? "" : name_of_brand(first.substr(8, 4));
+  if (at(4, "ftyp")) return first.size() < 12 ? "" : name_of_brand(first);
   if (at(0, "RIFF") && at(8, "WEBP")) return "WebP";
   if (at(0, "II*\0"sv) && at(8, "CR")) return "camera raw";
   static constexpr std::pair<std::string_view, std::string_view> magics[] = {
@@ -88,7 +94,7 @@ std::string_view name_of_bytes(std::string_view first) {
 const std::vector<PictureFormat>& picture_formats() {
   static const std::string no_heic = no_heif(false), no_avif = no_heif(true);
   static const std::vector<PictureFormat> formats = {
-      {"JPEG", true, {".jpg", ".jpeg", ".jpe", ".jfif"}, "djpeg -outfile OUT.ppm IN"},
+      {"JPEG", true, {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"}, "djpeg -outfile OUT.ppm IN"},
       {"PNG", true, {".png"}, "convert IN OUT.jpg"},
       {"WebP", no_webp.empty(), {".webp"}, "dwebp IN -o OUT.png", no_webp},
       {"TIFF", no_tiff.empty(), {".tif", ".tiff"}, "convert 'IN[0]' OUT.png", no_tiff},

@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "data/image_io.h"
+#include "data/picture.h"
 #include "nets/registry.h"
 #include "tools/cli/device_option.h"
 
@@ -20,7 +21,11 @@ Exit doctor() {
             << "kernels       " << kernels << "\n"
             << "threads       " << omp_get_max_threads() << " of " << omp_get_num_procs() << " processors\n"
             << "JPEG decoder  " << jpeg_decoder_name() << "\n"
-            << "networks     ";
+            << "photos       ";
+  for (const PictureFormat& format : picture_formats()) {
+    if (format.is_read) std::cout << " " << format.name;
+  }
+  std::cout << "\nnetworks     ";
   for (const std::string& name : net_names()) std::cout << " " << name;
   std::cout << std::endl;
   return Exit::ok;
