@@ -109,8 +109,9 @@ struct PngKind {
   std::string transparency = {};  // the tRNS chunk's data
 };
 
-/// Rows are as PNG packs them, big-endian; sample(y, x, channel) gives each number.
-inline std::string png_of(const PngKind& kind, const std::function<unsigned(int, int, int)>& sample) {
+/// Rows as PNG packs them, big-endian; sample(y, x, channel) gives each number.
+inline std::vector<std::vector<unsigned char>> packed_rows(const PngKind& kind,
+                                                           const std::function<unsigned(int, int, int)>& sample) {
   constexpr int channels_of[] = {1, 0, 3, 1, 2, 0, 4};
   const int channels = channels_of[kind.colour];
   std::vector<std::vector<unsigned char>> rows;
@@ -129,6 +130,11 @@ inline std::string png_of(const PngKind& kind, const std::function<unsigned(int,
     }
     rows.push_back(row);
   }
+  return rows;
+}
+
+inline std::string png_of(const PngKind& kind, const std::function<unsigned(int, int, int)>& sample) {
+  std::vector<std::vector<unsigned char>> rows = packed_rows(kind, sample);
   std::string bytes;
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
   png_infop info = png_create_info_struct(png);
@@ -259,10 +265,7 @@ struct TiffKind {
   bool thumbnail = false;
 };
 
-/// Written to `path`. sample(y, x, channel) gives each number; bits 8, 16 or 32.
-inline void write_tiff(const std::string& path, const TiffKind& kind,
-                       const std::function<unsigned(int, int, int)>& sample) {
-  TIFF* tiff = TIFFOpen(path.c_str(), kind.big ? "w8b" : "w");
+inline void set_tags(TIFF* tiff, const TiffKind& kind) {
   TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, kind.width);
   TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, kind.height);
   TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, kind.channels);
@@ -284,29 +287,34 @@ inline void write_tiff(const std::string& path, const TiffKind& kind,
   } else {
     TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, kind.rows);
   }
+}
+
+/// Written to `path`. sample(y, x, channel) gives each number; bits 8, 16 or 32.
+inline void write_tiff(const std::string& path, const TiffKind& kind,
+                       const std::function<unsigned(int, int, int)>& sample) {
+  TIFF* tiff = TIFFOpen(path.c_str(), kind.big ? "w8b" : "w");
+  set_tags(tiff, kind);
   const int together = kind.planes ? 1 : kind.channels;  // channels in a piece
-  const auto piece = [&](int y0, int x0, int height, int width, int plane) {
+  const int step_y = kind.tile > 0 ? kind.tile : 1, step_x = kind.tile > 0 ? kind.tile : kind.width;
+  const auto piece = [&](int y0, int x0, int plane) {
     std::vector<unsigned char> bytes;
-    for (int i = 0; i < height * width * together; ++i) {
-      const int y = y0 + i / together / width, x = x0 + i / together % width, channel = plane + i % together;
-      const unsigned value = y < kind.height && x < kind.width ? sample(y, x, channel) : 0;
+    for (int i = 0; i < step_y * step_x * together; ++i) {
+      const int y = y0 + i / together / step_x, x = x0 + i / together % step_x;
+      const unsigned value = y < kind.height && x < kind.width ? sample(y, x, plane + i % together) : 0;
       const auto* from = reinterpret_cast<const unsigned char*>(&value);  // libtiff swaps where the file is big-endian
       bytes.insert(bytes.end(), from, from + kind.bits / 8);
     }
     return bytes;
   };
   for (int plane = 0; plane < (kind.planes ? kind.channels : 1); ++plane) {
-    if (kind.tile > 0) {
-      for (int y = 0; y < kind.height; y += kind.tile) {
-        for (int x = 0; x < kind.width; x += kind.tile) {
-          auto bytes = piece(y, x, kind.tile, kind.tile, plane);
+    for (int y = 0; y < kind.height; y += step_y) {
+      for (int x = 0; x < kind.width; x += step_x) {
+        std::vector<unsigned char> bytes = piece(y, x, plane);
+        if (kind.tile > 0) {
           TIFFWriteTile(tiff, bytes.data(), std::uint32_t(x), std::uint32_t(y), 0, std::uint16_t(plane));
+        } else {
+          TIFFWriteScanline(tiff, bytes.data(), std::uint32_t(y), std::uint16_t(plane));
         }
-      }
-    } else {
-      for (int y = 0; y < kind.height; ++y) {
-        auto bytes = piece(y, 0, 1, kind.width, plane);
-        TIFFWriteScanline(tiff, bytes.data(), std::uint32_t(y), std::uint16_t(plane));
       }
     }
   }
