@@ -103,13 +103,17 @@ Tensor read_npy(const std::string& path) {
 
 std::string to_npy(const Tensor& map) {
   MD_CHECK(map.shape().rank() == 2, "npy: ", map.shape(), " is no map");
-  std::string header = cat("{'descr': '<f4', 'fortran_order': False, 'shape': (", map.dim(0), ", ", map.dim(1), "), }");
+  return npy_header(map.dim(0), map.dim(1)).append(static_cast<const char*>(map.raw()), map.bytes());
+}
+
+std::string npy_header(i64 height, i64 width) {
+  std::string header = cat("{'descr': '<f4', 'fortran_order': False, 'shape': (", height, ", ", width, "), }");
   constexpr std::size_t kBefore = 10;                       // magic, version, length
   header.append(63 - (kBefore + header.size()) % 64, ' ');  // data begin at a multiple of 64 bytes
   header += '\n';
   std::string bytes(kMagic);
   bytes.append({1, 0, char(header.size() & 0xFF), char(header.size() >> 8)});
-  return (bytes + header).append(static_cast<const char*>(map.raw()), map.bytes());
+  return bytes + header;
 }
 
 }  // namespace md

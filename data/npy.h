@@ -13,5 +13,7 @@ Tensor read_npy(const std::string& path);
 
 /// The bytes of a file with map [H,W].
 std::string to_npy(const Tensor& map);
+/// Those before the numbers: float32 [height,width], row after row, are to follow.
+std::string npy_header(i64 height, i64 width);
 
 }  // namespace md

@@ -73,11 +73,8 @@ Exit parse_and_run(CLI::App& app, int argc, char** argv, const std::function<Exi
 }
 
 int report(const CLI::App& app, ErrorKind kind, const std::string& what) {
-  std::string line = what;
-  std::replace_if(
-      line.begin(), line.end(), [](unsigned char c) { return std::iscntrl(c); }, ' ');
   std::cout.flush();
-  std::cerr << app.get_name() << ": error: " << line << std::endl;
+  std::cerr << app.get_name() << ": error: " << one_line(what) << std::endl;
   return int(exit_code(kind));
 }
 
@@ -103,6 +100,12 @@ int run_main(CLI::App& app, int argc, char** argv, const std::function<Exit()>& 
   } catch (const std::exception& error) {
     return report(app, ErrorKind::contract, cat("internal: ", error.what()));
   }
+}
+
+std::string one_line(std::string text) {
+  std::ranges::replace_if(
+      text, [](unsigned char c) { return std::iscntrl(c); }, ' ');
+  return text;
 }
 
 void show_defaults(CLI::App& app) { app.option_defaults()->always_capture_default(); }

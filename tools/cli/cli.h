@@ -14,6 +14,9 @@ namespace md {
 /// goes away (`| head`) is no error; any other failure to write stdout is ErrorKind::cannot_write.
 int run_main(CLI::App& app, int argc, char** argv, const std::function<Exit()>& body);
 
+/// Text as one line: control characters, as names of files may have them, become blanks.
+std::string one_line(std::string text);
+
 /// Shows the defaults of the options to come in --help.
 void show_defaults(CLI::App& app);
 

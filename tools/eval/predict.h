@@ -1,36 +1,46 @@
-// `mdeval predict`: depth for a user's own images, as files that other programs read.
+// `mdeval predict`: depth for a user's own pictures or video, as files that other programs read.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
+#include "data/picture.h"
 #include "tools/cli/device_option.h"
 #include "tools/cli/exit_code.h"
+#include "tools/eval/depth_files.h"
 
 namespace md {
 
 /// What `mdeval predict` is asked for.
 struct PredictCommand {
-  std::string checkpoint, out, colormap = "turbo";
+  std::string checkpoint;
+  std::string out;  // a folder; "-" with stdin_frames: a stream on stdout
   DeviceOptions device;
-  std::vector<std::string> inputs;   // images, folders of images, "-": names on stdin
-  std::vector<double> range_m = {};  // near, far of the colours; empty: 0 to the network's largest depth
-  bool range_per_image = false;      // the image's own smallest and largest depth instead
-  double depth_scale = 1000;         // of the 16-bit PNG: 1000 is NYU's millimetres, 256 KITTI's
-  bool kitti_benchmark = false;      // what KITTI's server takes: NAME.png of metres * 256, and nothing else
-  bool flip_average = false;         // as in data/score.h
-  bool npy = false, ply = false;
-  double focal_px = 0;                 // of the point cloud, and of networks that need it
-  std::vector<double> center_px = {};  // principal point x, y; empty: the image's middle
+  // Pictures.
+  std::vector<std::string> inputs;  // pictures, folders of them, "-": names of both on stdin
+  bool recursive = false;           // folders below folders too
+  bool skip_existing = false;       // leave pictures alone of which all files are there
+  std::string stdin_frames = {};    // "yuv4mpeg": the frames of a video on stdin instead
+  Alpha alpha = Alpha::over_white;
+  // Prediction.
+  std::string input_size = {};  // as in tools/eval/input_size.h
+  bool flip_average = false;    // as in data/score.h
+  std::string focal = {};       // pixels, "exif", or not known
+  // Files; those of `files` that depend on the checkpoint stand here first.
+  DepthFileOptions files = {};
+  double depth_scale = 0;       // units per metre; 0: the data set's that the network was trained on
+  std::vector<double> range_m;  // near, far of the colours; empty: 0 to the network's largest depth
+  std::string colormap = "turbo";
 };
 
 /// Defines the options of `mdeval predict`.
 void add_predict_options(CLI::App&, PredictCommand&);
 
-/// For each image NAME.jpg: NAME.png (16-bit depth), NAME_color.png and, where asked, NAME.npy (float32 metres [H,W])
-/// and NAME.ply (a coloured point cloud in the camera's frame, metres). Images that the network cannot take, or that
-/// cannot be read, end it with an error that names them; what was written before stays. Never overwrites an image that
-/// it is given.
+/// Writes the depth of every picture, or of every frame (frame_000001 and so on), as tools/eval/depth_files.h says,
+/// under the names that tools/eval/picture_list.h gives; ends with lines that say what the files hold. A picture that
+/// cannot be read or predicted does not end the run: it is named on stderr as it is met, and counted at the end, which
+/// is then Exit::bad_data (a single one: its own error). A place that cannot be written to ends it at once. Never
+/// overwrites a picture that it is given.
 Exit predict(const PredictCommand&);
 
 }  // namespace md
