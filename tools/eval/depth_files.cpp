@@ -25,7 +25,7 @@ class RowFile {
 class StoredDepth final : public RowFile {
  public:
   StoredDepth(const std::string& path, const ImageSize& size, double scale, double least, i64& clipped)
-      : file_(path, PngKind::grey16, size.height, size.width), scale_(scale), least_(least), clipped_(clipped) {}
+      : file_(path, size.height, size.width), scale_(scale), least_(least), clipped_(clipped) {}
 
   void row(std::span<const float> depth_m) override {
     units_.clear();
@@ -36,10 +36,10 @@ class StoredDepth final : public RowFile {
     }
     file_.write_row(units_.data());
   }
-  void commit() override { file_.commit(); }
+  void commit() override { file_.finish(); }
 
  private:
-  PngWriter file_;
+  DepthPngWriter file_;
   double scale_, least_;
   i64& clipped_;
   std::vector<std::uint16_t> units_;
@@ -48,19 +48,16 @@ class StoredDepth final : public RowFile {
 class ColouredDepth final : public RowFile {
  public:
   ColouredDepth(const std::string& path, const ImageSize& size, const ColorRange& range, Colormap colours)
-      : file_(path, PngKind::rgb8, size.height, size.width),
-        range_(range),
-        colours_(colours),
-        row_(Tensor::empty({1, size.width})) {}
+      : file_(path, size.height, size.width), range_(range), colours_(colours), row_(Tensor::empty({1, size.width})) {}
 
   void row(std::span<const float> depth_m) override {
     std::ranges::copy(depth_m, row_.data());
     file_.write_row(colorize(row_, range_, colours_).pixels.data());
   }
-  void commit() override { file_.commit(); }
+  void commit() override { file_.finish(); }
 
  private:
-  PngWriter file_;
+  ColourPngWriter file_;
   ColorRange range_;
   Colormap colours_;
   Tensor row_;

@@ -10,6 +10,8 @@
 #include <set>
 #include <string_view>
 
+#include "data/picture.h"
+
 namespace md {
 namespace {
 
@@ -25,13 +27,6 @@ std::string lower_suffix(const fs::path& file) {
   std::string suffix = file.extension().string();
   std::ranges::transform(suffix, suffix.begin(), [](unsigned char c) { return char(std::tolower(c)); });
   return suffix;
-}
-
-/// Suffixes of what pictures are kept in; whether this build reads each, the reader says.
-bool is_picture_suffix(const std::string& suffix) {
-  constexpr std::array kSuffixes = {".jpg",  ".jpeg", ".jpe",  ".jfif", ".png", ".webp", ".tif",
-                                    ".tiff", ".bmp",  ".heic", ".heif", ".hif", ".avif"};
-  return std::ranges::find(kSuffixes, suffix) != kSuffixes.end();
 }
 
 /// By the file's first bytes: its signature, and bit depth and colour type of the first chunk.
@@ -86,8 +81,12 @@ class FolderWalk {
     if (fs::is_directory(entry, ignored)) {
       ++folders_;
       if (options_.recursive && canonical(entry) != out_) walk(entry, depth + 1);
-    } else if (is_picture_suffix(lower_suffix(entry))) {
-      found_.push_back({entry, depth});
+    } else if (const PictureFormat* const format = picture_format_of_name(entry.string())) {
+      if (format->is_read) {
+        found_.push_back({entry, depth});
+      } else {
+        list_.unread[format->name].push_back(entry.string());
+      }
     } else {
       const std::string suffix = lower_suffix(entry);
       ++list_.others[suffix.empty() ? "without suffix" : suffix];
@@ -97,6 +96,7 @@ class FolderWalk {
   int counted() const {
     int sum = 0;
     for (const auto& [suffix, count] : list_.others) sum += count;
+    for (const auto& [format, files] : list_.unread) sum += int(files.size());
     return sum;
   }
 

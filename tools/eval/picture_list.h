@@ -21,7 +21,9 @@ struct PictureList {
   std::vector<ListedPicture> pictures;
   std::vector<Error> errors;          // arguments of which nothing can come, each named
   std::map<std::string, int> others;  // files of folders that are no pictures: ".txt" -> how many
-  int depth_maps = 0;                 // 16-bit grey PNGs of a folder that has pictures of another kind
+  /// Files of folders in formats that this build does not read, by the format's name (data/picture.h).
+  std::map<std::string, std::vector<std::string>> unread;
+  int depth_maps = 0;  // 16-bit grey PNGs of a folder that has pictures of another kind
 };
 
 /// How folders are looked through.

@@ -120,7 +120,7 @@ class PredictRun {
     single_ = list.pictures.size() + list.errors.size() == 1;
     const OutputFolder out("--out", command_.out);
     for (const Error& error : list.errors) failed(error);
-    report_.left_out(list.others, list.depth_maps);
+    report_.left_out(list);
     for (std::size_t i = 0; i < list.pictures.size(); ++i) {
       const ListedPicture& picture = list.pictures[i];
       report_.progress().show(cat("predicting ", i + 1, "/", list.pictures.size(), "  ", picture.file.string()));

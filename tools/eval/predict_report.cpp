@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "data/picture.h"
 #include "engine/text.h"
 #include "tools/cli/cli.h"
 
@@ -42,9 +43,23 @@ void PredictReport::done(const std::string& name, const PictureDepth& depth, i64
   clipped_.push_back(name);
 }
 
-void PredictReport::left_out(const std::map<std::string, int>& others, int depth_maps) {
-  others_ = others;
-  depth_maps_ = depth_maps;
+void PredictReport::left_out(const PictureList& list) {
+  for (const PictureFormat& format : picture_formats()) {
+    const auto files = list.unread.find(format.name);
+    if (files == list.unread.end()) continue;
+    left_out_.push_back(cat(counted(i64(files->second.size()), cat(format.name, " file")),
+                            " that this build does not read (", first_of(files->second), "): ", format.conversion,
+                            " converts one"));
+  }
+  if (list.depth_maps > 0)
+    left_out_.push_back(cat(counted(list.depth_maps, "16-bit grey PNG"), " beside pictures: depth"));
+  std::vector<std::string> kinds;
+  int sum = 0;
+  for (const auto& [suffix, count] : list.others) {
+    kinds.push_back(cat(count, " ", suffix));
+    sum += count;
+  }
+  if (sum > 0) left_out_.push_back(cat(counted(sum, "file"), " of no picture format: ", listed(kinds)));
 }
 
 void PredictReport::say_clipped(std::ostream& out, const DepthFileOptions& files) const {
@@ -52,21 +67,6 @@ void PredictReport::say_clipped(std::ostream& out, const DepthFileOptions& files
   out << "cut at " << shortest(float(kMostStored / files.depth_scale))
       << " m, the most that the PNG holds: " << counted(clipped_pixels_, "pixel") << " of " << first_of(clipped_)
       << (files.kitti_benchmark ? "" : " (a smaller --depth-scale holds more, --npy all)") << "\n";
-}
-
-void PredictReport::say_left_out(std::ostream& out) const {
-  if (skipped_ > 0) out << "left out: " << counted(skipped_, "image") << ", complete already (--skip-existing)\n";
-  if (depth_maps_ > 0)
-    out << "left out: " << counted(depth_maps_, "depth map") << " (16-bit grey PNG) beside pictures\n";
-  if (others_.empty()) return;
-  std::vector<std::string> kinds;
-  int sum = 0;
-  for (const auto& [suffix, count] : others_) {
-    kinds.push_back(cat(count, " ", suffix));
-    sum += count;
-  }
-  out << "left out: " << counted(sum, "file") << (sum == 1 ? " that is no picture: " : " that are no pictures: ")
-      << one_line(listed(kinds)) << "\n";
 }
 
 Exit PredictReport::finish(std::ostream& out, const std::string& noun, const std::string& place, const InputSize& input,
@@ -87,7 +87,8 @@ Exit PredictReport::finish(std::ostream& out, const std::string& noun, const std
     out << "\n";
   }
   say_clipped(out, files);
-  say_left_out(out);
+  if (skipped_ > 0) out << "left out: " << counted(skipped_, noun) << ", complete already (--skip-existing)\n";
+  for (const std::string& what : left_out_) out << "left out: " << one_line(what) << "\n";
   out << std::flush;
   if (failed_ == 0) return Exit::ok;
   warn(cat("error: ", failed_, " of ", failed_ + done_ + skipped_, " ", noun, "s failed, named above"));

@@ -9,6 +9,7 @@
 #include "tools/cli/progress.h"
 #include "tools/eval/depth_files.h"
 #include "tools/eval/input_size.h"
+#include "tools/eval/picture_list.h"
 
 namespace md {
 
@@ -29,18 +30,17 @@ class PredictReport {
   /// but the network's numbers did.
   Exit finish(std::ostream&, const std::string& noun, const std::string& place, const InputSize&,
               const DepthFileOptions&);
-  /// Of folders: files that are no pictures, by suffix, and depth maps beside pictures.
-  void left_out(const std::map<std::string, int>& others, int depth_maps);
+  /// What of folders takes no part.
+  void left_out(const PictureList&);
 
  private:
   void say_clipped(std::ostream&, const DepthFileOptions&) const;
-  void say_left_out(std::ostream&) const;
 
   ProgressLine progress_;
-  int done_ = 0, failed_ = 0, not_finite_ = 0, skipped_ = 0, depth_maps_ = 0;
+  int done_ = 0, failed_ = 0, not_finite_ = 0, skipped_ = 0;
   i64 clipped_pixels_ = 0;
-  std::vector<std::string> clipped_;  // names
-  std::map<std::string, int> others_;
+  std::vector<std::string> clipped_;          // names
+  std::vector<std::string> left_out_;         // lines
   std::map<std::pair<i64, i64>, int> sizes_;  // height, width at which pictures went in
 };
 
