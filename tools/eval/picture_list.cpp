@@ -101,9 +101,14 @@ class FolderWalk {
   }
 
   [[noreturn]] void fail_empty(const fs::path& folder, int others) const {
-    const char* const hint = folders_ > 0 && !options_.recursive ? " (--recursive looks into its folders)" : "";
-    fail(ErrorKind::bad_data, folder.string(), ": no picture in it, ", others, " other files, ", folders_, " folders",
-         hint);
+    std::string why = cat(others, " other files, ", folders_, " folders");
+    if (folders_ > 0 && !options_.recursive) why += " (--recursive looks into them)";
+    for (const PictureFormat& format : picture_formats()) {
+      const auto files = list_.unread.find(format.name);
+      if (files != list_.unread.end())
+        why += cat("; ", format.name, " is not read: ", format.conversion, " converts it");
+    }
+    fail(ErrorKind::bad_data, folder.string(), ": no picture in it that this build reads, ", why);
   }
 
   const PictureListOptions& options_;

@@ -48,7 +48,7 @@ class Points {
       const std::span<const float> row = rows_.next();
       for (int x = 0; x < picture_.width; ++x) {
         const float z = row[std::size_t(x)];
-        if (double(z) <= options_.max_distance_m && !at_edge(y, x)) what(x, y, z);
+        if (z <= float(options_.max_distance_m) && !at_edge(y, x)) what(x, y, z);
       }
     }
   }

@@ -148,9 +148,9 @@ class PredictRun {
     RgbImage frame;
     try {
       while (std::cout && reader.next(frame)) predict_frame(frame, to_stdout);
-      if (report_.done_count() == 0) fail(ErrorKind::bad_data, "stdin: no frame in it");
+      if (frames_ == 0) fail(ErrorKind::bad_data, "stdin: no frame in it");
     } catch (const Error& error) {
-      single_ = report_.done_count() == 0;
+      single_ = frames_ == 0;
       if (error.kind() != ErrorKind::bad_data) throw;
       failed(error);
     }
@@ -201,15 +201,15 @@ class PredictRun {
   }
 
   void predict_frame(const RgbImage& frame, bool to_stdout) {
-    const std::string name = printed("frame_%06d", report_.done_count() + 1);
-    report_.progress().show("predicting " + name);
-    const double focal_px = focal_of("stdin", {frame.height, frame.width}, 0);
-    const PictureDepth depth = naming("stdin: " + name, [&] {
-      return net_(frame, {frame.height, frame.width}, focal_px);
-    });
-    if (!to_stdout) return write(name, frame, depth, focal_px);
+    const ListedPicture listed{"stdin", printed("frame_%06d", ++frames_)};
+    report_.progress().show("predicting " + listed.name);
+    if (!to_stdout && command_.skip_existing && is_complete(listed)) return report_.skipped_one();
+    const ImageSize size{frame.height, frame.width};
+    const double focal_px = focal_of("stdin", size, 0);
+    const PictureDepth depth = naming("stdin: " + listed.name, [&] { return net_(frame, size, focal_px); });
+    if (!to_stdout) return write(listed.name, frame, depth, focal_px);
     std::cout << yuv4mpeg_444_frame(coloured(depth, files_)) << std::flush;
-    report_.done(name, depth, 0);
+    report_.done(listed.name, depth, 0);
   }
 
   void write(const std::string& name, const RgbImage& picture, const PictureDepth& depth, double focal_px) {
@@ -243,6 +243,7 @@ class PredictRun {
   const InputSize size_;
   const PicturePredictor net_;
   PredictReport report_;
+  int frames_ = 0;  // of the video, so far
   bool single_ = false, asked_ = false;
 };
 

@@ -22,7 +22,6 @@ class PredictReport {
   void failed(ErrorKind, const std::string& what);
   void done(const std::string& name, const PictureDepth&, i64 clipped_pixels);
   void skipped_one() { ++skipped_; }
-  int done_count() const { return done_; }
   ProgressLine& progress() { return progress_; }
 
   /// Last lines, `noun` being "image" or "frame": how many in which place, what their numbers mean, at what size they

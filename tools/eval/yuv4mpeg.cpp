@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <string_view>
 #include <utility>
 
 #include "engine/check.h"
@@ -30,6 +31,24 @@ std::string printable(std::string text) {
   return text;
 }
 
+void set_field(Yuv4MpegHeader& header, char key, const std::string& value) {
+  if (key == 'W' || key == 'H') {
+    int& side = key == 'W' ? header.width : header.height;
+    const auto read = std::from_chars(value.data(), value.data() + value.size(), side);
+    if (read.ec != std::errc{} || read.ptr != value.data() + value.size()) side = 0;
+  } else if (key == 'F') {
+    header.rate = value;
+  } else if (key == 'A') {
+    header.aspect = value;
+  } else if (key == 'C') {
+    header.colours = value;
+  } else if (key == 'I') {
+    header.interlaced = value == "t" || value == "b" || value == "m";
+  } else if (key == 'X' && value == "COLORRANGE=FULL") {
+    header.full_range = true;
+  }
+}
+
 /// Of a video's numbers: luma weights of red and blue, and what white and full saturation are worth.
 struct YuvColours {
   double red, blue, luma_least, luma_span, chroma_span;
@@ -48,27 +67,14 @@ int shared(int size, int down) { return (size + down - 1) / down; }
 }  // namespace
 
 Yuv4MpegReader::Yuv4MpegReader(std::istream& in, std::string name) : in_(in), name_(std::move(name)) {
+  if (in_.peek() == std::istream::traits_type::eof()) fail(ErrorKind::bad_data, name_, ": nothing in it");
+  for (const char magic : std::string_view("YUV4MPEG2")) {
+    if (in_.get() != magic)
+      fail(ErrorKind::bad_data, name_, ": no YUV4MPEG2 stream (ffmpeg -i VIDEO -f yuv4mpegpipe - writes one)");
+  }
   const std::string line = read_line("the first line") + " ";
-  if (!line.starts_with("YUV4MPEG2 "))
-    fail(ErrorKind::bad_data, name_, ": no YUV4MPEG2 stream (ffmpeg -i VIDEO -f yuv4mpegpipe - writes one)");
-  for (std::size_t begin = 10, end; (end = line.find(' ', begin)) != line.npos; begin = end + 1) {
-    const std::string value = begin < end ? line.substr(begin + 1, end - begin - 1) : "";
-    const char key = line[begin];
-    if (key == 'W' || key == 'H') {
-      int& side = key == 'W' ? header_.width : header_.height;
-      const auto read = std::from_chars(value.data(), value.data() + value.size(), side);
-      if (read.ec != std::errc{} || read.ptr != value.data() + value.size()) side = 0;
-    } else if (key == 'F' && !value.empty()) {
-      header_.rate = value;
-    } else if (key == 'A' && !value.empty()) {
-      header_.aspect = value;
-    } else if (key == 'C') {
-      header_.colours = value;
-    } else if (key == 'I') {
-      header_.interlaced = value == "t" || value == "b" || value == "m";
-    } else if (key == 'X' && value == "COLORRANGE=FULL") {
-      header_.full_range = true;
-    }
+  for (std::size_t begin = 1, end; (end = line.find(' ', begin)) != line.npos; begin = end + 1) {
+    if (begin < end) set_field(header_, line[begin], line.substr(begin + 1, end - begin - 1));
   }
   if (header_.width < 1 || header_.height < 1 || header_.height > kMostPixels / header_.width)
     fail(ErrorKind::bad_data, name_, ": frames of ", header_.width, "x", header_.height, ": wanted are 1 to ",
@@ -85,10 +91,7 @@ Yuv4MpegReader::Yuv4MpegReader(std::istream& in, std::string name) : in_(in), na
 std::string Yuv4MpegReader::read_line(const char* what) {
   std::string line;
   for (int c; (c = in_.get()) != '\n'; line += char(c)) {
-    if (c == std::istream::traits_type::eof()) {
-      if (line.empty() && frame_ == 0) fail(ErrorKind::bad_data, name_, ": nothing in it");
-      fail(ErrorKind::bad_data, name_, ": ends inside ", what);
-    }
+    if (c == std::istream::traits_type::eof()) fail(ErrorKind::bad_data, name_, ": ends inside ", what);
     if (line.size() == kLongestLine) fail(ErrorKind::bad_data, name_, ": no end of ", what);
   }
   return line;
