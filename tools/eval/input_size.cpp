@@ -80,8 +80,9 @@ ImageSize working_size(const InputSize& input, ImageSize picture) {
 
 int shorter_side_wanted(const InputSize& input) {
   if (input.how == InputSize::How::native) return 0;
-  return input.how == InputSize::How::fit ? shorter(input.box)
-                                          : int(std::ceil(input.trained_at.most * (1 + kNotWorthIt)));
+  constexpr int kGap = 2;
+  return kGap * (input.how == InputSize::How::fit ? shorter(input.box)
+                                                  : int(std::ceil(input.trained_at.most * (1 + kNotWorthIt))));
 }
 
 std::string describe(const InputSize& input) {

@@ -43,7 +43,8 @@ InputSize input_size(const std::string& option, const TrainedSize&);
 /// to 4096, even where that changes the shape.
 ImageSize working_size(const InputSize&, ImageSize picture);
 
-/// The shorter side of the smallest picture that is as good as the whole one for that; 0: every pixel is wanted.
+/// The shorter side of the smallest copy of a picture that is as good as the whole one for that: twice what goes in, so
+/// that how it was made smaller hardly shows. 0: every pixel is wanted.
 int shorter_side_wanted(const InputSize&);
 
 /// For the user: "shorter side 480 pixels, as in training".

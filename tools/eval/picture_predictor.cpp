@@ -11,7 +11,7 @@
 namespace md {
 namespace {
 
-/// Free blocks that the pool keeps from one picture to the next: what LT takes for 480x640, and more than enough to
+/// Free blocks that the pool keeps from one picture to the next: more than LT leaves after one of 480x640, enough to
 /// keep a video's frames from asking the system again and again.
 constexpr std::size_t kMostCached = std::size_t{256} << 20;
 
