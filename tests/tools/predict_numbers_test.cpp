@@ -4,6 +4,7 @@
 
 #include "data/npy.h"
 #include "engine/text.h"
+#include "tests/data/picture_files.h"
 #include "tests/tools/predict_fixture.h"
 
 namespace md::test {
@@ -108,6 +109,24 @@ TEST_F(PredictNumbersTest, AFocalLengthInMillimetresIsAskedAbout) {
   EXPECT_EQ(predict({path("room.png"), "--ply", "--focal", "13"}).err, "");
   EXPECT_TRUE(refused(predict({path("room.png"), "--focal", "wide"}), 2, {"--focal", "exif"}));
   EXPECT_TRUE(refused(predict({path("room.png"), "--focal", "-5"}), 2, {"--focal"}));
+}
+
+TEST_F(PredictNumbersTest, ExifsFocalLengthCountsAlongTheLongerSide) {  // 36 mm of film lie there
+  write_jpeg(path("plain.jpg"), image_);
+  const std::string jpeg = bytes_of(path("plain.jpg"));
+  write("lying.jpg", with_exif(jpeg, exif_block({.focal_35mm = 27})));
+  write("upright.jpg", with_exif(jpeg, exif_block({.orientation = 8, .focal_35mm = 54, .big = true})));
+  ASSERT_EQ(predict({path("lying.jpg"), path("upright.jpg"), "--ply", "--focal", "exif"}).code, 0);
+  const auto expect_focal = [&](const std::string& name, int width, double focal_px) {
+    const std::string ply = bytes_of(path("out/" + name + ".ply"));
+    const std::size_t first = ply.find("end_header\n") + 11;
+    EXPECT_NEAR(at<float>(ply, first) / at<float>(ply, first + 8), -(width - 1) / 2.0 / focal_px, 1e-5) << name;
+  };
+  expect_focal("lying", 50, 27.0 / 36 * 50);
+  expect_focal("upright", 40, 54.0 / 36 * 50);
+  const ToolRun run = predict({path("plain.jpg"), path("lying.jpg"), "--ply", "--focal", "exif"});
+  EXPECT_EQ(run.code, 65);
+  EXPECT_TRUE(contains(run.err, path("plain.jpg") + ": no focal length for 35 mm film")) << run.err;
 }
 
 TEST_F(PredictNumbersTest, ExifWithoutAFocalLengthIsNamed) {

@@ -6,6 +6,7 @@
 
 #include "data/npy.h"
 #include "data/score.h"
+#include "tests/data/picture_files.h"
 #include "tests/tools/predict_fixture.h"
 
 namespace md::test {
@@ -74,6 +75,30 @@ TEST_F(PredictTest, SpreadsColoursOverTheRangeAskedFor) {
   const auto colour_at = [&](std::size_t i) { return std::vector(&colours.pixels[3 * i], &colours.pixels[3 * i] + 3); };
   EXPECT_EQ(colour_at(std::size_t(low - depth_m.begin())), (std::vector<std::uint8_t>{0, 0, 4}));
   EXPECT_EQ(colour_at(std::size_t(high - depth_m.begin())), (std::vector<std::uint8_t>{252, 253, 191}));
+}
+
+TEST_F(PredictTest, PhotosAreTakenAsTheyAreLookedAt) {
+  write_jpeg(path("stored.jpg"), stored_as(image_, 5));
+  write("turned.jpg", with_exif(bytes_of(path("stored.jpg")), exif_block({.orientation = 5})));
+  ASSERT_EQ(predict({path("turned.jpg"), "--npy"}).code, 0);
+  const std::vector<float> turned = read_npy(path("out/turned.npy")).to_host(), upright = expected_m();
+  ASSERT_EQ(turned.size(), upright.size());
+  for (std::size_t i = 0; i < turned.size(); ++i) ASSERT_NEAR(turned[i], upright[i], 0.1) << "but for what JPEG loses";
+}
+
+TEST_F(PredictTest, TransparencyIsWhiteUnlessItIsIgnored) {
+  write("clear.png", foreign_png(PNG_FORMAT_RGBA, 40, 50));  // everywhere 0x34, 0x12, 0x34 with alpha 0x12
+  const auto expected_of = [&](const std::array<std::uint8_t, 3>& colour) {
+    RgbImage flat{40, 50, {}};
+    for (int i = 0; i < 2000; ++i) flat.pixels.insert(flat.pixels.end(), colour.begin(), colour.end());
+    return expected_m(flat);
+  };
+  ASSERT_EQ(predict({path("clear.png"), "--npy", "--alpha", "ignore"}).code, 0);
+  EXPECT_EQ(read_npy(path("out/clear.npy")).to_host(), expected_of({0x34, 0x12, 0x34}));
+  ASSERT_EQ(predict({path("clear.png"), "--npy"}).code, 0);
+  const std::vector<float> over_white = read_npy(path("out/clear.npy")).to_host(), white = expected_of({241, 238, 241});
+  for (std::size_t i = 0; i < white.size(); ++i) ASSERT_NEAR(over_white[i], white[i], 0.02);
+  EXPECT_TRUE(refused(predict({path("clear.png"), "--alpha", "black"}), 2, {"--alpha"}));
 }
 
 TEST_F(PredictTest, NeverOverwritesAnImage) {
