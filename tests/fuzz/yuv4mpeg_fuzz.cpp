@@ -17,6 +17,7 @@ std::vector<std::string> fuzz_seeds() {
       "YUV4MPEG2 W1 H1 C444 \nFRAME\n123\nFRAME\n123",
       yuv4mpeg_444_header({.height = 2, .width = 3}) + yuv4mpeg_444_frame({2, 3, std::vector<std::uint8_t>(18, 77)}),
   };
+  seeds.push_back("YUV4MPEG2 W1 H1 C420\x12" + std::string(990, '\xFF') + "\n");  // found: a message as long as a line
   for (const char* colours : {"420jpeg", "420mpeg2", "420paldv", "420", "411", "422", "444"})
     seeds.push_back(std::string("YUV4MPEG2 W3 H3 F25:1 C") + colours + "\nFRAME\n" + std::string(27, 'x'));
   return seeds;

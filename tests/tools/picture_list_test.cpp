@@ -79,7 +79,7 @@ TEST_F(PictureListTest, Grey16IsDepthOnlyBesideOtherPictures) {
   write("tree/rgb/1.jpg", "");
   write_png(path("tree/depth/1.png"), test_depth(3, 4));
   EXPECT_EQ(names({"mixed"}), Words{"x"});
-  EXPECT_EQ(list({"mixed"}).depth_maps, 2);
+  EXPECT_EQ(list({"mixed"}).depth_maps.size(), 2U);
   EXPECT_EQ(names({"grey"}), (Words{"a", "b"})) << "pictures of a camera without colour";
   EXPECT_EQ(names({"tree"}, true), Words{"rgb/1"});
   EXPECT_EQ(names({"mixed/a_depth.png"}), Words{"a_depth"}) << "named itself";

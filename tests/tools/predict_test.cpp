@@ -107,6 +107,11 @@ TEST_F(PredictTest, NeverOverwritesAnImage) {
   const std::string before = bytes_of(path("out/room.png"));
   EXPECT_TRUE(refused(predict({path("out")}), 2, {"--out", "would overwrite " + path("out/room.png")}));
   EXPECT_EQ(bytes_of(path("out/room.png")), before);
+  std::filesystem::create_directories(path("pairs"));
+  write_jpeg(path("pairs/1.jpg"), image_);
+  write_png(path("pairs/1.png"), test_depth(40, 50));  // measured, beside its picture
+  EXPECT_TRUE(refused(run_tool("mdeval", {"predict", path("net.safetensors"), path("pairs"), "--out", path("pairs")}),
+                      2, {"would overwrite " + path("pairs/1.png")}));
 }
 
 TEST_F(PredictTest, RefusesWeightsThatAreNoNumbers) {

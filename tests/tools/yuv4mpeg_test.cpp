@@ -115,6 +115,8 @@ TEST(Yuv4Mpeg, RefusesInOneLine) {
   EXPECT_TRUE(refuses("YUV4MPEG2 W40000 H40000 Cmono\n", "40000x40000"));
   EXPECT_TRUE(refuses("YUV4MPEG2 W1 H1 Cmono16\n", "'mono16'"));
   EXPECT_TRUE(refuses("YUV4MPEG2 W1 H1 C\n", "''"));
+  EXPECT_TRUE(
+      refuses("YUV4MPEG2 W1 H1 C" + std::string(900, 'x') + "\n", "'" + std::string(20, 'x') + "' are not read"));
   EXPECT_TRUE(refuses("YUV4MPEG2 W2 H1 Cmono\nFRAME\n12FRAME\n1", "frame 2, after 1 of its 2 bytes"));
   EXPECT_TRUE(refuses("YUV4MPEG2 W2 H1 Cmono\nFRAME\n12\nFRAME\n12", "where frame 2 should begin"));
 }

@@ -31,6 +31,8 @@ std::string lower_suffix(const fs::path& file) {
 
 /// By the file's first bytes: its signature, and bit depth and colour type of the first chunk.
 bool is_grey16_png(const fs::path& file) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(file, ignored)) return false;  // opening a pipe would wait
   std::array<char, 26> head{};
   std::ifstream in(file, std::ios::binary);
   const std::string_view signature("\x89PNG\r\n\x1A\n", 8);
@@ -46,12 +48,13 @@ class FolderWalk {
 
   std::vector<Found> pictures_in(const fs::path& folder) {
     const int before = counted();
+    const std::size_t errors = list_.errors.size();
     walk(folder, 1);
-    if (found_.empty()) fail_empty(folder, counted() - before);
+    if (found_.empty() && list_.errors.size() == errors) fail_empty(folder, counted() - before);
     const auto first_depth =
         std::ranges::stable_partition(found_, [](const Found& f) { return !is_grey16_png(f.file); });
     if (first_depth.begin() != found_.begin()) {
-      list_.depth_maps += int(first_depth.size());
+      for (const Found& each : first_depth) list_.depth_maps.push_back(each.file);
       found_.erase(first_depth.begin(), first_depth.end());
     }
     return std::move(found_);
@@ -70,7 +73,7 @@ class FolderWalk {
     std::error_code error;
     for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
       entries.push_back(at->path());
-    if (error) fail(ErrorKind::missing, folder.string(), ": ", error.message());
+    if (error) list_.errors.emplace_back(ErrorKind::missing, cat(folder.string(), ": ", error.message()));
     std::ranges::sort(entries);
     for (const fs::path& entry : entries) look_at(entry, depth);
   }

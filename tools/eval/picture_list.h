@@ -23,7 +23,7 @@ struct PictureList {
   std::map<std::string, int> others;  // files of folders that are no pictures: ".txt" -> how many
   /// Files of folders in formats that this build does not read, by the format's name (data/picture.h).
   std::map<std::string, std::vector<std::string>> unread;
-  int depth_maps = 0;  // 16-bit grey PNGs of a folder that has pictures of another kind
+  std::vector<std::filesystem::path> depth_maps;  // 16-bit grey PNGs of a folder that has pictures of another kind
 };
 
 /// How folders are looked through.

@@ -9,6 +9,7 @@
 
 #include "data/datasets.h"
 #include "engine/printed.h"
+#include "tools/cli/cli.h"
 #include "tools/cli/data_options.h"
 #include "tools/cli/output.h"
 #include "tools/eval/picture_list.h"
@@ -75,12 +76,13 @@ TrainedSize trained_size_of(const PredictCommand& c, const LoadedNet& loaded) {
   }
 }
 
-/// Refuses to write over a picture that is to be read.
-void require_no_picture_overwritten(const PredictCommand& c, const PictureList& list,
-                                    const std::vector<std::string>& endings) {
+/// Refuses to write over a picture that is to be read, or a depth map beside one.
+void require_nothing_overwritten(const PredictCommand& c, const PictureList& list,
+                                 const std::vector<std::string>& endings) {
   std::error_code ignored;
   std::set<fs::path> given;
   for (const ListedPicture& picture : list.pictures) given.insert(fs::weakly_canonical(picture.file, ignored));
+  for (const fs::path& depth_map : list.depth_maps) given.insert(fs::weakly_canonical(depth_map, ignored));
   const fs::path out = fs::weakly_canonical(c.out, ignored);
   for (const ListedPicture& picture : list.pictures) {
     for (const std::string& ending : endings) {
@@ -91,15 +93,12 @@ void require_no_picture_overwritten(const PredictCommand& c, const PictureList& 
   }
 }
 
-/// `work`; an error of it begins with the picture's name, and memory that ran out is one.
+/// `work`; an error of it begins with the picture's name.
 template <class Work>
 auto naming(const std::string& name, Work work) {
   try {
     return work();
-  } catch (const std::bad_alloc&) {
-    fail(ErrorKind::contract, name, ": out of memory");
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::cannot_write) throw;
     fail(error.kind(), name, ": ", error.what());
   }
 }
@@ -116,14 +115,15 @@ class PredictRun {
   Exit pictures() {
     const PictureList list = list_pictures(
         arguments(), {.recursive = command_.recursive, .out = command_.out, .endings = depth_file_endings(files_)});
-    require_no_picture_overwritten(command_, list, depth_file_endings(files_));
+    require_nothing_overwritten(command_, list, depth_file_endings(files_));
     single_ = list.pictures.size() + list.errors.size() == 1;
     const OutputFolder out("--out", command_.out);
     for (const Error& error : list.errors) failed(error);
     report_.left_out(list);
     for (std::size_t i = 0; i < list.pictures.size(); ++i) {
       const ListedPicture& picture = list.pictures[i];
-      report_.progress().show(cat("predicting ", i + 1, "/", list.pictures.size(), "  ", picture.file.string()));
+      report_.progress().show(
+          one_line(cat("predicting ", i + 1, "/", list.pictures.size(), "  ", picture.file.string())));
       if (command_.skip_existing && is_complete(picture)) {
         report_.skipped_one();
         continue;
@@ -132,6 +132,8 @@ class PredictRun {
         predict_file(picture);
       } catch (const Error& error) {
         failed(error);
+      } catch (const std::bad_alloc&) {
+        failed(Error(ErrorKind::contract, picture.file.string() + ": out of memory"));
       }
     }
     return report_.finish(std::cout, "image", command_.out, size_, files_);
@@ -213,10 +215,7 @@ class PredictRun {
   }
 
   void write(const std::string& name, const RgbImage& picture, const PictureDepth& depth, double focal_px) {
-    const fs::path folder = fs::path(stem_of(name)).parent_path();
-    std::error_code error;
-    fs::create_directories(folder, error);
-    if (error) fail(ErrorKind::cannot_write, folder.string(), ": cannot write: ", error.message());
+    const OutputFolder folder("--out", fs::path(stem_of(name)).parent_path());
     report_.done(name, depth, write_depth_files(stem_of(name), depth, picture, focal_px, files_));
   }
 

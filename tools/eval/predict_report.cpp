@@ -51,8 +51,8 @@ void PredictReport::left_out(const PictureList& list) {
                             " that this build does not read (", first_of(files->second), "): ", format.conversion,
                             " converts one"));
   }
-  if (list.depth_maps > 0)
-    left_out_.push_back(cat(counted(list.depth_maps, "16-bit grey PNG"), " beside pictures: depth"));
+  if (!list.depth_maps.empty())
+    left_out_.push_back(cat(counted(i64(list.depth_maps.size()), "16-bit grey PNG"), " beside pictures: depth"));
   std::vector<std::string> kinds;
   int sum = 0;
   for (const auto& [suffix, count] : list.others) {

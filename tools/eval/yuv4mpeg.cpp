@@ -25,10 +25,12 @@ constexpr std::array kSamplings = {Sampling{"420jpeg", 2, 2}, Sampling{"420mpeg2
                                    Sampling{"420", 2, 2},     Sampling{"411", 4, 1},      Sampling{"422", 2, 1},
                                    Sampling{"444", 1, 1},     Sampling{"mono", 0, 0}};
 
-std::string printable(std::string text) {
+/// The beginning of what stands where something else should.
+std::string quoted(std::string text) {
+  text = text.substr(0, 20);
   std::ranges::replace_if(
       text, [](unsigned char c) { return c < 0x20 || c > 0x7E; }, '?');
-  return text;
+  return "'" + text + "'";
 }
 
 void set_field(Yuv4MpegHeader& header, char key, const std::string& value) {
@@ -82,8 +84,8 @@ Yuv4MpegReader::Yuv4MpegReader(std::istream& in, std::string name) : in_(in), na
   const auto known =
       std::ranges::find_if(kSamplings, [&](const Sampling& each) { return each.name == header_.colours; });
   if (known == kSamplings.end())
-    fail(ErrorKind::bad_data, name_, ": colours '", printable(header_.colours),
-         "' are not read (ffmpeg -pix_fmt yuv420p writes 8-bit ones)");
+    fail(ErrorKind::bad_data, name_, ": colours ", quoted(header_.colours),
+         " are not read (ffmpeg -pix_fmt yuv420p writes 8-bit ones)");
   header_.chroma_down_x = known->down_x;
   header_.chroma_down_y = known->down_y;
 }
@@ -118,7 +120,7 @@ bool Yuv4MpegReader::next(RgbImage& frame) {
   ++frame_;
   const std::string line = read_line("a frame's line");
   if (line != "FRAME" && !line.starts_with("FRAME "))
-    fail(ErrorKind::bad_data, name_, ": '", printable(line.substr(0, 20)), "' where frame ", frame_, " should begin");
+    fail(ErrorKind::bad_data, name_, ": ", quoted(line), " where frame ", frame_, " should begin");
   read_planes();
   frame = to_rgb();
   return true;
