@@ -2,6 +2,7 @@
 #include "data/depth_histogram.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "data/datasets.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr i64 enough_pixels = 64;  // to say something about a frame
 constexpr int enough_values = 8;   // to say something about their common divisor
 constexpr double nearest_m = 0.1, farthest_m = 200;
+constexpr double nearly_all = 0.99;
 
 std::string eight_bit(const DepthHistogram& depth) {
   if (depth.highest() <= 255) return printed("no value is above %d: 8-bit depth in a 16-bit file?", depth.highest());
@@ -22,7 +24,34 @@ std::string eight_bit(const DepthHistogram& depth) {
   return "";
 }
 
+/// Rotated left by three, millimetres up to 8.191 m are multiples of 8, and those up to 16.383 m are 1 more; of plain
+/// ones a quarter is. Nearer than half a metre, it may as well be a camera with coarse steps.
+std::string rotated(const DepthHistogram& depth) {
+  if (depth.distinct() < enough_values || depth.median() < 8 * 500) return "";
+  i64 fitting = 0;
+  for (int value = 8; value < 65536; value += 8) fitting += depth.count(value) + depth.count(value + 1);
+  if (double(fitting) < nearly_all * double(depth.measured())) return "";
+  return "nearly every value is a multiple of 8: bits rotated left by three (dataset sunrgbd)?";
+}
+
 }  // namespace
+
+float histogram_units_per_m(const DatasetSpec& spec) {
+  constexpr float centimetres = 100;
+  return std::max(spec.units_per_m(), centimetres);
+}
+
+void DepthHistogram::add(const Sample& sample, const DatasetSpec& spec) {
+  const float units_per_m = histogram_units_per_m(spec);
+  std::vector<std::uint16_t> values;
+  values.reserve(sample.depth_m.size());
+  for (const float depth_m : sample.depth_m) {
+    const long value = std::lround(std::min(depth_m * units_per_m, 65535.F));
+    values.push_back(std::uint16_t(depth_m > 0 ? std::max(value, 1L) : 0));
+  }
+  add(values);
+  whole_units_ = whole_units_ && sample.whole_units && units_per_m == spec.units_per_m();
+}
 
 void DepthHistogram::add(std::span<const std::uint16_t> values) {
   for (const std::uint16_t value : values) ++counts_[value];
@@ -32,6 +61,7 @@ void DepthHistogram::add(std::span<const std::uint16_t> values) {
 void DepthHistogram::add(const DepthHistogram& other) {
   for (std::size_t v = 0; v < counts_.size(); ++v) counts_[v] += other.counts_[v];
   pixels_ += other.pixels_;
+  whole_units_ = whole_units_ && other.whole_units_;
 }
 
 i64 DepthHistogram::above(int value) const {
@@ -71,16 +101,21 @@ std::string implausible(const DepthHistogram& depth, const DatasetSpec& spec) {
   if (depth.measured() == 0) return "not one measured pixel";
   if (depth.measured() < enough_pixels) return "";
   if (depth.lowest() == depth.highest()) return printed("every measured pixel has the value %d", depth.lowest());
-  if (const std::string why = eight_bit(depth); !why.empty()) return why;
+  if (depth.whole_units()) {
+    for (const auto& looks_like : {eight_bit, rotated}) {
+      if (const std::string why = looks_like(depth); !why.empty()) return why;
+    }
+  }
   const DatasetTraits& traits = dataset_traits(spec.dataset);
   const double saturated = double(depth.count(65535)) / double(depth.measured());
   if (saturated > 0.01)
-    return printed("%.0f %% of the values are 65535: is that this camera's \"no measurement\"? Here it is %d",
-                   100 * saturated, int(traits.not_measured));
+    return printed(
+        "%.0f %% of the values are 65535: is that this camera's \"no measurement\", or its sky? Here it is %g",
+        100 * saturated, double(traits.not_measured));
   if (traits.implausible) {
     if (const std::string why = traits.implausible(depth); !why.empty()) return why;
   }
-  const double median_m = depth.median() / double(spec.units_per_m());
+  const double median_m = depth.median() / double(histogram_units_per_m(spec));
   if (median_m < nearest_m || median_m > farthest_m)
     return printed("the median depth is %g m: is %g the number of units per metre?", median_m,
                    double(spec.units_per_m()));

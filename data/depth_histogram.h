@@ -11,11 +11,15 @@
 
 namespace md {
 
+/// What a histogram counts a metre as: the units of depth files, or centimetres where those are coarser (metres).
+float histogram_units_per_m(const DatasetSpec&);
+
 /// How often each value of 16-bit depth files occurs; 0 is no measurement.
 class DepthHistogram {
  public:
-  /// Counts these values, or those that another one has counted.
+  /// Counts these values, the depth of a frame in histogram_units_per_m(), or what another one has counted.
   void add(std::span<const std::uint16_t> values);
+  void add(const Sample&, const DatasetSpec&);
   void add(const DepthHistogram&);
 
   /// Values counted; those that are measurements; those equal to `value`; those above it.
@@ -30,10 +34,13 @@ class DepthHistogram {
   int distinct() const;
   /// The largest number that divides every value.
   int common_divisor() const;
+  /// Whether the values are those of files that hold whole numbers.
+  bool whole_units() const { return whole_units_; }
 
  private:
   std::vector<i64> counts_ = std::vector<i64>(65536);
   i64 pixels_ = 0;
+  bool whole_units_ = true;
 };
 
 /// Why a frame's depth cannot be what its data set measures (data/datasets.h); empty where it can.

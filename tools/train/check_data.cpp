@@ -31,6 +31,7 @@ struct Frame {
   std::string image_file, image_place, depth_place;  // empty: not found, or no ground truth
   std::string bad;                                   // "FILE: why"; empty: good
   int width = 0, height = 0;
+  std::string resized;        // "960x720 to 256x192"; empty: not
   double measured = -1;       // part of the pixels; -1: no ground truth
   std::uint64_t picture = 0;  // hash of its pixels
 };
@@ -40,6 +41,7 @@ struct CheckedList {
   std::vector<int> lines;
   std::vector<Frame> frames;
   DepthHistogram depth;
+  std::vector<std::string> remarks;
   i64 repeated_pictures = 0;  // under other names in the same list: no fault, cameras do that
   float units_per_m = 0;
 };
@@ -64,15 +66,6 @@ std::string place_of(const std::string& file, const std::string& root, const std
   return below.ends_with("/" + listed) ? below.substr(0, below.size() - listed.size()) : "as listed";
 }
 
-DepthHistogram histogram_of(const Sample& sample, float units_per_m) {
-  std::vector<std::uint16_t> raw;
-  raw.reserve(sample.depth_m.size());
-  for (const float depth_m : sample.depth_m) raw.push_back(std::uint16_t(std::lround(depth_m * units_per_m)));
-  DepthHistogram histogram;
-  histogram.add(raw);
-  return histogram;
-}
-
 /// Fills `frame` as far as the files go.
 void look_at(const Dataset& data, i64 index, Frame& frame, DepthHistogram& depth) {
   const DatasetSpec& spec = data.spec();
@@ -83,11 +76,12 @@ void look_at(const Dataset& data, i64 index, Frame& frame, DepthHistogram& depth
   const Sample sample = entry.depth.empty() ? data.load(index) : data.load_training(index);
   frame.width = sample.image.width;
   frame.height = sample.image.height;
+  frame.resized = sample.resized;
   frame.picture = hash_of(sample.image.pixels);
   if (!sample.has_depth()) return;
   const std::string depth_file = data.depth_file(index);
   frame.depth_place = place_of(depth_file, spec.depth_root, entry.depth, traits);
-  depth = histogram_of(sample, spec.units_per_m());
+  depth.add(sample, spec);
   frame.measured = double(depth.measured()) / double(depth.pixels());
   if (const std::string why = implausible(depth, spec); !why.empty()) frame.bad = depth_file + ": " + why;
 }
@@ -95,7 +89,7 @@ void look_at(const Dataset& data, i64 index, Frame& frame, DepthHistogram& depth
 CheckedList check_frames(const Dataset& data) {
   CheckedList list{
       .name = data.spec().list, .lines = {}, .frames = std::vector<Frame>(std::size_t(data.size())), .depth = {}};
-  list.units_per_m = data.spec().units_per_m();
+  list.units_per_m = histogram_units_per_m(data.spec());
   ProgressLine progress;
   const double begin_s = now_s();
   i64 done = 0, bad = 0;
@@ -118,6 +112,7 @@ CheckedList check_frames(const Dataset& data) {
     }
   }
   for (const ListEntry& entry : data.entries()) list.lines.push_back(entry.line);
+  list.remarks = data.remarks();
   return list;
 }
 
@@ -128,7 +123,7 @@ class Duplicates {
     for (std::size_t i = 0; i < list.frames.size(); ++i) {
       Frame& frame = list.frames[i];
       const Place here{&list, cat(list.name, ":", list.lines[i])};
-      if (const Place* before = first(files_, frame.image_file, here); before && frame.bad.empty())
+      if (const Place* before = first(files_, without_links(frame.image_file), here); before && frame.bad.empty())
         frame.bad = cat(frame.image_file, ": is already in ", before->line);
       if (frame.picture == 0 || !frame.bad.empty()) continue;
       const Place* before = first(pictures_, frame.picture, here);
@@ -146,6 +141,10 @@ class Duplicates {
     const CheckedList* list;
     std::string line;
   };
+  static std::string without_links(const std::string& file) {
+    std::error_code ignored;
+    return file.empty() ? "" : fs::weakly_canonical(file, ignored).string();
+  }
   template <class Key>
   static const Place* first(std::unordered_map<Key, Place>& known, const Key& key, const Place& here) {
     const auto [it, is_new] = known.try_emplace(key, here);
@@ -181,7 +180,7 @@ void print_depth(const DepthHistogram& depth, float units_per_m, double least, d
 
 /// Returns how many frames are bad.
 i64 print(const CheckedList& list, bool name_it) {
-  std::map<std::string, i64> sizes, image_places, depth_places;
+  std::map<std::string, i64> sizes, resized, image_places, depth_places;
   i64 bad = 0, without_depth = 0;
   double least = 1, most = 0;
   for (const Frame& frame : list.frames) {
@@ -190,6 +189,7 @@ i64 print(const CheckedList& list, bool name_it) {
     ++image_places[frame.image_place];
     ++depth_places[frame.depth_place];
     if (frame.width > 0) ++sizes[cat(frame.width, "x", frame.height)];
+    if (!frame.resized.empty()) ++resized[frame.resized];
     if (frame.measured < 0) continue;
     least = std::min(least, frame.measured);
     most = std::max(most, frame.measured);
@@ -201,9 +201,11 @@ i64 print(const CheckedList& list, bool name_it) {
             << "  sizes     " << counted(sizes) << "\n"
             << "  images    " << counted(image_places) << "\n"
             << "  depth     " << counted(depth_places) << "\n";
+  if (!resized.empty()) std::cout << "  resized   " << counted(resized) << "\n";
   print_depth(list.depth, list.units_per_m, least, most);
   if (list.repeated_pictures > 0)
     std::cout << "  repeated  " << list.repeated_pictures << " pictures, under other names\n";
+  for (const std::string& remark : list.remarks) std::cout << "  " << remark << "\n";
   return bad;
 }
 
@@ -258,14 +260,16 @@ std::string brief_check(const Dataset& data) {
   for (i64 i = 0; i < looked_at; ++i) {
     const i64 index = data.with_depth()[std::size_t(i * all / looked_at)];
     const Sample sample = data.load_training(index);
-    const DepthHistogram one = histogram_of(sample, data.spec().units_per_m());
+    DepthHistogram one;
+    one.add(sample, data.spec());
     const std::string why = implausible(one, data.spec());
     if (!why.empty() && doubt.empty())
       doubt = cat("; ", data.depth_file(index), ": ", why, " (mdtrain check-data says more)");
     ++sizes[cat(sample.image.width, "x", sample.image.height)];
     depth.add(one);
   }
-  const double units = double(data.spec().units_per_m());
+  for (const std::string& remark : data.remarks()) doubt += "; " + remark;
+  const double units = double(histogram_units_per_m(data.spec()));
   const std::string numbers = printed(", %.1f %% measured, %.3f to %.3f m, median %.3f m",
                                       100 * double(depth.measured()) / double(std::max<i64>(depth.pixels(), 1)),
                                       depth.lowest() / units, depth.highest() / units, depth.median() / units);
