@@ -67,21 +67,22 @@ Plan draw_plan(const AugmentSpec& spec, const EvalCrop& box, Draws& draws) {
   return plan;
 }
 
-[[noreturn]] void fail_too_small(const Sample& sample, int width, int height) {
-  fail(ErrorKind::bad_data, sample.image_name, ": frame of ", sample.image.width, "x", sample.image.height,
-       " is too small for a crop of ", width, "x", height);
+[[noreturn]] void fail_too_small(const std::string& frame, int frame_height, int frame_width, int width, int height) {
+  fail(ErrorKind::bad_data, frame, ": frame of ", frame_width, "x", frame_height, " is too small for a crop of ", width,
+       "x", height);
+}
+
+EvalCrop benchmark_crop(int height, int width, const std::string& frame) {
+  if (height < kb_size.height || width < kb_size.width)
+    fail_too_small(frame, height, width, kb_size.width, kb_size.height);
+  return {height - kb_size.height, (width - kb_size.width) / 2, kb_size.height, kb_size.width};
 }
 
 EvalCrop box_of(const Sample& sample, const AugmentSpec& spec) {
-  EvalCrop box{0, 0, sample.image.height, sample.image.width};
-  if (spec.kb_crop) box = kb_crop(sample);
-  if (spec.border == NyuBorder::crop) {
-    if (box.height < nyu_inside.top + nyu_inside.height || box.width < nyu_inside.left + nyu_inside.width) {
-      fail_too_small(sample, nyu_inside.left + nyu_inside.width, nyu_inside.top + nyu_inside.height);
-    }
-    box = {box.top + nyu_inside.top, box.left + nyu_inside.left, nyu_inside.height, nyu_inside.width};
-  }
-  if (box.height < spec.height || box.width < spec.width) fail_too_small(sample, spec.width, spec.height);
+  const int height = sample.image.height, width = sample.image.width;
+  const EvalCrop box = fixed_crop(spec, height, width, sample.image_name);
+  if (box.height < spec.height || box.width < spec.width)
+    fail_too_small(sample.image_name, height, width, spec.width, spec.height);
   return box;
 }
 
@@ -190,10 +191,16 @@ void normalise(const RgbImage& frame, const EvalCrop& crop, float* image) {
 
 void normalise(const RgbImage& frame, float* image) { normalise(frame, {0, 0, frame.height, frame.width}, image); }
 
+EvalCrop fixed_crop(const AugmentSpec& spec, int height, int width, const std::string& frame) {
+  const EvalCrop box = spec.kb_crop ? benchmark_crop(height, width, frame) : EvalCrop{0, 0, height, width};
+  if (spec.border != NyuBorder::crop) return box;
+  if (box.height < nyu_inside.top + nyu_inside.height || box.width < nyu_inside.left + nyu_inside.width)
+    fail_too_small(frame, height, width, nyu_inside.left + nyu_inside.width, nyu_inside.top + nyu_inside.height);
+  return {box.top + nyu_inside.top, box.left + nyu_inside.left, nyu_inside.height, nyu_inside.width};
+}
+
 EvalCrop kb_crop(const Sample& sample) {
-  const int height = sample.image.height, width = sample.image.width;
-  if (height < kb_size.height || width < kb_size.width) fail_too_small(sample, kb_size.width, kb_size.height);
-  return {height - kb_size.height, (width - kb_size.width) / 2, kb_size.height, kb_size.width};
+  return benchmark_crop(sample.image.height, sample.image.width, sample.image_name);
 }
 
 }  // namespace md

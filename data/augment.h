@@ -59,6 +59,10 @@ struct AugmentSpec {
 /// another peer or data set.
 AugmentSpec official_augmentation(const std::string& peer, const std::string& dataset);
 
+/// What the spec's fixed crops (kb_crop, border) leave of a frame, from which the random one is then cut. Throws
+/// ErrorKind::bad_data, naming the frame, where it is too small for them.
+EvalCrop fixed_crop(const AugmentSpec&, int height, int width, const std::string& frame);
+
 /// Writes image [height,width,3] (ImageNet-normalised) and depth_m [height,width].
 /// Throws ErrorKind::bad_data, naming the frame, where it is smaller than the crop.
 void augment(const Sample&, const AugmentSpec&, Draws&, float* image, float* depth_m);

@@ -87,6 +87,9 @@ class Backend {
   virtual void* alloc(std::size_t bytes) = 0;       // from a caching pool; throws where there is none left
   virtual void free(void*, std::size_t bytes) = 0;  // back into the pool, with the size that was asked for
   virtual PoolStats pool_stats() const = 0;
+  /// From now on the pool gives its free blocks back to the system before it asks for more while it keeps more bytes
+  /// than these: for work whose sizes change. A steady state that fits is not touched. Unless overridden, nothing.
+  virtual void keep_cached_at_most(std::size_t /*bytes*/) {}
   virtual void fill(const Tensor& y, float value) = 0;  // every element; f32, i32 or u8, or 0 of any dtype
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;           // both on this device
   virtual void to_device(void* device, const void* host, std::size_t bytes) = 0;  // `host` has been read on return

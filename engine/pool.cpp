@@ -39,6 +39,7 @@ void* Pool::alloc(std::size_t bytes) {
 }
 
 void* Pool::take_block(std::size_t size) {
+  if (stats_.bytes_reserved - stats_.bytes_in_use > most_cached_) release_locked();
   void* block = take_(size);
   if (!block) {
     release_locked();
@@ -62,6 +63,11 @@ void Pool::free(void* block, std::size_t bytes) noexcept {
 void Pool::release() {
   const std::lock_guard lock(mutex_);
   release_locked();
+}
+
+void Pool::keep_at_most(std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  most_cached_ = i64(bytes);
 }
 
 void Pool::release_locked() {

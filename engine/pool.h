@@ -4,6 +4,7 @@
 #pragma once
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
@@ -26,6 +27,7 @@ class Pool {
   void* alloc(std::size_t bytes);                // throws md::Error when even an emptied pool has no room
   void free(void*, std::size_t bytes) noexcept;  // keeps the block for the next one of its class
   void release();                                // returns every cached block to the system
+  void keep_at_most(std::size_t bytes);          // before it asks the system for more, a larger cache is released
   PoolStats stats() const;                       // since the start
 
   static std::size_t class_of(std::size_t bytes);  // the size that a request is rounded to
@@ -40,6 +42,7 @@ class Pool {
   std::function<void*(std::size_t)> take_;
   std::function<void(void*, std::size_t)> give_;
   ErrorKind when_full_;
+  i64 most_cached_ = std::numeric_limits<i64>::max();  // bytes
   mutable std::mutex mutex_;
   std::unordered_map<std::size_t, Class> classes_;  // by size
   PoolStats stats_;

@@ -62,6 +62,41 @@ TEST(Pool, GivesCachedBlocksBackBeforeItRefuses) {
   pool.free(all, 4096);
 }
 
+/// Blocks of one size each, taken together and given back: what a network does with an input.
+void use(Pool& pool, const std::vector<std::size_t>& sizes) {
+  std::vector<void*> blocks;
+  for (const std::size_t size : sizes) blocks.push_back(pool.alloc(size));
+  for (std::size_t i = 0; i < sizes.size(); ++i) pool.free(blocks[i], sizes[i]);
+}
+
+TEST(Pool, GivesBackWhatASmallerInputNoLongerNeeds) {
+  Pool pool(std::malloc, [](void* p, std::size_t) { std::free(p); });
+  pool.keep_at_most(1 << 16);
+  const std::vector<std::size_t> large = {1 << 18, 1 << 19, 1 << 20}, small = {1 << 12, 1 << 13, 1 << 14};
+  use(pool, large);
+  EXPECT_GE(pool.stats().bytes_reserved, 7 << 18);
+  use(pool, small);
+  EXPECT_LE(pool.stats().bytes_reserved, 1 << 16);
+  EXPECT_EQ(pool.stats().bytes_in_use, 0);
+}
+
+TEST(Pool, KeepsWhatFitsItsBoundAndWhatIsNeededAgain) {
+  Pool pool(std::malloc, [](void* p, std::size_t) { std::free(p); });
+  pool.keep_at_most(1 << 16);
+  use(pool, {1 << 12, 1 << 13});
+  use(pool, {1 << 14});  // another size, but all of it fits
+  const i64 misses = pool.stats().misses;
+  for (int round = 0; round < 3; ++round) {
+    use(pool, {1 << 12, 1 << 13});
+    use(pool, {1 << 14});
+  }
+  EXPECT_EQ(pool.stats().misses, misses);
+  use(pool, {1 << 20});  // larger than the bound alone: kept as long as nothing else is wanted
+  const i64 after_large = pool.stats().misses;
+  for (int round = 0; round < 3; ++round) use(pool, {1 << 20});
+  EXPECT_EQ(pool.stats().misses, after_large) << "equal inputs one after the other ask the system for nothing";
+}
+
 TEST(Pool, FreeNeverAllocates) {  // it is noexcept: a failed allocation would end the process
   Pool pool(std::malloc, [](void* p, std::size_t) { std::free(p); });
   std::vector<void*> blocks(100);

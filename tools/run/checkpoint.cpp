@@ -1,6 +1,8 @@
 // What of a run goes where in a safetensors file, and how a network is built from its config again.
 #include "tools/run/checkpoint.h"
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "git_version.h"
@@ -23,6 +25,7 @@ json to_json(const RunState& s) {
           {"evaluated", s.evaluated},
           {"skipped", s.skipped},
           {"lr_factor", s.lr_factor},
+          {"frame_size", {s.frame_height, s.frame_width}},
           {"computed_on", s.computed_on},
           {"best", s.best}};
 }
@@ -37,6 +40,8 @@ RunState run_state(const SafeTensors& file) {
   };
   const double lr_factor = run.at("lr_factor");
   if (!(lr_factor > 0 && lr_factor <= 1)) fail(ErrorKind::bad_data, "__metadata__: run: lr_factor is ", lr_factor);
+  const auto frame = run.value("frame_size", std::array{0, 0});  // not in checkpoints from before 2026-11-29
+  if (std::min(frame[0], frame[1]) < 0) fail(ErrorKind::bad_data, "__metadata__: run: frame_size is negative");
   return {.config = config,
           .seed = run.at("seed"),
           .step = count("step"),
@@ -47,6 +52,8 @@ RunState run_state(const SafeTensors& file) {
           .evaluated = count("evaluated"),
           .skipped = count("skipped"),
           .lr_factor = lr_factor,
+          .frame_height = frame[0],
+          .frame_width = frame[1],
           .computed_on = run.at("computed_on"),
           .best = run.at("best")};
 }

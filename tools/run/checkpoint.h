@@ -21,6 +21,7 @@ struct RunState {
   i64 evaluated = 0;                                        // the last step after which an evaluation ran
   i64 skipped = 0;                                          // steps with a non-finite loss
   double lr_factor = 1;                                     // below 1 once the run went back
+  int frame_height = 0, frame_width = 0;                    // of the first training frame, uncropped; 0: not known
   std::string computed_on = {};                             // the backend and its threads: the last bits depend on them
   nlohmann::json best = nullptr;                            // metrics of the best evaluation so far, or null
 };

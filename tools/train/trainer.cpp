@@ -92,6 +92,7 @@ class Trainer {
         net_(make_net_on(device_, options)),
         step_(options, *net_, state_.schedule_steps),
         inputs_(backend(device_).input_queue(device_)) {
+    note_frame_size();
     state_.computed_on = backend(device_).name();
     if (device_.kind == Device::cpu) state_.computed_on += cat(", ", omp_get_max_threads(), " threads");
     if (!options.eval_list.empty()) {
@@ -156,6 +157,16 @@ class Trainer {
     return with_flag("--loader-threads", ErrorKind::contract, make);
   }
 
+  /// For mdeval predict, which brings pictures to the size that the network knows.
+  void note_frame_size() {
+    try {
+      const RgbImage image = data_.load(data_.with_depth().front()).image;
+      state_.frame_height = image.height;
+      state_.frame_width = image.width;
+    } catch (const Error&) {  // its turn comes in training, which says what to do about it
+    }
+  }
+
   static std::unique_ptr<DepthNet> make_net_on(Device device, const TrainOptions& options) {
     auto net = make_net(options.net, options.net_options);
     net->to(device);
@@ -193,6 +204,8 @@ class Trainer {
     state.config = state_.config;
     state.frames = state_.frames;
     state.computed_on = state_.computed_on;
+    state.frame_height = state_.frame_height;
+    state.frame_width = state_.frame_width;
     state.steps_per_epoch = state_.steps_per_epoch;
     state.schedule_steps = state_.schedule_steps;
     state_ = std::move(state);
