@@ -15,6 +15,7 @@ constexpr i64 enough_pixels = 64;  // to say something about a frame
 constexpr int enough_values = 8;   // to say something about their common divisor
 constexpr double nearest_m = 0.1, farthest_m = 200;
 constexpr double nearly_all = 0.99;
+constexpr float kCentimetres = 100;  // units of a metre, for files of metres
 
 std::string eight_bit(const DepthHistogram& depth) {
   if (depth.highest() <= 255) return printed("no value is above %d: 8-bit depth in a 16-bit file?", depth.highest());
@@ -36,21 +37,18 @@ std::string rotated(const DepthHistogram& depth) {
 
 }  // namespace
 
-float histogram_units_per_m(const DatasetSpec& spec) {
-  constexpr float centimetres = 100;
-  return std::max(spec.units_per_m(), centimetres);
-}
-
 void DepthHistogram::add(const Sample& sample, const DatasetSpec& spec) {
-  const float units_per_m = histogram_units_per_m(spec);
+  DepthHistogram frame;
+  frame.whole_units_ = sample.whole_units;
+  frame.units_per_m_ = sample.whole_units ? spec.units_per_m() : std::max(spec.units_per_m(), kCentimetres);
   std::vector<std::uint16_t> values;
   values.reserve(sample.depth_m.size());
   for (const float depth_m : sample.depth_m) {
-    const long value = std::lround(std::min(depth_m * units_per_m, 65535.F));
+    const long value = std::lround(std::min(depth_m * frame.units_per_m_, 65535.F));
     values.push_back(std::uint16_t(depth_m > 0 ? std::max(value, 1L) : 0));
   }
-  add(values);
-  whole_units_ = whole_units_ && sample.whole_units && units_per_m == spec.units_per_m();
+  frame.add(values);
+  add(frame);
 }
 
 void DepthHistogram::add(std::span<const std::uint16_t> values) {
@@ -59,7 +57,11 @@ void DepthHistogram::add(std::span<const std::uint16_t> values) {
 }
 
 void DepthHistogram::add(const DepthHistogram& other) {
-  for (std::size_t v = 0; v < counts_.size(); ++v) counts_[v] += other.counts_[v];
+  if (units_per_m_ == 0) units_per_m_ = other.units_per_m_;
+  const double factor = other.units_per_m_ > 0 ? double(units_per_m_) / double(other.units_per_m_) : 1;
+  counts_[0] += other.counts_[0];
+  for (std::size_t v = 1; v < counts_.size(); ++v)
+    counts_[std::size_t(std::clamp(std::lround(double(v) * factor), 1L, 65535L))] += other.counts_[v];
   pixels_ += other.pixels_;
   whole_units_ = whole_units_ && other.whole_units_;
 }
@@ -115,7 +117,7 @@ std::string implausible(const DepthHistogram& depth, const DatasetSpec& spec) {
   if (traits.implausible) {
     if (const std::string why = traits.implausible(depth); !why.empty()) return why;
   }
-  const double median_m = depth.median() / double(histogram_units_per_m(spec));
+  const double median_m = depth.median() / double(depth.units_per_m() > 0 ? depth.units_per_m() : spec.units_per_m());
   if (median_m < nearest_m || median_m > farthest_m)
     return printed("the median depth is %g m: is %g the number of units per metre?", median_m,
                    double(spec.units_per_m()));

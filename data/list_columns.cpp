@@ -70,6 +70,9 @@ bool is_one_file(const Word& word) {
   return ends_as_a_file(word.text);
 }
 
+/// Whether a column may be a name, and so have blanks in it.
+bool is_path(ListColumn column) { return column != ListColumn::skip && column != ListColumn::time; }
+
 bool can_be(ListColumn column, const Word& word) {
   switch (column) {
     case ListColumn::skip:
@@ -112,8 +115,8 @@ std::optional<Words> up_to_each_ending(const Words& words, const ListColumns& la
   std::size_t next = 0;
   for (const ListColumn column : layout) {
     if (next == words.size()) break;
-    const bool path = column != ListColumn::skip && column != ListColumn::time;
-    const bool alone = words[next].quoted || !path || (column == ListColumn::depth && words[next].text == "None") ||
+    const bool alone = words[next].quoted || !is_path(column) ||
+                       (column == ListColumn::depth && words[next].text == "None") ||
                        (column == ListColumn::focal && number_of(words[next].text));
     std::size_t last = next;
     while (!alone && !ends_as_a_file(words[last].text)) {
@@ -136,8 +139,9 @@ void join_all(const Words& words, std::size_t next, const ListColumns& layout, W
     return;
   }
   if (taken.size() == layout.size()) return;
+  const bool one_word = !is_path(layout[taken.size()]) || words[next].quoted;
   for (std::size_t last = next; last < words.size(); ++last) {
-    if (last > next && (words[last].quoted || words[next].quoted)) return;
+    if (last > next && (one_word || words[last].quoted)) return;
     taken.push_back(joined(words, next, last));
     join_all(words, last + 1, layout, taken, cuts);
     taken.pop_back();

@@ -19,8 +19,7 @@ enum class ListColumn : std::uint8_t {
 using ListColumns = std::vector<ListColumn>;
 inline const ListColumns kUsualColumns = {ListColumn::image, ListColumn::depth, ListColumn::focal};
 /// TUM's associate.py: a line of a list of kUsualColumns may have these instead, or depth before image.
-inline const ListColumns kAssociation = {ListColumn::time, ListColumn::image, ListColumn::time, ListColumn::depth,
-                                         ListColumn::focal};
+inline const ListColumns kAssociation = {ListColumn::time, ListColumn::image, ListColumn::time, ListColumn::depth};
 
 /// A line in columns.
 struct LineCut {

@@ -102,6 +102,7 @@ class EntryReader {
   /// Relative to the root whatever it begins with, and inside it.
   static std::string read_path(std::string_view column, const std::vector<std::string>& roots, std::string& path) {
     if (number_of(column)) return cat(shown(column), " is where a path should be");
+    if (column.find_first_of("\t\r") != column.npos) return "a name with a tab or a carriage return in it";
     std::string relative = below_root(column, roots);
     relative.erase(0, std::min(relative.find_first_not_of('/'), relative.size()));
     const auto normal = std::filesystem::path(relative).lexically_normal();
@@ -150,13 +151,14 @@ class LineParser {
       entry.line = number_;
       const std::string why = EntryReader(rules_, entry).read(cut);
       if (&cut == &cuts_.front()) wrong = why;
+      if (cut.sure && !why.empty()) fail_here(why);
       if (why.empty()) (cut.sure ? sure : cut.guess ? guesses : written).push_back(std::move(entry));
     }
     if (sure.size() == 1) return sure.front();
     const std::size_t known = sure.size() + written.size();
     sure.insert(sure.end(), written.begin(), written.end());
     sure.insert(sure.end(), guesses.begin(), guesses.end());
-    const std::size_t found = sure.size() > 1 || known == 0 ? first_found(sure) : 0;
+    const std::size_t found = sure.size() > 1 || known == 0 ? first_found(sure, known) : 0;
     if (found < sure.size()) return sure[found];
     if (known == 0) fail_here(wrong);
     return sure.front();
@@ -167,13 +169,13 @@ class LineParser {
     fail(ErrorKind::bad_data, name_, ":", number_, ": ", why);
   }
 
-  /// The first whose files are there, or else whose image is; entries.size(): none.
-  std::size_t first_found(const std::vector<ListEntry>& entries) const {
+  /// The first whose files are there, or else of the `known` ones at the front whose image is; entries.size(): none.
+  std::size_t first_found(const std::vector<ListEntry>& entries, std::size_t known) const {
     std::size_t found = entries.size();
     for (std::size_t i = 0; rules_.is_there && i < entries.size(); ++i) {
       if (!rules_.is_there(ListColumn::image, entries[i].image)) continue;
       if (entries[i].depth.empty() || rules_.is_there(ListColumn::depth, entries[i].depth)) return i;
-      found = std::min(found, i);
+      if (i < known) found = std::min(found, i);
     }
     return found;
   }

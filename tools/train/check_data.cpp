@@ -41,9 +41,8 @@ struct CheckedList {
   std::vector<int> lines;
   std::vector<Frame> frames;
   DepthHistogram depth;
-  std::vector<std::string> remarks;
+  std::vector<std::string> remarks = {};
   i64 repeated_pictures = 0;  // under other names in the same list: no fault, cameras do that
-  float units_per_m = 0;
 };
 
 /// FNV-1a over words: tells pictures apart, not attackers.
@@ -89,7 +88,6 @@ void look_at(const Dataset& data, i64 index, Frame& frame, DepthHistogram& depth
 CheckedList check_frames(const Dataset& data) {
   CheckedList list{
       .name = data.spec().list, .lines = {}, .frames = std::vector<Frame>(std::size_t(data.size())), .depth = {}};
-  list.units_per_m = histogram_units_per_m(data.spec());
   ProgressLine progress;
   const double begin_s = now_s();
   i64 done = 0, bad = 0;
@@ -169,9 +167,9 @@ std::string counted(const std::map<std::string, i64>& counts) {
   return text.empty() ? "none" : text;
 }
 
-void print_depth(const DepthHistogram& depth, float units_per_m, double least, double most) {
+void print_depth(const DepthHistogram& depth, double least, double most) {
   if (depth.measured() == 0) return;
-  const double units = double(units_per_m);
+  const double units = double(depth.units_per_m());
   std::cout << printed("  measured  %.1f %% of the pixels, of a frame %.1f to %.1f %%\n",
                        100 * double(depth.measured()) / double(depth.pixels()), 100 * least, 100 * most)
             << printed("  range     %.3f to %.3f m, median %.3f m\n", depth.lowest() / units, depth.highest() / units,
@@ -202,7 +200,7 @@ i64 print(const CheckedList& list, bool name_it) {
             << "  images    " << counted(image_places) << "\n"
             << "  depth     " << counted(depth_places) << "\n";
   if (!resized.empty()) std::cout << "  resized   " << counted(resized) << "\n";
-  print_depth(list.depth, list.units_per_m, least, most);
+  print_depth(list.depth, least, most);
   if (list.repeated_pictures > 0)
     std::cout << "  repeated  " << list.repeated_pictures << " pictures, under other names\n";
   for (const std::string& remark : list.remarks) std::cout << "  " << remark << "\n";
@@ -269,7 +267,7 @@ std::string brief_check(const Dataset& data) {
     depth.add(one);
   }
   for (const std::string& remark : data.remarks()) doubt += "; " + remark;
-  const double units = double(histogram_units_per_m(data.spec()));
+  const double units = depth.units_per_m() > 0 ? double(depth.units_per_m()) : 1;
   const std::string numbers = printed(", %.1f %% measured, %.3f to %.3f m, median %.3f m",
                                       100 * double(depth.measured()) / double(std::max<i64>(depth.pixels(), 1)),
                                       depth.lowest() / units, depth.highest() / units, depth.median() / units);
