@@ -79,29 +79,30 @@ class Dataset::FoundFiles {
   std::vector<std::string> paths_;  // empty: not looked for, or not found
 };
 
-/// Images that are there under another ending than their list says. Any thread.
-class Dataset::OtherEndings {
+/// What is not as a list says, by its kind. Any thread.
+class Dataset::Remarks {
  public:
-  void add(const std::string& listed, const std::string& ending) {
+  /// "COUNT SUBJECT WHAT (first: NAME)"; `one` and `many` are the subject with its verb.
+  void add(const std::string& one, const std::string& many, const std::string& what, const std::string& name) {
     const std::lock_guard lock(mutex_);
-    Kind& kind = kinds_[cat(ending, " where the list says ", fs::path(listed).extension().string())];
-    if (kind.images++ == 0) kind.first = listed;
+    Kind& kind = kinds_[what];
+    if (kind.frames++ == 0) kind = {1, one, many, name};
   }
   std::vector<std::string> lines() const {
     const std::lock_guard lock(mutex_);
     std::vector<std::string> lines;
     for (const auto& [what, kind] : kinds_) {
-      const bool one = kind.images == 1;
+      const bool one = kind.frames == 1;
       lines.push_back(
-          cat(kind.images, one ? " image is " : " images are ", what, one ? " (" : " (first: ", kind.first, ")"));
+          cat(kind.frames, " ", one ? kind.one : kind.many, " ", what, one ? " (" : " (first: ", kind.first, ")"));
     }
     return lines;
   }
 
  private:
   struct Kind {
-    i64 images = 0;
-    std::string first;
+    i64 frames = 0;
+    std::string one, many, first;
   };
   mutable std::mutex mutex_;
   std::map<std::string, Kind> kinds_;
@@ -128,10 +129,10 @@ Dataset::Dataset(DatasetSpec spec)
   }
   images_ = std::make_shared<FoundFiles>(entries_.size());
   depths_ = std::make_shared<FoundFiles>(entries_.size());
-  other_endings_ = std::make_shared<OtherEndings>();
+  remarks_ = std::make_shared<Remarks>();
 }
 
-std::vector<std::string> Dataset::remarks() const { return other_endings_->lines(); }
+std::vector<std::string> Dataset::remarks() const { return remarks_->lines(); }
 
 void Dataset::choose_depth(ListEntry& entry) const {
   const auto refuse = [&](const auto&... why) { fail(ErrorKind::bad_data, spec_.list, ":", entry.line, ": ", why...); };
@@ -165,7 +166,8 @@ std::string Dataset::locate_image(const ListEntry& listed) const {
       if (other == listed.depth || other == listed.dense_depth ||
           !std::ranges::any_of(traits_->places(other), is_below))
         continue;
-      other_endings_->add(listed.image, ending);
+      remarks_->add("image is", "images are",
+                    cat(ending, " where the list says ", fs::path(listed.image).extension().string()), listed.image);
       return locate(spec_.root, other);
     }
   }
@@ -197,7 +199,12 @@ std::string Dataset::depth_file(i64 index) const {
   const ListEntry& listed = entry(index);
   MD_CHECK(!listed.depth.empty(), "dataset: frame ", index, " has no ground truth");
   return depths_->get(index, [&] {
-    return listed.depth_listed ? locate(spec_.depth_root, listed.depth) : locate_implied_depth(listed);
+    std::string file = listed.depth_listed ? locate(spec_.depth_root, listed.depth) : locate_implied_depth(listed);
+    for (const std::string& mask : traits_->masks ? traits_->masks(file) : std::vector<std::string>()) {
+      if (!is_there(mask))
+        remarks_->add("mask is", "masks are", "not there: all that it covers is taken for measured", mask);
+    }
+    return file;
   });
 }
 

@@ -59,7 +59,7 @@ class Dataset {
 
  private:
   class FoundFiles;
-  class OtherEndings;
+  class Remarks;
   void choose_depth(ListEntry&) const;
   const ListEntry& entry(i64 index) const;
   std::string locate(const std::string& root, const std::string& path) const;
@@ -71,7 +71,7 @@ class Dataset {
   std::vector<ListEntry> entries_;
   std::vector<i64> with_depth_;
   std::shared_ptr<FoundFiles> images_, depths_;  // copies of a Dataset share what was found
-  std::shared_ptr<OtherEndings> other_endings_;
+  std::shared_ptr<Remarks> remarks_;
 };
 
 }  // namespace md

@@ -55,7 +55,8 @@ struct DatasetTraits {
   float not_measured = 0;   // a number of the files that stands for "no measurement", besides 0 and what is below it
   /// The number of units that a number of a file stands for; no function: itself.
   std::function<float(float)> stored_units = {};
-  /// Masks of a found depth file, of its size: where one of them is 0, nothing was measured. No function: none.
+  /// Masks of a found depth file, of its size: where one of them is 0, nothing was measured. One that is not there is
+  /// remarked on. No function: none.
   std::function<std::vector<std::string>(const std::string& depth_file)> masks = {};
   bool along_ray = false;  // distance from the camera's centre, not from its plane
   OtherSize other_size = OtherSize::smooth;

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "data/datasets.h"
 #include "data/depth_map.h"
+#include "data/file_status.h"
 #include "data/rescale.h"
 #include "engine/check.h"
 
@@ -100,6 +102,7 @@ void read_frame_depth(const std::string& file, const DatasetTraits& traits, cons
     number = units > 0 ? units / units_per_m : 0.F;
   }
   for (const std::string& mask_file : traits.masks ? traits.masks(file) : std::vector<std::string>()) {
+    if (!std::filesystem::exists(status_of(mask_file))) continue;
     const std::vector<bool> measured = read_mask(mask_file, map.height, map.width);
     for (std::size_t i = 0; i < measured.size(); ++i) sample.depth_m[i] = measured[i] ? sample.depth_m[i] : 0.F;
   }

@@ -130,7 +130,11 @@ TEST_F(RecipesTest, Diode) {
   const std::string stem = "val/indoors/scene_00019/scan_00183/00019_00183_indoors_000_010";
   put(stem + ".png", test_image(768, 1024));
   put_npy(stem + "_depth.npy", 768, 1024, 3.25F, {1.5F, 2.5F, 0.F});
-  EXPECT_TRUE(fails([&] { load("diode", stem + ".png"); }, ErrorKind::missing, "_010_depth_mask.npy"));
+  const Dataset unmasked = open("diode", stem + ".png");
+  EXPECT_EQ(unmasked.load(0).depth_m[0], 1.5F);
+  ASSERT_EQ(unmasked.load(0).depth_m[2], 0.F);
+  ASSERT_EQ(unmasked.remarks().size(), 1U);
+  EXPECT_EQ(unmasked.remarks()[0].find("1 mask is not there: all that it covers is taken for measured ("), 0U);
   put_npy(stem + "_depth_mask.npy", 768, 1024, 1.F, {0.F});
   const Sample sample = load("diode", stem + ".png");
   EXPECT_EQ(sample.depth_m[0], 0.F);  // measured, but invalid
