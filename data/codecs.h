@@ -5,11 +5,10 @@
 #include <span>
 #include <string>
 
+#include "data/byte_source.h"
 #include "data/image_io.h"
 
 namespace md {
-
-using Bytes = std::span<const unsigned char>;
 
 inline constexpr int max_jpeg_scans = 500;  // progressive files have about ten
 
@@ -33,5 +32,8 @@ std::string encode_jpeg_turbo(const RgbImage&, int quality, const std::string& n
 #endif
 /// A file whose segments are not in order is refused before stb_image sees it.
 RgbImage decode_jpeg_stb(Bytes, const std::string& name);
+
+/// A library's message without what a terminal should not see.
+std::string printable(const std::string& text);
 
 }  // namespace md
