@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "data/datasets.h"
+#include "data/depth_map.h"
 #include "data/file_status.h"
 #include "engine/check.h"
 
@@ -180,17 +181,19 @@ std::string Dataset::image_file(i64 index) const {
 }
 
 std::string Dataset::locate_implied_depth(const ListEntry& listed) const {
-  const auto there = [&](const std::string& depth) {
-    return std::ranges::any_of(traits_->places(depth),
-                               [&](const std::string& place) { return is_there(fs::path(spec_.root) / place); });
+  const auto with = [&](const std::string& ending) {
+    return fs::path(listed.depth).replace_extension(ending).string();
   };
-  const auto with = [&](const char* ending) { return fs::path(listed.depth).replace_extension(ending).string(); };
-  for (const char* const ending : {"", ".npy", ".npz", ".exr", ".pfm", ".png"}) {
-    const std::string depth = *ending ? with(ending) : listed.depth;
-    if (there(depth)) return locate(spec_.root, depth);
-  }
-  for (const char* const ending : {".hdf5", ".h5"}) {
-    if (there(with(ending))) refuse_hdf5(locate(spec_.root, with(ending)));
+  std::vector<std::string> names = {listed.depth};
+  for (const std::string& ending : depth_map_endings()) names.push_back(with(ending));
+  for (const char* const not_read : {".hdf5", ".h5"})
+    names.push_back(with(not_read));  // the reader says how to convert it
+  for (const std::string& name : names) {
+    for (const std::string& root : {spec_.root, spec_.depth_root}) {
+      const std::vector<std::string> places = traits_->places(name);
+      if (std::ranges::any_of(places, [&](const std::string& place) { return is_there(fs::path(root) / place); }))
+        return locate(root, name);
+    }
   }
   return locate(spec_.root, listed.depth);
 }

@@ -64,7 +64,8 @@ class Dataset {
   const ListEntry& entry(i64 index) const;
   std::string locate(const std::string& root, const std::string& path) const;
   std::string locate_image(const ListEntry&) const;
-  std::string locate_implied_depth(const ListEntry&) const;  // beside the image, in any format
+  std::string locate_implied_depth(
+      const ListEntry&) const;  // in any format, beside the image or below the depth's root
 
   DatasetSpec spec_;
   const DatasetTraits* traits_;  // of the registry

@@ -77,28 +77,29 @@ void bring_image_to(int height, int width, const std::string& depth_file, OtherS
   image = how == OtherSize::nearest ? nearest_pixels(image, height, width) : rescaled(image, height, width);
 }
 
-}  // namespace
-
-std::uint16_t rotated_back(std::uint16_t stored) { return std::uint16_t(stored >> 3 | stored << 13); }
-
-void refuse_hdf5(const std::string& file) {
+[[noreturn]] void refuse_hdf5(const std::string& file) {
   fail(ErrorKind::bad_data, file,
        ": HDF5 is not read; python3 -c \"import h5py, numpy, sys; numpy.save(sys.argv[2], "
        "h5py.File(sys.argv[1])['dataset'])\""
        " IN.hdf5 OUT.npy makes a file that is");
 }
 
+}  // namespace
+
+std::uint16_t rotated_back(std::uint16_t stored) { return std::uint16_t(stored >> 3 | stored << 13); }
+
 void read_frame_depth(const std::string& file, const DatasetTraits& traits, const DatasetSpec& spec, Sample& sample) {
   if (file.ends_with(".hdf5") || file.ends_with(".h5")) refuse_hdf5(file);
   FloatMap map = read_depth_map(file);
   bring_image_to(map.height, map.width, file, traits.other_size, sample);
-  sample.whole_units = std::ranges::all_of(
-      map.pixels, [](float number) { return !std::isfinite(number) || number == std::trunc(number); });
-  const float units_per_m = spec.units_per_m(), also_none = float(spec.invalid_value);
+  sample.whole_units = map.integers;
+  const float units_per_m = map.integers || spec.depth_scale > 0 ? spec.units_per_m() : 1;
+  const auto units_of = map.integers ? traits.stored_units : std::function<float(float)>();
+  const float also_none = float(spec.invalid_value);
   sample.depth_m = std::move(map.pixels);
   for (float& number : sample.depth_m) {
     const bool none = number == traits.not_measured || number == also_none || !std::isfinite(number);
-    const float units = none ? 0.F : traits.stored_units ? traits.stored_units(number) : number;
+    const float units = none ? 0.F : units_of ? units_of(number) : number;
     number = units > 0 ? units / units_per_m : 0.F;
   }
   for (const std::string& mask_file : traits.masks ? traits.masks(file) : std::vector<std::string>()) {

@@ -22,12 +22,10 @@ struct Sample {
   bool has_depth() const { return !depth_m.empty(); }
 };
 
-/// Fills depth_m from `file`, and brings image and focal_px to its size. Throws, naming the file, what the readers
-/// throw, and ErrorKind::bad_data where the sizes do not go together.
+/// Fills depth_m from `file`, whose integers are units of the data set and whose floats are metres unless the user says
+/// the units, and brings image and focal_px to its size. Throws, naming the file, what the readers throw, and
+/// ErrorKind::bad_data where the sizes do not go together.
 void read_frame_depth(const std::string& file, const DatasetTraits&, const DatasetSpec&, Sample&);
-
-/// Throws ErrorKind::bad_data, naming the file and the command that converts it.
-[[noreturn]] void refuse_hdf5(const std::string& file);
 
 /// A sensor's bits as SUN3D and SUN RGB-D write them, rotated left by three; back again.
 std::uint16_t rotated_back(std::uint16_t stored);

@@ -21,7 +21,7 @@ DatasetTraits diode_dataset() {
           .implied_depth = [](const std::string& image) { return with_ending(image, ".png", "_depth.npy"); },
           .usual_focal_px = 886.81,
           .camera_width = 1024,
-          .units_per_m = 1,
+          .units_per_m = 256,  // of 16-bit copies, as iDisc makes them (github.com/SysCV/idisc/issues/9)
           .masks = mask_beside,
           .cap_m = 300,
           // The caps that ZoeDepth evaluates with (zoedepth/utils/config.py).

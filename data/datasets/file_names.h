@@ -7,6 +7,7 @@ namespace md {
 /// `text` with every `from` as `to`.
 std::string replace_all(std::string text, const std::string& from, const std::string& to);
 
+/// Whether `part` is anywhere in `text`.
 bool contains(const std::string& text, const std::string& part);
 
 /// `name` with `to` for its ending `from`; "" where it ends otherwise.

@@ -25,7 +25,7 @@ DatasetTraits hypersim_dataset() {
           .implied_depth = depth_of_frame,
           .usual_focal_px = 886.81,
           .camera_width = 1024,
-          .units_per_m = 1,
+          .units_per_m = 1000,  // of 16-bit copies, whose numbers are along rays as well
           .along_ray = true,
           .cap_m = 80};  // as ZoeDepth evaluates it (zoedepth/utils/config.py)
 }

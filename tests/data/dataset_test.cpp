@@ -293,6 +293,22 @@ TEST_F(DatasetTest, AnyNumberMeansNoMeasurement) {
   EXPECT_FALSE(sample.whole_units);
 }
 
+TEST_F(DatasetTest, FloatsAreMetresUnlessTheUserSaysTheirUnits) {
+  put("a.png", test_image(4, 6));
+  write("d.npy", to_npy(Tensor::full({4, 6}, 2.5F)));
+  DatasetSpec spec{.list = write("list.txt", "a.png d.npy\n"), .root = path("")};
+  for (const char* const dataset : {"nyu", "kitti", "sunrgbd"}) {
+    spec.dataset = dataset;
+    EXPECT_EQ(Dataset(spec).load(0).depth_m[7], 2.5F) << dataset;
+  }
+  spec.dataset = "plain";
+  spec.depth_scale = 100;
+  EXPECT_EQ(Dataset(spec).load(0).depth_m[7], 0.025F);
+  put("zero.png", test_depth(4, 6));
+  write("list.txt", "a.png zero.png\n");
+  EXPECT_EQ(Dataset(spec).load(0).depth_m[1], float(test_depth(4, 6).pixels[1]) / 100.F);
+}
+
 TEST_F(DatasetTest, MeasurementsFromALimitOnAreNone) {
   put("a.png", test_image(4, 6));
   DepthImage depth{4, 6, std::vector<std::uint16_t>(24, 2'000)};
