@@ -116,7 +116,7 @@ std::vector<std::pair<std::string, std::string>> help_of(std::vector<std::string
   words.emplace_back("--help");
   std::istringstream help(test::run_tool(program, words).out);
   std::vector<std::pair<std::string, std::string>> options;
-  const std::regex begins("^  (-h,)?(--[a-z0-9-]+)");
+  const std::regex begins("^ {2,10}(-[a-z],? *)?(--[a-z0-9-]+)");  // CLI11 2.6 indents long names by 10
   std::smatch found;
   for (std::string line; std::getline(help, line);) {
     if (std::regex_search(line, found, begins)) {
