@@ -11,7 +11,7 @@ namespace {
 
 std::string depth_of_frame(const std::string& image) {
   const std::string depth = replace_all(image, "_final_preview/", "_geometry_hdf5/");
-  for (const char* const ending : {".tonemap.jpg", ".color.jpg"}) {
+  for (const char* const ending : {".tonemap.jpg", ".tonemap.png", ".color.jpg"}) {
     if (const std::string name = with_ending(depth, ending, ".depth_meters.npy"); !name.empty()) return name;
   }
   return "";

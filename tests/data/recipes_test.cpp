@@ -164,6 +164,19 @@ TEST_F(RecipesTest, VirtualKitti2) {
   EXPECT_EQ(load("vkitti2", frames + "rgb/Camera_0/rgb_00001.jpg\n").depth_m[3], 43.21F);
 }
 
+TEST_F(RecipesTest, ImpliedDepthMayLieBelowTheDepthsRootAndInAnotherFormat) {
+  put("images/room/0.png", test_image(768, 1024));
+  put_npy("depths/room/0_depth.npy", 768, 1024, 3.F);
+  const std::string list = write("list.txt", "room/0.png\n");
+  const DatasetSpec spec{.dataset = "diode", .list = list, .root = path("images"), .depth_root = path("depths")};
+  EXPECT_EQ(Dataset(spec).load(0).depth_m[5], 3.F);
+  fs::remove(path("depths/room/0_depth.npy"));
+  put_depth("depths/room/0_depth.png", 768, 1024, 640);
+  EXPECT_EQ(Dataset(spec).load(0).depth_m[5], 2.5F);  // a copy in 1/256 m
+  fs::remove(path("depths/room/0_depth.png"));
+  EXPECT_TRUE(fails([&] { Dataset(spec).load(0); }, ErrorKind::missing, "images/room/0_depth.npy: no such file"));
+}
+
 TEST_F(RecipesTest, Ibims) {
   put("rgb/kitchen_01.png", test_image(480, 640));
   put_depth("depth/kitchen_01.png", 480, 640, 13'107, {13'107, 13'107, 65'535, 0});
