@@ -263,7 +263,7 @@ std::string brief_check(const Dataset& data) {
     const std::string why = implausible(one, data.spec());
     if (!why.empty() && doubt.empty())
       doubt = cat("; ", data.depth_file(index), ": ", why, " (mdtrain check-data says more)");
-    ++sizes[cat(sample.image.width, "x", sample.image.height)];
+    ++sizes[sample.resized.empty() ? cat(sample.image.width, "x", sample.image.height) : sample.resized];
     depth.add(one);
   }
   for (const std::string& remark : data.remarks()) doubt += "; " + remark;
