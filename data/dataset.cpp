@@ -2,10 +2,13 @@
 #include "data/dataset.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
+#include <map>
 #include <mutex>
 
 #include "data/datasets.h"
+#include "data/depth_map.h"
 #include "data/file_status.h"
 #include "engine/check.h"
 
@@ -16,6 +19,37 @@ namespace fs = std::filesystem;
 
 void check_folder(const std::string& path) {
   if (!fs::is_directory(status_of(path))) fail(ErrorKind::missing, path, ": no such folder");
+}
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+/// What absolute paths below a folder begin with: as the user calls it, and without links.
+std::vector<std::string> absolute_names(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const fs::path& path : {fs::absolute(folder, error), fs::canonical(folder, error)}) {
+    std::string name = path.lexically_normal().string();
+    while (name.ends_with('/')) name.pop_back();
+    if (!name.empty()) names.push_back(name);
+  }
+  return names;
+}
+
+ListRules list_rules(const DatasetSpec& spec, const DatasetTraits& traits) {
+  const std::string root = spec.root, depth_root = spec.depth_root.empty() ? root : spec.depth_root;
+  const auto below = [root, depth_root, &traits](ListColumn what, const std::string& path) {
+    const std::vector<std::string> places = traits.places(path);
+    return std::ranges::any_of(places, [&](const std::string& place) {
+      return is_there(fs::path(what == ListColumn::image ? root : depth_root) / place);
+    });
+  };
+  return {.columns = traits.columns,
+          .image_roots = absolute_names(root),
+          .depth_roots = absolute_names(depth_root),
+          .is_there = below};
 }
 
 }  // namespace
@@ -52,11 +86,39 @@ class Dataset::FoundFiles {
   std::vector<std::string> paths_;  // empty: not looked for, or not found
 };
 
+/// What is not as a list says, by its kind. Any thread.
+class Dataset::Remarks {
+ public:
+  /// "COUNT SUBJECT WHAT (first: NAME)"; `one` and `many` are the subject with its verb.
+  void add(const std::string& one, const std::string& many, const std::string& what, const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    Kind& kind = kinds_[what];
+    if (kind.frames++ == 0) kind = {1, one, many, name};
+  }
+  std::vector<std::string> lines() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> lines;
+    for (const auto& [what, kind] : kinds_) {
+      const bool one = kind.frames == 1;
+      lines.push_back(
+          cat(kind.frames, " ", one ? kind.one : kind.many, " ", what, one ? " (" : " (first: ", kind.first, ")"));
+    }
+    return lines;
+  }
+
+ private:
+  struct Kind {
+    i64 frames = 0;
+    std::string one, many, first;
+  };
+  mutable std::mutex mutex_;
+  std::map<std::string, Kind> kinds_;
+};
+
 Dataset::Dataset(DatasetSpec spec)
     : spec_(std::move(spec)),
       traits_(&dataset_traits(spec_.dataset)),
-      units_per_m_(spec_.units_per_m()),
-      entries_(read_list(spec_.list, traits_->columns)) {
+      entries_(read_list(spec_.list, list_rules(spec_, *traits_))) {
   if (spec_.velodyne_raw && !traits_->raw_sweep)
     fail(ErrorKind::usage, "dataset '", spec_.dataset, "' has no raw LiDAR sweeps");
   if (spec_.depth_root.empty()) spec_.depth_root = spec_.root;
@@ -66,12 +128,18 @@ Dataset::Dataset(DatasetSpec spec)
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     ListEntry& entry = entries_[i];
     choose_depth(entry);
-    if (calibrated && entry.focal_px == 0) entry.focal_px = calibrated(entry.image);
+    if (calibrated && entry.focal_px == 0) {
+      entry.focal_px = calibrated(entry.image);
+      entry.focal_of_camera = true;
+    }
     if (!entry.depth.empty()) with_depth_.push_back(i64(i));
   }
   images_ = std::make_shared<FoundFiles>(entries_.size());
   depths_ = std::make_shared<FoundFiles>(entries_.size());
+  remarks_ = std::make_shared<Remarks>();
 }
+
+std::vector<std::string> Dataset::remarks() const { return remarks_->lines(); }
 
 void Dataset::choose_depth(ListEntry& entry) const {
   const auto refuse = [&](const auto&... why) { fail(ErrorKind::bad_data, spec_.list, ":", entry.line, ": ", why...); };
@@ -96,37 +164,70 @@ std::string Dataset::locate(const std::string& root, const std::string& path) co
   return resolve_inside(root, path);  // says what is missing
 }
 
+std::string Dataset::locate_image(const ListEntry& listed) const {
+  constexpr std::array endings = {".jpg", ".png", ".jpeg", ".JPG", ".PNG", ".JPEG"};
+  const auto is_below = [&](const std::string& place) { return is_there(fs::path(spec_.root) / place); };
+  if (!std::ranges::any_of(traits_->places(listed.image), is_below)) {
+    for (const char* const ending : endings) {
+      const std::string other = fs::path(listed.image).replace_extension(ending).string();
+      if (other == listed.depth || other == listed.dense_depth ||
+          !std::ranges::any_of(traits_->places(other), is_below))
+        continue;
+      remarks_->add("image is", "images are",
+                    cat(ending, " where the list says ", fs::path(listed.image).extension().string()), listed.image);
+      return locate(spec_.root, other);
+    }
+  }
+  return locate(spec_.root, listed.image);
+}
+
 std::string Dataset::image_file(i64 index) const {
   const ListEntry& listed = entry(index);
-  return images_->get(index, [&] { return locate(spec_.root, listed.image); });
+  return images_->get(index, [&] { return locate_image(listed); });
+}
+
+std::string Dataset::locate_implied_depth(const ListEntry& listed) const {
+  const auto with = [&](const std::string& ending) {
+    return fs::path(listed.depth).replace_extension(ending).string();
+  };
+  std::vector<std::string> names = {listed.depth};
+  for (const std::string& ending : depth_map_endings()) names.push_back(with(ending));
+  for (const char* const not_read : {".hdf5", ".h5"})
+    names.push_back(with(not_read));  // the reader says how to convert it
+  for (const std::string& name : names) {
+    for (const std::string& root : {spec_.root, spec_.depth_root}) {
+      const std::vector<std::string> places = traits_->places(name);
+      if (std::ranges::any_of(places, [&](const std::string& place) { return is_there(fs::path(root) / place); }))
+        return locate(root, name);
+    }
+  }
+  return locate(spec_.root, listed.depth);
 }
 
 std::string Dataset::depth_file(i64 index) const {
   const ListEntry& listed = entry(index);
   MD_CHECK(!listed.depth.empty(), "dataset: frame ", index, " has no ground truth");
-  const std::string& root = listed.depth_listed ? spec_.depth_root : spec_.root;  // implied: beside the image
-  return depths_->get(index, [&] { return locate(root, listed.depth); });
+  return depths_->get(index, [&] {
+    std::string file = listed.depth_listed ? locate(spec_.depth_root, listed.depth) : locate_implied_depth(listed);
+    for (const std::string& mask : traits_->masks ? traits_->masks(file) : std::vector<std::string>()) {
+      if (!is_there(mask))
+        remarks_->add("mask is", "masks are", "not there: all that it covers is taken for measured", mask);
+    }
+    return file;
+  });
 }
 
 Sample Dataset::load(i64 index) const {
   const ListEntry& listed = entry(index);
   Sample sample;
   sample.image_name = listed.image;
-  sample.focal_px = listed.focal_px > 0 ? listed.focal_px : traits_->usual_focal_px;
   sample.image = read_rgb(image_file(index), sample.orientation);
+  sample.focal_px = listed.focal_px > 0 ? listed.focal_px : traits_->usual_focal_px;
+  if (traits_->camera_width > 0 && (listed.focal_px == 0 || listed.focal_of_camera))
+    sample.focal_px *= double(sample.image.width) / traits_->camera_width;
   if (listed.depth.empty()) return sample;
   sample.depth_name = listed.depth;
-  const std::string file = depth_file(index);
-  const DepthImage depth = read_depth(file);
-  if (depth.height != sample.image.height || depth.width != sample.image.width) {
-    fail(ErrorKind::bad_data, file, ": depth of ", depth.width, "x", depth.height, " for an image of ",
-         sample.image.width, "x", sample.image.height, " (", listed.image, ")");
-  }
-  sample.depth_m.resize(depth.pixels.size());
-  const float units = units_per_m_;
-  const std::uint16_t none = traits_->not_measured;
-  std::transform(depth.pixels.begin(), depth.pixels.end(), sample.depth_m.begin(),
-                 [=](std::uint16_t raw) { return raw == none ? 0.F : float(raw) / units; });
+  read_frame_depth(depth_file(index), *traits_, spec_, sample);
   return sample;
 }
 

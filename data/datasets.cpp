@@ -11,13 +11,24 @@ namespace md {
 DatasetTraits nyu_dataset();
 DatasetTraits kitti_dataset();
 DatasetTraits plain_dataset();
+DatasetTraits tum_dataset();
+DatasetTraits scannet_dataset();
+DatasetTraits seven_scenes_dataset();
+DatasetTraits sunrgbd_dataset();
+DatasetTraits diode_dataset();
+DatasetTraits vkitti2_dataset();
+DatasetTraits ibims_dataset();
+DatasetTraits hypersim_dataset();
 
 namespace {
 
 Records<DatasetTraits>& records() {
   static Records<DatasetTraits> all = [] {
     Records<DatasetTraits> known;
-    for (const auto& dataset : {nyu_dataset, kitti_dataset, plain_dataset}) known.add(dataset());
+    for (const auto& dataset :
+         {nyu_dataset, kitti_dataset, plain_dataset, tum_dataset, scannet_dataset, seven_scenes_dataset,
+          sunrgbd_dataset, diode_dataset, vkitti2_dataset, ibims_dataset, hypersim_dataset})
+      known.add(dataset());
     return known;
   }();
   return all;

@@ -1,6 +1,7 @@
 // Every data set by its name: all that differs from one to the next, as a record in a file of its own
 // (data/datasets/NAME.cpp). The rest of the house asks the record, and knows no data set.
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -12,6 +13,14 @@
 #include "data/protocol.h"
 
 namespace md {
+
+/// What becomes of an image whose depth has another size.
+enum class OtherSize : std::uint8_t {
+  refused,
+  smooth,   // it comes to the depth's size as Pillow's BILINEAR does it: where it shrinks, by the mean of what is
+            // covered
+  nearest,  // it comes to the depth's size by its nearest pixels, as OpenCV's INTER_NEAREST takes them
+};
 
 /// Focal length of an image of a list in pixels; 0: not known.
 using FocalLengths = std::function<double(const std::string& image)>;
@@ -34,17 +43,28 @@ struct DatasetTraits {
   /// Calibration files below the images' root, asked where a list has no focal length.
   std::function<FocalLengths(const std::string& root)> calibration = {};
   double usual_focal_px = 0;  // where neither knows one
+  /// Columns of the camera's images, for which calibration and usual_focal_px hold; an image of another size has its
+  /// part of them. 0: they hold for any size.
+  int camera_width = 0;
   /// The folders of a file below its root in the words of the data set, for mdtrain check-data; no function: as listed.
   std::function<std::string(const std::string& file)> place_name = {};
 
   // Depth files.
   float units_per_m = 1000;
-  bool user_units = false;         // the user says the units per metre; units_per_m is then the commonest
-  std::uint16_t not_measured = 0;  // stands for "no measurement"
+  bool user_units = false;  // the user says the units per metre; units_per_m is then the commonest
+  float not_measured = 0;   // a number of the files that stands for "no measurement", besides 0 and what is below it
+  /// The number of units that a number of a file stands for; no function: itself.
+  std::function<float(float)> stored_units = {};
+  /// Masks of a found depth file, of its size: where one of them is 0, nothing was measured. One that is not there is
+  /// remarked on. No function: none.
+  std::function<std::vector<std::string>(const std::string& depth_file)> masks = {};
+  bool along_ray = false;  // distance from the camera's centre, not from its plane
+  OtherSize other_size = OtherSize::smooth;
   /// Why a frame's depth cannot be what the sensor measures; "": it can. Comes after what holds for any depth.
   std::function<std::string(const DepthHistogram&)> implausible = {};
 
   // Training.
+  int sample_height = 0, sample_width = 0;  // of a training sample unless the user says it; 0: as everywhere
   std::map<std::string, AugmentSpec> augmentations = {};  // of the peers' official code, by the peer's name
   bool white_border = false;                              // frames have one, and NyuBorder says what becomes of it
 

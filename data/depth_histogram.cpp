@@ -2,6 +2,7 @@
 #include "data/depth_histogram.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "data/datasets.h"
@@ -13,6 +14,8 @@ namespace {
 constexpr i64 enough_pixels = 64;  // to say something about a frame
 constexpr int enough_values = 8;   // to say something about their common divisor
 constexpr double nearest_m = 0.1, farthest_m = 200;
+constexpr double nearly_all = 0.99;
+constexpr float kCentimetres = 100;  // units of a metre, for files of metres
 
 std::string eight_bit(const DepthHistogram& depth) {
   if (depth.highest() <= 255) return printed("no value is above %d: 8-bit depth in a 16-bit file?", depth.highest());
@@ -22,7 +25,31 @@ std::string eight_bit(const DepthHistogram& depth) {
   return "";
 }
 
+/// Rotated left by three, millimetres up to 8.191 m are multiples of 8, and those up to 16.383 m are 1 more; of plain
+/// ones a quarter is. Nearer than half a metre, it may as well be a camera with coarse steps.
+std::string rotated(const DepthHistogram& depth) {
+  if (depth.distinct() < enough_values || depth.median() < 8 * 500) return "";
+  i64 fitting = 0;
+  for (int value = 8; value < 65536; value += 8) fitting += depth.count(value) + depth.count(value + 1);
+  if (double(fitting) < nearly_all * double(depth.measured())) return "";
+  return "nearly every value is a multiple of 8: bits rotated left by three (dataset sunrgbd)?";
+}
+
 }  // namespace
+
+void DepthHistogram::add(const Sample& sample, const DatasetSpec& spec) {
+  DepthHistogram frame;
+  frame.whole_units_ = sample.whole_units;
+  frame.units_per_m_ = sample.whole_units ? spec.units_per_m() : std::max(spec.units_per_m(), kCentimetres);
+  std::vector<std::uint16_t> values;
+  values.reserve(sample.depth_m.size());
+  for (const float depth_m : sample.depth_m) {
+    const long value = std::lround(std::min(depth_m * frame.units_per_m_, 65535.F));
+    values.push_back(std::uint16_t(depth_m > 0 ? std::max(value, 1L) : 0));
+  }
+  frame.add(values);
+  add(frame);
+}
 
 void DepthHistogram::add(std::span<const std::uint16_t> values) {
   for (const std::uint16_t value : values) ++counts_[value];
@@ -30,8 +57,13 @@ void DepthHistogram::add(std::span<const std::uint16_t> values) {
 }
 
 void DepthHistogram::add(const DepthHistogram& other) {
-  for (std::size_t v = 0; v < counts_.size(); ++v) counts_[v] += other.counts_[v];
+  if (units_per_m_ == 0) units_per_m_ = other.units_per_m_;
+  const double factor = other.units_per_m_ > 0 ? double(units_per_m_) / double(other.units_per_m_) : 1;
+  counts_[0] += other.counts_[0];
+  for (std::size_t v = 1; v < counts_.size(); ++v)
+    counts_[std::size_t(std::clamp(std::lround(double(v) * factor), 1L, 65535L))] += other.counts_[v];
   pixels_ += other.pixels_;
+  whole_units_ = whole_units_ && other.whole_units_;
 }
 
 i64 DepthHistogram::above(int value) const {
@@ -71,16 +103,21 @@ std::string implausible(const DepthHistogram& depth, const DatasetSpec& spec) {
   if (depth.measured() == 0) return "not one measured pixel";
   if (depth.measured() < enough_pixels) return "";
   if (depth.lowest() == depth.highest()) return printed("every measured pixel has the value %d", depth.lowest());
-  if (const std::string why = eight_bit(depth); !why.empty()) return why;
+  if (depth.whole_units()) {
+    for (const auto& looks_like : {eight_bit, rotated}) {
+      if (const std::string why = looks_like(depth); !why.empty()) return why;
+    }
+  }
   const DatasetTraits& traits = dataset_traits(spec.dataset);
   const double saturated = double(depth.count(65535)) / double(depth.measured());
   if (saturated > 0.01)
-    return printed("%.0f %% of the values are 65535: is that this camera's \"no measurement\"? Here it is %d",
-                   100 * saturated, int(traits.not_measured));
+    return printed(
+        "%.0f %% of the values are 65535: is that this camera's \"no measurement\", or its sky? Here it is %g",
+        100 * saturated, double(traits.not_measured));
   if (traits.implausible) {
     if (const std::string why = traits.implausible(depth); !why.empty()) return why;
   }
-  const double median_m = depth.median() / double(spec.units_per_m());
+  const double median_m = depth.median() / double(depth.units_per_m() > 0 ? depth.units_per_m() : spec.units_per_m());
   if (median_m < nearest_m || median_m > farthest_m)
     return printed("the median depth is %g m: is %g the number of units per metre?", median_m,
                    double(spec.units_per_m()));

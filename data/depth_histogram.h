@@ -14,8 +14,11 @@ namespace md {
 /// How often each value of 16-bit depth files occurs; 0 is no measurement.
 class DepthHistogram {
  public:
-  /// Counts these values, or those that another one has counted.
+  /// Counts these values; or the depth of a frame, in units of its file where that has whole numbers, else in
+  /// centimetres or finer units of the data set; or what another one has counted, in this one's units, or in its if
+  /// this has none yet.
   void add(std::span<const std::uint16_t> values);
+  void add(const Sample&, const DatasetSpec&);
   void add(const DepthHistogram&);
 
   /// Values counted; those that are measurements; those equal to `value`; those above it.
@@ -30,10 +33,16 @@ class DepthHistogram {
   int distinct() const;
   /// The largest number that divides every value.
   int common_divisor() const;
+  /// Whether the values are those of files that hold whole numbers.
+  bool whole_units() const { return whole_units_; }
+  /// Of the frames that were counted; 0: none was.
+  float units_per_m() const { return units_per_m_; }
 
  private:
   std::vector<i64> counts_ = std::vector<i64>(65536);
   i64 pixels_ = 0;
+  bool whole_units_ = true;
+  float units_per_m_ = 0;
 };
 
 /// Why a frame's depth cannot be what its data set measures (data/datasets.h); empty where it can.

@@ -40,6 +40,8 @@ struct Protocol {
   bool repair = false;  // NaN -> min_m, inf -> cap_m as the peers do; else they are an error
   Evaluator evaluator = Evaluator::online;
   Arithmetic arithmetic = Arithmetic::f32;
+  float invalid_value = 0;  // a number of ground truth files that was taken for "no measurement"; 0: none besides 0
+  float valid_below_m = 0;  // ground truth at or beyond it was taken for "no measurement"; 0: all is
 
   bool operator==(const Protocol&) const = default;
 };
@@ -71,7 +73,8 @@ std::vector<const MetricField*> table_columns(const Protocol&);
 /// where the protocol has kb_crop. "newcrfs": the same and flip_average. Throws ErrorKind::usage for another name.
 void apply_compat(Protocol&, const std::string& peer);
 
-/// "NAME key=value ...": every parameter on one line; numbers with all their digits.
+/// "NAME key=value ...": every parameter on one line; numbers with all their digits. invalid_value and valid_below_m
+/// only where they are not 0.
 std::string describe(const Protocol&);
 
 /// The protocol of a line of describe(), equal to the one that was described. Throws ErrorKind::bad_data, naming the

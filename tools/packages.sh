@@ -2,7 +2,7 @@
 # Sourced by quickstart and check: installs the Debian or Ubuntu packages of the build, if any is missing.
 # Works offline once they are there.
 
-packages=(g++ cmake ninja-build libdnnl-dev libpng-dev libjpeg-dev libwebp-dev libtiff-dev libstb-dev
+packages=(g++ cmake ninja-build libdnnl-dev libpng-dev libjpeg-dev libwebp-dev libtiff-dev libopenexr-dev libstb-dev
   libssl-dev libcli11-dev nlohmann-json3-dev libgtest-dev
   ocl-icd-opencl-dev)  # the package file of Debian 12's oneDNN looks for OpenCL
 

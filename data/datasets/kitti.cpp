@@ -46,6 +46,7 @@ DatasetTraits kitti_dataset() {
       .usual_focal_px = 721.5377,  // what BTS and NeWCRFs assume
       .place_name = kitti_convention,
       .units_per_m = 256,
+      .other_size = OtherSize::refused,  // cameras of other days have a few pixels more or less: it is another frame
       .implausible = denser_than_lidar,
       .augmentations = {{"bts", augmentation(704, true)}, {"newcrfs", augmentation(1120, false)}},
       .cap_m = 80,

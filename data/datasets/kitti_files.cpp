@@ -2,13 +2,10 @@
 #include "data/datasets/kitti_files.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <string_view>
 
-#include "data/file_status.h"
-#include "engine/check.h"
+#include "data/datasets/file_names.h"
 
 namespace md {
 namespace {
@@ -16,7 +13,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t date_length = 10;  // 2011_09_26
-constexpr std::uintmax_t max_calibration_bytes = 1 << 20;
 
 bool begins_with_date(const std::string& name) {
   constexpr std::string_view pattern = "dddd_dd_dd";
@@ -33,29 +29,6 @@ std::string other_convention(const std::string& path) {
   if (is_drive(first)) return first.substr(0, date_length) + "/" + path;
   const std::string rest = path.size() > date_length ? path.substr(date_length + 1) : "";
   return is_date(first) && is_drive(rest.substr(0, rest.find('/'))) ? rest : "";
-}
-
-std::string replace_all(std::string text, const std::string& from, const std::string& to) {
-  for (auto at = text.find(from); at != text.npos; at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
-  return text;
-}
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
-
-/// The first number after `key` ("" for a file of numbers alone); 0 where the file is not there.
-double number_after(const std::string& file, const std::string& key) {
-  if (!fs::is_regular_file(status_of(file))) return 0;
-  if (fs::file_size(file) > max_calibration_bytes) fail(ErrorKind::bad_data, file, ": too long for a calibration file");
-  std::ifstream in(file);
-  std::string word;
-  while (!key.empty() && in >> word && word != key) {
-  }
-  double value = 0;
-  in >> value;
-  if (!std::isfinite(value) || value <= 0)
-    fail(ErrorKind::bad_data, file, ": no focal length", key.empty() ? "" : " after ", key);
-  return value;
 }
 
 }  // namespace
@@ -102,7 +75,7 @@ double KittiCalibration::focal_px(const std::string& image) {
     return 0;
   }
   const auto [entry, is_new] = known_.try_emplace(file + key, 0);
-  if (is_new) entry->second = number_after((fs::path(root_) / file).string(), key);
+  if (is_new) entry->second = focal_of_file((fs::path(root_) / file).string(), key);
   return entry->second;
 }
 

@@ -3,9 +3,12 @@
 #include "data/dataset.h"
 
 #include <atomic>
+#include <cmath>
 #include <thread>
 
 #include "data/datasets.h"
+#include "data/npy.h"
+#include "data/rescale.h"
 #include "engine/text.h"
 #include "tests/data/data_files.h"
 
@@ -15,6 +18,7 @@ namespace {
 using test::fails;
 using test::test_depth;
 using test::test_image;
+namespace fs = std::filesystem;
 
 class DatasetTest : public test::DataFolder {
  protected:
@@ -258,6 +262,128 @@ TEST_F(DatasetTest, WrongPairsAreNamed) {
       fails([&] { data.load(2); }, ErrorKind::bad_data, "rgb.png: this PNG is 8-bit RGB; wanted is 16-bit grey"));
   EXPECT_TRUE(fails([&] { data.load(3); }, ErrorKind::missing, path("none.png") + ": no such file"));
   EXPECT_TRUE(fails([&] { data.load(4); }, ErrorKind::missing, path("b.png") + ": no such file"));
+}
+
+TEST_F(DatasetTest, AnyNumberMeansNoMeasurement) {
+  put("a.png", test_image(4, 6));
+  DepthImage depth{4, 6, std::vector<std::uint16_t>(24, 2'000)};
+  depth.pixels[0] = 65'535;
+  depth.pixels[1] = 1'234;
+  depth.pixels[2] = 0;
+  put("d.png", depth);
+  const Tensor map = Tensor::full({4, 6}, 2.F);
+  map.data()[0] = -1;
+  map.data()[1] = 9.75F;
+  map.data()[2] = std::nanf("");
+  write("d.npy", to_npy(map));
+  DatasetSpec spec{
+      .dataset = "plain", .list = write("list.txt", "a.png d.png\n"), .root = path(""), .depth_scale = 1000};
+  EXPECT_EQ(Dataset(spec).load(0).depth_m[0], 65.535F);
+  for (const auto& [value, pixel] : {std::pair{65'535., 0}, {1'234., 1}}) {
+    spec.invalid_value = value;
+    const Sample sample = Dataset(spec).load(0);
+    for (int i = 0; i < 4; ++i)
+      EXPECT_EQ(sample.depth_m[std::size_t(i)] == 0, i == pixel || i == 2) << value << " " << i;
+  }
+  spec.list = write("list.txt", "a.png d.npy\n");
+  spec.depth_scale = 1;
+  spec.invalid_value = 9.75;
+  const Sample sample = Dataset(spec).load(0);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(sample.depth_m[std::size_t(i)], i == 3 ? 2.F : 0.F) << i;
+  EXPECT_FALSE(sample.whole_units);
+}
+
+TEST_F(DatasetTest, FloatsAreMetresUnlessTheUserSaysTheirUnits) {
+  put("a.png", test_image(4, 6));
+  write("d.npy", to_npy(Tensor::full({4, 6}, 2.5F)));
+  DatasetSpec spec{.list = write("list.txt", "a.png d.npy\n"), .root = path("")};
+  for (const char* const dataset : {"nyu", "kitti", "sunrgbd"}) {
+    spec.dataset = dataset;
+    EXPECT_EQ(Dataset(spec).load(0).depth_m[7], 2.5F) << dataset;
+  }
+  spec.dataset = "plain";
+  spec.depth_scale = 100;
+  EXPECT_EQ(Dataset(spec).load(0).depth_m[7], 0.025F);
+  put("zero.png", test_depth(4, 6));
+  write("list.txt", "a.png zero.png\n");
+  EXPECT_EQ(Dataset(spec).load(0).depth_m[1], float(test_depth(4, 6).pixels[1]) / 100.F);
+}
+
+TEST_F(DatasetTest, MeasurementsFromALimitOnAreNone) {
+  put("a.png", test_image(4, 6));
+  DepthImage depth{4, 6, std::vector<std::uint16_t>(24, 2'000)};
+  depth.pixels[0] = 3'000;
+  depth.pixels[1] = 2'999;
+  depth.pixels[2] = 65'535;
+  put("d.png", depth);
+  const DatasetSpec spec{.list = write("list.txt", "a.png d.png\n"), .root = path(""), .valid_below_m = 3};
+  const Sample sample = Dataset(spec).load(0);
+  EXPECT_EQ(std::vector<float>(sample.depth_m.begin(), sample.depth_m.begin() + 4),
+            (std::vector<float>{0.F, 2.999F, 0.F, 2.F}));
+}
+
+TEST_F(DatasetTest, AnImageComesToTheSizeOfItsDepth) {
+  put("a.png", test_image(120, 160));
+  put("d.png", test_depth(32, 42));  // 1.6 % wider
+  put("wide.png", test_depth(32, 48));
+  put("large.png", test_depth(240, 320));
+  DatasetSpec spec{
+      .dataset = "plain",
+      .list = write("list.txt", "a.png d.png 100\na.png wide.png 100\na.png large.png 100\na.png None 100\n"),
+      .root = path(""),
+      .depth_scale = 1000};
+  const Dataset data(spec);
+  const Sample small = data.load(0), large = data.load(2), none = data.load(3);
+  EXPECT_EQ(small.image.pixels, rescaled(test_image(120, 160), 32, 42).pixels);
+  EXPECT_EQ(small.depth_m[1], float(test_depth(32, 42).pixels[1]) / 1000.F);
+  EXPECT_DOUBLE_EQ(small.focal_px, 100. * 42 / 160);
+  EXPECT_EQ(small.resized, "160x120 to 42x32");
+  EXPECT_EQ(large.image.height, 240);
+  EXPECT_DOUBLE_EQ(large.focal_px, 200);
+  EXPECT_EQ(none.focal_px, 100);
+  EXPECT_EQ(none.resized, "");
+  EXPECT_TRUE(
+      fails([&] { data.load(1); }, ErrorKind::bad_data, "wide.png: depth of 48x32 for an image of 160x120 (a.png)"));
+  spec.dataset = "kitti";  // another size is another day's frame
+  EXPECT_TRUE(
+      fails([&] { Dataset(spec).load(0); }, ErrorKind::bad_data, "d.png: depth of 42x32 for an image of 160x120"));
+}
+
+TEST_F(DatasetTest, ImagesMayHaveAnotherEndingThanTheirList) {
+  const std::string drive = "2011_09_26/2011_09_26_drive_0001_sync/image_02/data/";
+  fs::create_directories(path(drive));
+  for (const int i : {1, 2}) write_jpeg(path(cat(drive, i, ".jpg")), test_image(8, 12, i));
+  const Dataset kitti = open("kitti", drive + "1.png None 721\n" + drive + "2.png None 721\n");
+  EXPECT_TRUE(kitti.remarks().empty());
+  for (const int i : {0, 1, 0}) EXPECT_EQ(kitti.load(i).image.height, 8);
+  EXPECT_EQ(kitti.image_file(0), fs::canonical(path(drive + "1.jpg")).string());
+  EXPECT_EQ(kitti.remarks(),
+            std::vector<std::string>{"2 images are .jpg where the list says .png (first: " + drive + "1.png)"});
+  // NYU's lists say .jpg; a depth map of the same name is no image.
+  put("room/0.png", test_image(4, 6, 3));
+  put("room/1.png", test_depth(4, 6));
+  const Dataset nyu = open("nyu", "room/0.jpg None 5\nroom/1.jpg room/1.png 5\n");
+  EXPECT_EQ(nyu.load(0).image.pixels, test_image(4, 6, 3).pixels);
+  EXPECT_EQ(nyu.remarks(), std::vector<std::string>{"1 image is .png where the list says .jpg (room/0.jpg)"});
+  EXPECT_TRUE(fails([&] { nyu.load(1); }, ErrorKind::missing, "room/1.jpg: no such file"));
+}
+
+TEST_F(DatasetTest, RootsMayBeLinksAndNamesAbsolute) {
+  put("disk/my rooms/0.png", test_image(4, 6, 1));
+  put("disk/my rooms/0_depth.png", test_depth(4, 6, 2));
+  fs::create_directories(path("root"));
+  fs::create_directory_symlink(path("disk/my rooms"), path("root/my rooms"));
+  fs::create_directory_symlink(path("root"), path("link"));
+  for (const std::string root : {"root", "link"}) {
+    for (const std::string& named : {path("link"), fs::canonical(path("root")).string(), std::string()}) {
+      const std::string folder = (named.empty() ? "" : named + "/") + "my rooms/";
+      if (root == "root" && named == path("link")) continue;  // another name than the root's
+      const Dataset data(
+          {.list = write("list.txt", folder + "0.png " + folder + "0_depth.png 5\n"), .root = path(root)});
+      EXPECT_EQ(data.entries()[0].image, "my rooms/0.png") << root << " " << named;
+      EXPECT_EQ(data.load(0).depth_m[1], float(test_depth(4, 6, 2).pixels[1]) / 1000.F) << root << " " << named;
+    }
+  }
 }
 
 TEST_F(DatasetTest, WrongRootsAndNames) {

@@ -84,7 +84,54 @@ TEST(DepthHistogramTest, DepthWithoutContentIsSeen) {
   EXPECT_EQ(judged(Values(100, 0), as_nyu), "not one measured pixel");
   EXPECT_EQ(judged(Values(100, 65535), as_kitti), "every measured pixel has the value 65535");
   EXPECT_EQ(judged(changed(nyu(), [](int v) { return v > 0 ? v : 65535; }), as_nyu),
-            "30 % of the values are 65535: is that this camera's \"no measurement\"? Here it is 0");
+            "30 % of the values are 65535: is that this camera's \"no measurement\", or its sky? Here it is 0");
+}
+
+Values rotated(Values values) {
+  return changed(std::move(values), [](int v) { return (v << 3 | v >> 13) & 0xFFFF; });
+}
+
+TEST(DepthHistogramTest, RotatedBitsAreSeen) {
+  const std::string why = "nearly every value is a multiple of 8: bits rotated left by three (dataset sunrgbd)?";
+  EXPECT_EQ(judged(rotated(nyu()), as_nyu), why);  // up to 9.9 m: some of the values are 8 k + 1
+  EXPECT_EQ(judged(rotated(depth(1000, 0.6, 3, 0.5)), as_plain(1000)), why);
+  EXPECT_EQ(judged(nyu(), as_nyu), "");
+  EXPECT_EQ(judged(changed(nyu(), [](int v) { return v / 10 * 10; }), as_nyu), "");  // a camera that counts centimetres
+}
+
+/// A frame of values / units_per_m metres.
+Sample frame(const Values& values, float units_per_m, bool whole) {
+  Sample sample;
+  for (const std::uint16_t value : values) sample.depth_m.push_back(float(value) / units_per_m);
+  sample.whole_units = whole;
+  return sample;
+}
+
+TEST(DepthHistogramTest, FramesAreCountedInUnitsThatShowThem) {
+  DepthHistogram whole, metres, both;
+  const DatasetSpec decimetres = as_plain(10), in_metres = as_plain(1);
+  whole.add(frame({0, 5, 7, 7}, 10, true), decimetres);
+  EXPECT_EQ(whole.units_per_m(), 10.F);
+  EXPECT_EQ(whole.count(7), 2);
+  EXPECT_TRUE(whole.whole_units());
+  metres.add(frame({0, 1, 123, 65'535}, 100, false), in_metres);
+  EXPECT_EQ(metres.units_per_m(), 100.F);
+  EXPECT_EQ(metres.count(123), 1);
+  EXPECT_EQ(metres.lowest(), 1);
+  metres.add(frame({10'000}, 1, false), in_metres);  // 10 km
+  EXPECT_EQ(metres.count(65'535), 2);
+  both.add(metres);
+  both.add(whole);
+  EXPECT_EQ(both.units_per_m(), 100.F);
+  EXPECT_EQ(both.count(70), 2);
+  EXPECT_FALSE(both.whole_units());
+  EXPECT_EQ(both.pixels(), 9);
+}
+
+TEST(DepthHistogramTest, MetresAreNotTakenForEightBits) {
+  DepthHistogram depth_m;
+  depth_m.add(frame(depth(1000, 0.7, 2, 0.9), 1000, false), as_plain(1));
+  EXPECT_EQ(implausible(depth_m, as_plain(1)), "");
 }
 
 }  // namespace

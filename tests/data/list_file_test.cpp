@@ -98,30 +98,125 @@ TEST_F(ListFileTest, PathsStayInsideTheRoot) {
   EXPECT_EQ(parse_list("/etc/passwd", "l.txt")[0].image, "etc/passwd");  // below the root
 }
 
-TEST_F(ListFileTest, SymbolicLinksDoNotLeadOut) {
+TEST_F(ListFileTest, TheUsersLinksAreFollowedAndAListLeadsNowhere) {
   namespace fs = std::filesystem;
-  const std::string secret = write("outside/secret.png", "x");
-  const std::string inside = write("root/scene/a.png", "x");
-  fs::create_symlink(secret, path("root/scene/out.png"));
-  fs::create_directory_symlink(path("outside"), path("root/linked"));
-  fs::create_symlink("a.png", path("root/scene/in.png"));
+  write("disk/scene/b.png", "x");
+  write("disk/secret.png", "x");
+  write("root/scene/a.png", "x");
+  fs::create_symlink(path("disk/scene/b.png"), path("root/scene/file.png"));
+  fs::create_directory_symlink(path("disk/scene"), path("root/folder"));
+  fs::create_directory_symlink(path("disk/scene"), path("root/chain1"));
+  fs::create_directory_symlink("chain1", path("root/chain2"));
   fs::create_directory_symlink(path("root"), path("root_by_link"));
-  const std::string root = path("root");
-  EXPECT_EQ(resolve_inside(root, "scene/a.png"), fs::canonical(inside).string());
-  EXPECT_EQ(resolve_inside(root, "/scene/in.png"), fs::canonical(inside).string());
-  EXPECT_EQ(resolve_inside(path("root_by_link"), "scene/a.png"), fs::canonical(inside).string());
-  EXPECT_TRUE(
-      fails([&] { resolve_inside(root, "scene/out.png"); }, ErrorKind::bad_data, "out.png: leads out of the data"));
-  EXPECT_TRUE(
-      fails([&] { resolve_inside(root, "linked/secret.png"); }, ErrorKind::bad_data, "leads out of the data root"));
-  EXPECT_TRUE(
-      fails([&] { resolve_inside(root, "../outside/secret.png"); }, ErrorKind::bad_data, "leads out of the data"));
+  fs::create_symlink("loop.png", path("root/loop.png"));
+  const std::string root = path("root"), real = fs::canonical(root).string();
+  EXPECT_EQ(resolve_inside(root, "scene/a.png"), real + "/scene/a.png");
+  EXPECT_EQ(resolve_inside(root, "/scene/a.png"), real + "/scene/a.png");
+  EXPECT_EQ(resolve_inside(path("root_by_link"), "scene/a.png"), real + "/scene/a.png");
+  for (const char* linked : {"scene/file.png", "folder/b.png", "chain2/b.png"})
+    EXPECT_EQ(resolve_inside(root, linked), real + "/" + linked);
+  // As text: what lies above the place that a link leads to is not reached.
+  EXPECT_TRUE(fails([&] { resolve_inside(root, "folder/../secret.png"); }, ErrorKind::missing,
+                    "root/secret.png: no such file"));
+  for (const char* out : {"../disk/secret.png", "folder/../../disk/secret.png", "..", "scene/../.."})
+    EXPECT_TRUE(fails([&] { resolve_inside(root, out); }, ErrorKind::bad_data, "leads out of the data root")) << out;
   EXPECT_TRUE(fails([&] { resolve_inside(root, "none.png"); }, ErrorKind::missing, "none.png: no such file"));
+  EXPECT_TRUE(fails([&] { resolve_inside(root, "loop.png"); }, ErrorKind::missing, "loop.png"));
   EXPECT_TRUE(fails([&] { resolve_inside(path("no"), "a.png"); }, ErrorKind::missing, "no: no such folder"));
 }
 
+// --- Lists as people write them
+
+/// IMAGE|DEPTH|DENSE|FOCAL of the only line.
+std::string read_line(const std::string& line, const ListRules& rules = {}) {
+  const auto entries = parse_list(line + "\n", "l.txt", rules);
+  EXPECT_EQ(entries.size(), 1U) << line;
+  const ListEntry& e = entries[0];
+  return cat(e.image, "|", e.depth, "|", e.dense_depth, "|", e.focal_px);
+}
+
+/// Rules under which these files are there, of images and of depth.
+ListRules with_files(const std::set<std::string>& files) {
+  return {.is_there = [=](ListColumn, const std::string& path) { return files.contains(path); }};
+}
+
+TEST(Lists, NamesWithBlanksAreToldByTheEndingsOfFiles) {
+  EXPECT_EQ(read_line("my rooms/0.jpg my rooms/0_depth.png 500"), "my rooms/0.jpg|my rooms/0_depth.png||500");
+  EXPECT_EQ(read_line("living  room 1/a b.JPEG living  room 1/a b.npy"),
+            "living  room 1/a b.JPEG|living  room 1/a b.npy||0");
+  EXPECT_EQ(read_line("my rooms/0.png"), "my rooms/0.png|||0");
+  EXPECT_EQ(read_line("my rooms/0.png None 21.5\r"), "my rooms/0.png|||21.5");
+  EXPECT_EQ(read_line("2 rooms/0.jpg 2 rooms/0.exr 500"), "2 rooms/0.jpg|2 rooms/0.exr||500");
+  EXPECT_EQ(read_line("a b.jpg c d.png e f.png"), "a b.jpg|c d.png|e f.png|0");
+  EXPECT_EQ(read_line("St. Anton/0.jpg St. Anton/0.pfm"), "St. Anton/0.jpg|St. Anton/0.pfm||0");
+}
+
+TEST(Lists, NamesInQuotes) {
+  EXPECT_EQ(read_line("\"my rooms/0.jpg\" \"my rooms/0\" 500"), "my rooms/0.jpg|my rooms/0||500");
+  EXPECT_EQ(read_line("'a b' c.png"), "a b|c.png||0");
+  EXPECT_EQ(read_line("'it''s.jpg' \"say \"x\".png\""), "it''s.jpg|say \"x\".png||0");
+  EXPECT_EQ(read_line("'tis.jpg d.png 5"), "'tis.jpg|d.png||5");
+  EXPECT_EQ(read_line("'rock'n'roll.jpg d.png"), "'rock'n'roll.jpg|d.png||0");
+  EXPECT_TRUE(fails([] { read_line("'../a.jpg' b.png"); }, ErrorKind::bad_data, "l.txt:1: path '../a.jpg' leaves"));
+  EXPECT_TRUE(fails([] { read_line("'' b.png"); }, ErrorKind::bad_data, "l.txt:1: empty path"));
+  EXPECT_TRUE(fails([] { read_line("'a\tb.jpg' b.png"); }, ErrorKind::bad_data, "l.txt:1: a name with a tab"));
+}
+
+TEST(Lists, TabsAndCommas) {
+  EXPECT_EQ(read_line("my rooms/0.jpg\tmy rooms/0.png\t500"), "my rooms/0.jpg|my rooms/0.png||500");
+  EXPECT_EQ(read_line("a.jpg,a.png"), "a.jpg|a.png||0");
+  EXPECT_EQ(read_line("a.jpg, b c.png , 518.8"), "a.jpg|b c.png||518.8");
+  EXPECT_EQ(read_line("\"a,b.jpg\",None,5"), "a,b.jpg|||5");
+  EXPECT_EQ(read_line("a,b.jpg c,d.png 5"), "a,b.jpg|c,d.png||5");
+}
+
+TEST(Lists, AssociationsOfTimeStamps) {
+  EXPECT_EQ(read_line("1305031102.1753 rgb/0.png 1305031102.1604 depth/0.png"), "rgb/0.png|depth/0.png||0");
+  EXPECT_EQ(read_line("1305031102.1604 depth/0.png 1305031102.1753 rgb/0.png"), "rgb/0.png|depth/0.png||0");
+  EXPECT_EQ(read_line("5 a.jpg 6 None"), "a.jpg|||0");
+  EXPECT_EQ(read_line("1305031102.1753 rgb/0.png"), "rgb/0.png|||0");
+  EXPECT_EQ(read_line("1.5 my rgb/0.png 1.6 my depth/0.png"), "my rgb/0.png|my depth/0.png||0");
+  EXPECT_TRUE(fails([] { read_line("1.5 ../0.png 1.6 depth/0.png"); }, ErrorKind::bad_data, "path '../0.png' leaves"));
+}
+
+TEST(Lists, WhatIsThereDecides) {
+  EXPECT_EQ(read_line("a room/0 a room/0d 5", with_files({"a room/0", "a room/0d"})), "a room/0|a room/0d||5");
+  EXPECT_EQ(read_line("1 my rgb/0.png 2 my depth/0.png", with_files({"1 my rgb/0.png", "2 my depth/0.png"})),
+            "1 my rgb/0.png|2 my depth/0.png||0");
+  EXPECT_EQ(read_line("a b", with_files({"a b"})), "a b|||0");
+  EXPECT_EQ(read_line("a b", with_files({"a", "b"})), "a|b||0");
+  EXPECT_EQ(read_line("a b", with_files({})), "a|b||0");  // as it is written
+  const ListRules image_alone = with_files({"a.jpg"});    // is not enough for columns that nobody wrote
+  EXPECT_TRUE(fails([&] { read_line("a.jpg b.png 5 6", image_alone); }, ErrorKind::bad_data, "l.txt:1: 4 columns"));
+  EXPECT_EQ(read_line("a.jpg a.png 500 x.png", with_files({"a.jpg", "a.png", "500 x.png"})), "a.jpg|a.png|500 x.png|0");
+  // Enough to decide is not asked for.
+  const ListRules never = {
+      .is_there = [](ListColumn, const std::string& path) -> bool { throw std::logic_error(path); }};
+  for (const char* line : {"a.jpg a.png 500", "my rooms/0.jpg my rooms/0.png", "a.jpg,a.png"})
+    EXPECT_NO_THROW(read_line(line, never)) << line;
+}
+
+TEST(Lists, OtherColumnsHaveTheSameFreedom) {
+  ListRules rules = with_files({"x y", "z"});
+  rules.columns = {ListColumn::skip, ListColumn::image, ListColumn::skip, ListColumn::depth};
+  EXPECT_EQ(read_line("- a b.png - c d.png", rules), "a b.png|c d.png||0");
+  EXPECT_EQ(read_line("- x y - z", rules), "x y|z||0");
+  EXPECT_TRUE(fails([&] { read_line("1 2 3 4 5 6", rules); }, ErrorKind::bad_data, "wanted are - IMAGE - DEPTH"));
+}
+
+TEST(Lists, AbsolutePathsBelowTheRootAreRelativeToIt) {
+  const ListRules rules = {.image_roots = {"/home/u/data", "/mnt/disk"}, .depth_roots = {"/gt"}};
+  EXPECT_EQ(read_line("/home/u/data/a/0.jpg /gt/a/0.png 5", rules), "a/0.jpg|a/0.png||5");
+  EXPECT_EQ(read_line("/mnt/disk/0.jpg /home/u/data/0.png", rules), "0.jpg|home/u/data/0.png||0");  // not the depth's
+  EXPECT_EQ(read_line("/home/u/./data//x/../0.jpg", rules), "0.jpg|||0");
+  EXPECT_EQ(read_line("/home/u/database/0.jpg", rules), "home/u/database/0.jpg|||0");
+  EXPECT_EQ(read_line("/home/u/data/../../../etc/passwd", rules), "etc/passwd|||0");  // below the root
+  EXPECT_TRUE(
+      fails([&] { read_line("/home/u/data/../../../../passwd", rules); }, ErrorKind::bad_data, "leaves the data root"));
+  EXPECT_EQ(read_line("/home/u/data", rules), "home/u/data|||0");
+}
+
 // --- The split lists of BTS and NeWCRFs as published; not part of the repository
-// --------------------------------------
 
 class PublishedLists : public testing::Test {
  protected:

@@ -36,7 +36,7 @@ TEST(Protocol, NamesCarryTheOfficialParameters) {
 
 TEST(Protocol, WrongNamesAreUsageErrors) {
   EXPECT_TRUE(fails([] { named_protocol("eigen", "nyu"); }, ErrorKind::usage,
-                    "(plain, nyu_eigen, kitti_eigen_garg, kitti_eigen_eigen, kitti_official)"));
+                    "(plain, nyu_eigen, kitti_eigen_garg, kitti_eigen_eigen, kitti_official, "));
   EXPECT_TRUE(
       fails([] { named_protocol("nyu_eigen", "kitti"); }, ErrorKind::usage, "protocol 'nyu_eigen' is not for kitti"));
   EXPECT_TRUE(fails([] { named_protocol("kitti_official", "nyu"); }, ErrorKind::usage,
@@ -88,7 +88,9 @@ const std::vector<void (*)(Protocol&)> kChanges{
     [](Protocol& p) { p.averaging = Averaging::pooled; },
     [](Protocol& p) { p.repair = true; },
     [](Protocol& p) { p.evaluator = Evaluator::pngs; },
-    [](Protocol& p) { p.arithmetic = Arithmetic::f64; }};
+    [](Protocol& p) { p.arithmetic = Arithmetic::f64; },
+    [](Protocol& p) { p.invalid_value = 65535.F; },
+    [](Protocol& p) { p.valid_below_m = 80.F; }};
 
 TEST(Protocol, EveryParameterChangesTheHash) {
   const Protocol plain = named_protocol("plain", "nyu");

@@ -32,24 +32,46 @@ std::vector<std::string> fuzz_seeds() {
       "che/1.png\t525\n  \n./x/../y.jpg None\n",
       "../../etc/passwd None 1e3\n",
       "a.jpg a.png -1\na.jpg a.png nan\na.jpg 518.8 a.png\na b c d e\n",
+      "my rooms/0.jpg my rooms/0_depth.png 500\n\"a b.jpg\" 'c d' 5\na b c d e f\n'x y' '../z' 1\n",
+      "1305031102.1753 rgb/0.png 1305031102.1604 depth/0.png\n1 depth/1.png 2 rgb/1.png\n",
+      "a.jpg,a.png,518\nb c.jpg\tb c.png\t5\n\"a,b.jpg\",None\n",
+      "/root/a.jpg /gt/a.png\n/root/../root/b.jpg /gt/../../c.png\n/root/../../d.jpg\n/rootless/e.jpg\n",
       "",
       std::string("a\0b.png\n", 8),
   };
 }
 
-void fuzz_one(const std::string& bytes) {
-  for (const ListEntry& entry : parse_list(bytes, "file")) {
+void fuzz_list(const std::string& bytes, const ListRules& rules) {
+  for (const ListEntry& entry : parse_list(bytes, "file", rules)) {
     require_inside(entry.image);
     for (const std::string& depth : {entry.depth, entry.dense_depth}) {
       if (!depth.empty()) require_inside(depth);
     }
     require(std::isfinite(entry.focal_px) && entry.focal_px >= 0, "focal length");
-    require(entry.line >= 1 && entry.columns >= 1 && entry.columns <= 3, "line or columns");
+    require(entry.line >= 1 && entry.columns >= 1 && entry.columns <= 4, "line or columns");
     for (const std::string& place : kitti_places(entry.image)) require_inside(place);
     kitti_official_depth(entry.image);
     kitti_velodyne_raw(entry.image);
     kitti_convention(entry.image);
   }
+}
+
+/// As in a folder with about every other file that is asked for.
+ListRules half_there() {
+  return {
+      .image_roots = {"/root"}, .depth_roots = {"/gt", "/root"}, .is_there = [](ListColumn, const std::string& path) {
+        require_inside(path);
+        return std::hash<std::string>()(path) % 2 == 0;
+      }};
+}
+
+void fuzz_one(const std::string& bytes) {
+  try {
+    fuzz_list(bytes, half_there());
+  } catch (const Error& error) {
+    require_refusal(error);
+  }
+  fuzz_list(bytes, {});
 }
 
 }  // namespace md::test

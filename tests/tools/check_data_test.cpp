@@ -35,6 +35,11 @@ class CheckDataTest : public DataFolder {
     words.insert(words.begin(), {"check-data", "--data", path("data"), "--bad", path("bad.tsv")});
     return run_tool("mdtrain", words, {.limit_s = 60});
   }
+  /// It ends as one that found bad frames, and says `why` of one.
+  static testing::AssertionResult finds(const ToolRun& run, const std::string& why) {
+    if (run.code == 65 && run.err.find(why) != run.err.npos) return testing::AssertionSuccess();
+    return testing::AssertionFailure() << "exit " << run.code << ": " << run.err;
+  }
   std::string table() const { return bytes_of(path("bad.tsv")); }
 };
 
@@ -156,6 +161,65 @@ TEST_F(CheckDataTest, ManyBadFramesGoIntoTheTable) {
   run = check({"list.txt"});
   EXPECT_EQ(run.code, 0) << run.err;
   EXPECT_EQ(table(), "file\tline\treason\n") << "a table of an earlier check must not outlive what it says";
+}
+
+TEST_F(CheckDataTest, NumbersThatMeanNoMeasurementAreAskedFor) {
+  frames(1);
+  DepthImage holes = test_depth(48, 64);
+  for (std::size_t i = 0; i < holes.pixels.size(); i += 4) holes.pixels[i] = 65'535;
+  put("0_depth.png", holes);
+  list("list.txt", {0});
+  EXPECT_TRUE(finds(check({"list.txt"}),
+                    "33 % of the values are 65535: is that this camera's \"no measurement\", or its sky?"));
+  const ToolRun with = check({"list.txt", "--invalid-value", "65535"});
+  EXPECT_EQ(with.code, 0) << with.err;
+  EXPECT_NE(with.out.find("measured  50.0 % of the pixels"), with.out.npos) << with.out;
+  const ToolRun near = check({"list.txt", "--valid-below", "65.5"});
+  EXPECT_EQ(near.code, 0) << near.err;
+  EXPECT_EQ(check({"list.txt", "--dataset", "7scenes"}).code, 0);
+  EXPECT_TRUE(refused(check({"list.txt", "--invalid-value", "nan"}), 2, {"--invalid-value"}));
+  EXPECT_TRUE(refused(check({"list.txt", "--valid-below", "-1"}), 2, {"--valid-below"}));
+}
+
+TEST_F(CheckDataTest, RotatedBitsAreNamedWithTheirRecipe) {
+  frames(1);
+  DepthImage rotated = test_depth(48, 64);
+  for (std::uint16_t& value : rotated.pixels) value = std::uint16_t(value << 3 | value >> 13);
+  put("0_depth.png", rotated);
+  list("list.txt", {0});
+  EXPECT_TRUE(
+      finds(check({"list.txt", "--dataset", "plain", "--depth-scale", "1000"}),
+            "0_depth.png: nearly every value is a multiple of 8: bits rotated left by three (dataset sunrgbd)?"));
+  const ToolRun recipe = check({"list.txt", "--dataset", "sunrgbd"});
+  EXPECT_EQ(recipe.code, 0) << recipe.err;
+  EXPECT_NE(recipe.out.find("range     0.507 to 8.495 m"), recipe.out.npos) << recipe.out;
+}
+
+TEST_F(CheckDataTest, OtherSizesAndEndingsAreSaid) {
+  put("0.png", test_image(96, 128));
+  put("0_depth.png", test_depth(48, 64));
+  put("1.png", test_image(48, 64, 1));
+  put("1_depth.png", test_depth(48, 64, 1));
+  write("data/list.txt", "0.jpg 0_depth.png\n1.jpg 1_depth.png\n");
+  const ToolRun run = check({"list.txt", "--dataset", "plain", "--depth-scale", "1000"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.out.find("  resized   128x96 to 64x48\n"), run.out.npos) << run.out;
+  EXPECT_NE(run.out.find("  2 images are .png where the list says .jpg (first: "), run.out.npos) << run.out;
+}
+
+TEST_F(CheckDataTest, LinksToOtherDisksAreFollowedAndTwoNamesOfAFileAreOne) {
+  frames(2);
+  fs::rename(path("data"), path("disk"));
+  fs::create_directories(path("data"));
+  for (const char* name : {"0.png", "0_depth.png", "1.png", "1_depth.png"})
+    fs::create_symlink(path("disk/" + std::string(name)), path("data/" + std::string(name)));
+  fs::create_directory_symlink(path("disk"), path("data/again"));
+  list("list.txt", {0, 1});
+  const ToolRun run = check({"list.txt"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.out.find("  images    as listed\n"), run.out.npos) << run.out;
+  write("data/twice.txt", "0.png 0_depth.png\nagain/0.png 0_depth.png\n");
+  EXPECT_TRUE(finds(check({"twice.txt"}), "again/0.png: is already in "));
 }
 
 TEST_F(CheckDataTest, OptionsThatContradictAreRefused) {

@@ -192,6 +192,38 @@ TEST_F(MdevalTest, CapLimitsWhatIsScored) {
   EXPECT_NE(near["protocol_line"].get<std::string>().find(" cap_m=3 "), std::string::npos);
 }
 
+TEST_F(MdevalTest, GroundTruthThatIsNoneIsNotScoredAndNamed) {
+  DepthImage depth = test::test_depth(64, 96, 1);
+  depth.pixels[1] = 4'321;
+  depth.pixels[2] = 8'499;  // of 0.5 to 8.499 m
+  write_png(path("room/depth_1.png"), depth);
+  const json all = json_of({}), without = json_of({"--invalid-value", "4321"}), near = json_of({"--valid-below", "3"});
+  EXPECT_EQ(without["pixels"].get<double>(), all["pixels"].get<double>() -
+                                                 double(std::ranges::count(depth.pixels, 4'321)) -
+                                                 double(std::ranges::count(test::test_depth(64, 96, 0).pixels, 4'321)) -
+                                                 double(std::ranges::count(test::test_depth(64, 96, 3).pixels, 4'321)));
+  EXPECT_LT(near["pixels"], all["pixels"]);
+  const auto line = [](const json& results) { return results["protocol_line"].get<std::string>(); };
+  EXPECT_TRUE(line(without).ends_with(" arithmetic=f32 invalid_value=4321")) << line(without);
+  EXPECT_TRUE(line(near).ends_with(" arithmetic=f32 valid_below_m=3")) << line(near);
+  EXPECT_TRUE(line(all).ends_with(" arithmetic=f32")) << line(all);
+  EXPECT_NE(near["rmse"], all["rmse"]);
+  EXPECT_NE(near["rmse"], json_of({"--cap", "3"})["rmse"]) << "a cap clamps predictions, too";
+}
+
+TEST_F(MdevalTest, OtherEndingsAreFoundAndSaidOnce) {
+  for (const int i : {0, 1}) {
+    write_jpeg(path(cat("room/photo_", i, ".jpg")), test::test_image(64, 96, i));
+    write_png(path(cat("room/d_", i, ".png")), test::test_depth(64, 96, i));
+  }
+  write("list.txt", "room/photo_0.png room/d_0.png\nroom/photo_1.png room/d_1.png\n");
+  const ToolRun run = mdeval({});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_TRUE(run.out.ends_with("2 images are .jpg where the list says .png (first: room/photo_0.png)\n") ||
+              run.out.ends_with("2 images are .jpg where the list says .png (first: room/photo_1.png)\n"))
+      << run.out;
+}
+
 TEST_F(MdevalTest, FlipAverageIsAnOptionOfItsOwn) {
   const json plain = json_of({}), averaged = json_of({"--flip-average"});
   EXPECT_NE(plain["abs_rel"], averaged["abs_rel"]);

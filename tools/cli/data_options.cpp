@@ -34,6 +34,14 @@ void add_data_options(OptionTable& table, DataOptions& o) {
       "depth-scale", o.depth_scale,
       cat("units of a depth file per metre, for --dataset ", datasets_with(user_units), "; 0: as the data set has it"),
       not_negative());
+  table.add(
+      "invalid-value", o.invalid_value,
+      "number in depth files that means \"no measurement\" as 0 does, in the files' units (7-Scenes: 65535); 0: what "
+      "the data set says",
+      finite());
+  table.add("valid-below", o.valid_below_m,
+            "ground truth from here on is none, for losses and evaluation, metres (a rendered sky: 655); 0: all is",
+            not_negative());
   table.add("data", o.root, "folder that the image paths of the list are relative to");
   table.add("depth-root", o.depth_root, "folder that the depth paths of the list are relative to; empty: --data");
 }
@@ -63,7 +71,9 @@ DatasetSpec dataset_spec(const DataOptions& o, const std::string& list) {
           .depth_root = o.depth_root,
           .dense = o.dense,
           .velodyne_raw = o.velodyne_raw,
-          .depth_scale = o.depth_scale};
+          .depth_scale = o.depth_scale,
+          .invalid_value = o.invalid_value,
+          .valid_below_m = o.valid_below_m};
 }
 
 }  // namespace md

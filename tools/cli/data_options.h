@@ -16,9 +16,11 @@ struct DataOptions {
   bool dense = false;           // the third column of NYU's dense list instead of the second
   bool velodyne_raw = false;    // KITTI's raw sweeps instead of its annotated ground truth
   float depth_scale = 0;        // units of a depth file per metre; for data sets whose units the user says
+  double invalid_value = 0;     // of depth files, stands for "no measurement"; 0: what the data set says
+  float valid_below_m = 0;      // ground truth at or beyond it is none; 0: all is
 };
 
-/// --dataset, --depth-scale, --data and --depth-root.
+/// --dataset, --depth-scale, --invalid-value, --valid-below, --data and --depth-root.
 void add_data_options(OptionTable&, DataOptions&);
 
 /// What a checkpoint's config says of them. Throws ErrorKind::bad_data naming the key.

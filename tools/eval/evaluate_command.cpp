@@ -30,6 +30,8 @@ DataOptions where_data_is(const EvaluateCommand& c, const LoadedNet* loaded) {
       where.dataset = trained_on.dataset;
       if (dataset_traits(where.dataset).user_units && where.depth_scale == 0)
         where.depth_scale = trained_on.depth_scale;
+      if (where.invalid_value == 0) where.invalid_value = trained_on.invalid_value;
+      if (where.valid_below_m == 0) where.valid_below_m = trained_on.valid_below_m;
     } catch (const std::exception& error) {
       fail(ErrorKind::bad_data, c.checkpoint, ": __metadata__: ", error.what());
     }
@@ -50,6 +52,8 @@ EvaluateOptions options_of(const EvaluateCommand& c, const DatasetSpec& spec, co
     protocol.cap_m = loaded->net->options().max_depth_m;
   protocol.depth_scale = spec.units_per_m();
   protocol.velodyne_raw = spec.velodyne_raw;
+  protocol.invalid_value = float(spec.invalid_value);
+  protocol.valid_below_m = spec.valid_below_m;
   return {.protocol = protocol, .batch = c.batch, .threads = c.loader_threads};
 }
 
@@ -152,6 +156,7 @@ Exit evaluate_command(const EvaluateCommand& c) {
   maps.publish();
   print(results);
   if (!results.evaluation.turned.empty()) std::cerr << results.evaluation.turned << "\n";
+  for (const std::string& remark : data.remarks()) std::cout << remark << "\n";
   return Exit::ok;
 }
 

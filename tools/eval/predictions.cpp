@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <map>
 
+#include "data/depth_map.h"
 #include "data/file_status.h"
-#include "data/npy.h"
 #include "data/score.h"
 #include "engine/check.h"
 
@@ -45,10 +45,10 @@ std::string find_file(const fs::path& folder, const std::string& image) {
 }
 
 Tensor read_map(const std::string& file, const PredictionSpec& spec) {
-  if (file.ends_with(".npy")) return spec.through_png ? through_png(read_npy(file), spec.scale) : read_npy(file);
-  const DepthImage stored = read_depth(file);
-  const Tensor map_m = Tensor::empty({stored.height, stored.width});
-  std::ranges::transform(stored.pixels, map_m.data(), [&](std::uint16_t units) { return float(units) / spec.scale; });
+  const FloatMap stored = read_depth_map(file);
+  const Tensor map_m = Tensor::from_host(stored.pixels, {stored.height, stored.width});
+  if (!stored.integers) return spec.through_png ? through_png(map_m, spec.scale) : map_m;
+  std::ranges::transform(stored.pixels, map_m.data(), [&](float units) { return units / spec.scale; });
   return map_m;
 }
 

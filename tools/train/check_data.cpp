@@ -32,6 +32,7 @@ struct Frame {
   std::string bad;                                   // "FILE: why"; empty: good
   std::string turned;                                // turned_remark()
   int width = 0, height = 0;
+  std::string resized;        // "960x720 to 256x192"; empty: not
   double measured = -1;       // part of the pixels; -1: no ground truth
   std::uint64_t picture = 0;  // hash of its pixels
 };
@@ -41,8 +42,8 @@ struct CheckedList {
   std::vector<int> lines;
   std::vector<Frame> frames;
   DepthHistogram depth;
+  std::vector<std::string> remarks = {};
   i64 repeated_pictures = 0;  // under other names in the same list: no fault, cameras do that
-  float units_per_m = 0;
 };
 
 /// FNV-1a over words: tells pictures apart, not attackers.
@@ -65,15 +66,6 @@ std::string place_of(const std::string& file, const std::string& root, const std
   return below.ends_with("/" + listed) ? below.substr(0, below.size() - listed.size()) : "as listed";
 }
 
-DepthHistogram histogram_of(const Sample& sample, float units_per_m) {
-  std::vector<std::uint16_t> raw;
-  raw.reserve(sample.depth_m.size());
-  for (const float depth_m : sample.depth_m) raw.push_back(std::uint16_t(std::lround(depth_m * units_per_m)));
-  DepthHistogram histogram;
-  histogram.add(raw);
-  return histogram;
-}
-
 /// Fills `frame` as far as the files go.
 void look_at(const Dataset& data, i64 index, Frame& frame, DepthHistogram& depth) {
   const DatasetSpec& spec = data.spec();
@@ -84,12 +76,13 @@ void look_at(const Dataset& data, i64 index, Frame& frame, DepthHistogram& depth
   const Sample sample = entry.depth.empty() ? data.load(index) : data.load_training(index);
   frame.width = sample.image.width;
   frame.height = sample.image.height;
+  frame.resized = sample.resized;
   frame.picture = hash_of(sample.image.pixels);
   frame.turned = turned_remark(sample);
   if (!sample.has_depth()) return;
   const std::string depth_file = data.depth_file(index);
   frame.depth_place = place_of(depth_file, spec.depth_root, entry.depth, traits);
-  depth = histogram_of(sample, spec.units_per_m());
+  depth.add(sample, spec);
   frame.measured = double(depth.measured()) / double(depth.pixels());
   if (const std::string why = implausible(depth, spec); !why.empty()) frame.bad = depth_file + ": " + why;
 }
@@ -97,7 +90,6 @@ void look_at(const Dataset& data, i64 index, Frame& frame, DepthHistogram& depth
 CheckedList check_frames(const Dataset& data) {
   CheckedList list{
       .name = data.spec().list, .lines = {}, .frames = std::vector<Frame>(std::size_t(data.size())), .depth = {}};
-  list.units_per_m = data.spec().units_per_m();
   ProgressLine progress;
   const double begin_s = now_s();
   i64 done = 0, bad = 0;
@@ -120,6 +112,7 @@ CheckedList check_frames(const Dataset& data) {
     }
   }
   for (const ListEntry& entry : data.entries()) list.lines.push_back(entry.line);
+  list.remarks = data.remarks();
   return list;
 }
 
@@ -130,7 +123,7 @@ class Duplicates {
     for (std::size_t i = 0; i < list.frames.size(); ++i) {
       Frame& frame = list.frames[i];
       const Place here{&list, cat(list.name, ":", list.lines[i])};
-      if (const Place* before = first(files_, frame.image_file, here); before && frame.bad.empty())
+      if (const Place* before = first(files_, without_links(frame.image_file), here); before && frame.bad.empty())
         frame.bad = cat(frame.image_file, ": is already in ", before->line);
       if (frame.picture == 0 || !frame.bad.empty()) continue;
       const Place* before = first(pictures_, frame.picture, here);
@@ -148,6 +141,10 @@ class Duplicates {
     const CheckedList* list;
     std::string line;
   };
+  static std::string without_links(const std::string& file) {
+    std::error_code ignored;
+    return file.empty() ? "" : fs::weakly_canonical(file, ignored).string();
+  }
   template <class Key>
   static const Place* first(std::unordered_map<Key, Place>& known, const Key& key, const Place& here) {
     const auto [it, is_new] = known.try_emplace(key, here);
@@ -172,9 +169,9 @@ std::string counted(const std::map<std::string, i64>& counts) {
   return text.empty() ? "none" : text;
 }
 
-void print_depth(const DepthHistogram& depth, float units_per_m, double least, double most) {
+void print_depth(const DepthHistogram& depth, double least, double most) {
   if (depth.measured() == 0) return;
-  const double units = double(units_per_m);
+  const double units = double(depth.units_per_m());
   std::cout << printed("  measured  %.1f %% of the pixels, of a frame %.1f to %.1f %%\n",
                        100 * double(depth.measured()) / double(depth.pixels()), 100 * least, 100 * most)
             << printed("  range     %.3f to %.3f m, median %.3f m\n", depth.lowest() / units, depth.highest() / units,
@@ -183,7 +180,7 @@ void print_depth(const DepthHistogram& depth, float units_per_m, double least, d
 
 /// Returns how many frames are bad.
 i64 print(const CheckedList& list, bool name_it) {
-  std::map<std::string, i64> sizes, image_places, depth_places;
+  std::map<std::string, i64> sizes, resized, image_places, depth_places;
   i64 bad = 0, without_depth = 0, turned = 0;
   std::string first_turned;
   double least = 1, most = 0;
@@ -194,6 +191,7 @@ i64 print(const CheckedList& list, bool name_it) {
     ++depth_places[frame.depth_place];
     if (!frame.turned.empty() && turned++ == 0) first_turned = frame.turned;
     if (frame.width > 0) ++sizes[cat(frame.width, "x", frame.height)];
+    if (!frame.resized.empty()) ++resized[frame.resized];
     if (frame.measured < 0) continue;
     least = std::min(least, frame.measured);
     most = std::max(most, frame.measured);
@@ -205,10 +203,12 @@ i64 print(const CheckedList& list, bool name_it) {
             << "  sizes     " << counted(sizes) << "\n"
             << "  images    " << counted(image_places) << "\n"
             << "  depth     " << counted(depth_places) << "\n";
-  print_depth(list.depth, list.units_per_m, least, most);
+  if (!resized.empty()) std::cout << "  resized   " << counted(resized) << "\n";
+  print_depth(list.depth, least, most);
   if (turned > 0) std::cout << "  turned    " << turned << " pictures, the first " << first_turned << "\n";
   if (list.repeated_pictures > 0)
     std::cout << "  repeated  " << list.repeated_pictures << " pictures, under other names\n";
+  for (const std::string& remark : list.remarks) std::cout << "  " << remark << "\n";
   return bad;
 }
 
@@ -263,15 +263,17 @@ std::string brief_check(const Dataset& data) {
   for (i64 i = 0; i < looked_at; ++i) {
     const i64 index = data.with_depth()[std::size_t(i * all / looked_at)];
     const Sample sample = data.load_training(index);
-    const DepthHistogram one = histogram_of(sample, data.spec().units_per_m());
+    DepthHistogram one;
+    one.add(sample, data.spec());
     const std::string why = implausible(one, data.spec());
     if (!why.empty() && doubt.empty())
       doubt = cat("; ", data.depth_file(index), ": ", why, " (mdtrain check-data says more)");
     if (const std::string remark = turned_remark(sample); !remark.empty() && turned.empty()) turned = "; " + remark;
-    ++sizes[cat(sample.image.width, "x", sample.image.height)];
+    ++sizes[sample.resized.empty() ? cat(sample.image.width, "x", sample.image.height) : sample.resized];
     depth.add(one);
   }
-  const double units = double(data.spec().units_per_m());
+  for (const std::string& remark : data.remarks()) doubt += "; " + remark;
+  const double units = depth.units_per_m() > 0 ? double(depth.units_per_m()) : 1;
   const std::string numbers = printed(", %.1f %% measured, %.3f to %.3f m, median %.3f m",
                                       100 * double(depth.measured()) / double(std::max<i64>(depth.pixels(), 1)),
                                       depth.lowest() / units, depth.highest() / units, depth.median() / units);

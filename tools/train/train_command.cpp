@@ -185,15 +185,23 @@ void apply_recipe(CLI::App& app, TrainOptions& o) {
   }
 }
 
-/// As today's program writes it down, so that only values are compared; what it does not know stays.
+/// The size of samples that fits the data set's frames, where nobody says another.
+void apply_sample_size(const CLI::App& app, TrainOptions& o) {
+  const DatasetTraits& traits = dataset_traits(o.data.dataset);
+  const bool said = app.get_option("--height")->count() + app.get_option("--width")->count() > 0;
+  if (said || traits.sample_height == 0) return;
+  o.augment.height = traits.sample_height;
+  o.augment.width = traits.sample_width;
+}
+
+/// As today's program writes it down, so that only values are compared: an option that is newer than the config has the
+/// value that does what programs did before it. What today's program does not know stays.
 nlohmann::json rewritten(const nlohmann::json& config) {
   TrainOptions options;
   OptionTable table = train_table(options);
   table.read(config);
   nlohmann::json all = config;
-  for (const OptionRow& row : table.rows()) {
-    if (all.contains(row.name)) all[row.name] = row.value();
-  }
+  for (const OptionRow& row : table.rows()) all[row.name] = row.value();
   return all;
 }
 
@@ -227,7 +235,10 @@ void add_train_options(CLI::App& app, TrainOptions& options) {
 }
 
 void resolve(CLI::App& app, TrainOptions& o) {
-  if (!o.recipe.empty()) apply_recipe(app, o);
+  if (!o.recipe.empty())
+    apply_recipe(app, o);
+  else
+    apply_sample_size(app, o);
   if (!o.resume.empty() && app.get_config_ptr()->count() > 1)
     fail(ErrorKind::usage, "--resume and --config exclude each other");
   if (!o.resume.empty() && o.out != o.resume) fail(ErrorKind::usage, "--resume and --out exclude each other");

@@ -50,6 +50,8 @@ Protocol eval_protocol(const TrainOptions& o) {
   const auto named = [&] { return named_protocol(o.protocol, o.data.dataset); };
   Protocol protocol = with_flag("--protocol", ErrorKind::usage, named);
   if (o.data.depth_scale > 0) protocol.depth_scale = o.data.depth_scale;
+  protocol.invalid_value = float(o.data.invalid_value);
+  protocol.valid_below_m = o.data.valid_below_m;
   if (dataset_traits(o.data.dataset).cap_of_network) protocol.cap_m = o.net_options.max_depth_m;
   if (!o.compat.empty()) with_flag("--compat", ErrorKind::usage, [&] { apply_compat(protocol, o.compat); });
   protocol.flip_average |= o.flip_average;
