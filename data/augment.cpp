@@ -190,6 +190,8 @@ void normalise(const RgbImage& frame, const EvalCrop& crop, float* image) {
 
 void normalise(const RgbImage& frame, float* image) { normalise(frame, {0, 0, frame.height, frame.width}, image); }
 
+void require_room(const Sample& sample, const AugmentSpec& spec) { box_of(sample, spec); }
+
 EvalCrop kb_crop(const Sample& sample) {
   const int height = sample.image.height, width = sample.image.width;
   if (height < kb_size.height || width < kb_size.width) fail_too_small(sample, kb_size.width, kb_size.height);

@@ -22,6 +22,8 @@ json to_json(const RunState& s) {
           {"schedule_steps", s.schedule_steps},
           {"evaluated", s.evaluated},
           {"skipped", s.skipped},
+          {"replaced", s.replaced},
+          {"replaced_in_epoch", s.replaced_in_epoch},
           {"lr_factor", s.lr_factor},
           {"computed_on", s.computed_on},
           {"best", s.best}};
@@ -30,8 +32,8 @@ json to_json(const RunState& s) {
 RunState run_state(const SafeTensors& file) {
   const json config = json::parse(checkpoint_metadata(file, "config")),
              run = json::parse(checkpoint_metadata(file, "run"));
-  const auto count = [&run](const char* key) {
-    const i64 value = run.at(key);
+  const auto count = [&run](const char* key, bool always_there = true) {
+    const i64 value = always_there ? run.at(key).get<i64>() : run.value(key, i64(0));
     if (value < 0) fail(ErrorKind::bad_data, "__metadata__: run: ", key, " is ", value);
     return value;
   };
@@ -46,6 +48,8 @@ RunState run_state(const SafeTensors& file) {
           .schedule_steps = count("schedule_steps"),
           .evaluated = count("evaluated"),
           .skipped = count("skipped"),
+          .replaced = count("replaced", false),  // not in checkpoints from before 2026-11-29
+          .replaced_in_epoch = count("replaced_in_epoch", false),
           .lr_factor = lr_factor,
           .computed_on = run.at("computed_on"),
           .best = run.at("best")};
