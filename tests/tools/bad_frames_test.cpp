@@ -214,6 +214,30 @@ TEST_F(BadFrames, AnEvaluationThatFailsCostsNoSteps) {
   EXPECT_EQ(saved_step("run"), 20);
 }
 
+/// The checkpoint can be written where the logs cannot.
+TEST_F(BadFrames, ALogThatCannotBeWrittenCostsNoSteps) {
+  ASSERT_EQ(train("run", {"--max-steps", "3"}).code, 0);
+  fs::create_symlink(path("nowhere/events"), path("run/events.out.tfevents.mdtrain.0002"));
+  const ToolRun ended = resume("run", {"--max-steps", "0"});
+  EXPECT_EQ(ended.code, 73) << ended.err;
+  EXPECT_NE(ended.err.find("events.out.tfevents.mdtrain.0002: cannot write\n"), ended.err.npos) << ended.err;
+  EXPECT_EQ(saved_step("run"), 4) << "three, and the one that could not be logged";
+  fs::remove(path("run/events.out.tfevents.mdtrain.0002"));
+  EXPECT_EQ(resume("run").code, 0);
+  ASSERT_EQ(train("whole").code, 0);
+  EXPECT_EQ(weights("run"), weights("whole"));
+}
+
+/// As a disk that is not there any more.
+TEST_F(BadFrames, DataThatGoesAwayEndsTheRunSaved) {
+  const pid_t child =
+      start_tool("mdtrain", {"--config", path("config.toml"), "--out", path("run"), "--max-steps", "1000000"});
+  ASSERT_TRUE(wait_until([&] { return lines("run").size() >= 3; }, 60));
+  for (int i = 0; i < kFrames; ++i) fs::remove(path(cat("d", i, ".png")));
+  EXPECT_EQ(exit_code_of(child, 60), 66);
+  EXPECT_EQ(saved_step("run"), i64(lines("run").size()));
+}
+
 /// The steps before a row of non-finite ones are kept, beside the checkpoint before them.
 TEST_F(BadFrames, ARunThatDivergesKeepsTheStepsBefore) {
   ASSERT_EQ(train("run", {"--max-steps", "2"}).code, 0);

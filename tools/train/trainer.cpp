@@ -415,33 +415,39 @@ class Trainer {
   }
 
   void save_last() {
-    saving_is_due_ = false;
     run_->sync_logs();
+    write_last();
+  }
+
+  void write_last() {
+    saving_is_due_ = false;
     save_checkpoint(run_->last(), *net_, step_.optimizer(), state_);
-    run_->keep_last(state_.step, options_.keep);
     saved_step_ = state_.step;
+    run_->keep_last(state_.step, options_.keep);
   }
 
   /// Saves the steps done, those before a row of skipped ones: the next run makes these again. What was the last
-  /// checkpoint then stays beside it, since the weights before such a row may be what led to it.
+  /// checkpoint then stays beside it, since the weights before such a row may be what led to it. The logs come second:
+  /// they may be what ends the run.
   void save_what_is_done() {
     if (skipped_in_a_row_ > 0) state_ = before_row_;
     if (state_.step <= saved_step_) return;
     if (skipped_in_a_row_ > 0 && saved_step_ >= 0) run_->keep_last(saved_step_, std::max(options_.keep, 2));
-    save_last();
+    write_last();
+    run_->sync_logs();
   }
 
   /// Where something failed. A save that fails too must not hide why.
   void save_before_the_end() {
     progress_.clear();
     if (ran_ == 0) return;
+    const i64 before = saved_step_;
     try {
       step_.abandon();
-      const i64 before = saved_step_;
       save_what_is_done();
-      if (saved_step_ > before) warn(cat("saved ", run_->last(), " after step ", saved_step_));
     } catch (const std::exception&) {
     }
+    if (saved_step_ > before) warn(cat("saved ", run_->last(), " after step ", saved_step_));
   }
 
   Exit stopped() {
