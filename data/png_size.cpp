@@ -1,3 +1,4 @@
+// Sixteen bytes that every PNG begins with, then its width and height.
 #include "data/png_size.h"
 
 #include <array>

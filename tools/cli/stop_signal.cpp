@@ -1,3 +1,4 @@
+// The handlers, and the one variable that they may write.
 #include "tools/cli/stop_signal.h"
 
 #include <array>

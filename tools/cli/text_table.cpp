@@ -1,3 +1,4 @@
+// First the widths, then the lines.
 #include "tools/cli/text_table.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The config in the metadata of a checkpoint against that of the run to come.
 #include "tools/train/init_difference.h"
 
 #include <nlohmann/json.hpp>
