@@ -199,6 +199,8 @@ EvalCrop fixed_crop(const AugmentSpec& spec, int height, int width, const std::s
   return {box.top + nyu_inside.top, box.left + nyu_inside.left, nyu_inside.height, nyu_inside.width};
 }
 
+void require_room(const Sample& sample, const AugmentSpec& spec) { box_of(sample, spec); }
+
 EvalCrop kb_crop(const Sample& sample) {
   return benchmark_crop(sample.image.height, sample.image.width, sample.image_name);
 }

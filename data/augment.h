@@ -67,6 +67,9 @@ EvalCrop fixed_crop(const AugmentSpec&, int height, int width, const std::string
 /// Throws ErrorKind::bad_data, naming the frame, where it is smaller than the crop.
 void augment(const Sample&, const AugmentSpec&, Draws&, float* image, float* depth_m);
 
+/// Throws as augment() where the frame is smaller than the crop.
+void require_room(const Sample&, const AugmentSpec&);
+
 /// ImageNet normalisation of a part of a frame, or all of it: image [h,w,3] = (pixel/255 - mean) / std.
 void normalise(const RgbImage&, const EvalCrop&, float* image);
 void normalise(const RgbImage&, float* image);

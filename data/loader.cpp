@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <optional>
 
 #include "data/prefetch.h"
 #include "engine/check.h"
@@ -64,8 +65,14 @@ std::vector<Batch> make_slots(const AugmentSpec& augmentation, const TrainLoader
     batch.depth_m = Tensor::empty({spec.batch, augmentation.height, augmentation.width});
     batch.focal_px = Tensor::empty({spec.batch});
     batch.names.resize(std::size_t(spec.batch));
+    batch.measured.resize(std::size_t(spec.batch));
   }
   return slots;
+}
+
+/// False for what is wrong with the machine or the program, which another frame does not mend.
+bool is_of_the_frame(const Error& error) {
+  return error.kind() == ErrorKind::bad_data || error.kind() == ErrorKind::missing;
 }
 
 }  // namespace
@@ -78,22 +85,50 @@ struct TrainLoader::Impl {
         steps(checked_steps(d, s)),
         order(d.with_depth(), s.seed),
         slots(make_slots(a, s)),
+        bad(slots.size(), BadPlaces(std::size_t(s.batch))),
         prefetcher({.threads = s.threads,
                     .slots = s.ahead + 1,
                     .parts = s.batch,
                     .first = s.first_epoch * steps + s.first_step},
-                   [this](i64 ticket, int part, int slot) { fill(ticket, part, slots[std::size_t(slot)]); }) {}
+                   [this](i64 ticket, int part, int slot) { fill(ticket, part, slot); }) {}
 
   /// Row `part` of a batch; the rows are disjoint memory.
-  void fill(i64 ticket, int part, Batch& batch) {
-    const i64 epoch = ticket / steps;
-    const i64 index = (*order.of(epoch))[std::size_t(ticket % steps * spec.batch + part)];
+  void fill(i64 ticket, int part, int slot) {
+    std::optional<BadFrame>& of_place = bad[std::size_t(slot)][std::size_t(part)];
+    of_place.reset();
+    for (i64 tried = 0;; ++tried) {
+      const i64 epoch = ticket / steps, index = frame_at(epoch, ticket % steps * spec.batch + part, tried);
+      try {
+        put(index, epoch, part, slots[std::size_t(slot)]);
+        if (of_place) of_place->replacement = data.entries()[std::size_t(index)].image;
+        return;
+      } catch (const Error& error) {
+        if (!is_of_the_frame(error) || spec.most_bad == 0) throw;
+        if (!of_place)
+          of_place = {.name = data.entries()[std::size_t(index)].image, .why = error.what(), .kind = error.kind()};
+      }
+      if (tried >= spec.most_bad)
+        fail(of_place->kind, tried + 1, " frames one after the other cannot be used, the first: ", of_place->why);
+    }
+  }
+
+  /// The frame for a place of an epoch after so many have been tried for it.
+  i64 frame_at(i64 epoch, i64 place, i64 tried) {
+    const EpochOrder::Order frames = order.of(epoch);
+    const auto all = i64(frames->size()), beyond = tried == 0 ? 0 : all / 2 + tried - 1;
+    return (*frames)[std::size_t((place + beyond) % all)];
+  }
+
+  void put(i64 index, i64 epoch, int part, Batch& batch) const {
     const Sample sample = data.load_training(index);
     RngDraws draws(spec.seed, epoch, index);
     const i64 pixels = i64(augmentation.height) * augmentation.width;
-    augment(sample, augmentation, draws, batch.image.data() + part * pixels * 3, batch.depth_m.data() + part * pixels);
+    float* const depth_m = batch.depth_m.data() + part * pixels;
+    augment(sample, augmentation, draws, batch.image.data() + part * pixels * 3, depth_m);
     batch.focal_px.data()[part] = float(sample.focal_px);
     batch.names[std::size_t(part)] = sample.image_name;
+    batch.measured[std::size_t(part)] =
+        std::count_if(depth_m, depth_m + pixels, [this](float d) { return d > spec.counts_above_m; });
   }
 
   const Dataset& data;
@@ -102,7 +137,9 @@ struct TrainLoader::Impl {
   const i64 steps;
   EpochOrder order;
   std::vector<Batch> slots;
-  Prefetcher prefetcher;  // last: its threads use all of the above
+  using BadPlaces = std::vector<std::optional<BadFrame>>;
+  std::vector<BadPlaces> bad;  // of each slot, place by place
+  Prefetcher prefetcher;       // last: its threads use all of the above
 };
 
 TrainLoader::TrainLoader(const Dataset& data, const AugmentSpec& augmentation, const TrainLoaderSpec& spec)
@@ -113,7 +150,12 @@ i64 TrainLoader::steps_per_epoch() const { return impl_->steps; }
 double TrainLoader::waited_s() const { return impl_->prefetcher.waited_s(); }
 
 const Batch& TrainLoader::next() {
-  Batch& batch = impl_->slots[std::size_t(impl_->prefetcher.next())];
+  const auto slot = std::size_t(impl_->prefetcher.next());
+  Batch& batch = impl_->slots[slot];
+  batch.bad.clear();
+  for (const std::optional<BadFrame>& bad : impl_->bad[slot]) {
+    if (bad) batch.bad.push_back(*bad);
+  }
   batch.epoch = impl_->prefetcher.ticket() / impl_->steps;
   batch.step = impl_->prefetcher.ticket() % impl_->steps;
   for (const Tensor* t : {&batch.image, &batch.depth_m, &batch.focal_px}) t->bump_version();

@@ -1,14 +1,25 @@
 // Prefetching loaders: worker threads decode ahead of the consumer into a bounded ring. What a batch holds depends on
-// (seed, epoch, step) alone, never on the threads: the order is shuffled per epoch by (seed, epoch), each frame's
-// augmentation is keyed by (seed, epoch, index). A worker's error is thrown by next() of the batch it belongs to.
+// (seed, epoch, step) and the files alone, never on the threads: the order is shuffled per epoch by (seed, epoch), each
+// frame's augmentation is keyed by (seed, epoch, index). The place of a frame that cannot be used goes to another one
+// of the epoch's order, taken as a ring: the one half an epoch further on, or the first behind that which can be used.
+// So batches stay full, and in lists longer than two batches no frame is twice in one. An error is thrown by next() of
+// the batch it belongs to.
 #pragma once
 #include <memory>
 
 #include "data/augment.h"
 #include "data/dataset.h"
+#include "engine/check.h"
 #include "engine/tensor.h"
 
 namespace md {
+
+/// A training frame that cannot be used, and the one that has its place in the batch.
+struct BadFrame {
+  std::string name, replacement = {};    // image files, as in the list
+  std::string why;                       // one line that names the file
+  ErrorKind kind = ErrorKind::bad_data;  // or missing
+};
 
 /// On the CPU; valid until the next call of next().
 struct Batch {
@@ -16,6 +27,8 @@ struct Batch {
   Tensor depth_m;                  // [N,H,W] f32, 0 = no measurement
   Tensor focal_px;                 // [N] f32
   std::vector<std::string> names;  // image files, as in the list
+  std::vector<i64> measured = {};  // [N] pixels of each sample that count (TrainLoaderSpec); empty: not known
+  std::vector<BadFrame> bad = {};  // in the order of their places
   i64 epoch = 0, step = 0;         // step within the epoch
 };
 
@@ -26,6 +39,8 @@ struct TrainLoaderSpec {
   int ahead = 2;  // batches decoded in advance
   std::uint64_t seed = 0;
   i64 first_epoch = 0, first_step = 0;  // where to begin: resuming
+  i64 most_bad = 0;          // bad frames to pass over before a place of a batch is filled; one more is an error
+  float counts_above_m = 0;  // ground truth above it counts as measured
 };
 
 /// Shuffled, augmented batches without end; the last partial batch of an epoch is dropped. Frames without ground truth

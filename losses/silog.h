@@ -13,8 +13,11 @@ struct SilogOptions {
 };
 
 /// depth_m [N,H,W,1], predicted; target_m [N,H,W], measured. Scalar []; differentiable in depth_m.
-/// No counted pixel: loss 0, gradient 0. Root of 0 (or of a rounding error below): gradient 0. A prediction that is not
-/// finite and positive at a counted pixel makes the loss NaN or infinite, so that a trainer can skip the step.
+/// An image without a counted pixel takes no part. No counted pixel in the whole batch: loss 0, gradient 0, which is no
+/// result; tools/train/train_step.h skips such a batch. (The peers' mean over no pixel is NaN there, and both BTS's
+/// bts_main.py and NeWCRFs' train.py end the training at a NaN.) Root of 0 (or of a rounding error below): gradient 0.
+/// A prediction that is not finite and positive at a counted pixel makes the loss NaN or infinite, so that a trainer
+/// can skip the step.
 Tensor silog(const Tensor& depth_m, const Tensor& target_m, const SilogOptions&);
 
 }  // namespace md

@@ -38,7 +38,8 @@ class LoaderTest : public test::DataFolder {
 
   struct Copy {
     i64 epoch, step;
-    std::vector<std::string> names;
+    std::vector<std::string> names, bad, replacements;
+    std::vector<i64> measured;
     std::vector<float> image, depth_m, focal_px;
     bool operator==(const Copy&) const = default;
   };
@@ -47,7 +48,19 @@ class LoaderTest : public test::DataFolder {
     std::vector<Copy> taken;
     for (int i = 0; i < batches; ++i) {
       const Batch& b = loader.next();
-      taken.push_back({b.epoch, b.step, b.names, b.image.to_host(), b.depth_m.to_host(), b.focal_px.to_host()});
+      taken.push_back({.epoch = b.epoch,
+                       .step = b.step,
+                       .names = b.names,
+                       .bad = {},
+                       .replacements = {},
+                       .measured = b.measured,
+                       .image = b.image.to_host(),
+                       .depth_m = b.depth_m.to_host(),
+                       .focal_px = b.focal_px.to_host()});
+      for (const BadFrame& bad : b.bad) {
+        taken.back().bad.push_back(bad.name);
+        taken.back().replacements.push_back(bad.replacement);
+      }
     }
     return taken;
   }
@@ -102,6 +115,91 @@ TEST_F(LoaderTest, ErrorsArriveWithTheirBatchAndStay) {
   EXPECT_EQ(loader.next().names, good[1].names);
   for (int again = 0; again < 2; ++again) {
     EXPECT_TRUE(fails([&] { loader.next(); }, ErrorKind::missing, ".png: no such file"));
+  }
+}
+
+/// Ways in which a frame cannot be used.
+const std::vector<std::pair<std::string, std::function<void(const std::string& image, const std::string& depth)>>>
+    kSpoilers = {
+        {"no depth file", [](auto&, auto& depth) { std::filesystem::remove(depth); }},
+        {"no image file", [](auto& image, auto&) { std::filesystem::remove(image); }},
+        {"a cut image", [](auto& image, auto&) { std::filesystem::resize_file(image, 60); }},
+        {"depth that is text", [](auto&, auto& depth) { std::ofstream(depth) << "nothing to see"; }},
+        {"nothing measured",
+         [](auto&, auto& depth) {
+           write_png(depth, DepthImage{height, width, std::vector<std::uint16_t>(height * width)});
+         }},
+        {"sizes that differ", [](auto&, auto& depth) { write_png(depth, test::test_depth(height, 2 * width)); }},
+        {"smaller than the crop",
+         [](auto& image, auto& depth) {
+           write_png(image, test::test_image(15, width));
+           write_png(depth, test::test_depth(15, width));
+         }},
+};
+
+/// The frames of each epoch in order, two a batch, are ten: half an epoch further on is five.
+TEST_F(LoaderTest, ABadFrameIsReplacedByTheOneHalfAnEpochOn) {
+  constexpr int kBatches = 10, kHalf = 5;
+  const TrainLoaderSpec how{.batch = 2, .threads = 3, .seed = 3, .most_bad = 2};
+  const auto good = take(kBatches, how);
+  for (const auto& [what, spoil] : kSpoilers) {
+    SCOPED_TRACE(what);
+    const std::string image = bytes_of(path("7.png")), depth = bytes_of(path("d7.png"));
+    spoil(path("7.png"), path("d7.png"));
+    const auto got = take(kBatches, how);
+    int replaced = 0;
+    for (int i = 0; i < kBatches; ++i) {
+      const auto bad = std::ranges::find(good[std::size_t(i)].names, "7.png");
+      if (bad == good[std::size_t(i)].names.end()) {
+        EXPECT_EQ(got[std::size_t(i)], good[std::size_t(i)]);
+        continue;
+      }
+      const auto part = bad - good[std::size_t(i)].names.begin();
+      const auto from = (2 * (i % kHalf) + part + kHalf) % 10;
+      const std::string stand_in = good[std::size_t(i / kHalf * kHalf + from / 2)].names[std::size_t(from % 2)];
+      EXPECT_EQ(got[std::size_t(i)].names[std::size_t(part)], stand_in);
+      EXPECT_EQ(got[std::size_t(i)].names[std::size_t(1 - part)], good[std::size_t(i)].names[std::size_t(1 - part)]);
+      EXPECT_EQ(got[std::size_t(i)].bad, std::vector<std::string>{"7.png"});
+      EXPECT_EQ(got[std::size_t(i)].replacements, std::vector<std::string>{stand_in});
+      ++replaced;
+    }
+    EXPECT_EQ(replaced, 2) << "once an epoch";
+    EXPECT_EQ(got, take(kBatches, {.batch = 2, .threads = 1, .ahead = 1, .seed = 3, .most_bad = 2}));
+    const auto rest = take(3, {.batch = 2, .seed = 3, .first_step = 7, .most_bad = 2});
+    EXPECT_EQ(rest, (std::vector<Copy>{got[7], got[8], got[9]}));
+    EXPECT_TRUE(fails([&] { take(kBatches, {.batch = 2, .seed = 3}); }, ErrorKind::bad_data, "7.png") ||
+                fails([&] { take(kBatches, {.batch = 2, .seed = 3}); }, ErrorKind::missing, "7.png"));
+    write("7.png", image);
+    write("d7.png", depth);
+  }
+}
+
+TEST_F(LoaderTest, BadFramesInARowAreAnError) {
+  for (int i = 0; i < frames; ++i) {
+    if (i != 2 && i != 8) std::filesystem::remove(path(cat(i, ".png")));
+  }
+  for (const Copy& batch : take(10, {.batch = 1, .seed = 3, .most_bad = 9})) {
+    EXPECT_TRUE(batch.names[0] == "2.png" || batch.names[0] == "8.png") << batch.names[0];
+  }
+  EXPECT_TRUE(fails([&] { take(10, {.batch = 1, .seed = 3, .most_bad = 3}); }, ErrorKind::missing,
+                    "4 frames one after the other cannot be used, the first: "));
+}
+
+TEST_F(LoaderTest, CountsThePixelsThatAreMeasured) {
+  DepthImage depth{height, width, std::vector<std::uint16_t>(height * width, 90)};  // 0.09 m
+  write_png(path("d3.png"), depth);
+  depth.pixels.assign(height * width, 110);
+  write_png(path("d5.png"), depth);
+  for (const Copy& batch : take(5, {.batch = 2, .seed = 1, .counts_above_m = 0.1F})) {
+    for (std::size_t i = 0; i < 2; ++i) {
+      if (batch.names[i] == "3.png") {
+        EXPECT_EQ(batch.measured[i], 0);
+      } else if (batch.names[i] == "5.png") {
+        EXPECT_GT(batch.measured[i], 16 * 20 / 2) << "all but the corners that a rotation leaves empty";
+      } else {
+        EXPECT_GT(batch.measured[i], 0);
+      }
+    }
   }
 }
 

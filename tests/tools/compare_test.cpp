@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/printed.h"
 #include "tests/data/data_files.h"
 #include "tests/kit/run_tool.h"
 #include "tools/eval/results.h"
@@ -75,6 +76,21 @@ TEST_F(CompareTest, SaysWhatIsBetterAndWhere) {
   EXPECT_EQ(got["per_image"].size(), 39U);
   EXPECT_EQ(got["per_image"].back()["image"], "room/36.jpg");
   EXPECT_EQ(compare().out, compare().out);
+}
+
+TEST_F(CompareTest, NumbersOfAnySizeStandApart) {
+  for (const double scale : {1e3, 2.5e7, 1e12}) {
+    for (ImageScore& score : a_.per_image) {
+      if (score.metrics) score.metrics->rmse = scale;
+    }
+    for (ImageScore& score : b_.per_image) {
+      if (score.metrics) score.metrics->rmse = 3 * scale;
+    }
+    save();
+    const std::string out = compare().out, number = scale < 1e9 ? "%.4f" : "%.4e";
+    const std::string wanted = printed((number + " " + number).c_str(), scale, 3 * scale);
+    EXPECT_NE(out.find(wanted), out.npos) << wanted << "\n" << out;
+  }
 }
 
 TEST_F(CompareTest, HigherIsBetterForAccuracy) {

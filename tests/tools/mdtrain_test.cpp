@@ -240,9 +240,14 @@ TEST_F(MdtrainTest, RefusesAConfigWhoseValueWouldBeCut) {
 }
 
 TEST_F(MdtrainTest, AnEvaluationThatFailsCostsNoSteps) {
-  std::ofstream(path("data/unmeasured.txt")) << "absent.jpg absent.png 500\n";
-  const ToolRun run = run_tool("mdtrain", args("unevaluated", {"--max-steps", "2", "--eval-list", "unmeasured.txt"}));
-  EXPECT_EQ(run.code, 66) << run.err;
+  std::string list = slurp(path("data/nyu_test.txt")), image = list.substr(0, list.find(' '));
+  const std::string bytes = slurp(path("data/" + image));
+  std::ofstream(path("data/cut.jpg"), std::ios::binary) << bytes.substr(0, bytes.size() / 2);
+  const std::string depth = list.substr(image.size(), list.find('\n') - image.size());
+  std::ofstream(path("data/with_a_cut_one.txt")) << image << depth << "\ncut.jpg" << depth << "\n" << list;
+  const ToolRun run =
+      run_tool("mdtrain", args("unevaluated", {"--max-steps", "2", "--eval-list", "with_a_cut_one.txt"}));
+  EXPECT_EQ(run.code, 65) << run.err;
   EXPECT_EQ(Checkpoint(path("unevaluated/last.safetensors")).state().step, 2);
 }
 
@@ -318,6 +323,68 @@ TEST_F(MdtrainTest, ANonFiniteGradientSkipsTheStepToo) {
   EXPECT_TRUE(losses.not_finite.starts_with("gradient of ")) << losses.not_finite;
   expect_same(net->state(), before);
   expect_same(train.optimizer().state(), moments);
+}
+
+TEST_F(MdtrainTest, ABatchWithoutGroundTruthChangesNothing) {
+  TrainOptions options;
+  const auto net = make_net("lt", {});
+  TrainStep train(options, *net, 10);
+  Batch batch = random_batch();
+  batch.measured = {0, 0};
+  const State before = net->state(), moments = train.optimizer().state();
+  const StepLosses losses = run_step(train, batch, 0);
+  EXPECT_TRUE(losses.nothing_measured && losses.skipped());
+  EXPECT_TRUE(losses.parts.empty());
+  expect_same(net->state(), before);
+  expect_same(train.optimizer().state(), moments);
+  batch.measured = {0, 1};
+  EXPECT_FALSE(run_step(train, batch, 1).skipped());
+}
+
+TEST_F(MdtrainTest, AnAbandonedStepChangesNothing) {
+  TrainOptions options;
+  const auto net = make_net("lt", {});
+  TrainStep train(options, *net, 10);
+  run_step(train, random_batch(), 0);
+  const State before = net->state(), moments = train.optimizer().state();
+  train.begin(random_batch(), 1);
+  const State between = net->state();
+  EXPECT_TRUE(std::ranges::any_of(between, [&](const auto& entry) {
+    return std::memcmp(entry.second.raw(), before.at(entry.first).raw(), entry.second.bytes()) != 0;
+  })) << "batch norms have running statistics";
+  train.abandon();
+  expect_same(net->state(), before);
+  expect_same(train.optimizer().state(), moments);
+}
+
+/// Of three parts the ones with ground truth make the step, as if they were all.
+TEST_F(MdtrainTest, APartWithoutGroundTruthIsLeftOut) {
+  for (const int without : {0, 1, 2}) {
+    Batch whole, others;
+    whole.image = test::random_tensor({3, 32, 64, 3}, 1);
+    whole.depth_m = test::random_tensor({3, 32, 64}, 2, 1.F, 9.F);
+    whole.measured = {5, 5, 5};
+    whole.measured[std::size_t(without)] = 0;
+    others.image = Tensor::empty({2, 32, 64, 3});
+    others.depth_m = Tensor::empty({2, 32, 64});
+    for (i64 from = 0, to = 0; from < 3; ++from) {
+      if (from == without) continue;
+      others.image.rows(to, to + 1).copy_from(whole.image.rows(from, from + 1));
+      others.depth_m.rows(to, to + 1).copy_from(whole.depth_m.rows(from, from + 1));
+      ++to;
+    }
+    TrainOptions three, two;
+    three.accumulate = 3;
+    two.accumulate = 2;
+    const auto net = make_net("lt", {}), wanted = make_net("lt", {});
+    const StepLosses got = [&] {
+      TrainStep step(three, *net, 10);
+      return run_step(step, whole, 0);
+    }();
+    TrainStep step(two, *wanted, 10);
+    EXPECT_EQ(got.total, run_step(step, others, 0).total);
+    expect_same(net->state(), wanted->state());
+  }
 }
 
 TEST_F(MdtrainTest, ShowsProgressOnATerminal) {

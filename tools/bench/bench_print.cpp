@@ -5,6 +5,7 @@
 
 #include "engine/printed.h"
 #include "tools/bench/bench_against.h"
+#include "tools/cli/text_table.h"
 
 namespace md {
 
@@ -12,8 +13,9 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
+/// At least one blank behind it.
 std::string padded(std::string s, std::size_t width) {
-  s.resize(std::max(width, s.size()), ' ');
+  s.resize(std::max(width, s.size() + 1), ' ');
   return s;
 }
 
@@ -46,16 +48,19 @@ void print_ops(const Json& r, const Json& before) {
             << printed("%.0f GFLOP/s (", r["peak_gflops"].get<double>()) << r["peak_gflops_by"].get<std::string>()
             << printed("; a product reaches %.0f), bf16: ", r["product_gflops"].get<double>()) << bf16_peak(r)
             << printed(", memory: %.1f GB/s\n", r["peak_gbytes"].get<double>());
+  std::vector<std::vector<std::string>> rows;
   for (const Json& row : r["rows"]) {
-    std::cout << "  " << padded(row["network"], 8) << padded(row["op"], 27) << padded(row["input"], 19)
-              << padded(row["pass"], 9)
-              << printed("%8.2f ms %7.1f GFLOP/s %6.1f GB/s", 1e3 * row["seconds"].get<double>(),
-                         row["gflops"].get<double>(), row["gbytes"].get<double>())
-              << printed(
-                     row["in_cache"].get<bool>() ? "  in cache: %.0f %% of the memory's peak" : "  %3.0f %% of peak",
-                     100 * row["of_peak"].get<double>())
-              << against(earlier_row(before, row), row, "seconds") << "\n";
+    const char* const of_peak =
+        row["in_cache"].get<bool>() ? "  in cache: %.0f %% of the memory's peak" : "  %3.0f %% of peak";
+    rows.push_back(
+        {"  " + row["network"].get<std::string>(), row["op"], row["input"], row["pass"],
+         printed("%.2f ms", 1e3 * row["seconds"].get<double>()), printed("%.1f GFLOP/s", row["gflops"].get<double>()),
+         printed("%.1f GB/s", row["gbytes"].get<double>()),
+         printed(of_peak, 100 * row["of_peak"].get<double>()) + against(earlier_row(before, row), row, "seconds")});
   }
+  const auto words = [](std::size_t least) { return TextColumn{.least = least, .left = true}; };
+  std::cout << text_table(
+      {words(10), words(27), words(19), words(9), {.least = 11}, {.least = 16}, {.least = 12}, words(0)}, rows);
   std::cout << std::flush;
 }
 

@@ -6,9 +6,9 @@
 #include <iostream>
 
 #include "engine/durable_file.h"
-#include "engine/printed.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/output.h"
+#include "tools/cli/text_table.h"
 #include "tools/eval/results.h"
 
 namespace md {
@@ -99,14 +99,19 @@ std::vector<std::size_t> extremes(const Comparison& c, int top, bool better) {
 }
 
 void print_table(const Comparison& c) {
-  std::cout << "measure          A         B     B - A   95 % interval\n";
+  std::vector<std::vector<std::string>> rows = {{"measure", "A", "B", "B - A", "   95 % interval"}};
   for (const MetricField* field : table_columns(c.protocol)) {
     const double a = c.mean_a.*field->value, b = c.mean_b.*field->value;
     const Interval difference = c.difference.of(*field);
-    std::cout << printed("%-8s %9.4f %9.4f %+9.4f   %+.4f to %+.4f   ", field->title, a, b, b - a, difference.low,
-                         difference.high)
-              << verdict(*field, difference) << "\n";
+    const std::string interval =
+        "   " + table_number(difference.low, "+") + " to " + table_number(difference.high, "+");
+    rows.push_back({field->title, table_number(a), table_number(b), table_number(b - a, "+"), interval,
+                    "  " + verdict(*field, difference)});
   }
+  const TextColumn number{.least = 10};
+  std::cout << text_table(
+      {{.least = 8, .left = true}, number, number, number, {.least = 0, .left = true}, {.least = 0, .left = true}},
+      rows);
 }
 
 void print_images(const Comparison& c, const CompareCommand& command) {
@@ -114,9 +119,8 @@ void print_images(const Comparison& c, const CompareCommand& command) {
             << " images, worse on " << c.count([](double gain) { return gain < 0; }) << "\n";
   for (const bool better : {true, false}) {
     for (const std::size_t i : extremes(c, command.top, better)) {
-      std::cout << printed(better ? "better  %.4f -> %.4f  " : "worse   %.4f -> %.4f  ", c.a[i].*c.by->value,
-                           c.b[i].*c.by->value)
-                << c.images[i] << "\n";
+      std::cout << (better ? "better  " : "worse   ") << table_number(c.a[i].*c.by->value) << " -> "
+                << table_number(c.b[i].*c.by->value) << "  " << c.images[i] << "\n";
     }
   }
 }

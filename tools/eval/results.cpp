@@ -1,8 +1,8 @@
 // Writers. Numbers in files have the digits that give the same double again; CSV is RFC 4180.
 #include "tools/eval/results.h"
 
-#include "engine/printed.h"
 #include "engine/text.h"
+#include "tools/cli/text_table.h"
 
 namespace md {
 namespace {
@@ -22,6 +22,26 @@ nlohmann::ordered_json to_json(const ImageScore& image) {
   return object;
 }
 
+/// The table's measures, and what stands behind them.
+struct MetricRow {
+  const Metrics& metrics;
+  std::string remark;
+};
+
+/// Titles, and a line for each row.
+std::string table_of(const Protocol& protocol, const std::vector<MetricRow>& rows) {
+  const std::vector<const MetricField*> fields = table_columns(protocol);
+  std::vector<std::vector<std::string>> cells(1 + rows.size());
+  for (const MetricField* field : fields) cells[0].emplace_back(field->title);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (const MetricField* field : fields) cells[1 + i].push_back(table_number(rows[i].metrics.*field->value));
+    if (!rows[i].remark.empty()) cells[1 + i].push_back(rows[i].remark);
+  }
+  std::vector<TextColumn> columns(fields.size(), {.least = 9});
+  columns.push_back({.least = 0, .left = true});
+  return text_table(columns, cells);
+}
+
 }  // namespace
 
 const std::vector<SavedField>& saved_fields() {
@@ -36,22 +56,13 @@ const std::vector<SavedField>& saved_fields() {
 }
 
 std::string metric_table(const Metrics& metrics, const Protocol& protocol) {
-  std::string titles, values;
-  for (const MetricField* field : table_columns(protocol)) {
-    titles += printed("%9s", field->title);
-    values += printed("%9.4f", metrics.*field->value);
-  }
-  return titles + "\n" + values + "\n";
+  return table_of(protocol, {{metrics, ""}});
 }
 
 std::string metric_table(const Results& results) {
-  std::string low, high;
-  for (const MetricField* field : table_columns(results.protocol)) {
-    low += printed("%9.4f", results.intervals.low.*field->value);
-    high += printed("%9.4f", results.intervals.high.*field->value);
-  }
-  return metric_table(results.evaluation.mean, results.protocol) + low + "  from: 95 % interval over images\n" + high +
-         "  to\n";
+  return table_of(results.protocol, {{results.evaluation.mean, ""},
+                                     {results.intervals.low, "  from: 95 % interval over images"},
+                                     {results.intervals.high, "  to"}});
 }
 
 std::string markdown_table(const Results& results) {
@@ -60,8 +71,8 @@ std::string markdown_table(const Results& results) {
     const Interval interval = results.intervals.of(*field);
     titles += cat(" ", field->title, " |");
     rule += "---|";
-    values += printed(" %.4f", results.evaluation.mean.*field->value) + printed(" (%.4f", interval.low) +
-              printed("-%.4f) |", interval.high);
+    values += cat(" ", table_number(results.evaluation.mean.*field->value), " (", table_number(interval.low), "-",
+                  table_number(interval.high), ") |");
   }
   const std::string line = describe(results.protocol);
   return cat(titles, "\n", rule, "\n", values, "\n\n", results.evaluation.images,

@@ -24,6 +24,8 @@ json to_json(const RunState& s) {
           {"schedule_steps", s.schedule_steps},
           {"evaluated", s.evaluated},
           {"skipped", s.skipped},
+          {"replaced", s.replaced},
+          {"replaced_in_epoch", s.replaced_in_epoch},
           {"lr_factor", s.lr_factor},
           {"frame_size", {s.frame_height, s.frame_width}},
           {"computed_on", s.computed_on},
@@ -33,8 +35,8 @@ json to_json(const RunState& s) {
 RunState run_state(const SafeTensors& file) {
   const json config = json::parse(checkpoint_metadata(file, "config")),
              run = json::parse(checkpoint_metadata(file, "run"));
-  const auto count = [&run](const char* key) {
-    const i64 value = run.at(key);
+  const auto count = [&run](const char* key, bool always_there = true) {
+    const i64 value = always_there ? run.at(key).get<i64>() : run.value(key, i64(0));
     if (value < 0) fail(ErrorKind::bad_data, "__metadata__: run: ", key, " is ", value);
     return value;
   };
@@ -51,6 +53,8 @@ RunState run_state(const SafeTensors& file) {
           .schedule_steps = count("schedule_steps"),
           .evaluated = count("evaluated"),
           .skipped = count("skipped"),
+          .replaced = count("replaced", false),  // not in checkpoints from before 2026-11-29
+          .replaced_in_epoch = count("replaced_in_epoch", false),
           .lr_factor = lr_factor,
           .frame_height = frame[0],
           .frame_width = frame[1],

@@ -19,7 +19,8 @@ struct RunState {
   i64 step = 0, epoch = 0;                                  // done
   i64 frames = 0, steps_per_epoch = 0, schedule_steps = 0;  // as many as the data and the learning rate's decay have
   i64 evaluated = 0;                                        // the last step after which an evaluation ran
-  i64 skipped = 0;                                          // steps with a non-finite loss
+  i64 skipped = 0;                                          // steps without a finite loss
+  i64 replaced = 0, replaced_in_epoch = 0;                  // bad frames (data/loader.h), each time one's turn came
   double lr_factor = 1;                                     // below 1 once the run went back
   int frame_height = 0, frame_width = 0;                    // of the first training frame, uncropped; 0: not known
   std::string computed_on = {};                             // the backend and its threads: the last bits depend on them

@@ -7,6 +7,9 @@
 namespace md {
 namespace {
 
+constexpr std::uint32_t kSessionLog = 7;   // Event.session_log
+constexpr std::int64_t kSessionStart = 1;  // SessionLog.START, of SessionLog.status
+
 ProtoMessage event(double time_s, std::int64_t step) {
   ProtoMessage message;
   message.real(1, time_s).integer(2, step);
@@ -53,6 +56,11 @@ std::string event_record(const nlohmann::ordered_json& line) {
   return record(event(line.at("time"), line.at("step")).message(5, summary).encoded());
 }
 
-std::string first_event_record(double time_s) { return record(event(time_s, 0).bytes(3, "brain.Event:2").encoded()); }
+std::string first_event_records(double time_s, std::int64_t from_step) {
+  std::string records = record(event(time_s, 0).bytes(3, "brain.Event:2").encoded());
+  if (from_step == 0) return records;
+  const ProtoMessage start = ProtoMessage().integer(1, kSessionStart);
+  return records + record(event(time_s, from_step).message(kSessionLog, start).encoded());
+}
 
 }  // namespace md

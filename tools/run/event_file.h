@@ -1,5 +1,6 @@
 // What TensorBoard reads: the scalars of metrics.jsonl as an event file, TFRecords (length, masked CRC-32C, data,
-// masked CRC-32C) of tensorflow.Event messages. Its protobuf is written by hand (tools/cli/protobuf.h).
+// masked CRC-32C) of tensorflow.Event messages. Its protobuf is written by hand (tools/cli/protobuf.h). What was
+// written is never changed or replaced: a TensorBoard that stays open reads on where it was.
 #pragma once
 #include <cstdint>
 #include <fstream>
@@ -17,7 +18,9 @@ std::uint32_t crc32c(std::string_view bytes);
 /// "" where the line has no scalar.
 std::string event_record(const nlohmann::ordered_json& line);
 
-/// The record that an event file begins with.
-std::string first_event_record(double time_s);
+/// What an event file begins with. A run's first file: `from_step` 0. Later ones, of runs that went on or back, sort
+/// behind it by name; TensorBoard reads them one after the other, and their SessionLog.START makes it forget what the
+/// files before have of `from_step` and later steps (_CheckForRestartAndMaybePurge in its event_accumulator.py).
+std::string first_event_records(double time_s, std::int64_t from_step);
 
 }  // namespace md

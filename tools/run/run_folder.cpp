@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include "engine/check.h"
 #include "engine/durable_file.h"
@@ -26,17 +27,23 @@ constexpr int kStepDigits = 9;
 constexpr const char* kMetrics = "metrics.jsonl";
 constexpr const char* kLast = "last.safetensors";
 constexpr const char* kBest = "best.safetensors";
-constexpr const char* kEvents = "events.out.tfevents.mdtrain";  // TensorBoard knows them by "tfevents"
+constexpr const char* kEvents = "events.out.tfevents.mdtrain";  // and with .0002, .0003; TensorBoard knows "tfevents"
+constexpr int kEventFileDigits = 4;
 
 double unix_time_s() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-std::string step_name(i64 step) {
-  const std::string digits = std::to_string(step);
-  return cat("step-", std::string(std::size_t(std::max<i64>(0, kStepDigits - i64(digits.size()))), '0'), digits,
-             ".safetensors");
+/// With zeros in front, so that names sort as numbers do.
+std::string padded(i64 number, int least_digits) {
+  const std::string digits = std::to_string(number);
+  return std::string(std::size_t(std::max<i64>(0, least_digits - i64(digits.size()))), '0') + digits;
 }
+
+std::string step_name(i64 step) { return cat("step-", padded(step, kStepDigits), ".safetensors"); }
+
+/// The name of the n-th event file of a run, counted from 1.
+std::string events_name(i64 n) { return n == 1 ? kEvents : cat(kEvents, ".", padded(n, kEventFileDigits)); }
 
 /// The names in a folder that begin with `prefix`, last in the alphabet first.
 std::vector<fs::path> files_from_last(const fs::path& folder, const std::string& prefix) {
@@ -108,7 +115,7 @@ RunFolder::RunFolder(const std::string& path, Begin begin)
 RunFolder::~RunFolder() {
   if (ran_) return;
   std::error_code ignored;
-  for (const char* name : {kMetrics, kEvents, "config.toml", "lock"}) fs::remove(file(name), ignored);
+  for (const char* name : {kMetrics, "config.toml", "lock"}) fs::remove(file(name), ignored);
 }
 
 std::string RunFolder::last() const { return file(kLast); }
@@ -116,33 +123,40 @@ std::string RunFolder::best() const { return file(kBest); }
 
 void RunFolder::write_config(const std::string& toml) {
   write_file_durably(config_file(folder_.path().string()), toml);
-  open_logs();
+  open_metrics();
 }
 
-void RunFolder::open_logs() {
+void RunFolder::open_metrics() {
   metrics_.open(file(kMetrics), std::ios::app);
   if (!metrics_) fail(ErrorKind::cannot_write, file(kMetrics), ": cannot write");
-  events_.open(file(kEvents), std::ios::app | std::ios::binary);
-  if (!events_) fail(ErrorKind::cannot_write, file(kEvents), ": cannot write");
-  if (events_.tellp() == 0) events_ << first_event_record(unix_time_s()) << std::flush;
+}
+
+void RunFolder::open_events() {
+  i64 n = 1;
+  while (fs::exists(file(events_name(n)))) ++n;
+  events_file_ = file(events_name(n));
+  events_.open(events_file_, std::ios::binary);
+  events_ << (new_events_.empty() ? first_event_records(unix_time_s(), 0) : std::exchange(new_events_, ""));
 }
 
 void RunFolder::log(nlohmann::ordered_json line) {
   line["time"] = unix_time_s();
   metrics_ << line.dump() << std::endl;
   if (!metrics_) fail(ErrorKind::cannot_write, file(kMetrics), ": cannot write");
-  events_ << event_record(line) << std::flush;
-  if (!events_) fail(ErrorKind::cannot_write, file(kEvents), ": cannot write");
   ran_ = true;
+  if (!events_.is_open()) open_events();
+  events_ << event_record(line) << std::flush;
+  if (!events_) fail(ErrorKind::cannot_write, events_file_, ": cannot write");
 }
 
 void RunFolder::sync_logs() const {
-  for (const char* name : {kMetrics, kEvents}) {
-    const int fd = ::open(file(name).c_str(), O_RDONLY | O_CLOEXEC);
+  for (const std::string& name : {file(kMetrics), events_file_}) {
+    if (name.empty()) continue;  // no line yet
+    const int fd = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
     const bool synced = fd >= 0 && ::fsync(fd) == 0;
     const int why = errno;
     if (fd >= 0) ::close(fd);
-    if (!synced) fail(ErrorKind::cannot_write, file(name), ": cannot write: ", std::strerror(why));
+    if (!synced) fail(ErrorKind::cannot_write, name, ": cannot write: ", std::strerror(why));
   }
 }
 
@@ -150,18 +164,26 @@ void RunFolder::rewind(i64 step, i64 evaluated) {
   metrics_.close();
   events_.close();
   std::ifstream old(file(kMetrics));
-  std::string kept, events = first_event_record(unix_time_s());
+  std::string kept;
+  std::vector<nlohmann::ordered_json> kept_lines;
+  i64 forget_from = fs::exists(file(kEvents)) ? step + 1 : 0;
   for (std::string line; std::getline(old, line);) {
     const auto parsed = nlohmann::ordered_json::parse(line, nullptr, false);
     const bool whole = parsed.is_object() && parsed.contains("time") && parsed.contains("step");
-    if (!whole || !parsed["step"].is_number() || parsed["step"] > (parsed.contains("eval") ? evaluated : step))
+    if (!whole || !parsed["step"].is_number()) continue;
+    if (parsed["step"] > (parsed.contains("eval") ? evaluated : step)) {
+      forget_from = std::min(forget_from, parsed["step"].get<i64>());  // of an evaluation: may be `step`
       continue;
+    }
     kept += line + "\n";
-    events += event_record(parsed);
+    kept_lines.push_back(parsed);
+  }
+  new_events_ = first_event_records(unix_time_s(), forget_from);
+  for (const auto& line : kept_lines) {
+    if (line["step"] >= forget_from) new_events_ += event_record(line);
   }
   write_file_durably(file(kMetrics), kept);
-  write_file_durably(file(kEvents), events);
-  open_logs();
+  open_metrics();
 }
 
 void RunFolder::keep_last(i64 step, int keep) const {

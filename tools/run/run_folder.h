@@ -1,5 +1,5 @@
 // The folder of a training run: config.toml (what gives the same run again), metrics.jsonl (one JSON object a line: a
-// step, a skipped step or an evaluation), the same as an event file for TensorBoard, last.safetensors and
+// step, a skipped step or an evaluation), the same as event files for TensorBoard, last.safetensors and
 // best.safetensors, and with --keep step-*.safetensors. One process at a time: `lock` holds its number and host, and a
 // lock of the kernel's (flock) that dies with it.
 #pragma once
@@ -39,12 +39,14 @@ class RunFolder {
 
   /// Comes before the first line of the logs.
   void write_config(const std::string& toml);
-  /// Appends a line, with the time, to metrics.jsonl and to the event file, at once. Throws ErrorKind::cannot_write.
+  /// Appends a line, with the time, to metrics.jsonl and to the newest event file, at once. Throws
+  /// ErrorKind::cannot_write.
   void log(nlohmann::ordered_json line);
   /// The lines so far survive a power cut.
   void sync_logs() const;
   /// Forgets the lines of later steps than `step`, evaluations after later ones than `evaluated`, and a line that was
-  /// cut off: the run goes on from there.
+  /// cut off: the run goes on from there. TensorBoard gets another event file with the next line, which takes the same
+  /// back; those that it may have open stay as they are.
   void rewind(i64 step, i64 evaluated);
   /// Keeps last.safetensors also under its step's name, until `keep` later ones have come.
   void keep_last(i64 step, int keep) const;
@@ -54,11 +56,13 @@ class RunFolder {
 
  private:
   std::string file(const std::string& name) const { return (folder_.path() / name).string(); }
-  void open_logs();
+  void open_metrics();
+  void open_events();
 
   OutputFolder folder_;
   FolderLock lock_;
-  std::ofstream metrics_, events_;
+  std::ofstream metrics_, events_;        // events_ is opened with the first line
+  std::string events_file_, new_events_;  // its path; what it begins with, where that is more than the usual
   bool ran_;
 };
 

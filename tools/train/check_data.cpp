@@ -255,14 +255,22 @@ Exit check_data(const DataOptions& options, const CheckDataCommand& command) {
   return bad == 0 ? Exit::ok : Exit::bad_data;
 }
 
-std::string brief_check(const Dataset& data) {
+std::string brief_check(const Dataset& data, const AugmentSpec& augmentation, i64 most_bad) {
   const auto all = i64(data.with_depth().size()), looked_at = std::min(all, kBriefFrames);
   DepthHistogram depth;
   std::map<std::string, i64> sizes;
   std::string doubt, turned;
+  std::vector<Error> bad;
   for (i64 i = 0; i < looked_at; ++i) {
     const i64 index = data.with_depth()[std::size_t(i * all / looked_at)];
-    const Sample sample = data.load_training(index);
+    Sample sample;
+    try {
+      sample = data.load_training(index);
+      require_room(sample, augmentation);
+    } catch (const Error& error) {
+      bad.push_back(error);
+      continue;
+    }
     DepthHistogram one;
     one.add(sample, data.spec());
     const std::string why = implausible(one, data.spec());
@@ -273,6 +281,9 @@ std::string brief_check(const Dataset& data) {
     depth.add(one);
   }
   for (const std::string& remark : data.remarks()) doubt += "; " + remark;
+  if (i64(bad.size()) > most_bad || i64(bad.size()) == looked_at) throw Error(bad.front());
+  if (!bad.empty())
+    doubt += cat("; ", bad.size(), " cannot be used (mdtrain check-data names all): ", bad.front().what());
   const double units = depth.units_per_m() > 0 ? double(depth.units_per_m()) : 1;
   const std::string numbers = printed(", %.1f %% measured, %.3f to %.3f m, median %.3f m",
                                       100 * double(depth.measured()) / double(std::max<i64>(depth.pixels(), 1)),

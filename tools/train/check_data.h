@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "data/augment.h"
 #include "tools/cli/data_options.h"
 #include "tools/cli/exit_code.h"
 
@@ -20,7 +21,7 @@ struct CheckDataCommand {
 Exit check_data(const DataOptions&, const CheckDataCommand&);
 
 /// The same of a few frames with ground truth, in a line for the beginning of a training run. Throws as
-/// Dataset::load_training where one cannot be read.
-std::string brief_check(const Dataset&);
+/// Dataset::load_training and augment() where none of them can be used, or more than `most_bad` cannot.
+std::string brief_check(const Dataset&, const AugmentSpec&, i64 most_bad);
 
 }  // namespace md

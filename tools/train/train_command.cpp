@@ -130,6 +130,12 @@ void add_schedule(OptionTable& table, TrainOptions& o) {
       .add("loader-threads", o.loader_threads, "threads that decode images; no influence on the numbers",
            CLI::Range(1, 256))
       .changes_numbers = false;
+  table
+      .add("max-bad-frames", o.max_bad_frames,
+           "part of an epoch's frames that may be missing, damaged, too small or without ground truth, one frame at "
+           "least; others take their places; more end the run; 0: the first one does",
+           finite() & CLI::Range(0.0, 1.0))
+      .changes_numbers = false;
   add_device_options(table, o.device);
   table
       .add("checkpoint-every", o.checkpoint_every, "steps between checkpoints; 0: one at the end of each epoch",

@@ -1,6 +1,7 @@
 // Which values fit together.
 #include "tools/train/train_options.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "data/datasets.h"
@@ -44,6 +45,12 @@ void resolve(TrainOptions& o) {
          " is no range of factors");
   o.net_options.seed = o.seed;
   o.metric.ranges = parse_ranges(o.ranges, o.margins);
+}
+
+i64 most_bad_frames(const TrainOptions& o, i64 frames) {
+  if (o.max_bad_frames <= 0) return 0;
+  const auto part = i64(o.max_bad_frames * double(frames));
+  return std::min(std::max(part, i64(1)), std::max(frames - i64(o.batch) * o.accumulate, i64(0)));
 }
 
 Protocol eval_protocol(const TrainOptions& o) {

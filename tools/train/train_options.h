@@ -50,6 +50,7 @@ struct TrainOptions {
   DeviceOptions device;
   i64 max_steps = 0, checkpoint_every = 0;
   int keep = 1;
+  double max_bad_frames = 0.1;  // part of an epoch's frames
   AdamSpec adam = {.decoupled_decay = false};
   double lr = 1e-4, end_lr = 1e-5;
   float weight_decay = 0.F;
@@ -64,6 +65,10 @@ struct TrainOptions {
 /// Makes what follows from other values, and refuses values that do not fit together. Throws ErrorKind::usage naming
 /// the option, also where data.root, list or out is missing. Comes before train().
 void resolve(TrainOptions&);
+
+/// How many of so many frames may be bad (data/loader.h) in an epoch: the part that the options say, but one at least,
+/// unless that part is 0; and no more than leave enough for a batch.
+i64 most_bad_frames(const TrainOptions&, i64 frames);
 
 /// Of the evaluations during training.
 Protocol eval_protocol(const TrainOptions&);

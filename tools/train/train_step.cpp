@@ -1,7 +1,9 @@
 // A skipped step puts back the one thing that the forward pass changes: the running statistics.
 #include "tools/train/train_step.h"
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "engine/backend.h"
 #include "layers/modules.h"
@@ -15,6 +17,13 @@ namespace {
 Batch part_of(const Batch& batch, i64 i, i64 n) {
   const auto part = [&](const Tensor& t) { return t ? t.rows(i * t.dim(0) / n, (i + 1) * t.dim(0) / n) : t; };
   return {.image = part(batch.image), .depth_m = part(batch.depth_m), .focal_px = part(batch.focal_px), .names = {}};
+}
+
+/// Whether that part of a batch has a pixel of ground truth that counts.
+bool is_measured(const Batch& batch, i64 i, i64 n) {
+  const auto samples = i64(batch.measured.size());
+  const auto begin = batch.measured.begin() + i * samples / n, end = batch.measured.begin() + (i + 1) * samples / n;
+  return samples == 0 || std::any_of(begin, end, [](i64 pixels) { return pixels > 0; });
 }
 
 std::vector<Tensor> tensors_of(const std::vector<Module::Entry>& entries) {
@@ -81,16 +90,20 @@ std::string TrainStep::not_finite(const std::vector<float>& summary) const {
 
 void TrainStep::begin(const Batch& batch, i64 step, double lr_factor) {
   backend(summary_.device()).copy_each(before_, statistics_);
+  under_way_ = true;
   net_.train();
   if (options_.freeze_statistics) freeze_statistics(net_);
   losses_ = {};
   losses_.lr = lr_factor * polynomial_lr(options_.lr, options_.end_lr, step, total_steps_);
   optimizer_.zero_grad();
   backend(summary_.device()).fill(summary_, 0.F);
-  for (int i = 0; i < options_.accumulate; ++i) {
-    add_part(part_of(batch, i, options_.accumulate), step * options_.accumulate + i);
+  std::vector<i64> measured;
+  for (i64 i = 0; i < options_.accumulate; ++i) {
+    if (is_measured(batch, i, options_.accumulate)) measured.push_back(i);
   }
-  summarise_gradients();
+  parts_ = i64(measured.size());
+  for (const i64 i : measured) add_part(part_of(batch, i, options_.accumulate), step * options_.accumulate + i);
+  if (parts_ > 0) summarise_gradients();
 }
 
 /// Its share of the loss and of the gradients. What it draws is a function of its number.
@@ -105,21 +118,32 @@ void TrainStep::add_part(const Batch& part, i64 part_number) {
     add_to_summary(1 + i, loss);
   }
   add_to_summary(0, total);
-  total.backward(Tensor::full({}, 1.F / float(options_.accumulate), summary_.device()));
+  total.backward(Tensor::full({}, 1.F / float(parts_), summary_.device()));
 }
 
 StepLosses TrainStep::finish() {
+  under_way_ = false;
+  losses_.nothing_measured = parts_ == 0;
+  if (losses_.nothing_measured) return losses_;
   const std::vector<float> summary = summary_.to_host();
-  losses_.total = double(summary[0]) / options_.accumulate;
+  losses_.total = double(summary[0]) / double(parts_);
   for (std::size_t i = 0; i < terms_.size(); ++i)
-    losses_.parts.push_back({terms_[i].name, double(summary[1 + i]) / options_.accumulate});
+    losses_.parts.push_back({terms_[i].name, double(summary[1 + i]) / double(parts_)});
   losses_.not_finite = not_finite(summary);
   if (losses_.skipped()) {
-    for (std::size_t i = 0; i < statistics_.size(); ++i) statistics_[i].copy_from(before_[i]);
+    put_statistics_back();
   } else {
     optimizer_.step(losses_.lr);
   }
   return losses_;
+}
+
+void TrainStep::abandon() {
+  if (std::exchange(under_way_, false)) put_statistics_back();
+}
+
+void TrainStep::put_statistics_back() {
+  for (std::size_t i = 0; i < statistics_.size(); ++i) statistics_[i].copy_from(before_[i]);
 }
 
 }  // namespace md

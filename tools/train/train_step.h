@@ -1,8 +1,10 @@
 // One step of training: forward, scale-invariant loss, MetricDepth, backward, update. A function of the batch, the step
 // number and the weights alone. A non-finite loss or gradient leaves weights, running statistics and optimiser as they
-// were. With --accumulate N the batch is computed in N parts, of which one at a time is in memory; its loss is the mean
-// of theirs: statistics (batch norm's, the scale-invariant loss's) are those of a part, and MetricDepth compares images
-// of one part only.
+// were, and so does a batch without ground truth that counts. With --accumulate N the batch is computed in N parts, of
+// which one at a time is in memory; its loss is the mean of theirs: statistics (batch norm's, the scale-invariant
+// loss's) are those of a part, and MetricDepth compares images of one part only. A part without ground truth that
+// counts is not computed, and the mean is that of the others. A sample without is part of batch norm's statistics like
+// any other, as in the peers' code, and of no loss.
 #pragma once
 #include <set>
 #include <string>
@@ -24,11 +26,12 @@ struct StepLosses {
   double total = 0;
   std::vector<Part> parts;  // of the total
   double lr = 0;
-  std::set<std::string> notes;  // what the user should hear, once
-  std::string not_finite;       // "loss" or "gradient of PARAMETER": nothing was updated; empty: all is well
+  std::set<std::string> notes;    // what the user should hear, once
+  std::string not_finite;         // "loss" or "gradient of PARAMETER": nothing was updated; empty: all is well
+  bool nothing_measured = false;  // the batch had no ground truth that counts: there is no loss, nothing was updated
 
   /// True where nothing was updated.
-  bool skipped() const { return !not_finite.empty(); }
+  bool skipped() const { return nothing_measured || !not_finite.empty(); }
   /// The value of a term, 0 where there is none of that name.
   double part(const std::string& name) const;
 };
@@ -50,10 +53,13 @@ class TrainStep {
   void begin(const Batch&, i64 step, double lr_factor = 1);
   /// Waits for the losses, then updates.
   StepLosses finish();
+  /// In place of finish(), where something else failed: the network is as it was before begin().
+  void abandon();
   Adam& optimizer() { return optimizer_; }
 
  private:
   void add_part(const Batch& part, i64 part_number);
+  void put_statistics_back();
   void add_to_summary(std::size_t place, const Tensor& loss);
   void summarise_gradients();
   std::string not_finite(const std::vector<float>& summary) const;  // as in StepLosses
@@ -67,6 +73,8 @@ class TrainStep {
   std::size_t losses_ahead_;        // of summary_: the total and each term
   Tensor summary_;                  // on the device: these losses, then the sum of each parameter's gradient
   StepLosses losses_;               // of the step under way
+  bool under_way_ = false;          // begun, and not finished
+  i64 parts_ = 0;                   // of its batch: those with ground truth
   std::vector<Tensor> statistics_;  // the net's buffers ...
   std::vector<Tensor> before_;      // ... and room for their values before the step
 };

@@ -6,22 +6,25 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <csignal>
 #include <iomanip>
 #include <iostream>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "nets/registry.h"
 #include "tools/cli/clock.h"
 #include "tools/cli/flag_in_error.h"
 #include "tools/cli/progress.h"
+#include "tools/cli/stop_signal.h"
 #include "tools/eval/evaluate.h"
 #include "tools/eval/results.h"
 #include "tools/run/checkpoint.h"
 #include "tools/run/init_weights.h"
 #include "tools/run/run_folder.h"
 #include "tools/train/check_data.h"
+#include "tools/train/init_difference.h"
+#include "tools/train/start_checks.h"
 #include "tools/train/train_command.h"
 #include "tools/train/train_step.h"
 
@@ -32,29 +35,6 @@ using json = nlohmann::ordered_json;  // files list keys as they are written her
 
 constexpr int kMostSkipsInARow = 10;
 constexpr double kSlowerAfterGoingBack = 0.5;  // of the learning rate
-
-volatile std::sig_atomic_t stop_signal = 0;
-
-constexpr std::array kStopSignals = {SIGINT, SIGTERM};
-
-/// While it lives, the first SIGINT or SIGTERM only sets stop_signal; the second, of either kind, ends the program.
-class StopOnSignal {
- public:
-  StopOnSignal() {
-    stop_signal = 0;
-    for (const int signal : kStopSignals) {
-      std::signal(signal, [](int caught) {
-        stop_signal = caught;
-        for (const int next : kStopSignals) std::signal(next, SIG_DFL);
-      });
-    }
-  }
-  ~StopOnSignal() {
-    for (const int signal : kStopSignals) std::signal(signal, SIG_DFL);
-  }
-  StopOnSignal(const StopOnSignal&) = delete;
-  StopOnSignal& operator=(const StopOnSignal&) = delete;
-};
 
 /// JSON has no NaN.
 json number(double value) { return std::isfinite(value) ? json(value) : json(cat(value)); }
@@ -86,6 +66,7 @@ class Trainer {
         device_(choose_device(options.device)),
         data_(dataset_spec(options.data, options.list)),
         protocol_(eval_protocol(options)),
+        most_bad_(most_bad_frames(options, i64(data_.with_depth().size()))),
         loader_(loader_from(0)),
         state_(first_state(options, config_json(options), i64(data_.with_depth().size()), loader_->steps_per_epoch())),
         end_(options.max_steps > 0 ? options.max_steps : state_.schedule_steps),
@@ -99,8 +80,10 @@ class Trainer {
       DatasetSpec spec = dataset_spec(options.data, options.eval_list);
       spec.dense = spec.velodyne_raw = false;  // to train on; results are on what was measured
       eval_data_.emplace(spec);
+      check_evaluation(*eval_data_, protocol_);
     }
-    const std::string looked_at = brief_check(data_);
+    const std::string missing = look_for_frames(data_, data_.with_depth(), most_bad_, more_than_allowed());
+    const std::string looked_at = brief_check(data_, options.augment, most_bad_);
     const std::string origin = cat("# mdtrain ", MD_VERSION, ", ", backend(device_).name(), ", JPEG by ",
                                    jpeg_decoder_name(), "\n# protocol ", describe(protocol_), "\n");
     if (options.resume.empty()) {
@@ -113,19 +96,26 @@ class Trainer {
     run_->write_config(origin + config_);
     if (!options.resume.empty()) run_->rewind(state_.step, state_.evaluated);
     if (device_.kind == Device::cuda) warn(cat("computing on ", backend(device_).name()));
+    if (!missing.empty()) warn(missing + "; others take their places");
     warn(looked_at);
     warn_about_data();
   }
 
+  /// Whatever ends the run, the steps done are saved.
   Exit run() {
-    const StopOnSignal signals;
-    if (state_.step > 0) after_step();  // a stopped run may still owe an evaluation
-    while (state_.step < end_ && stop_signal == 0) {
-      one_step();
-      after_step();
+    const StopSignal noted;
+    try {
+      if (state_.step > 0) after_step();  // a stopped run may still owe an evaluation
+      while (state_.step < end_ && StopSignal::caught() == 0) {
+        one_step();
+        after_step();
+      }
+    } catch (...) {
+      save_before_the_end();
+      throw;
     }
     progress_.clear();
-    if (stop_signal != 0) return stop();
+    if (StopSignal::caught() != 0) return stopped();
     report();
     return Exit::ok;
   }
@@ -133,26 +123,49 @@ class Trainer {
  private:
   void init() {
     if (!options_.init.empty()) init_weights(*net_, options_.init);
-    if (options_.init_partial.empty()) return;
-    for (const std::string& note : init_weights_partially(*net_, options_.init_partial)) warn(note);
+    if (!options_.init_partial.empty()) {
+      for (const std::string& note : init_weights_partially(*net_, options_.init_partial)) warn(note);
+    }
+    for (const auto& [flag, file] : {std::pair("--init ", options_.init), {"--init-partial ", options_.init_partial}}) {
+      const std::string other = file.empty() ? "" : init_difference(file, state_.config);
+      if (!other.empty()) warn(cat(flag, file, ": its network was trained with other options: ", other));
+    }
   }
 
   void resume() {
     const std::optional<Checkpoint> from = newest_checkpoint(options_.resume);
-    if (!from) return init();
-    require_same_run(from->state());
-    const std::string before = from->state().computed_on;
-    if (before != state_.computed_on)
-      warn(cat("the run was computed on ", before, ", from here on ", state_.computed_on,
+    if (!from) {
+      warn(cat("--resume ", options_.resume, ": no checkpoint in it yet: the run begins anew"));
+      return init();
+    }
+    const RunState& before = from->state();
+    const std::string changes = changes_since(before);
+    if (!changes.empty() && !options_.allow_changes)
+      fail(ErrorKind::usage, "--resume ", options_.resume, ": the run has another config: ", changes,
+           " (--allow-changes accepts it)");
+    if (before.computed_on != state_.computed_on)
+      warn(cat("the run was computed on ", before.computed_on, ", from here on ", state_.computed_on,
                ": the same up to rounding, not bit for bit"));
+    const double lr_before = learning_rate(before);
     go_on_from(*from);
+    if (!changes.empty()) warn(cat("--allow-changes: ", changes));
+    if (const double lr = learning_rate(state_); lr != lr_before)
+      warn(cat("the learning rate of step ", state_.step + 1, " is ", lr, ", before the changes ", lr_before));
+  }
+
+  /// Of the next step.
+  double learning_rate(const RunState& run) const {
+    const double lr = run.config.value("lr", options_.lr), end_lr = run.config.value("end-lr", options_.end_lr);
+    return run.lr_factor * polynomial_lr(lr, end_lr, run.step, run.schedule_steps);
   }
 
   std::unique_ptr<TrainLoader> loader_from(i64 step) const {
     const TrainLoaderSpec spec{.batch = options_.batch * options_.accumulate,
                                .threads = options_.loader_threads,
                                .seed = options_.seed,
-                               .first_step = step};
+                               .first_step = step,
+                               .most_bad = most_bad_,
+                               .counts_above_m = options_.silog.min_depth_m};
     const auto make = [&] { return std::make_unique<TrainLoader>(data_, options_.augment, spec); };
     return with_flag("--loader-threads", ErrorKind::contract, make);
   }
@@ -184,8 +197,12 @@ class Trainer {
             .schedule_steps = std::max(options.epochs * steps_per_epoch, options.max_steps)};
   }
 
-  /// Throws ErrorKind::usage unless the steps to come are those that the run would have made anyway.
-  void require_same_run(const RunState& before) const {
+  std::string more_than_allowed() const {
+    return cat(" (more than the ", most_bad_, " that --max-bad-frames ", options_.max_bad_frames, " allows)");
+  }
+
+  /// What makes the steps to come others than the run would have made anyway; "" where nothing does.
+  std::string changes_since(const RunState& before) const {
     const auto with_lengths = [](const RunState& run) {
       nlohmann::json all = run.config;
       all["(frames)"] = run.frames;
@@ -193,10 +210,7 @@ class Trainer {
       all["(steps of the schedule)"] = run.schedule_steps;
       return all;
     };
-    const std::string changes = config_changes(with_lengths(before), with_lengths(state_));
-    if (!changes.empty() && !options_.allow_changes)
-      fail(ErrorKind::usage, "--resume ", options_.resume, ": the run has another config: ", changes,
-           " (--allow-changes accepts it)");
+    return config_changes(with_lengths(before), with_lengths(state_));
   }
 
   void go_on_from(const Checkpoint& checkpoint) {
@@ -214,6 +228,7 @@ class Trainer {
     loader_.reset();  // its threads end before others begin
     loader_ = loader_from(state_.step);
     coming_.reset();
+    saved_step_ = state_.step;
   }
 
   /// The next batch, on the device: copied there beside the step that it still computes.
@@ -234,7 +249,7 @@ class Trainer {
     const bool epoch_ends = step % per_epoch == 0, last = step == end_;
     const bool evaluation_is_due = last || (epoch_ends && every_epochs > 0 && step / per_epoch % every_epochs == 0);
     saving_is_due_ |= last || step % (save_every > 0 ? save_every : per_epoch) == 0;
-    if (stop_signal != 0) return;
+    if (StopSignal::caught() != 0) return;
     const bool save = saving_is_due_ && (skipped_in_a_row_ == 0 || last);
     if (save) save_last();
     if (evaluation_is_due && state_.evaluated < step && evaluate_now() && save) save_last();
@@ -253,46 +268,108 @@ class Trainer {
   void one_step() {
     const double waited = loader_->waited_s(), begin = now_s();
     const Batch batch = coming_ ? *std::exchange(coming_, std::nullopt) : next_batch();
-    const i64 epoch = batch.epoch;
     step_.begin(batch, state_.step, state_.lr_factor);
-    if (state_.step + 1 < end_) coming_ = next_batch();
+    fetch_ahead();
     const StepLosses losses = step_.finish();
-    ++state_.step;
-    ++ran_;
-    state_.epoch = state_.step / state_.steps_per_epoch;
+    count(batch, losses);
     const double seconds = now_s() - begin, wait = loader_->waited_s() - waited;
     train_s_ += seconds;
     wait_s_ += wait;
-    json line = {{"step", state_.step}, {"epoch", epoch}, {"loss", number(losses.total)}};
-    for (const auto& [name, value] : losses.parts) line[name] = number(value);
+    json line = step_line(batch, losses);
     line.update({{"lr", losses.lr}, {"step_s", seconds}, {"wait_s", wait}});
-    if (losses.skipped()) {
-      line["skipped"] = batch.names;
-      line["not_finite"] = losses.not_finite;
-    }
     run_->log(line);
-    if (losses.skipped()) {
-      note_skip(batch, losses);
-    } else {
-      skipped_in_a_row_ = 0;
-    }
     if (ran_ == 1) {
       for (const std::string& note : losses.notes) warn(note);
     }
-    show_progress(epoch, losses);
+    note_bad(batch);
+    note_unmeasured(batch, losses);
+    if (!losses.not_finite.empty()) note_not_finite(batch, losses);
+    show_progress(batch.epoch, losses);
   }
 
-  void note_skip(const Batch& batch, const StepLosses& losses) {
-    ++state_.skipped;
-    ++skipped_in_a_row_;
-    std::string files;
-    for (const std::string& name : batch.names) files += " " + name;
-    warn(cat("step ", state_.step, ": ", losses.not_finite, " is not finite (loss ", losses.total,
-             "), step skipped; files:", files));
+  /// While the step is computed. A batch that cannot be made fails again when its turn comes, after this step.
+  void fetch_ahead() {
+    if (state_.step + 1 >= end_) return;
+    try {
+      coming_ = next_batch();
+    } catch (const std::exception&) {
+      coming_.reset();
+    }
+  }
+
+  /// Where the run stands after a step.
+  void count(const Batch& batch, const StepLosses& losses) {
+    const bool diverges = !losses.not_finite.empty();
+    if (diverges && skipped_in_a_row_ == 0) before_row_ = state_;
+    if (diverges) ++skipped_in_a_row_;
+    if (!losses.skipped()) skipped_in_a_row_ = 0;
+    unmeasured_in_a_row_ = losses.nothing_measured ? unmeasured_in_a_row_ + 1 : 0;
+    ++ran_;
+    ++state_.step;
+    state_.epoch = state_.step / state_.steps_per_epoch;
+    state_.skipped += losses.skipped();
+    const auto replaced = i64(batch.bad.size());
+    state_.replaced += replaced;
+    state_.replaced_in_epoch = replaced + (batch.step == 0 ? 0 : state_.replaced_in_epoch);
+  }
+
+  json step_line(const Batch& batch, const StepLosses& losses) const {
+    json line = {{"step", state_.step}, {"epoch", batch.epoch}};
+    if (!losses.nothing_measured) {
+      line["loss"] = number(losses.total);
+      for (const auto& [name, value] : losses.parts) line[name] = number(value);
+    }
+    if (losses.skipped()) line["skipped"] = batch.names;
+    if (!losses.not_finite.empty()) line["not_finite"] = losses.not_finite;
+    if (const std::vector<std::string> names = unmeasured(batch); !names.empty()) line["not_measured"] = names;
+    for (const BadFrame& bad : batch.bad)
+      line["replaced"].push_back({{"frame", bad.name}, {"by", bad.replacement}, {"why", bad.why}});
+    return line;
+  }
+
+  static std::vector<std::string> unmeasured(const Batch& batch) {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < batch.measured.size(); ++i) {
+      if (batch.measured[i] == 0) names.push_back(batch.names[i]);
+    }
+    return names;
+  }
+
+  static std::string files_of(const std::vector<std::string>& names) {
+    std::string files = "; files:";
+    for (const std::string& name : names) files += " " + name;
+    return files;
+  }
+
+  /// Names each frame once.
+  void note_bad(const Batch& batch) {
+    for (const BadFrame& bad : batch.bad) {
+      if (named_.insert(bad.name).second)
+        warn(cat("step ", state_.step, ": ", bad.why, "; ", bad.replacement, " takes the place of ", bad.name));
+    }
+    if (!batch.bad.empty() && state_.replaced_in_epoch > most_bad_)
+      fail(batch.bad.back().kind, data_.spec().list, ": ", state_.replaced_in_epoch, " of ", state_.frames,
+           " frames could not be used in epoch ", batch.epoch + 1, more_than_allowed(),
+           ", the last: ", batch.bad.back().why);
+  }
+
+  void note_unmeasured(const Batch& batch, const StepLosses& losses) {
+    if (losses.nothing_measured)
+      warn(cat("step ", state_.step, ": no ground truth above --valid-above in the batch, step skipped",
+               files_of(batch.names)));
+    if (unmeasured_in_a_row_ >= state_.steps_per_epoch)
+      fail(ErrorKind::bad_data, data_.spec().list, ": no ground truth above --valid-above ", options_.silog.min_depth_m,
+           " m in as many steps in a row as an epoch has");
+  }
+
+  void note_not_finite(const Batch& batch, const StepLosses& losses) {
+    const std::string files = files_of(batch.names);
+    warn(cat("step ", state_.step, ": ", losses.not_finite, " is not finite (loss ", losses.total, "), step skipped",
+             files));
     if (skipped_in_a_row_ < kMostSkipsInARow) return;
     if (state_.lr_factor < 1 || checkpoints(options_.out).empty())
       fail(ErrorKind::not_finite, "step ", state_.step, ": ", losses.not_finite, " is not finite, the ",
-           kMostSkipsInARow, "th such step in a row; files:", files);
+           kMostSkipsInARow, "th such step in a row", files);
     go_back();
   }
 
@@ -331,7 +408,7 @@ class Trainer {
     how.protocol = protocol_;
     how.threads = options_.loader_threads;
     how.on_progress = [&](i64 done, i64 all) {
-      if (stop_signal != 0) throw Interrupted();
+      if (StopSignal::caught() != 0) throw Interrupted();
       progress_.show(cat("step ", state_.step, ": evaluated ", done, "/", all));
     };
     try {
@@ -351,19 +428,48 @@ class Trainer {
   }
 
   void save_last() {
-    saving_is_due_ = false;
     run_->sync_logs();
+    write_last();
+  }
+
+  void write_last() {
+    saving_is_due_ = false;
     save_checkpoint(run_->last(), *net_, step_.optimizer(), state_);
+    saved_step_ = state_.step;
     run_->keep_last(state_.step, options_.keep);
   }
 
-  /// In a row of skipped steps nothing is saved: the next run makes them again from the checkpoint before, as this one
-  /// would go back to it.
-  Exit stop() {
-    const std::string file = run_->last(), after = cat(" after step ", state_.step);
-    if (skipped_in_a_row_ == 0) save_last();
-    warn(cat("stopped by signal ", int(stop_signal), after,
-             skipped_in_a_row_ == 0 ? "; saved " + file : ", a skipped one; the last checkpoint stays"));
+  /// Saves the steps done, those before a row of skipped ones: the next run makes these again. What was the last
+  /// checkpoint then stays beside it, since the weights before such a row may be what led to it. The logs come second:
+  /// they may be what ends the run.
+  void save_what_is_done() {
+    if (skipped_in_a_row_ > 0) state_ = before_row_;
+    if (state_.step <= saved_step_) return;
+    if (skipped_in_a_row_ > 0 && saved_step_ >= 0) run_->keep_last(saved_step_, std::max(options_.keep, 2));
+    write_last();
+    run_->sync_logs();
+  }
+
+  /// Where something failed. A save that fails too must not hide why.
+  void save_before_the_end() {
+    progress_.clear();
+    if (ran_ == 0) return;
+    const i64 before = saved_step_;
+    try {
+      step_.abandon();
+      save_what_is_done();
+    } catch (const std::exception&) {
+    }
+    if (saved_step_ > before) warn(cat("saved ", run_->last(), " after step ", saved_step_));
+  }
+
+  Exit stopped() {
+    const i64 reached = state_.step;
+    save_what_is_done();
+    const bool behind = saved_step_ < reached;
+    warn(cat("stopped by signal ", StopSignal::caught(), " after step ", reached,
+             behind ? ", a skipped one; saved " : "; saved ", run_->last(),
+             behind ? cat(" of step ", saved_step_) : ""));
     return Exit::stopped;
   }
 
@@ -375,7 +481,9 @@ class Trainer {
       std::cout << std::fixed << std::setprecision(3) << train_s_ / double(ran_) << " s per step, "
                 << std::setprecision(2) << at_most_gb << " GB of tensors at most, ";
     }
-    std::cout << state_.skipped << " skipped; run in " << options_.out << std::endl;
+    std::cout << state_.skipped << " skipped; ";
+    if (state_.replaced > 0) std::cout << "bad frames replaced: " << state_.replaced << "; ";
+    std::cout << "run in " << options_.out << std::endl;
   }
 
   const TrainOptions& options_;
@@ -384,6 +492,7 @@ class Trainer {
   Dataset data_;
   std::optional<Dataset> eval_data_;
   Protocol protocol_;
+  i64 most_bad_;
   std::unique_ptr<TrainLoader> loader_;
   RunState state_;
   i64 end_, ran_ = 0;  // the step to stop after; the steps of this process
@@ -394,7 +503,11 @@ class Trainer {
   std::optional<RunFolder> run_;
   ProgressLine progress_;
   std::optional<Evaluation> last_;
-  int skipped_in_a_row_ = 0;
+  std::set<std::string> named_;  // bad frames
+  int skipped_in_a_row_ = 0;     // steps whose loss or gradient was not finite
+  RunState before_row_;          // where the run stood before them
+  i64 unmeasured_in_a_row_ = 0;  // steps without ground truth
+  i64 saved_step_ = -1;          // of the last checkpoint; -1: there is none
   bool saving_is_due_ = false;
   double train_s_ = 0, wait_s_ = 0;
 };
