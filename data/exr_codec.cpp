@@ -186,8 +186,8 @@ FloatMap decode_exr(const ByteSource& source, const std::string& name) {
 
 FloatMap decode_exr(const ByteSource&, const std::string& name) {
   fail(ErrorKind::bad_data, name,
-       ": OpenEXR is not read by this build; OPENCV_IO_ENABLE_OPENEXR=1 python3 -c \"import cv2, numpy, sys; "
-       "numpy.save(sys.argv[2], cv2.imread(sys.argv[1], -1))\" IN.exr OUT.npy makes a file that is");
+       ": OpenEXR is not read by this build; python3 -c \"import OpenEXR, numpy, sys; numpy.save(sys.argv[2], "
+       "OpenEXR.File(sys.argv[1]).channels()['Z'].pixels)\" IN.exr OUT.npy makes a file that is");
 }
 
 #endif

@@ -34,6 +34,7 @@ struct Field {
   std::string key;
   std::function<std::string(const Protocol&)> write;
   std::function<bool(Protocol&, const std::string&)> read;  // false: the text is no value of it
+  bool optional = false;                                    // left out where it has its usual value
 };
 
 Field dataset_field() {
@@ -52,6 +53,11 @@ Field number(const std::string& key, float Protocol::*member) {
             const auto [stop, error] = std::from_chars(value.data(), end, p.*member);
             return error == std::errc{} && stop == end;
           }};
+}
+
+Field optional(Field field) {
+  field.optional = true;
+  return field;
 }
 
 /// One of a few values that have names.
@@ -74,7 +80,7 @@ Field yes_no(const std::string& key, bool Protocol::*member) {
   return choice<bool>(key, member, {{"no", false}, {"yes", true}});
 }
 
-/// In the order of the line. A new parameter goes to the end: lines are compared and hashed.
+/// In the order of the line. A new parameter goes to the end and is optional: lines are compared, hashed and kept.
 const std::vector<Field>& fields() {
   static const std::vector<Field> all = {
       dataset_field(),
@@ -96,6 +102,11 @@ const std::vector<Field>& fields() {
       choice<bool>("non_finite", &Protocol::repair, {{"refused", false}, {"repaired", true}}),
       choice<Evaluator>("evaluator", &Protocol::evaluator, {{"online", Evaluator::online}, {"pngs", Evaluator::pngs}}),
       choice<Arithmetic>("arithmetic", &Protocol::arithmetic, {{"f32", Arithmetic::f32}, {"f64", Arithmetic::f64}}),
+      optional(choice<ZeroDepth>("zero_depth", &Protocol::zero_depth,
+                                 {{"clamped", ZeroDepth::clamped}, {"filled", ZeroDepth::filled}})),
+      optional(choice<Resampling>(
+          "resampling", &Protocol::resampling,
+          {{"refused", Resampling::refused}, {"bilinear", Resampling::bilinear}, {"nearest", Resampling::nearest}})),
   };
   return all;
 }
@@ -123,6 +134,7 @@ Protocol named_protocol(const std::string& name, const std::string& dataset) {
   protocol.cap_m = named.cap_m > 0 ? named.cap_m : traits.cap_m;
   protocol.crop = named.crop;
   protocol.kb_crop = named.kb_crop;
+  protocol.zero_depth = named.zero_depth;
   protocol.depth_scale = traits.units_per_m;
   return protocol;
 }
@@ -164,7 +176,11 @@ void apply_compat(Protocol& protocol, const std::string& peer) {
 
 std::string describe(const Protocol& protocol) {
   std::string line = protocol.name;
-  for (const Field& field : fields()) line += cat(" ", field.key, "=", field.write(protocol));
+  const Protocol usual;
+  for (const Field& field : fields()) {
+    const std::string value = field.write(protocol);
+    if (!field.optional || value != field.write(usual)) line += cat(" ", field.key, "=", value);
+  }
   return line;
 }
 
@@ -182,7 +198,7 @@ Protocol parse_protocol(const std::string& line) {
     keys.push_back(key);
   }
   for (const Field& field : fields()) {
-    if (std::ranges::find(keys, field.key) == keys.end())
+    if (!field.optional && std::ranges::find(keys, field.key) == keys.end())
       fail(ErrorKind::bad_data, "protocol line: no ", field.key, " in it");
   }
   return protocol;
