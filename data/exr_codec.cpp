@@ -1,6 +1,7 @@
-// OpenEXR, whose library sees a file only after the sizes in its header were held against the file's.
+// OpenEXR by its library.
 #include "data/codecs.h"
 #include "data/depth_map_codecs.h"
+#include "data/exr_header.h"
 #include "engine/check.h"
 #ifdef MD_WITH_OPENEXR
 #include <OpenEXR/ImfChannelList.h>
@@ -25,35 +26,11 @@ namespace md {
 #ifdef MD_WITH_OPENEXR
 namespace {
 
-constexpr unsigned kDeep = 0x800, kSeveralParts = 0x1000;  // flags of the file's version
-constexpr int kMostAttributes = 4096;
 constexpr std::uint64_t kMostBlockBytes = 1U << 28;  // what the library holds of all channels at once
 constexpr std::uint64_t kMostBlockRows = 256;        // of the compression that takes most (DWAB)
 
 [[noreturn]] void refuse(const std::string& name, const std::string& why) {
   fail(ErrorKind::bad_data, name, ": ", why);
-}
-
-/// Walks the attributes: none may claim more bytes than the file has, and there is one part, which is not deep.
-void check_attributes(const ByteSource& source, const std::string& name) {
-  std::array<unsigned char, 520> text{};  // two names and a size
-  if (source.read(0, text) < 8) refuse(name, "damaged EXR");
-  const unsigned version = little32(text.data() + 4);
-  if (version & kDeep) refuse(name, "a deep EXR, which has several depths a pixel, is not read");
-  if (version & kSeveralParts) refuse(name, "an EXR of several parts is not read");
-  std::uint64_t at = 8;
-  for (int i = 0; i < kMostAttributes; ++i) {
-    const std::string_view here(reinterpret_cast<const char*>(text.data()), source.read(at, text));
-    const std::size_t its_name = here.find('\0');
-    if (its_name == 0) return;
-    const std::size_t its_type = here.find('\0', std::min(its_name, here.size() - 1) + 1);
-    if (its_name == here.npos || its_type == here.npos || its_type + 5 > here.size()) refuse(name, "damaged EXR");
-    const std::uint32_t bytes = little32(text.data() + its_type + 1);
-    at += its_type + 5;
-    if (bytes > source.size() - at) refuse(name, "damaged EXR");
-    at += bytes;
-  }
-  refuse(name, "damaged EXR");
 }
 
 class ExrSource : public Imf::IStream {
@@ -172,7 +149,7 @@ FloatMap decode_exr(const ByteSource& source, const std::string& name) {
     Imf::Header::setMaxTileSize(max_image_side, max_image_side);
     return true;
   }();
-  check_attributes(source, name);
+  check_exr_header(source, name);
   try {
     return decode(source, name);
   } catch (const Error&) {
@@ -186,8 +163,8 @@ FloatMap decode_exr(const ByteSource& source, const std::string& name) {
 
 FloatMap decode_exr(const ByteSource&, const std::string& name) {
   fail(ErrorKind::bad_data, name,
-       ": OpenEXR is not read by this build; OPENCV_IO_ENABLE_OPENEXR=1 python3 -c \"import cv2, numpy, sys; "
-       "numpy.save(sys.argv[2], cv2.imread(sys.argv[1], -1))\" IN.exr OUT.npy makes a file that is");
+       ": OpenEXR is not read by this build; python3 -c \"import OpenEXR, numpy, sys; numpy.save(sys.argv[2], "
+       "OpenEXR.File(sys.argv[1]).channels()['Z'].pixels)\" IN.exr OUT.npy makes a file that is");
 }
 
 #endif

@@ -104,6 +104,11 @@ const std::vector<Field>& fields() {
       choice<Arithmetic>("arithmetic", &Protocol::arithmetic, {{"f32", Arithmetic::f32}, {"f64", Arithmetic::f64}}),
       optional(number("invalid_value", &Protocol::invalid_value)),
       optional(number("valid_below_m", &Protocol::valid_below_m)),
+      optional(choice<ZeroDepth>("zero_depth", &Protocol::zero_depth,
+                                 {{"clamped", ZeroDepth::clamped}, {"filled", ZeroDepth::filled}})),
+      optional(choice<Resampling>(
+          "resampling", &Protocol::resampling,
+          {{"refused", Resampling::refused}, {"bilinear", Resampling::bilinear}, {"nearest", Resampling::nearest}})),
   };
   return all;
 }
@@ -131,6 +136,7 @@ Protocol named_protocol(const std::string& name, const std::string& dataset) {
   protocol.cap_m = named.cap_m > 0 ? named.cap_m : traits.cap_m;
   protocol.crop = named.crop;
   protocol.kb_crop = named.kb_crop;
+  protocol.zero_depth = named.zero_depth;
   protocol.depth_scale = traits.units_per_m;
   return protocol;
 }

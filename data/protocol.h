@@ -25,6 +25,15 @@ enum class Evaluator : std::uint8_t {
   pngs,    // through a 16-bit file; clamp, then paste: outside the crop it is 0, and scoring such a pixel is an error
 };
 
+/// What a prediction of 0 is.
+enum class ZeroDepth : std::uint8_t {
+  clamped,  // to `min_m`, as the peers do
+  filled,   // unknown, and filled as KITTI's own evaluation does (data/kitti_fill.h), before everything else
+};
+
+/// How predictions of another size came to the frame's (of other programs; see tools/eval/resample.h).
+enum class Resampling : std::uint8_t { refused, bilinear, nearest };
+
 struct Protocol {
   std::string name = {};
   std::string dataset = "nyu";        // of dataset_names()
@@ -42,6 +51,8 @@ struct Protocol {
   Arithmetic arithmetic = Arithmetic::f32;
   float invalid_value = 0;  // a number of ground truth files that was taken for "no measurement"; 0: none besides 0
   float valid_below_m = 0;  // ground truth at or beyond it was taken for "no measurement"; 0: all is
+  ZeroDepth zero_depth = ZeroDepth::clamped;
+  Resampling resampling = Resampling::refused;
 
   bool operator==(const Protocol&) const = default;
 };
@@ -51,13 +62,15 @@ struct NamedProtocol {
   std::string name;
   ScoreCrop crop = ScoreCrop::none;
   bool kb_crop = false;
-  float cap_m = 0;                              // 0: the data set's
+  float cap_m = 0;  // 0: the data set's
+  ZeroDepth zero_depth = ZeroDepth::clamped;
   std::vector<std::string> table_columns = {};  // empty: the data set's
 };
 
 /// "plain" (whole frame, the data set's usual cap) or one of the data set's own: "nyu_eigen", "kitti_eigen_garg"
 /// (Garg's crop, the usual one), "kitti_eigen_eigen" (Eigen's), "kitti_official" (the depth prediction benchmark: whole
-/// frame, no cap). Throws ErrorKind::usage for any other name, and for one that is not for this data set.
+/// frame, no cap, a predicted 0 is filled). Throws ErrorKind::usage for any other name, and for one that is not for
+/// this data set.
 Protocol named_protocol(const std::string& name, const std::string& dataset);
 
 /// "plain", then those of all data sets.
@@ -73,8 +86,8 @@ std::vector<const MetricField*> table_columns(const Protocol&);
 /// where the protocol has kb_crop. "newcrfs": the same and flip_average. Throws ErrorKind::usage for another name.
 void apply_compat(Protocol&, const std::string& peer);
 
-/// "NAME key=value ...": every parameter on one line; numbers with all their digits. invalid_value and valid_below_m
-/// only where they are not 0.
+/// "NAME key=value ...": every parameter on one line; numbers with all their digits. invalid_value, valid_below_m,
+/// zero_depth and resampling only where they are not as usual.
 std::string describe(const Protocol&);
 
 /// The protocol of a line of describe(), equal to the one that was described. Throws ErrorKind::bad_data, naming the

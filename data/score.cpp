@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/kitti_fill.h"
+
 namespace md {
 namespace {
 
@@ -22,7 +24,7 @@ double median(std::vector<float> values) {
 
 /// pred_m times the ratio of the medians over the scored pixels that it covers; as it is where there are none.
 Tensor median_scaled(const Tensor& pred_m, const Tensor& gt_m, const Tensor& pixels, const EvalCrop& crop,
-                     const std::string& image) {
+                     const std::string& name) {
   const Tensor gt = cut(gt_m, crop);
   std::vector<float> predicted, measured;
   for (i64 i = 0; i < gt.numel(); ++i) {
@@ -35,10 +37,50 @@ Tensor median_scaled(const Tensor& pred_m, const Tensor& gt_m, const Tensor& pix
   const bool finite = std::ranges::all_of(predicted, [](float p) { return std::isfinite(p); });
   const double ratio = finite ? median(measured) / median(predicted) : 0;
   if (!(ratio > 0 && std::isfinite(ratio)))
-    fail(ErrorKind::not_finite, image, ": the prediction has no median to scale by");
+    fail(ErrorKind::not_finite, name, ": the prediction has no median to scale by");
   const Tensor scaled = pred_m.clone();
   for (float& depth_m : std::span(scaled.data(), std::size_t(scaled.numel()))) depth_m = float(depth_m * ratio);
   return scaled;
+}
+
+/// "1 scored pixel", "7 scored pixels".
+std::string scored_pixels_text(i64 count) { return cat(count, " scored pixel", count == 1 ? "" : "s"); }
+
+/// Scored pixels of the crop that `matches` their prediction.
+template <class Matches>
+i64 count_scored(const Tensor& pred_m, const EvalCrop& crop, const Tensor& scored, Matches matches) {
+  i64 count = 0;
+  for (i64 y = 0; y < crop.height; ++y) {
+    const std::uint8_t* const row = scored.data<std::uint8_t>() + (crop.top + y) * scored.dim(1) + crop.left;
+    for (i64 x = 0; x < crop.width; ++x) count += row[x] && matches(pred_m.data()[y * crop.width + x]);
+  }
+  return count;
+}
+
+EvalCrop whole_of(const Tensor& map) { return {0, 0, int(map.dim(0)), int(map.dim(1))}; }
+
+void check_fits(const Tensor& pred_m, const EvalCrop& crop, const Tensor& frame) {
+  MD_CHECK(pred_m.shape() == Shape({crop.height, crop.width}) && crop.top >= 0 && crop.left >= 0 &&
+               crop.top + crop.height <= frame.dim(0) && crop.left + crop.width <= frame.dim(1),
+           "protocol: prediction ", pred_m.shape(), " does not fit its crop of ", frame.dim(0), "x", frame.dim(1));
+}
+
+/// The whole frame's map, in which everything that can be is filled; `scored` gets what there is to say of it.
+Tensor filled_map(const Tensor& pred_m, const EvalCrop& crop, const std::string& name, Scored& scored) {
+  const Tensor whole = Tensor::zeros(scored.gt_m.shape());
+  for (i64 y = 0; y < crop.height; ++y)
+    std::copy_n(pred_m.data() + y * crop.width, crop.width, whole.data() + (crop.top + y) * whole.dim(1) + crop.left);
+  const i64 unknown = count_scored(whole, whole_of(whole), scored.pixels, is_unknown);
+  const UnknownPixels pixels = fill_unknown(whole);
+  const i64 left = pixels.left == 0 ? 0 : count_scored(whole, whole_of(whole), scored.pixels, is_unknown);
+  if (left > 0 && pixels.left == whole.numel())
+    fail(ErrorKind::bad_data, name, ": the prediction is 0 everywhere: KITTI's rule has nothing to fill it from");
+  if (left > 0)
+    fail(ErrorKind::bad_data, name, ": the prediction is 0 at ", scored_pixels_text(left),
+         " of whole rows between others, which KITTI's rule does not fill");
+  scored.filled = pixels.filled;
+  scored.filled_scored = unknown;
+  return whole;
 }
 
 }  // namespace
@@ -82,18 +124,17 @@ Tensor scored_pixels(const Protocol& protocol, const Tensor& gt_m, const std::st
   return scored;
 }
 
-Tensor finish_prediction(const Protocol& protocol, const Tensor& pred_m, const EvalCrop& crop, i64 height, i64 width,
-                         const std::string& image) {
-  MD_CHECK(pred_m.shape() == Shape({crop.height, crop.width}) && crop.top >= 0 && crop.left >= 0 &&
-               crop.top + crop.height <= height && crop.left + crop.width <= width,
-           "protocol: prediction ", pred_m.shape(), " does not fit its crop of ", height, "x", width);
+Tensor finish_prediction(const Protocol& protocol, const Tensor& pred_m, const EvalCrop& crop, const Tensor& scored,
+                         const std::string& name) {
+  check_fits(pred_m, crop, scored);
+  const i64 height = scored.dim(0), width = scored.dim(1);
+  const i64 wrong = protocol.repair ? 0 : count_scored(pred_m, crop, scored, [](float d) { return !std::isfinite(d); });
+  if (wrong > 0)
+    fail(ErrorKind::not_finite, name, ": the prediction has NaN or infinite values at ", scored_pixels_text(wrong));
   const Tensor whole = Tensor::full({height, width}, protocol.evaluator == Evaluator::online ? protocol.min_m : 0.F);
   for (i64 y = 0; y < crop.height; ++y) {
     for (i64 x = 0; x < crop.width; ++x) {
       const float depth_m = pred_m.data()[y * crop.width + x];
-      if (!std::isfinite(depth_m) && !protocol.repair) {
-        fail(ErrorKind::not_finite, image, ": the prediction has NaN or infinite values");
-      }
       whole.data()[(crop.top + y) * width + crop.left + x] =
           std::isnan(depth_m) ? protocol.min_m : std::clamp(depth_m, protocol.min_m, protocol.cap_m);
     }
@@ -102,19 +143,24 @@ Tensor finish_prediction(const Protocol& protocol, const Tensor& pred_m, const E
 }
 
 Scored score(const Protocol& protocol, const Tensor& pred_m, const Tensor& gt_m, const EvalCrop& crop,
-             const std::string& image) {
+             const std::string& image, const std::string& prediction) {
   if (protocol.gt_kb_crop) {
     Protocol within = protocol;
     within.gt_kb_crop = false;
-    return score(within, pred_m, cut(gt_m, crop), {0, 0, crop.height, crop.width}, image);
+    return score(within, pred_m, cut(gt_m, crop), {0, 0, crop.height, crop.width}, image, prediction);
   }
+  const std::string& name = prediction.empty() ? image : prediction;
   Scored scored{.pred_m = {}, .gt_m = gt_m, .pixels = scored_pixels(protocol, gt_m, image), .metrics = {}};
-  const Tensor scaled = protocol.median_scaling ? median_scaled(pred_m, gt_m, scored.pixels, crop, image) : pred_m;
-  scored.pred_m = finish_prediction(protocol, scaled, crop, gt_m.dim(0), gt_m.dim(1), image);
+  check_fits(pred_m, crop, gt_m);
+  const bool fill = protocol.zero_depth == ZeroDepth::filled;
+  if (!fill) scored.zeros = count_scored(pred_m, crop, scored.pixels, is_unknown);
+  const Tensor map_m = fill ? filled_map(pred_m, crop, name, scored) : pred_m;
+  const EvalCrop place = fill ? whole_of(gt_m) : crop;
+  const Tensor scaled = protocol.median_scaling ? median_scaled(map_m, gt_m, scored.pixels, place, name) : map_m;
+  scored.pred_m = finish_prediction(protocol, scaled, place, scored.pixels, name);
   scored.metrics = image_metrics(scored.pred_m, gt_m, scored.pixels, protocol.arithmetic);
   if (scored.metrics && !all_finite(*scored.metrics)) {
-    fail(ErrorKind::not_finite, image,
-         ": the measures are not finite (a scored pixel lies outside the predicted crop)");
+    fail(ErrorKind::not_finite, name, ": the measures are not finite (a scored pixel lies outside the predicted crop)");
   }
   return scored;
 }

@@ -1,5 +1,5 @@
-// A prediction's way to its measures under a protocol: through a file or not, averaged, repaired or refused, scaled,
-// clamped, pasted, masked, scored. Source: the evaluators of BTS and NeWCRFs.
+// A prediction's way to its measures under a protocol: through a file or not, averaged, filled, scaled, repaired or
+// refused, clamped, pasted, masked, scored. Source: the evaluators of BTS and NeWCRFs, and KITTI's own.
 #pragma once
 #include <string>
 
@@ -18,10 +18,10 @@ Box score_box(ScoreCrop, i64 height, i64 width, const std::string& image);
 /// 1 for each pixel of gt_m [H,W] that is scored, else 0.
 Tensor scored_pixels(const Protocol&, const Tensor& gt_m, const std::string& image);
 
-/// The map that is compared with a ground truth of height x width: pred_m [h,w] repaired or refused
-/// (ErrorKind::not_finite, with the name of the image), clamped and pasted at `crop`.
-Tensor finish_prediction(const Protocol&, const Tensor& pred_m, const EvalCrop& crop, i64 height, i64 width,
-                         const std::string& image);
+/// The map that is compared with a ground truth: pred_m [h,w] repaired, or refused where `scored` (u8 [H,W] as of
+/// scored_pixels()) is 1 (ErrorKind::not_finite, with `name` and how many pixels), clamped and pasted at `crop`.
+Tensor finish_prediction(const Protocol&, const Tensor& pred_m, const EvalCrop& crop, const Tensor& scored,
+                         const std::string& name);
 
 /// What is left of a prediction in a 16-bit file of the peers: truncated to 1/depth_scale m. Non-finite values stay.
 Tensor through_png(const Tensor& pred_m, float depth_scale);
@@ -37,10 +37,15 @@ Tensor cut(const Tensor& map, const EvalCrop&);
 struct Scored {
   Tensor pred_m, gt_m, pixels;     // finished prediction, ground truth, u8 mask of scored_pixels()
   std::optional<Metrics> metrics;  // nothing if no pixel is scored
+  i64 zeros = 0;                   // scored pixels that are predicted as 0 or less, and clamped
+  i64 filled = 0;                  // pixels that were 0 or less, or outside the predicted crop, and filled
+  i64 filled_scored = 0;           // of which so many are scored
 };
 
-/// pred_m [h,w] is the crop of gt_m [H,W]. Throws ErrorKind::not_finite, naming the image, where its measures are not
-/// finite or, for median_scaling, no median is above 0.
-Scored score(const Protocol&, const Tensor& pred_m, const Tensor& gt_m, const EvalCrop& crop, const std::string& image);
+/// pred_m [h,w] is the crop of gt_m [H,W]. Throws ErrorKind::not_finite where its measures are not finite or, for
+/// median_scaling, no median is above 0; ErrorKind::bad_data where a scored pixel is unknown and cannot be filled. Both
+/// name the prediction, or else the image.
+Scored score(const Protocol&, const Tensor& pred_m, const Tensor& gt_m, const EvalCrop& crop, const std::string& image,
+             const std::string& prediction = "");
 
 }  // namespace md

@@ -55,6 +55,7 @@ DatasetTraits kitti_dataset() {
                     // 256 m is beyond what a 16-bit file of 1/256 m holds.
                     {.name = "kitti_official",
                      .cap_m = 256,
+                     .zero_depth = ZeroDepth::filled,
                      .table_columns = {"silog", "sq_err_rel", "abs_rel", "irmse"}}},
       .table_columns = {"abs_rel", "sq_rel", "rmse", "rmse_log", "d1", "d2", "d3"},
   };

@@ -90,7 +90,10 @@ const std::vector<void (*)(Protocol&)> kChanges{
     [](Protocol& p) { p.evaluator = Evaluator::pngs; },
     [](Protocol& p) { p.arithmetic = Arithmetic::f64; },
     [](Protocol& p) { p.invalid_value = 65535.F; },
-    [](Protocol& p) { p.valid_below_m = 80.F; }};
+    [](Protocol& p) { p.valid_below_m = 80.F; },
+    [](Protocol& p) { p.zero_depth = ZeroDepth::filled; },
+    [](Protocol& p) { p.resampling = Resampling::bilinear; },
+    [](Protocol& p) { p.resampling = Resampling::nearest; }};
 
 TEST(Protocol, EveryParameterChangesTheHash) {
   const Protocol plain = named_protocol("plain", "nyu");
@@ -147,6 +150,18 @@ TEST(Protocol, OldLinesAreStillRead) {
   EXPECT_EQ(describe(named_protocol("plain", "nyu")), line);
 }
 
+/// What a line from before the rule does not say was not done.
+TEST(Protocol, KittisOwnFillsZerosAndSaysSo) {
+  const Protocol official = named_protocol("kitti_official", "kitti");
+  EXPECT_EQ(official.zero_depth, ZeroDepth::filled);
+  const std::string line = describe(official), rule = " zero_depth=filled";
+  ASSERT_TRUE(line.ends_with(rule)) << line;
+  Protocol old = official;
+  old.zero_depth = ZeroDepth::clamped;
+  EXPECT_EQ(parse_protocol(line.substr(0, line.size() - rule.size())), old);
+  EXPECT_EQ(named_protocol("kitti_eigen_garg", "kitti").zero_depth, ZeroDepth::clamped);
+}
+
 TEST(Protocol, WrongLinesAreRefused) {
   const std::string good = describe(named_protocol("plain", "nyu"));
   const auto with = [&](const std::string& from, const std::string& to) {
@@ -164,6 +179,8 @@ TEST(Protocol, WrongLinesAreRefused) {
       {with("cap_m=10", "cap_m"), "cap_m cannot be ''"},
       {with("kb_crop=no", "kb_crop=maybe"), "kb_crop cannot be 'maybe'"},
       {with("crop=none", "crop=round"), "crop cannot be 'round'"},
+      {good + " resampling=cubic", "resampling cannot be 'cubic'"},
+      {good + " zero_depth=filled zero_depth=filled", "zero_depth is there twice"},
       {with("dataset=nyu", "dataset=sun"), "dataset cannot be 'sun'"},
   };
   for (const auto& [line, part] : cases)

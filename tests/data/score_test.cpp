@@ -17,6 +17,13 @@ Tensor map_of(const std::vector<float>& values, i64 height, i64 width) {
   return Tensor::from_host(values, {height, width});
 }
 
+/// Every pixel of a frame is scored.
+Tensor everywhere(i64 height, i64 width) {
+  const Tensor scored = Tensor::zeros({height, width}, {}, DType::u8);
+  std::fill_n(scored.data<std::uint8_t>(), scored.numel(), std::uint8_t{1});
+  return scored;
+}
+
 EvalCrop whole(const Tensor& map) { return {0, 0, int(map.dim(0)), int(map.dim(1))}; }
 
 /// What fails with an md::Error, and how.
@@ -68,7 +75,7 @@ TEST(Score, ScoredDepthIsStrictlyInside) {
 TEST(Score, PredictionIsClamped) {
   const Protocol nyu = named_protocol("plain", "nyu");
   const Tensor pred = map_of({-1.F, 0.F, 5.F, 12.F}, 2, 2);
-  EXPECT_EQ(finish_prediction(nyu, pred, whole(pred), 2, 2, "a").to_host(),
+  EXPECT_EQ(finish_prediction(nyu, pred, whole(pred), everywhere(2, 2), "a").to_host(),
             (std::vector<float>{1e-3F, 1e-3F, 5.F, 10.F}));
 }
 
@@ -76,14 +83,93 @@ TEST(Score, NonFinitePredictionIsAnErrorThatNamesTheImage) {
   Protocol nyu = named_protocol("plain", "nyu");
   for (const float bad : {std::nanf(""), infinity, -infinity}) {
     const Tensor pred = map_of({1.F, bad}, 1, 2);
-    const auto [code, what] = failure([&] { finish_prediction(nyu, pred, whole(pred), 1, 2, "kitchen/rgb_1.jpg"); });
+    const auto [code, what] =
+        failure([&] { finish_prediction(nyu, pred, whole(pred), everywhere(1, 2), "kitchen/rgb_1.jpg"); });
     EXPECT_EQ(code, ErrorKind::not_finite);
     EXPECT_NE(what.find("kitchen/rgb_1.jpg"), std::string::npos) << what;
   }
   apply_compat(nyu, "bts");
   const Tensor pred = map_of({std::nanf(""), infinity, -infinity, 2.F}, 1, 4);
-  EXPECT_EQ(finish_prediction(nyu, pred, whole(pred), 1, 4, "a").to_host(),
+  EXPECT_EQ(finish_prediction(nyu, pred, whole(pred), everywhere(1, 4), "a").to_host(),
             (std::vector<float>{1e-3F, 10.F, 1e-3F, 2.F}));
+}
+
+TEST(Score, WhatIsNotFiniteCountsOnlyWhereItIsScored) {
+  const Protocol nyu = named_protocol("plain", "nyu");
+  const Tensor gt = map_of({2.F, 0.F, 3.F, 20.F}, 2, 2);  // the second is not measured, the last is beyond the cap
+  for (const float bad : {std::nanf(""), infinity, -infinity}) {
+    const Tensor beside = map_of({2.F, bad, 3.F, bad}, 2, 2), within = map_of({bad, bad, bad, 1.F}, 2, 2);
+    EXPECT_EQ(score(nyu, beside, gt, whole(beside), "a").metrics->abs_rel, 0) << bad;
+    const auto [code, what] = failure([&] { score(nyu, within, gt, whole(within), "a.png", "out/a.npy"); });
+    EXPECT_EQ(code, ErrorKind::not_finite);
+    EXPECT_EQ(what, "out/a.npy: the prediction has NaN or infinite values at 2 scored pixels");
+  }
+}
+
+TEST(Score, ZerosAreClampedAndCountedWhereTheyAreScored) {
+  const Protocol nyu = named_protocol("plain", "nyu");
+  const Tensor gt = map_of({2.F, 0.F, 3.F, 4.F}, 2, 2), pred = map_of({0.F, 0.F, -1.F, 4.F}, 2, 2);
+  const Scored scored = score(nyu, pred, gt, whole(pred), "a");
+  EXPECT_EQ(scored.zeros, 2);
+  EXPECT_EQ(scored.filled, 0);
+  EXPECT_EQ(scored.pred_m.data()[0], nyu.min_m);
+  EXPECT_EQ(score(nyu, map_of({1e-6F, 1.F, 1.F, 1.F}, 2, 2), gt, whole(pred), "a").zeros, 0);
+}
+
+TEST(Score, KittiFillsZerosBeforeAnythingElse) {
+  Protocol official = named_protocol("kitti_official", "kitti");
+  const Tensor gt = Tensor::full({3, 4}, 10.F);
+  const Tensor pred = map_of({8.F, 0.F, 0.F, 6.F, 0.F, 0.F, 9.F, 0.F, 0.F, 0.F, 0.F, 0.F}, 3, 4);
+  const std::vector<float> want{8.F, 6.F, 6.F, 6.F, 9.F, 9.F, 9.F, 9.F, 9.F, 9.F, 9.F, 9.F};
+  const Scored scored = score(official, pred, gt, whole(pred), "a");
+  EXPECT_EQ(scored.pred_m.to_host(), want);
+  EXPECT_EQ(scored.filled, 9);
+  EXPECT_EQ(scored.filled_scored, 9);
+  EXPECT_EQ(scored.zeros, 0);
+  EXPECT_EQ(pred.data()[1], 0.F) << "the caller's map stays";
+  // The median is that of the filled map: 9 of seven pixels.
+  official.median_scaling = true;
+  EXPECT_NEAR(score(official, pred, gt, whole(pred), "a").pred_m.data()[0], 8 * 10 / 9.F, 1e-5);
+  // Outside of a pasted crop there is no prediction either.
+  official.median_scaling = false;
+  const Tensor part = map_of({2.F, 3.F}, 1, 2);
+  const Scored pasted = score(official, part, gt, {1, 1, 1, 2}, "a");
+  EXPECT_EQ(pasted.pred_m.to_host(), (std::vector<float>{2, 2, 3, 3, 2, 2, 3, 3, 2, 2, 3, 3}));
+  EXPECT_EQ(pasted.filled, 10);
+}
+
+TEST(Score, WhatKittiCannotFillIsAnErrorWhereItIsScored) {
+  const Protocol official = named_protocol("kitti_official", "kitti");
+  const Tensor gt = Tensor::full({3, 2}, 10.F);
+  const auto error = [&](const Tensor& pred, const Tensor& truth) {
+    return failure([&] { score(official, pred, truth, whole(pred), "a.png", "out/a.png (a.png)"); });
+  };
+  const auto nothing = error(Tensor::zeros({3, 2}), gt);
+  EXPECT_EQ(nothing.first, ErrorKind::bad_data);
+  EXPECT_EQ(nothing.second,
+            "out/a.png (a.png): the prediction is 0 everywhere: KITTI's rule has nothing to fill it from");
+  const Tensor empty_row = map_of({1.F, 2.F, 0.F, 0.F, 3.F, 0.F}, 3, 2);
+  const auto between = error(empty_row, gt);
+  EXPECT_EQ(between.first, ErrorKind::bad_data);
+  EXPECT_EQ(
+      between.second,
+      "out/a.png (a.png): the prediction is 0 at 2 scored pixels of whole rows between others, which KITTI's rule "
+      "does not fill");
+  EXPECT_EQ(error(empty_row, map_of({1.F, 2.F, 0.F, 0.F, 3.F, 3.F}, 3, 2)).first, std::nullopt) << "not scored there";
+}
+
+/// A prediction without holes gives what it gave before there was a rule.
+TEST(Score, KittisRuleLeavesDensePredictionsAlone) {
+  Protocol filled = named_protocol("kitti_official", "kitti"), clamped = filled;
+  clamped.zero_depth = ZeroDepth::clamped;
+  const Tensor gt = test::random_tensor({9, 14}, 1, -20.F, 80.F), pred = test::random_tensor({9, 14}, 2, 0.01F, 90.F);
+  for (const bool median : {false, true}) {
+    filled.median_scaling = clamped.median_scaling = median;
+    const Scored got = score(filled, pred, gt, whole(pred), "a"), want = score(clamped, pred, gt, whole(pred), "a");
+    EXPECT_EQ(got.pred_m.to_host(), want.pred_m.to_host());
+    for (const MetricField& field : metric_fields) EXPECT_EQ(*got.metrics.*field.value, *want.metrics.*field.value);
+    EXPECT_EQ(got.filled, 0);
+  }
 }
 
 TEST(Score, CropIsPastedBackWhereItWasCut) {
@@ -91,11 +177,11 @@ TEST(Score, CropIsPastedBackWhereItWasCut) {
   const Tensor pred = map_of({1.F, 2.F}, 1, 2);
   const EvalCrop crop{2, 1, 1, 2};
   const float low = protocol.min_m;
-  EXPECT_EQ(finish_prediction(protocol, pred, crop, 3, 4, "a").to_host(),
+  EXPECT_EQ(finish_prediction(protocol, pred, crop, everywhere(3, 4), "a").to_host(),
             (std::vector<float>{low, low, low, low, low, low, low, low, low, 1.F, 2.F, low}));
   protocol.evaluator = Evaluator::pngs;  // outside is 0
-  EXPECT_EQ(finish_prediction(protocol, pred, crop, 3, 4, "a").to_host()[0], 0.F);
-  EXPECT_THROW(finish_prediction(protocol, pred, {3, 1, 1, 2}, 3, 4, "a"), Error);
+  EXPECT_EQ(finish_prediction(protocol, pred, crop, everywhere(3, 4), "a").to_host()[0], 0.F);
+  EXPECT_THROW(finish_prediction(protocol, pred, {3, 1, 1, 2}, everywhere(3, 4), "a"), Error);
 }
 
 TEST(Score, PngEvaluatorRefusesWhatItCannotScore) {

@@ -4,6 +4,7 @@
 
 #include "data/npy.h"
 #include "tests/data/data_files.h"
+#include "tests/data/map_files.h"
 #include "tests/kit/run_tool.h"
 #include "tests/kit/testing.h"
 #include "tools/eval/evaluate.h"
@@ -147,8 +148,8 @@ TEST_F(PredictionsTest, ThatAreMissingAreNamedAndNothingIsScored) {
   save("out/kitchen_rgb_1.png", predicted(0));
   const Words files{"--json", path("out.json"), "--csv", path("out.csv"), "--markdown", path("out.md")};
   EXPECT_TRUE(refused(mdeval(files), 66,
-                      {"no prediction for office/rgb_1.png (office/rgb_1.png, office_rgb_1.png, rgb_1.png or .npy), 1 "
-                       "of 2 are missing"}));
+                      {"no prediction for office/rgb_1.png (office/rgb_1.png, office_rgb_1.png, rgb_1.png or .npy, "
+                       ".npz, .exr, .pfm), 1 of 2 are missing"}));
   for (const char* file : {"out.json", "out.csv", "out.md"}) EXPECT_FALSE(fs::exists(path(file)));
 }
 
@@ -166,7 +167,7 @@ TEST_F(PredictionsTest, ThatCannotBeReadAreNamedAndNothingIsScored) {
   };
   save_both();
   write_png(bad, predicted(1, 24, 40));
-  expect_refused("a prediction of 40x24 for a frame of 20x12 (office/rgb_1.png)");
+  expect_refused("a prediction of 40x24 for a frame of 20x12 (office/rgb_1.png); --resize-predictions resamples it");
   write("out/office_rgb_1.png", foreign_png(PNG_FORMAT_GRAY, kHeight, kWidth));
   expect_refused("8");
   write_png(bad, test_image(kHeight, kWidth));  // a colour map
@@ -178,9 +179,162 @@ TEST_F(PredictionsTest, ThatCannotBeReadAreNamedAndNothingIsScored) {
   write("out/office_rgb_1.npy", "not numpy's");
   EXPECT_TRUE(refused(mdeval(), 65, {"office_rgb_1.npy: not a .npy file"}));
   std::vector<float> holes(kHeight * kWidth, 2.F);
-  holes[30] = std::nanf("");
+  holes[31] = std::nanf("");  // a pixel that is measured
   write("out/office_rgb_1.npy", to_npy(Tensor::from_host(holes, {kHeight, kWidth})));
-  EXPECT_TRUE(refused(mdeval(), 70, {"office/rgb_1.png", "NaN"}));
+  EXPECT_TRUE(refused(mdeval(), 70,
+                      {"out/office_rgb_1.npy (office/rgb_1.png): the prediction has NaN or infinite values at 1 scored "
+                       "pixel"}));
+}
+
+/// The depth of predicted(seed), in metres, in another program's format.
+std::string map_file(const std::string& ending, const std::vector<float>& metres) {
+  const std::string shape = cat("(", kHeight, ", ", kWidth, ")"), array = npy_of("<f4", shape, raw(metres));
+  if (ending == ".npz") return zip_of({{"mask.npy", array}, {"depth.npy", array, true}});
+  if (ending == ".pfm") {
+    std::vector<float> upwards;
+    for (int y = kHeight - 1; y >= 0; --y)
+      upwards.insert(upwards.end(), metres.begin() + y * kWidth, metres.begin() + (y + 1) * kWidth);
+    return cat("Pf\n", kWidth, " ", kHeight, "\n-1\n") + raw(upwards);
+  }
+#ifdef MD_WITH_OPENEXR
+  const Imath::Box2i window = exr_window(0, 0, kWidth, kHeight);
+  if (ending == ".exr") return exr_of({window, window}, {{"Z", metres}});
+#endif
+  return npy_of("<f8", shape, raw(std::vector<double>(metres.begin(), metres.end())));
+}
+
+TEST_F(PredictionsTest, AreReadInEveryFormat) {
+  save_both();
+  const json want = json_of();
+  std::vector<std::string> endings{".npy", ".npz", ".pfm"};
+#ifdef MD_WITH_OPENEXR
+  endings.emplace_back(".exr");
+#endif
+  for (const std::string& ending : endings) {
+    fs::remove_all(path("out"));
+    fs::create_directories(path("out"));
+    write("out/kitchen_rgb_1" + ending, map_file(ending, metres(predicted(0)).to_host()));
+    write("out/office_rgb_1" + ending, map_file(ending, metres(predicted(1)).to_host()));
+    EXPECT_EQ(json_of(), want) << ending;
+    EXPECT_NE(mdeval().out.find(": 2 " + ending + "\n"), std::string::npos) << ending;
+  }
+}
+
+TEST_F(PredictionsTest, AsIntegersAreInUnits) {
+  save_both();
+  const json want = json_of();
+  const std::string shape = cat("(", kHeight, ", ", kWidth, ")");
+  fs::remove(path("out/office_rgb_1.png"));
+  const std::vector<std::uint16_t> units = predicted(1).pixels;
+  write("out/office_rgb_1.npy", npy_of("<u2", shape, raw(units)));
+  EXPECT_EQ(json_of(), want);
+  write("out/office_rgb_1.npy",
+        npy_of(">i4", shape, swapped(raw(std::vector<std::int32_t>(units.begin(), units.end())), 4)));
+  EXPECT_EQ(json_of(), want);
+  EXPECT_NE(json_of({"--prediction-scale", "500"})["abs_rel"], want["abs_rel"]);
+  EXPECT_EQ(json_of({"--evaluator", "pngs"})["abs_rel"], want["abs_rel"]);
+}
+
+TEST_F(PredictionsTest, MayBeInfiniteWhereNothingIsScored) {
+  save_both();
+  const json want = json_of();
+  for (const float odd : {std::nanf(""), INFINITY, -INFINITY}) {
+    std::vector<float> metres_of_both[] = {metres(predicted(0)).to_host(), metres(predicted(1)).to_host()};
+    for (std::vector<float>& map : metres_of_both)
+      for (std::size_t i = 0; i < map.size(); i += 3) map[i] = odd;  // where test_depth has no measurement
+    fs::remove_all(path("out"));
+    fs::create_directories(path("out"));
+    write("out/kitchen_rgb_1.npy", map_file(".npy", metres_of_both[0]));
+    write("out/office_rgb_1.pfm", map_file(".pfm", metres_of_both[1]));
+    EXPECT_EQ(json_of(), want) << odd;
+  }
+}
+
+TEST_F(PredictionsTest, OfOtherSizesAreResampledOnDemand) {
+  save_both();
+  const json want = json_of();
+  DepthImage twice{2 * kHeight, 2 * kWidth, {}};  // every pixel four times
+  for (int y = 0; y < twice.height; ++y) {
+    for (int x = 0; x < twice.width; ++x)
+      twice.pixels.push_back(predicted(1).pixels[std::size_t(y / 2 * kWidth + x / 2)]);
+  }
+  save("out/office_rgb_1.png", twice);
+  for (const std::string how : {"bilinear", "nearest"}) {
+    const json got = json_of({"--resize-predictions", how});
+    EXPECT_NEAR(got["abs_rel"], want["abs_rel"], 1e-6) << how;
+    EXPECT_NE(got["protocol_line"].get<std::string>().find(" resampling=" + how), std::string::npos);
+    EXPECT_NE(got["protocol_hash"], want["protocol_hash"]);
+  }
+  EXPECT_NE(mdeval({"--resize-predictions", "nearest"}).out.find(": 2 .png, 1 resampled\n"), std::string::npos);
+  EXPECT_EQ(mdeval({"--resize-predictions", "cubic"}).code, 2);
+  // A constant stays one, whatever the size.
+  save("out/kitchen_rgb_1.png", DepthImage{5, 7, std::vector<std::uint16_t>(35, 2000)});
+  save("out/office_rgb_1.png", DepthImage{kHeight, kWidth, std::vector<std::uint16_t>(kHeight * kWidth, 2000)});
+  const json bilinear = json_of({"--resize-predictions", "bilinear"}),
+             nearest = json_of({"--resize-predictions", "nearest"});
+  EXPECT_NEAR(bilinear["abs_rel"], nearest["abs_rel"], 1e-6);
+}
+
+TEST_F(PredictionsTest, ClaimNoFlipThatNobodyMade) {
+  save_both();
+  const std::string line = json_of({"--compat", "newcrfs"})["protocol_line"];
+  EXPECT_NE(line.find(" flip_average=no "), std::string::npos) << line;
+  EXPECT_NE(line.find(" non_finite=repaired "), std::string::npos) << line;
+  EXPECT_TRUE(refused(mdeval({"--flip-average"}), 2, {"--flip-average"}));
+}
+
+TEST_F(PredictionsTest, OfZeroAreNamedAndCounted) {
+  save_both();
+  const json dense = json_of();
+  EXPECT_EQ(dense["zero_pixels"], 0);
+  DepthImage holes = predicted(1);
+  for (const std::size_t i : {0U, 1U, 2U, 4U}) holes.pixels[i] = 0;  // of which 0 is not measured
+  save("out/office_rgb_1.png", holes);
+  const ToolRun run = mdeval();
+  EXPECT_EQ(run.code, 0);
+  EXPECT_NE(run.err.find("out/office_rgb_1.png: 0 or less at 3 scored pixels, taken for 0.001 m\n"), std::string::npos)
+      << run.err;
+  EXPECT_NE(
+      run.out.find("; 3 scored pixels of 1 prediction predicted as 0 or less, clamped to 0.001 m as the peers do\n"),
+      std::string::npos)
+      << run.out;
+  const json got = json_of();
+  EXPECT_EQ(got["zero_pixels"], 3);
+  EXPECT_EQ(got["filled_pixels"], 0);
+  EXPECT_EQ(got["protocol_hash"], dense["protocol_hash"]);
+}
+
+TEST_F(PredictionsTest, OfZeroAreFilledByKittisOwnProtocol) {
+  const Words official{"--protocol", "kitti_official"};
+  const auto scored = [&](const DepthImage& image) {
+    save("out/kitchen_rgb_1.png", image), save("out/office_rgb_1.png", predicted(1));
+    return json_of(official);
+  };
+  DepthImage holes = predicted(0), filled = holes;
+  const auto at = [](int y, int x) { return std::size_t(y * kWidth + x); };
+  for (const int x : {0, 5, 6, kWidth - 1}) holes.pixels[at(3, x)] = 0;
+  filled.pixels[at(3, 0)] = holes.pixels[at(3, 1)];
+  filled.pixels[at(3, kWidth - 1)] = holes.pixels[at(3, kWidth - 2)];
+  filled.pixels[at(3, 5)] = filled.pixels[at(3, 6)] = std::min(holes.pixels[at(3, 4)], holes.pixels[at(3, 7)]);
+  for (int x = 0; x < kWidth; ++x) {  // the last row is empty
+    holes.pixels[at(kHeight - 1, x)] = 0;
+    filled.pixels[at(kHeight - 1, x)] = filled.pixels[at(kHeight - 2, x)];
+  }
+  const json got = scored(holes);
+  const ToolRun run = mdeval(official);
+  const json want = scored(filled);
+  for (const MetricField& field : metric_fields) EXPECT_EQ(got[field.key], want[field.key]) << field.key;
+  EXPECT_EQ(got["protocol_hash"], want["protocol_hash"]);
+  EXPECT_EQ(got["filled_pixels"], 4 + kWidth);
+  EXPECT_EQ(want["filled_pixels"], 0);
+  EXPECT_EQ(got["zero_pixels"], 0);
+  EXPECT_NE(run.out.find(cat("; ", 4 + kWidth, " pixels of 1 prediction without depth, filled by KITTI's rule, ")),
+            std::string::npos)
+      << run.out;
+  scored(filled);
+  save("out/office_rgb_1.png", DepthImage{kHeight, kWidth, std::vector<std::uint16_t>(kHeight * kWidth, 0)});
+  EXPECT_TRUE(
+      refused(mdeval(official), 65, {"out/office_rgb_1.png (office/rgb_1.png): the prediction is 0 everywhere"}));
 }
 
 TEST_F(PredictionsTest, NeedADataSet) {

@@ -34,11 +34,21 @@ std::vector<Tensor> predict_batch(const NetPredictor& net, const Protocol& proto
   }
 }
 
-std::optional<Scored> score_frame(const Protocol& protocol, const EvalFrame& frame, const Tensor& pred_m) {
+std::optional<Scored> score_frame(const Protocol& protocol, const EvalFrame& frame, const Tensor& pred_m,
+                                  const std::string& file) {
   const Sample& sample = frame.sample;
   if (!sample.has_depth()) return std::nullopt;
   const Tensor gt_m = Tensor::from_host(sample.depth_m, {sample.image.height, sample.image.width});
-  return score(protocol, pred_m, gt_m, frame.crop, sample.image_name);
+  const std::string prediction = file.empty() ? "" : cat(file, " (", sample.image_name, ")");
+  return score(protocol, pred_m, gt_m, frame.crop, sample.image_name, prediction);
+}
+
+void keep(const Scored& scored, const std::string& file, ImageScore& image) {
+  image.metrics = scored.metrics;
+  image.prediction = file;
+  image.zeros = scored.zeros;
+  image.filled = scored.filled;
+  image.filled_scored = scored.filled_scored;
 }
 
 void score_batch(const Predictor& predictor, const std::vector<EvalFrame>& frames, const EvaluateOptions& options,
@@ -46,9 +56,10 @@ void score_batch(const Predictor& predictor, const std::vector<EvalFrame>& frame
   if (frames.empty()) return;
   const std::vector<Tensor> maps_m = predictor(frames);
   for (std::size_t i = 0; i < frames.size(); ++i) {
-    const std::optional<Scored> scored = score_frame(options.protocol, frames[i], maps_m[i]);
+    const std::string file = options.prediction_file ? options.prediction_file(frames[i]) : "";
+    const std::optional<Scored> scored = score_frame(options.protocol, frames[i], maps_m[i], file);
     if (options.on_frame) options.on_frame({frames[i], maps_m[i], scored ? &*scored : nullptr});
-    if (scored) evaluation.per_image[std::size_t(frames[i].index)].metrics = scored->metrics;
+    if (scored) keep(*scored, file, evaluation.per_image[std::size_t(frames[i].index)]);
   }
 }
 

@@ -22,6 +22,9 @@ struct EvaluateOptions {
   int threads = 2;           // of the loader
   bool every_frame = false;  // predict those without ground truth too
 
+  /// The file of a frame's prediction; empty where a network predicts.
+  std::function<std::string(const EvalFrame&)> prediction_file = {};
+
   /// Called after each batch, and for each frame in the order of the list.
   std::function<void(i64 done, i64 total)> on_progress = {};
   std::function<void(const EvaluatedFrame&)> on_frame = {};
@@ -29,8 +32,10 @@ struct EvaluateOptions {
 
 /// The measures of one image.
 struct ImageScore {
-  std::string image;               // as in the list
-  std::optional<Metrics> metrics;  // nothing: no ground truth, or no pixel of it is scored
+  std::string image;                             // as in the list
+  std::optional<Metrics> metrics;                // nothing: no ground truth, or no pixel of it is scored
+  std::string prediction = {};                   // its file; empty: a network's
+  i64 zeros = 0, filled = 0, filled_scored = 0;  // pixels, as in Scored
 };
 
 /// The measures of a data set.
@@ -44,8 +49,8 @@ struct Evaluation {
 /// Depth [h,w] in metres of frame.crop of each of these frames of equal size.
 using Predictor = std::function<std::vector<Tensor>(const std::vector<EvalFrame>&)>;
 
-/// Throws what Dataset::load and the predictor throw; ErrorKind::not_finite, naming the image, for a non-finite
-/// prediction; ErrorKind::bad_data if no image could be scored.
+/// Throws what Dataset::load, the predictor and score() throw, naming the image and the file of its prediction;
+/// ErrorKind::bad_data if no image could be scored.
 Evaluation evaluate(const Predictor&, const Dataset&, const EvaluateOptions&);
 
 /// The network runs in evaluation mode without a tape, and is left in the mode it was in.

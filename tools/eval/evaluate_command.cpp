@@ -16,6 +16,7 @@
 #include "tools/eval/predictions.h"
 #include "tools/eval/result_maps.h"
 #include "tools/eval/results.h"
+#include "tools/eval/unknown_pixels.h"
 #include "tools/run/checkpoint.h"
 
 namespace md {
@@ -45,8 +46,18 @@ DataOptions where_data_is(const EvaluateCommand& c, const LoadedNet* loaded) {
   return where;
 }
 
+/// What a protocol says of a network does not hold for predictions that are there already.
+void as_of_predictions(const EvaluateCommand& c, Protocol& protocol) {
+  if (c.protocol.flip_average)
+    fail(ErrorKind::usage, "--flip-average: those of --predictions were made already, averaged or not");
+  protocol.flip_average = false;  // --compat newcrfs
+  if (!c.resize_predictions.empty())
+    protocol.resampling = c.resize_predictions == "nearest" ? Resampling::nearest : Resampling::bilinear;
+}
+
 EvaluateOptions options_of(const EvaluateCommand& c, const DatasetSpec& spec, const LoadedNet* loaded) {
   Protocol protocol = protocol_of(c.protocol, spec.dataset);
+  if (!loaded) as_of_predictions(c, protocol);
   // Frames of no known data set are scored as far as the network can see.
   if (loaded && dataset_traits(spec.dataset).cap_of_network && c.protocol.cap_m == 0)
     protocol.cap_m = loaded->net->options().max_depth_m;
@@ -63,18 +74,23 @@ Evaluation of_checkpoint(const EvaluateCommand& c, const LoadedNet& loaded, cons
   return evaluate(*loaded.net, data, options);
 }
 
-Evaluation of_predictions(const EvaluateCommand& c, const Dataset& data, const EvaluateOptions& options) {
+Evaluation of_predictions(const EvaluateCommand& c, const Dataset& data, EvaluateOptions options) {
   const Protocol& protocol = options.protocol;
-  const PredictionFolder folder(c.predictions, data,
-                                {.scale = c.prediction_scale > 0 ? float(c.prediction_scale) : protocol.depth_scale,
-                                 .through_png = protocol.evaluator == Evaluator::pngs});
+  PredictionFolder folder(c.predictions, data,
+                          {.scale = c.prediction_scale > 0 ? float(c.prediction_scale) : protocol.depth_scale,
+                           .through_png = protocol.evaluator == Evaluator::pngs,
+                           .resampling = protocol.resampling});
+  options.prediction_file = [&](const EvalFrame& frame) { return folder.file(frame); };
   const auto read = [&](const std::vector<EvalFrame>& frames) {
     std::vector<Tensor> maps_m;
     for (const EvalFrame& frame : frames) maps_m.push_back(folder.read(frame));
     return maps_m;
   };
   const Evaluation evaluation = evaluate(read, data, options);
-  std::cout << "predictions " << c.predictions << ": " << folder.kinds() << "\n";
+  std::cout << "predictions " << c.predictions << ": " << folder.kinds()
+            << (folder.resampled_maps() > 0 ? cat(", ", folder.resampled_maps(), " resampled") : "") << "\n";
+  if (c.prediction_scale > 0 && folder.integer_maps() == 0)
+    std::cerr << "mdeval: --prediction-scale is for integers; these predictions are floats, which are metres\n";
   return evaluation;
 }
 
@@ -89,7 +105,9 @@ void print(const Results& results) {
   const Evaluation& evaluation = results.evaluation;
   std::cout << "protocol " << protocol_hash(line) << ": " << line << "\n"
             << metric_table(results) << evaluation.images << " images, " << evaluation.missing
-            << " missing (no ground truth, or none of it is scored), " << i64(evaluation.mean.pixels) << " pixels\n";
+            << " missing (no ground truth, or none of it is scored), " << i64(evaluation.mean.pixels) << " pixels"
+            << unknown_text(evaluation, results.protocol) << "\n";
+  for (const std::string& zeros : zero_lines(evaluation, results.protocol)) std::cerr << zeros << "\n";
 }
 
 }  // namespace
@@ -98,11 +116,14 @@ void add_evaluate_options(CLI::App& app, EvaluateCommand& c) {
   app.add_option("CHECKPOINT", c.checkpoint, "safetensors file that mdtrain wrote");
   app.add_option(
       "--predictions", c.predictions,
-      "in place of a CHECKPOINT: folder of another program's depth maps under the frames' names, 16-bit PNG or "
-      ".npy in metres");
+      "in place of a CHECKPOINT: folder of another program's depth maps under the frames' names: .npy, .npz, .exr, "
+      ".pfm or 16-bit PNG; floats are metres, integers units of --prediction-scale");
   app.add_option("--prediction-scale", c.prediction_scale,
-                 "units of the PNGs of --predictions per metre; default: the data set's")
+                 "units per metre of --predictions that are integers (PNG, integer .npy); default: the data set's")
       ->check(positive());
+  app.add_option("--resize-predictions", c.resize_predictions,
+                 "bring --predictions of another size to their frame's: bilinear or nearest; else they are refused")
+      ->check(CLI::IsMember({"bilinear", "nearest"}));
   OptionTable data;
   add_data_options(data, c.data);
   data.add("velodyne-raw", c.data.velodyne_raw, "score on KITTI's raw LiDAR sweeps, not on its annotated ground truth");
@@ -129,6 +150,8 @@ void add_evaluate_options(CLI::App& app, EvaluateCommand& c) {
 Exit evaluate_command(const EvaluateCommand& c) {
   if (c.checkpoint.empty() == c.predictions.empty())
     fail(ErrorKind::usage, "wanted is a CHECKPOINT or --predictions DIR");
+  if (!c.checkpoint.empty() && !c.resize_predictions.empty())
+    fail(ErrorKind::usage, "--resize-predictions: a CHECKPOINT predicts at the frames' size");
   if (!c.checkpoint.empty() && !c.data.dataset.empty()) fail(ErrorKind::usage, "--dataset: the CHECKPOINT says it");
   std::optional<LoadedNet> loaded;
   if (!c.checkpoint.empty()) loaded.emplace(load_net(c.checkpoint));

@@ -14,7 +14,8 @@ struct EvaluateCommand {
   std::string checkpoint, predictions;  // one of the two
   // Of predictions data.dataset says what the protocol leaves open; empty, or a depth_scale of 0: the checkpoint's.
   DataOptions data = {.dataset = ""};
-  double prediction_scale = 0;  // units of predicted PNGs per metre; 0: the data set's
+  double prediction_scale = 0;     // units of predicted integers per metre; 0: the data set's
+  std::string resize_predictions;  // "bilinear", "nearest"; empty: other sizes are refused
   std::string list;
   ProtocolOptions protocol;
   std::string json, csv, markdown, maps, error_maps, colormap = "turbo";

@@ -2,6 +2,7 @@
 #include "tools/eval/predictions.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <map>
 
@@ -9,6 +10,8 @@
 #include "data/file_status.h"
 #include "data/score.h"
 #include "engine/check.h"
+#include "engine/text.h"
+#include "tools/eval/resample.h"
 
 namespace md {
 namespace {
@@ -29,8 +32,8 @@ std::vector<std::string> names_for(const std::string& image) {
 
 std::string find_file(const fs::path& folder, const std::string& image) {
   for (const std::string& name : names_for(image)) {
-    for (const char* suffix : {".npy", ".png"}) {
-      const std::string file = (folder / (name + suffix)).string();
+    for (const std::string& ending : depth_map_endings()) {
+      const std::string file = (folder / (name + ending)).string();
       if (fs::exists(status_of(file))) return file;
     }
   }
@@ -40,16 +43,15 @@ std::string find_file(const fs::path& folder, const std::string& image) {
 [[noreturn]] void fail_missing(const std::string& folder, const std::string& image, i64 missing, i64 wanted) {
   std::string names;
   for (const std::string& name : names_for(image)) names += cat(names.empty() ? "" : ", ", name, ".png");
-  fail(ErrorKind::missing, folder, ": no prediction for ", image, " (", names, " or .npy), ", missing, " of ", wanted,
-       " are missing");
+  fail(ErrorKind::missing, folder, ": no prediction for ", image, " (", names, " or .npy, .npz, .exr, .pfm), ", missing,
+       " of ", wanted, " are missing");
 }
 
-Tensor read_map(const std::string& file, const PredictionSpec& spec) {
-  const FloatMap stored = read_depth_map(file);
-  const Tensor map_m = Tensor::from_host(stored.pixels, {stored.height, stored.width});
-  if (!stored.integers) return spec.through_png ? through_png(map_m, spec.scale) : map_m;
-  std::ranges::transform(stored.pixels, map_m.data(), [&](float units) { return units / spec.scale; });
-  return map_m;
+std::string size_text(const Shape& shape) { return cat(shape[1], "x", shape[0]); }
+
+/// How far two maps are from the same shape.
+double stretch(const Shape& a, const Shape& b) {
+  return std::abs(std::log(double(a[0]) / double(a[1]) * double(b[1]) / double(b[0])));
 }
 
 }  // namespace
@@ -77,24 +79,37 @@ PredictionFolder::PredictionFolder(const std::string& folder, const Dataset& dat
   if (missing > 0) fail_missing(folder, first_missing, missing, i64(data.with_depth().size()));
 }
 
-Tensor PredictionFolder::read(const EvalFrame& frame) const {
-  const std::string& file = files_.at(std::size_t(frame.index));
-  const Tensor map_m = read_map(file, spec_);
+Tensor PredictionFolder::read_metres(const std::string& file) {
+  const FloatMap stored = read_depth_map(file);
+  const Tensor map_m = Tensor::from_host(stored.pixels, {stored.height, stored.width});
+  if (!stored.integers) return spec_.through_png ? through_png(map_m, spec_.scale) : map_m;
+  ++integer_maps_;
+  std::ranges::transform(stored.pixels, map_m.data(), [&](float units) { return units / spec_.scale; });
+  return map_m;
+}
+
+Tensor PredictionFolder::read(const EvalFrame& frame) {
+  Tensor map_m = read_metres(file(frame));
   const Shape whole{frame.sample.image.height, frame.sample.image.width}, part{frame.crop.height, frame.crop.width};
-  if (map_m.shape() == part) return map_m;
-  if (map_m.shape() == whole) return cut(map_m, frame.crop);
-  const auto size = [](const Shape& shape) { return cat(shape[1], "x", shape[0]); };
-  fail(ErrorKind::bad_data, file, ": a prediction of ", size(map_m.shape()), " for a frame of ", size(whole),
-       part == whole ? "" : ", of which " + size(part) + " is evaluated", " (", frame.sample.image_name, ")");
+  if (map_m.shape() != part && map_m.shape() != whole) {
+    if (spec_.resampling == Resampling::refused)
+      fail(ErrorKind::bad_data, file(frame), ": a prediction of ", size_text(map_m.shape()), " for a frame of ",
+           size_text(whole), part == whole ? "" : ", of which " + size_text(part) + " is evaluated", " (",
+           frame.sample.image_name, "); --resize-predictions resamples it");
+    const Shape& nearer = stretch(map_m.shape(), part) < stretch(map_m.shape(), whole) ? part : whole;
+    map_m = resampled(map_m, nearer[0], nearer[1], spec_.resampling);
+    ++resampled_maps_;
+  }
+  return map_m.shape() == part ? map_m : cut(map_m, frame.crop);
 }
 
 std::string PredictionFolder::kinds() const {
-  const auto count = [&](const char* suffix) {
-    return std::ranges::count_if(files_, [&](const std::string& file) { return file.ends_with(suffix); });
-  };
-  const auto npy = count(".npy"), png = count(".png");
-  if (npy == 0) return cat(png, " .png");
-  return png == 0 ? cat(npy, " .npy") : cat(npy, " .npy and ", png, " .png");
+  std::vector<std::string> kinds;
+  for (const std::string& ending : depth_map_endings()) {
+    const auto files = std::ranges::count_if(files_, [&](const std::string& file) { return file.ends_with(ending); });
+    if (files > 0) kinds.push_back(cat(files, " ", ending));
+  }
+  return listed(kinds, " and ");
 }
 
 }  // namespace md

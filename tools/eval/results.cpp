@@ -3,6 +3,7 @@
 
 #include "engine/text.h"
 #include "tools/cli/text_table.h"
+#include "tools/eval/unknown_pixels.h"
 
 namespace md {
 namespace {
@@ -95,6 +96,10 @@ nlohmann::ordered_json to_json(const Evaluation& evaluation, const Protocol& pro
 nlohmann::ordered_json to_json(const Results& results) {
   nlohmann::ordered_json object = to_json(results.evaluation, results.protocol);
   object["method"] = results.method;
+  const UnknownCounts unknown = unknown_counts(results.evaluation);
+  object["zero_pixels"] = unknown.zeros;
+  object["filled_pixels"] = unknown.filled;
+  object["filled_scored_pixels"] = unknown.filled_scored;
   for (const MetricField& field : metric_fields) {
     const Interval interval = results.intervals.of(field);
     object["interval_95"][field.key] = {interval.low, interval.high};

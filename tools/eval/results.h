@@ -25,7 +25,8 @@ std::string markdown_table(const Results&);
 /// abs_rel sq_rel rmse rmse_log log10 silog d1 d2 d3 sq_err_rel irmse images missing pixels protocol protocol_hash
 /// protocol_line.
 nlohmann::ordered_json to_json(const Evaluation&, const Protocol&);
-/// The same, method, interval_95, bootstrap and per_image: every measure, log_bias and pixels, or the name alone.
+/// The same, method, zero_pixels, filled_pixels and filled_scored_pixels (tools/eval/unknown_pixels.h), interval_95,
+/// bootstrap and per_image: every measure, log_bias and pixels, or the name alone.
 nlohmann::ordered_json to_json(const Results&);
 
 /// One row an image, in list order; the measures are empty where nothing was scored. The last column is the protocol's
