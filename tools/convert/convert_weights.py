@@ -3,7 +3,8 @@
 
     convert_weights.py IN OUT [--dataset NAME] [--layout NAME] [--key NAME] [--partial] [--manifests DIR]
 
-IN is a .pth (zip or legacy) or a safetensors file, told apart by content. OUT ends in .safetensors (the engine's names)
+IN is a .pth (.pt, .ckpt; zip or legacy) or a safetensors file, told apart by content. The weights in it are found by
+their names, under any key and behind any prefix (find_weights.py). OUT ends in .safetensors (the engine's names)
 or in .pth (the layout's names). What does not fit the net's manifest is listed and refused; --partial writes the rest.
 Standard library only, and nothing in IN is executed: see weight_files.py. Exit codes: 0 ok, 2 usage, 65 bad data,
 66 missing input, 70 out of memory, 73 cannot write.
@@ -20,6 +21,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from find_weights import beside, find_any, find_by_sign, is_counter
 from weight_files import (CANNOT_WRITE, MISSING_INPUT, OUT_OF_MEMORY, USAGE, Failure, Tensor, cast, dense,
                           read_checkpoint, show, write_durably, write_pth, write_safetensors)
 
@@ -30,6 +32,7 @@ class Layout(NamedTuple):
     nets: tuple           # the manifests it can fill
     ours: str             # what the engine puts before its names
     sign: str             # a name by which it is known, and by whose shape its manifest is
+    theirs: str = ""      # what PyTorch's code puts before the names that the engine has behind `ours`
     module: bool = False  # saved as {"model": ...} from a DistributedDataParallel, whose names begin with "module."
     leftovers: tuple = ()  # entries of PyTorch's net that the engine's net does not have
     absent: tuple = ()    # entries of the engine's net that PyTorch's does not have: they keep their initialisation
@@ -48,17 +51,12 @@ LAYOUTS = {
 ONLY_IN_RESNET101 = ".layer3.6.conv1.weight"
 ENGINE_NAMES = {"bts_resnet50": "bts"}  # where they are not the manifest's
 LARGEST_DEPTH_M = {"nyu": 10.0, "kitti": 80.0}  # as all three nets were trained
-STATE_KEYS = ("model", "state_dict", "model_state_dict", "net")  # where trainers put the weights
 MANIFESTS = Path(__file__).resolve().parent / "manifests"
 MANIFEST_DTYPES = {"float32": "F32", "int64": "I64"}
 
 
 def matches(name, patterns):
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def without_prefix(state, prefix):
-    return {name[len(prefix):]: tensor for name, tensor in state.items()}
 
 
 class Report:
@@ -75,36 +73,38 @@ class Report:
         self.misfits += 1
 
 
-def state_dict(content, key, report):
-    """The name -> Tensor part of a checkpoint; everything beside it is dropped by name."""
-    def has_tensors(value):
-        return type(value) is dict and any(type(item) is Tensor for item in value.values())
+def find(content, options, report):
+    """The layout's name and the name -> Tensor part of a checkpoint; what is passed by is in the report."""
+    if options.layout == "plain":
+        layout, found = "plain", find_any(content, options.key)
+    else:
+        tried = {options.layout: LAYOUTS[options.layout]} if options.layout else LAYOUTS
+        prefixed = "theirs" if options.target.endswith(".safetensors") else "ours"  # whose names IN has
+        signs = {name: getattr(layout, prefixed) + layout.sign for name, layout in tried.items()}
+        found = find_by_sign(content, signs, options.key)
+        if found is None:
+            raise Failure(f"no '{signs[options.layout]}': not this layout" if options.layout else
+                          "none of the known nets' names; --layout plain keeps names as they are")
+        layout, found = found
+    for key in beside(content, found):
+        report.note("dropped", key, "(beside the weights)")
+    return layout, without_foreign(found, layout, report)
 
-    if type(content) is not dict:
-        raise Failure("no dict of tensors")
-    if key is None:  # first the usual places: metrics at the top may be tensors, too
-        key = next((k for k in STATE_KEYS if has_tensors(content.get(k))), None)
-    if key is not None:
-        for other in content:
-            if other != key:
-                report.note("dropped", other, "(beside the weights)")
-        content = content.get(key)
-    if not has_tensors(content):
-        where = f"under '{show(key)}'" if key else f"at the top or under {', '.join(STATE_KEYS)} (see --key)"
-        raise Failure(f"no dict of tensors {where}")
-    for name, value in content.items():
-        if type(value) is not Tensor or type(name) is not str:
+
+def without_foreign(found, layout, report):
+    """The candidate's tensors, but for profilers' counters and for what is not behind its prefix."""
+    for name, value in found.items.items():
+        if type(name) is str and type(value) is Tensor and found.has(name):
+            continue
+        if layout == "plain":
             report.misfit("unexpected", name, "(not a tensor)")
-    state = {name: value for name, value in content.items() if type(value) is Tensor and type(name) is str}
-    return without_prefix(state, "module.") if all(name.startswith("module.") for name in state) else state
-
-
-def guess_layout(state, prefixed):
-    """`prefixed`: the names are the engine's. A whole net is preferred to its encoder."""
-    for name, layout in LAYOUTS.items():
-        if (layout.ours if prefixed else "") + layout.sign in state:
-            return name
-    raise Failure("none of the known nets' names; --layout plain keeps names as they are")
+        else:
+            report.note("dropped", name, "(beside the weights)")
+    state = found.state()
+    for name in [name for name in state if is_counter(name)]:
+        report.note("dropped", name, "(a profiler's counter)")
+        del state[name]
+    return state
 
 
 def read_manifest(layout, state, folder):
@@ -165,7 +165,7 @@ def fit(state, wanted, layout, report):
 
 
 def to_engine(state, layout, folder, report):
-    ours = {layout.ours + name: tensor for name, tensor in state.items()}
+    ours = {layout.ours + name.removeprefix(layout.theirs): tensor for name, tensor in state.items()}
     net, wanted = read_manifest(layout, ours, folder)
     return net, fit(ours, wanted, layout, report)
 
@@ -185,7 +185,8 @@ def to_pytorch(state, layout, folder, report):
         report.note("dropped", name, "(PyTorch's net has none)")
         del ours[name]
     fitting = fit(ours, wanted, layout, report)
-    return net, {("module." if layout.module else "") + name[len(layout.ours):]: t for name, t in fitting.items()}
+    before = ("module." if layout.module else "") + layout.theirs
+    return net, {before + name[len(layout.ours):]: tensor for name, tensor in fitting.items()}
 
 
 # ---- The command ---------------------------------------------------------------------------------------------------
@@ -203,7 +204,8 @@ def parse_arguments(arguments):
                         " (default: known by the names in IN, the whole net before its encoder)")
     parser.add_argument("--dataset", choices=LARGEST_DEPTH_M, help="what a whole net was trained on: OUT is then a"
                         " checkpoint that mdeval takes")
-    parser.add_argument("--key", help=f"where IN keeps the state dict (default: the top, {', '.join(STATE_KEYS)})")
+    parser.add_argument("--key", help="which weights, where IN has several (a network and its moving average, say):"
+                        " the key, or keys and prefix with dots between them, '.' for the top")
     parser.add_argument("--partial", action="store_true", help="write what fits, and list what does not")
     parser.add_argument("--manifests", default=MANIFESTS, metavar="DIR", help="the nets' names and shapes, in JSON")
     options = parser.parse_args(arguments)
@@ -233,12 +235,11 @@ def checkpoint_metadata(net, layout, dataset):
 
 def convert(options, report):
     """Reads and maps IN; gives the state and how to write it."""
-    state = state_dict(read_checkpoint(options.source), options.key, report)
+    layout, state = find(read_checkpoint(options.source), options, report)
     whole = os.path.getsize(options.source)
     if sum(tensor.nbytes for tensor in state.values()) > whole:
         raise Failure(f"its tensors claim more bytes than the file's {whole}")
     to_safetensors = options.target.endswith(".safetensors")
-    layout = options.layout or guess_layout(state, prefixed=not to_safetensors)
     if layout == "plain":
         net = "any"
         check_plain(state)
