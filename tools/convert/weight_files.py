@@ -134,8 +134,8 @@ class Global(NamedTuple):
 
 
 class Inert:
-    """What a checkpoint holds beside weights (a Namespace, a Path, best metrics as numpy scalars): a placeholder of
-    that name. `items` is what the pickle set in it, if that is a kind of dict; `network`: it is a module."""
+    """What a checkpoint holds beside weights (a Namespace, a Path, best metrics as numpy scalars): a placeholder that
+    knows its class. `items` is what the pickle set in it, if it is a kind of dict; `network`: it is a module."""
 
     def __init__(self, name):
         self.name, self.items, self.network = name, {}, False
