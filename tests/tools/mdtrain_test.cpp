@@ -112,6 +112,11 @@ TEST_F(MdtrainTest, LeavesACompleteRunBehind) {
   EXPECT_FALSE(best.net->training());
   EXPECT_EQ(best.state.config["net"], "lt");
   EXPECT_TRUE(best.state.best.contains("abs_rel"));
+  const State names = best.net->state();
+  const auto alone = SafeTensors::read(path("complete/best.safetensors")).entries();
+  EXPECT_TRUE(std::ranges::equal(
+      alone, names, {}, [](const auto& e) { return e.first; }, [](const auto& e) { return e.first; }))
+      << "the best network's file has other names than PyTorch's state_dict";
 }
 
 TEST_F(MdtrainTest, SameSeedSameLossesWithAnyLoaderThreads) {
