@@ -17,6 +17,7 @@ import itertools
 import json
 import math
 import os
+import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -38,17 +39,23 @@ class Layout(NamedTuple):
     absent: tuple = ()    # entries of the engine's net that PyTorch's does not have: they keep their initialisation
 
 
+RESNETS, DENSENETS = ("bts_resnet50", "bts_resnet101"), ("bts_densenet121", "bts_densenet161")
 NEWCRFS = ("newcrfs_tiny07", "newcrfs_base07", "newcrfs_large07")
 LAYOUTS = {
     "lt": Layout(("lt",), "", "encoder.features.0.0.weight"),
     "mobilenetv3": Layout(("lt",), "encoder.", "features.0.0.weight", leftovers=("classifier.*",)),
-    "bts": Layout(("bts_resnet50",), "", "encoder.base_model.conv1.weight", module=True),
-    "resnet50": Layout(("bts_resnet50",), "encoder.base_model.", "layer1.0.conv1.weight"),
+    "bts": Layout(RESNETS, "", "encoder.base_model.conv1.weight", module=True),
+    "bts_densenet": Layout(DENSENETS, "", "encoder.base_model.conv0.weight", module=True),
+    "resnet": Layout(RESNETS, "encoder.base_model.", "layer1.0.conv1.weight"),
+    "densenet": Layout(DENSENETS, "encoder.base_model.", "conv0.weight", theirs="features.",
+                       leftovers=("classifier.*",)),
     "newcrfs": Layout(NEWCRFS, "", "backbone.patch_embed.proj.weight", module=True),
     "swin": Layout(NEWCRFS, "backbone.", "patch_embed.proj.weight", leftovers=("norm.*", "head.*", "*.attn_mask"),
                    absent=("norm[0-3].*",)),
 }
-ONLY_IN_RESNET101 = ".layer3.6.conv1.weight"
+DEEPER = {"bts_resnet101": "layer3.6.conv1.weight"}  # what tells it from the layout's other nets
+RELATIVES = {"bts_resnet101": ("layer3.23.conv1.weight", "a ResNet-152"),  # which have the sign's shape, too
+             "bts_densenet121": ("denseblock3.denselayer25.conv1.weight", "a DenseNet-169 or -201")}
 ENGINE_NAMES = {"bts_resnet50": "bts"}  # where they are not the manifest's
 LARGEST_DEPTH_M = {"nyu": 10.0, "kitti": 80.0}  # as all three nets were trained
 MANIFESTS = Path(__file__).resolve().parent / "manifests"
@@ -107,14 +114,31 @@ def without_foreign(found, layout, report):
     return state
 
 
+def has_ending(state, ending):
+    return any(("." + name).endswith("." + ending) for name in state)
+
+
+def refuse_relatives(layout, state):
+    """Of the same family and with many of the same names, but no net of the engine."""
+    known = f"none of the known nets ({', '.join(layout.nets)})"
+    for net, (ending, what) in RELATIVES.items():
+        stem = state[layout.ours + layout.sign].shape[0]
+        if net in layout.nets and has_ending(state, ending) and (net not in DENSENETS or stem == 64):
+            raise Failure(f"{what}: {known}")
+    for name, tensor in state.items():
+        if layout.nets == RESNETS and ("." + name).endswith(".layer1.0.conv2.weight") and len(tensor.shape) == 4:
+            if tensor.shape[0] != tensor.shape[1]:
+                raise Failure(f"a ResNeXt (its '{name}' is {list(tensor.shape)}, a convolution in groups): {known}")
+
+
 def read_manifest(layout, state, folder):
     """Name of the net and its entries under the engine's names: (dtype, shape)."""
     sign, tried = layout.ours + layout.sign, []
     if sign not in state:
         raise Failure(f"no '{sign}': not this layout")
-    if any(("." + name).endswith(ONLY_IN_RESNET101) for name in state):
-        raise Failure("a ResNet-101, of which there is no manifest: only ResNet-50 is known")
-    for net in layout.nets:
+    refuse_relatives(layout, state)
+    deeper = [net for net in layout.nets if net in DEEPER and has_ending(state, DEEPER[net])]
+    for net in deeper or [net for net in layout.nets if net not in DEEPER]:
         path = Path(folder) / f"{net}.json"
         try:
             manifest = json.loads(path.read_text())
@@ -164,8 +188,13 @@ def fit(state, wanted, layout, report):
     return fitting
 
 
+def modern(name):
+    """torchvision's published DenseNets have the names of its first version, "denselayer1.norm.1.weight"."""
+    return re.sub(r"(\bdenselayer\d+\.(?:norm|conv))\.([12]\.)", r"\1\2", name)
+
+
 def to_engine(state, layout, folder, report):
-    ours = {layout.ours + name.removeprefix(layout.theirs): tensor for name, tensor in state.items()}
+    ours = {layout.ours + modern(name.removeprefix(layout.theirs)): tensor for name, tensor in state.items()}
     net, wanted = read_manifest(layout, ours, folder)
     return net, fit(ours, wanted, layout, report)
 
@@ -227,7 +256,7 @@ def checkpoint_metadata(net, layout, dataset):
     if layout == "plain" or LAYOUTS[layout].ours:
         raise Failure(f"--dataset: the layout {layout} is no whole net", USAGE)
     config = {"net": ENGINE_NAMES.get(net, net), "dataset": dataset, "max-depth": LARGEST_DEPTH_M[dataset],
-              "focal-scaling": (layout, dataset) == ("bts", "kitti")}
+              "focal-scaling": layout.startswith("bts") and dataset == "kitti"}
     counts = ("seed", "step", "epoch", "frames", "steps_per_epoch", "schedule_steps", "evaluated", "skipped")
     run = {**dict.fromkeys(counts, 0), "lr_factor": 1.0, "computed_on": "", "best": None}
     return {"config": json.dumps(config), "run": json.dumps(run)}
