@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -25,8 +26,8 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxHeader = 100'000'000;  // the format's own limit
 
-const std::map<std::string, std::size_t> kDtypeBytes = {{"F32", 4}, {"F64", 8}, {"BF16", 2}, {"I64", 8},
-                                                        {"I32", 4}, {"U16", 2}, {"U8", 1},   {"BOOL", 1}};
+const std::map<std::string, std::size_t> kDtypeBytes = {{"F32", 4}, {"F64", 8}, {"F16", 2}, {"BF16", 2}, {"I64", 8},
+                                                        {"I32", 4}, {"U16", 2}, {"U8", 1},  {"BOOL", 1}};
 
 /// Text from a file, fit for a message of one line.
 std::string shown(std::string_view text) {
@@ -174,6 +175,18 @@ struct BFloat16 {
   explicit operator double() const { return double(std::bit_cast<float>(std::uint32_t(bits) << 16)); }
 };
 
+/// IEEE 754 binary16: sign, five bits of exponent, ten of fraction.
+struct Half {
+  std::uint16_t bits;
+  explicit operator double() const {
+    const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    const double magnitude = exponent == 31  ? (fraction ? std::nan("") : HUGE_VAL)
+                             : exponent == 0 ? std::ldexp(fraction, -24)
+                                             : std::ldexp(1024 + fraction, exponent - 25);
+    return bits >> 15 ? -magnitude : magnitude;
+  }
+};
+
 /// What a tensor is called on disk, and the bytes of one element there.
 struct Stored {
   const char* dtype;
@@ -291,6 +304,7 @@ std::vector<double> SafeTensors::numbers(const std::string& name) const {
   const i64 count = e.shape.numel();
   if (e.dtype == "F32") return widen<float>(data, count);
   if (e.dtype == "F64") return widen<double>(data, count);
+  if (e.dtype == "F16") return widen<Half>(data, count);
   if (e.dtype == "BF16") return widen<BFloat16>(data, count);
   if (e.dtype == "I64") return widen<std::int64_t>(data, count);
   if (e.dtype == "I32") return widen<std::int32_t>(data, count);
@@ -299,9 +313,9 @@ std::vector<double> SafeTensors::numbers(const std::string& name) const {
 }
 
 Tensor SafeTensors::tensor(const std::string& name) const {
-  static const std::map<std::string, DType> kinds = {{"F32", DType::f32}, {"F64", DType::f32}, {"BF16", DType::bf16},
-                                                     {"I64", DType::i32}, {"I32", DType::i32}, {"U16", DType::i32},
-                                                     {"U8", DType::u8},   {"BOOL", DType::u8}};
+  static const std::map<std::string, DType> kinds = {{"F32", DType::f32},   {"F64", DType::f32}, {"F16", DType::f32},
+                                                     {"BF16", DType::bf16}, {"I64", DType::i32}, {"I32", DType::i32},
+                                                     {"U16", DType::i32},   {"U8", DType::u8},   {"BOOL", DType::u8}};
   const Entry& e = entry(name);
   Tensor result = Tensor::empty(e.shape, {}, kinds.at(e.dtype));
   if (result.bytes() == e.bytes) {
@@ -327,6 +341,16 @@ State SafeTensors::state(const std::string& prefix, const std::string& except) c
     if (except.empty() || !it->first.starts_with(except)) state[it->first.substr(prefix.size())] = tensor(it->first);
   }
   return state;
+}
+
+State SafeTensors::weights(const std::string& except) const {
+  State all = state("", except);
+  for (auto& [name, tensor] : all) {
+    if (tensor.dtype() != DType::bf16) continue;
+    const std::vector<double> values = numbers(name);
+    tensor = Tensor::from_host(std::vector<float>(values.begin(), values.end()), tensor.shape());
+  }
+  return all;
 }
 
 void write_safetensors(const std::string& path, const State& state,

@@ -19,7 +19,7 @@ class SafeTensors {
  public:
   /// A tensor of the file.
   struct Entry {
-    std::string dtype;  // "F32", "F64", "BF16", "I64", "I32", "U16", "U8", "BOOL"
+    std::string dtype;  // "F32", "F64", "F16", "BF16", "I64", "I32", "U16", "U8", "BOOL"
     Shape shape;
     std::size_t offset, bytes;  // in the data; both counted in bytes
   };
@@ -34,10 +34,12 @@ class SafeTensors {
   const Entry& entry(const std::string& name) const;                           // throws with file and name
   /// Elements widened to double, whatever the dtype.
   std::vector<double> numbers(const std::string& name) const;
-  /// F32/F64 -> f32, BF16 -> bf16, I64/I32 -> i32 (range-checked), U8/BOOL -> u8, on the CPU.
+  /// F32/F64/F16 -> f32, BF16 -> bf16, I64/I32/U16 -> i32 (range-checked), U8/BOOL -> u8, on the CPU.
   Tensor tensor(const std::string& name) const;
   /// All entries whose name begins with `prefix`, without it; but for those that begin with `except`, if given.
   State state(const std::string& prefix = "", const std::string& except = "") const;
+  /// What a network loads: all entries but for those that begin with `except`, bf16 as f32.
+  State weights(const std::string& except) const;
 
  private:
   static SafeTensors with_header(std::string_view bytes, std::size_t data, std::uintmax_t size,

@@ -14,6 +14,8 @@ Tensor drawn(WeightRng rng, const Shape& shape, Init init, i64 fan_in, i64 fan_o
       return rng.uniform(shape, std::sqrt(6 / static_cast<double>(fan_in + fan_out)));
     case Init::kaiming_normal:
       return rng.normal(shape, std::sqrt(2 / static_cast<double>(fan_out)));
+    case Init::kaiming_normal_in:
+      return rng.normal(shape, std::sqrt(2 / static_cast<double>(fan_in)));
     case Init::normal_02:
       return rng.normal(shape, 0.02);
   }

@@ -12,10 +12,11 @@ namespace md {
 
 /// How a weight is drawn; fan_in = I/groups * k * k, fan_out = O/groups * k * k.
 enum class Init : std::uint8_t {
-  torch_default,   // uniform in +-1/sqrt(fan_in), which is what kaiming_uniform_(a=sqrt(5)) comes to
-  xavier_uniform,  // xavier_uniform_: uniform in +-sqrt(6 / (fan_in + fan_out))
-  kaiming_normal,  // kaiming_normal_(mode="fan_out", nonlinearity="relu"): normal, deviation sqrt(2 / fan_out)
-  normal_02,       // timm's trunc_normal_(std=0.02): its cut at +-2 is 100 deviations away. Biases start at 0
+  torch_default,      // uniform in +-1/sqrt(fan_in), which is what kaiming_uniform_(a=sqrt(5)) comes to
+  xavier_uniform,     // xavier_uniform_: uniform in +-sqrt(6 / (fan_in + fan_out))
+  kaiming_normal,     // kaiming_normal_(mode="fan_out", nonlinearity="relu"): normal, deviation sqrt(2 / fan_out)
+  kaiming_normal_in,  // kaiming_normal_() as it stands: normal, deviation sqrt(2 / fan_in)
+  normal_02,          // timm's trunc_normal_(std=0.02): its cut at +-2 is 100 deviations away. Biases start at 0
 };
 
 /// What initial weights are drawn from: an Rng, which must outlive this, or none. Without one they hold whatever their

@@ -1,7 +1,9 @@
 // BTS's decoder level by level, coarse to fine, each with the depth that its guidance planes give.
 #include "nets/bts.h"
 
+#include "nets/densenet.h"
 #include "nets/registry.h"
+#include "nets/resnet.h"
 
 namespace md {
 namespace {
@@ -21,6 +23,8 @@ constexpr BatchNormOptions kNormRelu{.eps = 1.1e-5F, .momentum = 0.01F, .act = {
 constexpr BatchNormOptions kInnerNormRelu{.momentum = 0.01F, .act = {Act::relu}};
 
 AtrousConv::Options dilated(int dilation) { return {.dilation = dilation, .norm_first = dilation > 3}; }
+
+bool is_densenet(int encoder_layers) { return encoder_layers > 101; }
 
 /// Hands a layer's output on, past who watches.
 struct Shown {
@@ -77,37 +81,44 @@ Guidance guide(const Tensor& plane_params, int r, float max_depth_m) {
   return {planes, depth_m, scale(depth_m, 1 / max_depth_m)};
 }
 
-Bts::Bts(const NetOptions& options, int resnet_layers) : Bts(options, resnet_layers, init_rng(options)) {}
+Bts::Bts(const NetOptions& options, int encoder_layers) : Bts(options, encoder_layers, init_rng(options)) {}
 
-Bts::Bts(const NetOptions& options, int resnet_layers, std::optional<Rng> rng)
+Bts::Bts(const NetOptions& options, int encoder_layers, std::optional<Rng> rng)
     : DepthNet(options),
-      encoder_(child<ResNet>("encoder.base_model", rng, ResNetOptions{.layers = resnet_layers, .classifier = true})),
-      upconv5_(child<UpConv>("decoder.upconv5", rng, ResNet::kChannels[4], 512)),
+      encoder_(add_encoder(rng, encoder_layers)),
+      skip_(is_densenet(encoder_layers) ? DenseNet::channels(encoder_layers) : ResNet::kChannels),
+      upconv5_(child<UpConv>("decoder.upconv5", rng, skip_[4], 512)),
       bn5_(child<BatchNorm2d>("decoder.bn5", 512, kNorm)),
-      conv5_(child<ConvElu>("decoder.conv5", rng, 512 + ResNet::kChannels[3], 512, 3)),
+      conv5_(child<ConvElu>("decoder.conv5", rng, 512 + skip_[3], 512, 3)),
       upconv4_(child<UpConv>("decoder.upconv4", rng, 512, 256)),
       bn4_(child<BatchNorm2d>("decoder.bn4", 256, kNorm)),
-      conv4_(child<ConvElu>("decoder.conv4", rng, 256 + ResNet::kChannels[2], 256, 3)),
+      conv4_(child<ConvElu>("decoder.conv4", rng, 256 + skip_[2], 256, 3)),
       bn4_2_(child<BatchNorm2d>("decoder.bn4_2", 256, kNorm)),
       daspp_3_(child<AtrousConv>("decoder.daspp_3", rng, 256, 128, dilated(3))),
-      daspp_6_(child<AtrousConv>("decoder.daspp_6", rng, 384 + ResNet::kChannels[2], 128, dilated(6))),
-      daspp_12_(child<AtrousConv>("decoder.daspp_12", rng, 512 + ResNet::kChannels[2], 128, dilated(12))),
-      daspp_18_(child<AtrousConv>("decoder.daspp_18", rng, 640 + ResNet::kChannels[2], 128, dilated(18))),
-      daspp_24_(child<AtrousConv>("decoder.daspp_24", rng, 768 + ResNet::kChannels[2], 128, dilated(24))),
+      daspp_6_(child<AtrousConv>("decoder.daspp_6", rng, 384 + skip_[2], 128, dilated(6))),
+      daspp_12_(child<AtrousConv>("decoder.daspp_12", rng, 512 + skip_[2], 128, dilated(12))),
+      daspp_18_(child<AtrousConv>("decoder.daspp_18", rng, 640 + skip_[2], 128, dilated(18))),
+      daspp_24_(child<AtrousConv>("decoder.daspp_24", rng, 768 + skip_[2], 128, dilated(24))),
       daspp_conv_(child<ConvElu>("decoder.daspp_conv", rng, 256 + 5 * 128, 128, 3)),
       reduc8x8_(child<Reduction>("decoder.reduc8x8", rng, 128, 128, Kind::plane)),
       upconv3_(child<UpConv>("decoder.upconv3", rng, 128, 128)),
       bn3_(child<BatchNorm2d>("decoder.bn3", 128, kNorm)),
-      conv3_(child<ConvElu>("decoder.conv3", rng, 128 + ResNet::kChannels[1] + 1, 128, 3)),
+      conv3_(child<ConvElu>("decoder.conv3", rng, 128 + skip_[1] + 1, 128, 3)),
       reduc4x4_(child<Reduction>("decoder.reduc4x4", rng, 128, 64, Kind::plane)),
       upconv2_(child<UpConv>("decoder.upconv2", rng, 128, 64)),
       bn2_(child<BatchNorm2d>("decoder.bn2", 64, kNorm)),
-      conv2_(child<ConvElu>("decoder.conv2", rng, 64 + ResNet::kChannels[0] + 1, 64, 3)),
+      conv2_(child<ConvElu>("decoder.conv2", rng, 64 + skip_[0] + 1, 64, 3)),
       reduc2x2_(child<Reduction>("decoder.reduc2x2", rng, 64, 32, Kind::plane)),
       upconv1_(child<UpConv>("decoder.upconv1", rng, 64, 32)),
       reduc1x1_(child<Reduction>("decoder.reduc1x1", rng, 32, 16, Kind::final)),
       conv1_(child<ConvElu>("decoder.conv1", rng, 32 + 4, 32, 3)),
       get_depth_(child<Conv2d>("decoder.get_depth.0", rng, 32, 1, 3, conv(1))) {}
+
+SkipEncoder& Bts::add_encoder(WeightRng rng, int layers) {
+  const std::string name = "encoder.base_model";
+  if (is_densenet(layers)) return child<DenseNet>(name, rng, layers);
+  return child<ResNet>(name, rng, ResNetOptions{.layers = layers, .classifier = true});
+}
 
 DepthMaps Bts::forward_aligned(const Tensor& image, const Tensor& focal_px, const ForwardContext& /*context*/) const {
   const Maps maps = run(image, focal_px);
@@ -116,8 +127,8 @@ DepthMaps Bts::forward_aligned(const Tensor& image, const Tensor& focal_px, cons
 
 Tensor Bts::pyramid(const std::array<Tensor, 5>& skips, const Watch& watch) const {
   const Shown seen{watch};
-  // The official code takes one more ReLU of layer4, which ends in one.
-  const Tensor up5 = seen("decoder.bn5", bn5_.forward(seen("decoder.upconv5", upconv5_.forward(skips[4]))));
+  const Tensor deepest = encoder_.ends_in_relu() ? skips[4] : relu(skips[4]);  // a ReLU of a ReLU changes nothing
+  const Tensor up5 = seen("decoder.bn5", bn5_.forward(seen("decoder.upconv5", upconv5_.forward(deepest))));
   const Tensor iconv5 = seen("decoder.conv5", conv5_.forward(concat({up5, skips[3]})));
   const Tensor up4 = seen("decoder.bn4", bn4_.forward(seen("decoder.upconv4", upconv4_.forward(iconv5))));
   // The pyramid grows from what conv4 reads, not from what it gives; only daspp_3 reads the latter.
@@ -143,8 +154,7 @@ Bts::Maps Bts::run(const Tensor& image, const Tensor& focal_px, const Watch& wat
     return g.scaled;
   };
   const std::array<Tensor, 5> skips = encoder_.forward(image);
-  seen("encoder.base_model.relu", skips[0]);
-  for (std::size_t k = 1; k < skips.size(); ++k) seen(cat("encoder.base_model.layer", k), skips[k]);
+  for (std::size_t k = 0; k < skips.size(); ++k) seen(cat("encoder.base_model.", encoder_.layer_names()[k]), skips[k]);
 
   Maps maps;
   const Tensor f8 = pyramid(skips, watch);
@@ -174,26 +184,43 @@ Bts::Maps Bts::run(const Tensor& image, const Tensor& focal_px, const Watch& wat
   return maps;
 }
 
-/// BTS with ResNet-50 and with ResNet-101. As its code trains them, the stem convolution and every batch norm named bnN
-/// (not "downsample.1") do not learn; its options freeze the first block or the first two as well.
-std::vector<NetRecord> bts_networks() {
-  const std::vector<std::string> stem = {"base_model.conv1", ".bn"};
-  const auto with = [&stem](std::vector<std::string> more) {
-    more.insert(more.begin(), stem.begin(), stem.end());
+namespace {
+
+/// The parts of an encoder's names that its first block, and its second one, have.
+struct FirstBlocks {
+  std::vector<std::string> stem, first, second;
+};
+
+std::vector<FreezeRule> rules_of(const FirstBlocks& names) {
+  const auto with = [&names](std::vector<std::string> more) {
+    more.insert(more.begin(), names.stem.begin(), names.stem.end());
     return more;
   };
-  const std::vector<FreezeRule> rules = {
-      {"stem", "the first convolution and the batch norms", stem},
-      {"first-block", "these and the first residual block", with({"base_model.layer1.0"})},
-      {"first-blocks", "these and the first two residual blocks", with({"base_model.layer1.0", "base_model.layer1.1"})},
+  std::vector<std::string> both = names.first;
+  both.insert(both.end(), names.second.begin(), names.second.end());
+  return {
+      {"stem", "the first convolution and the batch norms", names.stem},
+      {"first-block", "these and the first residual block or dense layer", with(names.first)},
+      {"first-blocks", "these and the first two residual blocks or dense layers", with(both)},
   };
+}
+
+}  // namespace
+
+/// BTS with its published encoders but for ResNeXt and MobileNetV2. As its code trains them, the stem convolution and
+/// every batch norm whose name has "bnN" (not "downsample.1") or "norm" do not learn; its options freeze the first
+/// block or the first two as well.
+std::vector<NetRecord> bts_networks() {
+  const FirstBlocks resnet = {{"base_model.conv1", ".bn"}, {"base_model.layer1.0"}, {"base_model.layer1.1"}};
+  const FirstBlocks densenet = {{"conv0", "norm"}, {"denseblock1.denselayer1."}, {"denseblock1.denselayer2."}};
   const auto record = [&](const std::string& name, int layers) {
     return NetRecord{.name = name,
                      .make = [layers](const NetOptions& o) { return std::make_unique<Bts>(o, layers); },
                      .options = {"focal-scaling"},
-                     .freeze_rules = rules};
+                     .freeze_rules = rules_of(is_densenet(layers) ? densenet : resnet)};
   };
-  return {record("bts", 50), record("bts_resnet101", 101)};
+  return {record("bts", 50), record("bts_resnet101", 101), record("bts_densenet121", 121),
+          record("bts_densenet161", 161)};
 }
 
 }  // namespace md

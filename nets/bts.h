@@ -1,13 +1,13 @@
-// BTS (Lee et al. 2019, "From Big to Small"), as the official PyTorch code has it: a ResNet encoder, a decoder of
-// nearest upsampling with dense atrous pyramid pooling at H/8, and local planar guidance at H/8, H/4 and H/2, whose
-// depth maps the next levels see. ResNet-50: 49,530,968 parameters. MetricDepth acts on the 32-channel output of
-// `conv1`, at full size. A guidance map has no bounds (layers/local_planar_guidance.cpp); the final depth is in (0,
-// max_depth_m), times focal / 715.0873 with focal_scaling.
+// BTS (Lee et al. 2019, "From Big to Small"), as the official PyTorch code has it: a ResNet or DenseNet encoder, a
+// decoder of nearest upsampling with dense atrous pyramid pooling at H/8, and local planar guidance at H/8, H/4 and
+// H/2, whose depth maps the next levels see. ResNet-50: 49,530,968 parameters. MetricDepth acts on the 32-channel
+// output of `conv1`, at full size. A guidance map has no bounds (layers/local_planar_guidance.cpp); the final depth is
+// in (0, max_depth_m), times focal / 715.0873 with focal_scaling.
 #pragma once
 #include <functional>
 
 #include "nets/depth_net.h"
-#include "nets/resnet.h"
+#include "nets/skip_encoder.h"
 
 namespace md {
 
@@ -83,18 +83,22 @@ class Bts final : public DepthNet {
   /// Shown the output of every layer under its name.
   using Watch = std::function<void(const std::string& layer, const Tensor& output)>;
 
-  Bts(const NetOptions& options, int resnet_layers);  // 50 or 101
+  /// With the encoder of that many layers: 50 and 101 are ResNets, 121 and 161 DenseNets. Throws ErrorKind::usage for
+  /// another number.
+  Bts(const NetOptions& options, int encoder_layers);
   /// forward() without padding: H and W are multiples of 32. Throws ErrorKind::bad_data where depth is scaled by the
   /// focal length and there is not one for each image, focal_px [N].
   Maps run(const Tensor& image, const Tensor& focal_px, const Watch& watch = {}) const;
 
  private:
-  Bts(const NetOptions& options, int resnet_layers, std::optional<Rng> rng);
+  Bts(const NetOptions& options, int encoder_layers, std::optional<Rng> rng);
+  SkipEncoder& add_encoder(WeightRng rng, int layers);
   DepthMaps forward_aligned(const Tensor& image, const Tensor& focal_px, const ForwardContext&) const override;
   /// The 128 channels at H/8 from the maps at H/8, H/16 and H/32.
   Tensor pyramid(const std::array<Tensor, 5>& skips, const Watch& watch) const;
 
-  ResNet& encoder_;
+  SkipEncoder& encoder_;
+  std::array<i64, 5> skip_;  // channels of its maps
   UpConv& upconv5_;
   BatchNorm2d& bn5_;
   ConvElu& conv5_;

@@ -1,10 +1,9 @@
 // ResNet-50 and -101 (He et al. 2016; with the stride in the 3x3 convolution, as torchvision has it). Parameter names
 // and shapes as in torchvision.models.resnet50, resnet101.
 #pragma once
-#include <array>
 #include <vector>
 
-#include "layers/modules.h"
+#include "nets/skip_encoder.h"
 
 namespace md {
 
@@ -33,14 +32,16 @@ struct ResNetOptions {
 };
 
 /// The encoder. Throws ErrorKind::usage for another number of layers than 50 or 101.
-class ResNet : public Module {
+class ResNet : public SkipEncoder {
  public:
   /// Channels of the five maps.
   static constexpr std::array<i64, 5> kChannels = {64, 256, 512, 1024, 2048};
 
   ResNet(WeightRng rng, ResNetOptions options = {});
   /// image [N,H,W,3] -> the stem after its ReLU (H/2) and the outputs of `layer1` (H/4) to `layer4` (H/32).
-  std::array<Tensor, 5> forward(const Tensor& image) const;
+  std::array<Tensor, 5> forward(const Tensor& image) const override;
+  std::array<const char*, 5> layer_names() const override { return {"relu", "layer1", "layer2", "layer3", "layer4"}; }
+  bool ends_in_relu() const override { return true; }
 
  private:
   Conv2d& conv1_;

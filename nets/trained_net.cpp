@@ -27,7 +27,7 @@ std::unique_ptr<DepthNet> trained_net(const SafeTensors& file) {
   try {
     const auto config = nlohmann::json::parse(checkpoint_metadata(file, "config"));
     auto net = make_net(config.at("net"), options_of(config));
-    net->load(file.state("", kOptimizerPrefix));
+    net->load(file.weights(kOptimizerPrefix));
     net->eval();
     return net;
   } catch (const nlohmann::json::exception& error) {

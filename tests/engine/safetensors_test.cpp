@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
@@ -84,6 +85,28 @@ TEST_F(SafeTensorsTest, CarriesTheSha256OfItsDataAndRefusesOthers) {
   const test::Caught error = test::caught([&] { SafeTensors::parse(bytes, "flipped"); });
   EXPECT_EQ(error.kind, ErrorKind::bad_data);
   EXPECT_TRUE(error.what.starts_with("flipped: damaged: the data do not have the SHA-256")) << error.what;
+}
+
+TEST_F(SafeTensorsTest, ReadsHalves) {
+  // Zero, one, the least and the largest subnormal, the least and the largest normal number, a third, infinity.
+  const std::vector<std::uint16_t> bits = {0x8000, 0x3c00, 0x0001, 0x83ff, 0x0400, 0xfbff, 0x3555, 0x7c00};
+  const std::vector<double> want = {-0.0,    1,      0x1p-24,        -1023 * 0x1p-24,
+                                    0x1p-14, -65504, 1365 * 0x1p-12, std::numeric_limits<double>::infinity()};
+  std::string bytes = image(R"({"h":{"dtype":"F16","shape":[8],"data_offsets":[0,16]},)"
+                            R"("b":{"dtype":"BF16","shape":[2],"data_offsets":[16,20]},)"
+                            R"("n":{"dtype":"F16","shape":[],"data_offsets":[20,22]}}  )",
+                            22);
+  char* data = bytes.data() + bytes.size() - 22;
+  std::memcpy(data, bits.data(), 16);
+  std::memcpy(data + 16, "\xc0\x3f\x00\xc0\x01\xfe", 6);
+  const SafeTensors file = SafeTensors::parse(bytes, "mem");
+  EXPECT_EQ(file.numbers("h"), want);
+  EXPECT_TRUE(std::signbit(file.numbers("h")[0]));
+  EXPECT_TRUE(std::isnan(file.numbers("n")[0]));
+  EXPECT_EQ(file.tensor("h").to_host(), std::vector<float>(want.begin(), want.end()));
+  EXPECT_EQ(file.tensor("b").dtype(), DType::bf16);
+  EXPECT_EQ(file.weights("n").at("b").to_host(), (std::vector<float>{1.5F, -2.F}));
+  EXPECT_EQ(file.weights("n").size(), 2U);
 }
 
 TEST_F(SafeTensorsTest, ReadsOtherDtypesAndUnalignedData) {

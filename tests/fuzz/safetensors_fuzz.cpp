@@ -30,8 +30,8 @@ std::vector<std::string> fuzz_seeds() {
               "01234567\1\0\0\0\0\0\0\0"),
       file_of(R"({"\u0078\n":{"dtype":"U8","shape":[-1,1e3],"data_offsets":[4,0,{}]},"x":null,"x":[true]})"),
   };
-  const std::vector<std::pair<std::string, std::size_t>> dtypes = {{"F32", 4}, {"F64", 8}, {"BF16", 2}, {"I64", 8},
-                                                                   {"I32", 4}, {"U16", 2}, {"U8", 1},   {"BOOL", 1}};
+  const std::vector<std::pair<std::string, std::size_t>> dtypes = {
+      {"F32", 4}, {"F64", 8}, {"F16", 2}, {"BF16", 2}, {"I64", 8}, {"I32", 4}, {"U16", 2}, {"U8", 1}, {"BOOL", 1}};
   for (const auto& [dtype, bytes] : dtypes)
     seeds.push_back(file_of(
         "{\"x\":{\"dtype\":\"" + dtype + "\",\"shape\":[2],\"data_offsets\":[0," + std::to_string(2 * bytes) + "]}}",

@@ -7,6 +7,7 @@
 #include "losses/silog.h"
 #include "nets/bts.h"
 #include "nets/mobilenetv3.h"
+#include "nets/resnet.h"
 #include "tests/golden/golden.h"
 #include "tests/golden/layer_run.h"
 #include "tests/kit/testing.h"

@@ -12,6 +12,7 @@
 #include "nets/lt.h"
 #include "nets/mobilenetv3.h"
 #include "nets/registry.h"
+#include "nets/resnet.h"
 #include "tests/golden/golden.h"
 #include "tests/kit/testing.h"
 
@@ -402,8 +403,15 @@ void resnet_case(const Case& golden, Report& report) {
   check_network(golden, {net, features, loss, kResNetTolerances}, report);
 }
 
+/// The layers of the encoder that a golden's kwargs name, "densenet121_bts"; ResNet-50's are without.
+int encoder_layers(const Case& golden) {
+  const std::string name = golden.meta.at("kwargs").value("encoder", "resnet50_bts");
+  return std::stoi(name.substr(name.find_first_of("0123456789")));
+}
+
 void bts_case(const Case& golden, Report& report) {
-  Bts net({.max_depth_m = golden.meta.at("max_depth"), .focal_scaling = golden.meta.at("dataset") == "kitti"}, 50);
+  Bts net({.max_depth_m = golden.meta.at("max_depth"), .focal_scaling = golden.meta.at("dataset") == "kitti"},
+          encoder_layers(golden));
   const Tensor target_m = target_depth_m(golden);
   const auto focal = golden.meta.at("focal").get<std::vector<float>>();
   const auto focal_px = [&](const Tensor& image) {
@@ -475,6 +483,9 @@ Handlers network_handlers() {
 Handlers manifest_handlers() {
   return {
       {"bts_resnet50", manifest_case("bts")},
+      {"bts_resnet101", manifest_case("bts_resnet101")},
+      {"bts_densenet121", manifest_case("bts_densenet121")},
+      {"bts_densenet161", manifest_case("bts_densenet161")},
       {"resnet50_features",
        [](const Case& c, Report& r) {
          std::optional<Rng> unused;

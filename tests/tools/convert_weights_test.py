@@ -10,6 +10,7 @@ import math
 import os
 import pickle
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -176,14 +177,56 @@ class ConvertWeights(Folder):
         self.assertEqual(set(got), set(encoder) - set(old))
         self.assertEqual({tensor.storage.data for tensor in got.values()}, {bytes(8)})
 
-    def test_resnet101_is_not_cut_to_resnet50(self):
-        deep = renamed(weights(thin("bts_resnet50")), "encoder.base_model.", "")
-        deep["layer3.6.conv1.weight"] = Tensor("Float", [2], bytes(8))
-        self.convert(self.path("deep.pth", zipped(deep)), self.path("deep.safetensors"), "--partial", code=65)
-        self.assertIn("a ResNet-101", self.error)
+    def test_encoders_of_every_depth(self):
+        """Each is taken for itself, whole and alone, and comes out again."""
+        nets = {net: thin(net) for net in (*convert_weights.RESNETS, *convert_weights.DENSENETS)}
+        for net, manifest in nets.items():
+            with self.subTest(net):
+                dense = net in convert_weights.DENSENETS
+                encoder = renamed(weights(manifest), "encoder.base_model.", "features." if dense else "")
+                head = {"classifier.weight": Tensor("Float", [1, 2], bytes(8))} if dense else {}
+                self.path("encoder.pth", zipped({**encoder, **head}))
+                said = self.convert(self.path("encoder.pth"), self.path("e.safetensors"), *self.manifests(**nets))
+                self.assertIn(f"of net {net}\n", said)
+                got = parse_safetensors(self.path("e.safetensors"))[0]
+                self.assertEqual(got, renamed(weights(manifest), "encoder.", "encoder."))
+                self.convert(self.path("e.safetensors"), self.path("back.pth"), *self.manifests(**nets), "--layout",
+                             "densenet" if dense else "resnet")
+                self.assertEqual(load_zipped(self.path("back.pth")), encoder)
+
+    def test_densenets_as_published_have_old_names(self):
+        nets = {net: thin(net) for net in convert_weights.DENSENETS}
+        state = weights(nets["bts_densenet161"])
+        old = {re.sub(r"(denselayer\d+\.(norm|conv))([12])", r"\1.\3", name): tensor
+               for name, tensor in renamed(state, "encoder.base_model.", "features.").items()}
+        self.assertIn("features.denseblock4.denselayer24.conv.2.weight", old)
+        self.path("d.pth", zipped(old))
+        self.convert(self.path("d.pth"), self.path("d.safetensors"), *self.manifests(**nets))
+        self.assertEqual(parse_safetensors(self.path("d.safetensors"))[0], renamed(state, "encoder.", "encoder."))
+
+    def test_relatives_are_named_and_not_cut(self):
+        def encoder(net, **more):
+            state = renamed(weights(thin(net)), "encoder.base_model.", "features." if "dense" in net else "")
+            more = {name: Tensor("Float", shape, bytes(4 * math.prod(shape))) for name, shape in more.items()}
+            return {**state, **more}
+
+        nets = {net: thin(net) for net in (*convert_weights.RESNETS, *convert_weights.DENSENETS)}
+        stem = {"features.conv0.weight": [64, 3, 1, 1]}
+        cases = [("ResNeXt", encoder("bts_resnet50", **{"layer1.0.conv2.weight": [8, 1, 3, 3]})),
+                 ("ResNeXt", encoder("bts_resnet101", **{"layer1.0.conv2.weight": [16, 2, 3, 3]})),
+                 ("a ResNet-152", encoder("bts_resnet101", **{"layer3.23.conv1.weight": [2]})),
+                 ("a DenseNet-169 or -201",
+                  encoder("bts_densenet121", **stem, **{"features.denseblock3.denselayer25.conv1.weight": [2]}))]
+        for says, state in cases:
+            for prefix in ("", "module.encoder.base_model.") if "Dense" not in says else ("",):
+                self.path("x.pth", zipped({"model": renamed(state, "", prefix)}))
+                arguments = self.path("x.pth"), self.path("x.safetensors"), "--partial", *self.manifests(**nets)
+                self.convert(*arguments, code=65)
+                self.assertIn(says, self.error)
 
     def test_official_bts_and_newcrfs_checkpoints(self):
-        nets = {net: thin(net) for net in ("bts_resnet50", *convert_weights.NEWCRFS)}
+        bts = (*convert_weights.RESNETS, *convert_weights.DENSENETS)
+        nets = {net: thin(net) for net in (*bts, *convert_weights.NEWCRFS)}
         for (net, manifest), (name, save) in itertools.product(nets.items(), FORMATS.items()):
             with self.subTest(f"{net}, {name}"):
                 state = weights(manifest)

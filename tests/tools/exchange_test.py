@@ -165,6 +165,23 @@ class PyTorchPeer(Exchange):
         self.assertLess(difference, self.TOLERANCE)
         print(f"largest relative difference {difference:.1e}")
 
+    @unittest.skipUnless(importable("safetensors"), "no safetensors")
+    def test_loads_the_best_network_as_the_readme_says(self):
+        import lt
+        from safetensors.torch import load_file
+        rooms, run = self.folder / "rooms", self.folder / "run"
+        size = "--height", 64, "--width", 96
+        self.run_tool("mdsynth", "nyu", "--out", rooms, "--frames", 4, "--test-frames", 2, *size)
+        self.run_tool("mdtrain", "--data", rooms, "--list", "nyu_train.txt", "--eval-list", "nyu_test.txt", "--protocol",
+                      "plain", "--out", run, "--net", "lt", *size, "--batch", 2, "--max-steps", 2)
+        model = lt.LT()
+        matched = model.load_state_dict(load_file(run / "best.safetensors"))
+        self.assertEqual((matched.missing_keys, matched.unexpected_keys), ([], []))
+        image = self.image(96, 128)
+        difference = relative_difference(self.predicted(run / "best.safetensors"), self.depth_of(model, image))
+        self.assertLess(difference, self.TOLERANCE)
+        self.assertTrue(any(name.startswith("optimizer.") for name in load_file(run / "last.safetensors")))
+
     def test_writes_ours(self):
         import lt
         import torch

@@ -112,6 +112,11 @@ TEST_F(MdtrainTest, LeavesACompleteRunBehind) {
   EXPECT_FALSE(best.net->training());
   EXPECT_EQ(best.state.config["net"], "lt");
   EXPECT_TRUE(best.state.best.contains("abs_rel"));
+  const State names = best.net->state();
+  const auto alone = SafeTensors::read(path("complete/best.safetensors")).entries();
+  EXPECT_TRUE(std::ranges::equal(
+      alone, names, {}, [](const auto& e) { return e.first; }, [](const auto& e) { return e.first; }))
+      << "the best network's file has other names than PyTorch's state_dict";
 }
 
 TEST_F(MdtrainTest, SameSeedSameLossesWithAnyLoaderThreads) {
@@ -204,7 +209,7 @@ TEST_F(MdtrainTest, RefusesWrongOptionsAndLeavesNothing) {
       {{"--margins", "3", "6", "nan"}, 2, {"--margins", "nan"}},
       {{"--max-steps", "1000000000001"}, 2, {"--max-steps"}},  // beyond the random numbers' addresses
       {{"--max-steps", "2000002"}, 2, {"--max-steps", "1000000 epochs of 2"}},
-      {{"--focal-scaling"}, 2, {"--focal-scaling", "is for bts, bts_resnet101, not"}},
+      {{"--focal-scaling"}, 2, {"--focal-scaling", "is for bts, bts_resnet101, bts_densenet121, bts_densenet161, not"}},
       {{"--drop-path", "0.1"}, 2, {"--drop-path", "is for newcrfs_tiny07, "}},
       {{"--checkpoint-activations"}, 2, {"--checkpoint-activations", "is for newcrfs_tiny07, "}},
       {{"--dataset", "kitti", "--border", "crop"}, 2, {"--border crop", "--dataset kitti"}},

@@ -27,6 +27,11 @@ for program in mdtrain mdeval mdsynth; do
   [[ -z $outside ]] || { echo "$program loads from elsewhere: $outside"; exit 1; }
 done
 
+# The converters find their own modules, from any folder.
+if command -v python3 >/dev/null; then
+  (cd / && python3 "$tree/share/metricdepth/tools/convert_weights.py" --help) >"$work/convert.log"
+fi
+
 cmake -G Ninja -S "$source" -B "$work/project" -DCMAKE_PREFIX_PATH="$tree" -DCMAKE_BUILD_TYPE=Release >"$work/configure.log"
 cmake --build "$work/project" >"$work/build.log"
 

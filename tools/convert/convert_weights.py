@@ -3,7 +3,8 @@
 
     convert_weights.py IN OUT [--dataset NAME] [--layout NAME] [--key NAME] [--partial] [--manifests DIR]
 
-IN is a .pth (zip or legacy) or a safetensors file, told apart by content. OUT ends in .safetensors (the engine's names)
+IN is a .pth (.pt, .ckpt; zip or legacy) or a safetensors file, told apart by content. The weights in it are found by
+their names, under any key and behind any prefix (find_weights.py). OUT ends in .safetensors (the engine's names)
 or in .pth (the layout's names). What does not fit the net's manifest is listed and refused; --partial writes the rest.
 Standard library only, and nothing in IN is executed: see weight_files.py. Exit codes: 0 ok, 2 usage, 65 bad data,
 66 missing input, 70 out of memory, 73 cannot write.
@@ -16,10 +17,12 @@ import itertools
 import json
 import math
 import os
+import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from find_weights import beside, find_any, find_by_sign, is_counter
 from weight_files import (CANNOT_WRITE, MISSING_INPUT, OUT_OF_MEMORY, USAGE, Failure, Tensor, cast, dense,
                           read_checkpoint, show, write_durably, write_pth, write_safetensors)
 
@@ -30,35 +33,37 @@ class Layout(NamedTuple):
     nets: tuple           # the manifests it can fill
     ours: str             # what the engine puts before its names
     sign: str             # a name by which it is known, and by whose shape its manifest is
+    theirs: str = ""      # what PyTorch's code puts before the names that the engine has behind `ours`
     module: bool = False  # saved as {"model": ...} from a DistributedDataParallel, whose names begin with "module."
     leftovers: tuple = ()  # entries of PyTorch's net that the engine's net does not have
     absent: tuple = ()    # entries of the engine's net that PyTorch's does not have: they keep their initialisation
 
 
+RESNETS, DENSENETS = ("bts_resnet50", "bts_resnet101"), ("bts_densenet121", "bts_densenet161")
 NEWCRFS = ("newcrfs_tiny07", "newcrfs_base07", "newcrfs_large07")
 LAYOUTS = {
     "lt": Layout(("lt",), "", "encoder.features.0.0.weight"),
     "mobilenetv3": Layout(("lt",), "encoder.", "features.0.0.weight", leftovers=("classifier.*",)),
-    "bts": Layout(("bts_resnet50",), "", "encoder.base_model.conv1.weight", module=True),
-    "resnet50": Layout(("bts_resnet50",), "encoder.base_model.", "layer1.0.conv1.weight"),
+    "bts": Layout(RESNETS, "", "encoder.base_model.conv1.weight", module=True),
+    "bts_densenet": Layout(DENSENETS, "", "encoder.base_model.conv0.weight", module=True),
+    "resnet": Layout(RESNETS, "encoder.base_model.", "layer1.0.conv1.weight"),
+    "densenet": Layout(DENSENETS, "encoder.base_model.", "conv0.weight", theirs="features.",
+                       leftovers=("classifier.*",)),
     "newcrfs": Layout(NEWCRFS, "", "backbone.patch_embed.proj.weight", module=True),
     "swin": Layout(NEWCRFS, "backbone.", "patch_embed.proj.weight", leftovers=("norm.*", "head.*", "*.attn_mask"),
                    absent=("norm[0-3].*",)),
 }
-ONLY_IN_RESNET101 = ".layer3.6.conv1.weight"
+DEEPER = {"bts_resnet101": "layer3.6.conv1.weight"}  # what tells it from the layout's other nets
+RELATIVES = {"bts_resnet101": ("layer3.23.conv1.weight", "a ResNet-152"),  # which have the sign's shape, too
+             "bts_densenet121": ("denseblock3.denselayer25.conv1.weight", "a DenseNet-169 or -201")}
 ENGINE_NAMES = {"bts_resnet50": "bts"}  # where they are not the manifest's
 LARGEST_DEPTH_M = {"nyu": 10.0, "kitti": 80.0}  # as all three nets were trained
-STATE_KEYS = ("model", "state_dict", "model_state_dict", "net")  # where trainers put the weights
 MANIFESTS = Path(__file__).resolve().parent / "manifests"
 MANIFEST_DTYPES = {"float32": "F32", "int64": "I64"}
 
 
 def matches(name, patterns):
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def without_prefix(state, prefix):
-    return {name[len(prefix):]: tensor for name, tensor in state.items()}
 
 
 class Report:
@@ -75,36 +80,55 @@ class Report:
         self.misfits += 1
 
 
-def state_dict(content, key, report):
-    """The name -> Tensor part of a checkpoint; everything beside it is dropped by name."""
-    def has_tensors(value):
-        return type(value) is dict and any(type(item) is Tensor for item in value.values())
+def find(content, options, report):
+    """The layout's name and the name -> Tensor part of a checkpoint; what is passed by is in the report."""
+    if options.layout == "plain":
+        layout, found = "plain", find_any(content, options.key)
+    else:
+        tried = {options.layout: LAYOUTS[options.layout]} if options.layout else LAYOUTS
+        prefixed = "theirs" if options.target.endswith(".safetensors") else "ours"  # whose names IN has
+        signs = {name: getattr(layout, prefixed) + layout.sign for name, layout in tried.items()}
+        found = find_by_sign(content, signs, options.key)
+        if found is None:
+            raise Failure(f"no '{signs[options.layout]}': not this layout" if options.layout else
+                          "none of the known nets' names; --layout plain keeps names as they are")
+        layout, found = found
+    for key in beside(content, found):
+        report.note("dropped", key, "(beside the weights)")
+    return layout, without_foreign(found, layout, report)
 
-    if type(content) is not dict:
-        raise Failure("no dict of tensors")
-    if key is None:  # first the usual places: metrics at the top may be tensors, too
-        key = next((k for k in STATE_KEYS if has_tensors(content.get(k))), None)
-    if key is not None:
-        for other in content:
-            if other != key:
-                report.note("dropped", other, "(beside the weights)")
-        content = content.get(key)
-    if not has_tensors(content):
-        where = f"under '{show(key)}'" if key else f"at the top or under {', '.join(STATE_KEYS)} (see --key)"
-        raise Failure(f"no dict of tensors {where}")
-    for name, value in content.items():
-        if type(value) is not Tensor or type(name) is not str:
+
+def without_foreign(found, layout, report):
+    """The candidate's tensors, but for profilers' counters and for what is not behind its prefix."""
+    for name, value in found.items.items():
+        if type(name) is str and type(value) is Tensor and found.has(name):
+            continue
+        if layout == "plain":
             report.misfit("unexpected", name, "(not a tensor)")
-    state = {name: value for name, value in content.items() if type(value) is Tensor and type(name) is str}
-    return without_prefix(state, "module.") if all(name.startswith("module.") for name in state) else state
+        else:
+            report.note("dropped", name, "(beside the weights)")
+    state = found.state()
+    for name in [name for name in state if is_counter(name)]:
+        report.note("dropped", name, "(a profiler's counter)")
+        del state[name]
+    return state
 
 
-def guess_layout(state, prefixed):
-    """`prefixed`: the names are the engine's. A whole net is preferred to its encoder."""
-    for name, layout in LAYOUTS.items():
-        if (layout.ours if prefixed else "") + layout.sign in state:
-            return name
-    raise Failure("none of the known nets' names; --layout plain keeps names as they are")
+def has_ending(state, ending):
+    return any(("." + name).endswith("." + ending) for name in state)
+
+
+def refuse_relatives(layout, state):
+    """Of the same family and with many of the same names, but no net of the engine."""
+    known = f"none of the known nets ({', '.join(layout.nets)})"
+    for net, (ending, what) in RELATIVES.items():
+        stem = state[layout.ours + layout.sign].shape[0]
+        if net in layout.nets and has_ending(state, ending) and (net not in DENSENETS or stem == 64):
+            raise Failure(f"{what}: {known}")
+    for name, tensor in state.items():
+        if layout.nets == RESNETS and ("." + name).endswith(".layer1.0.conv2.weight") and len(tensor.shape) == 4:
+            if tensor.shape[0] != tensor.shape[1]:
+                raise Failure(f"a ResNeXt (its '{name}' is {list(tensor.shape)}, a convolution in groups): {known}")
 
 
 def read_manifest(layout, state, folder):
@@ -112,9 +136,9 @@ def read_manifest(layout, state, folder):
     sign, tried = layout.ours + layout.sign, []
     if sign not in state:
         raise Failure(f"no '{sign}': not this layout")
-    if any(("." + name).endswith(ONLY_IN_RESNET101) for name in state):
-        raise Failure("a ResNet-101, of which there is no manifest: only ResNet-50 is known")
-    for net in layout.nets:
+    refuse_relatives(layout, state)
+    deeper = [net for net in layout.nets if net in DEEPER and has_ending(state, DEEPER[net])]
+    for net in deeper or [net for net in layout.nets if net not in DEEPER]:
         path = Path(folder) / f"{net}.json"
         try:
             manifest = json.loads(path.read_text())
@@ -164,8 +188,13 @@ def fit(state, wanted, layout, report):
     return fitting
 
 
+def modern(name):
+    """torchvision's published DenseNets have the names of its first version, "denselayer1.norm.1.weight"."""
+    return re.sub(r"(\bdenselayer\d+\.(?:norm|conv))\.([12]\.)", r"\1\2", name)
+
+
 def to_engine(state, layout, folder, report):
-    ours = {layout.ours + name: tensor for name, tensor in state.items()}
+    ours = {layout.ours + modern(name.removeprefix(layout.theirs)): tensor for name, tensor in state.items()}
     net, wanted = read_manifest(layout, ours, folder)
     return net, fit(ours, wanted, layout, report)
 
@@ -185,7 +214,8 @@ def to_pytorch(state, layout, folder, report):
         report.note("dropped", name, "(PyTorch's net has none)")
         del ours[name]
     fitting = fit(ours, wanted, layout, report)
-    return net, {("module." if layout.module else "") + name[len(layout.ours):]: t for name, t in fitting.items()}
+    before = ("module." if layout.module else "") + layout.theirs
+    return net, {before + name[len(layout.ours):]: tensor for name, tensor in fitting.items()}
 
 
 # ---- The command ---------------------------------------------------------------------------------------------------
@@ -203,7 +233,8 @@ def parse_arguments(arguments):
                         " (default: known by the names in IN, the whole net before its encoder)")
     parser.add_argument("--dataset", choices=LARGEST_DEPTH_M, help="what a whole net was trained on: OUT is then a"
                         " checkpoint that mdeval takes")
-    parser.add_argument("--key", help=f"where IN keeps the state dict (default: the top, {', '.join(STATE_KEYS)})")
+    parser.add_argument("--key", help="which weights, where IN has several (a network and its moving average, say):"
+                        " the key, or keys and prefix with dots between them, '.' for the top")
     parser.add_argument("--partial", action="store_true", help="write what fits, and list what does not")
     parser.add_argument("--manifests", default=MANIFESTS, metavar="DIR", help="the nets' names and shapes, in JSON")
     options = parser.parse_args(arguments)
@@ -225,7 +256,7 @@ def checkpoint_metadata(net, layout, dataset):
     if layout == "plain" or LAYOUTS[layout].ours:
         raise Failure(f"--dataset: the layout {layout} is no whole net", USAGE)
     config = {"net": ENGINE_NAMES.get(net, net), "dataset": dataset, "max-depth": LARGEST_DEPTH_M[dataset],
-              "focal-scaling": (layout, dataset) == ("bts", "kitti")}
+              "focal-scaling": layout.startswith("bts") and dataset == "kitti"}
     counts = ("seed", "step", "epoch", "frames", "steps_per_epoch", "schedule_steps", "evaluated", "skipped")
     run = {**dict.fromkeys(counts, 0), "lr_factor": 1.0, "computed_on": "", "best": None}
     return {"config": json.dumps(config), "run": json.dumps(run)}
@@ -233,12 +264,11 @@ def checkpoint_metadata(net, layout, dataset):
 
 def convert(options, report):
     """Reads and maps IN; gives the state and how to write it."""
-    state = state_dict(read_checkpoint(options.source), options.key, report)
+    layout, state = find(read_checkpoint(options.source), options, report)
     whole = os.path.getsize(options.source)
     if sum(tensor.nbytes for tensor in state.values()) > whole:
         raise Failure(f"its tensors claim more bytes than the file's {whole}")
     to_safetensors = options.target.endswith(".safetensors")
-    layout = options.layout or guess_layout(state, prefixed=not to_safetensors)
     if layout == "plain":
         net = "any"
         check_plain(state)

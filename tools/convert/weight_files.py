@@ -14,6 +14,7 @@ import os
 import pickletools
 import stat
 import struct
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -127,16 +128,46 @@ class Global(NamedTuple):
     module: str
     name: str
 
+    @property
+    def dotted(self):
+        return f"{self.module}.{self.name}"
+
 
 class Inert:
-    """What a checkpoint holds beside weights (numpy scalars of best metrics, say): accepted, never looked at."""
+    """What a checkpoint holds beside weights (a Namespace, a Path, best metrics as numpy scalars): a placeholder that
+    knows its class. `items` is what the pickle set in it, if it is a kind of dict; `network`: it is a module."""
+
+    def __init__(self, name):
+        self.name, self.items, self.network = name, {}, False
+
+    def __repr__(self):
+        return f"<{self.name}>"
 
 
+WHOLE_NETWORK = "holds a network as an object, which PyTorch would run code to read: save its state_dict() instead"
 MARK = object()
 MOST_OPCODES = 2_000_000  # a checkpoint of 500 tensors and its optimiser have some 50,000
-INERT = {Global(module, name) for module in ("numpy.core.multiarray", "numpy._core.multiarray")
-         for name in ("_reconstruct", "scalar")}
-INERT |= {Global("numpy", "ndarray"), Global("numpy", "dtype"), Global("_codecs", "encode")}
+# Of Python's own library, torch and NumPy, what makes a value and does nothing else. A call of anything else there is
+# refused, because in PyTorch it would run; other packages are the trainer's own, and all their names are placeholders.
+OWN_LIBRARIES = sys.stdlib_module_names | {"torch", "numpy", "__builtin__", "copy_reg"}
+VALUES = {
+    "__builtin__": "set frozenset complex bytearray slice range xrange list dict tuple int float str bool",
+    "builtins": "set frozenset complex bytearray slice range list dict tuple int float str bool",
+    "_codecs": "encode", "copy_reg": "_reconstructor", "copyreg": "_reconstructor __newobj_ex__",
+    "argparse": "Namespace", "types": "SimpleNamespace GenericAlias", "functools": "partial",
+    "_operator": "getitem or_",
+    "collections": "Counter deque", "random": "Random", "re": "_compile", "logging": "getLogger", "uuid": "UUID",
+    "datetime": "date datetime time timedelta timezone", "decimal": "Decimal", "fractions": "Fraction",
+    "pathlib": "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath",
+    "pathlib._local": "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath",  # Python 3.13
+    "numpy": "ndarray dtype", "numpy.core.multiarray": "_reconstruct scalar",
+    "numpy._core.multiarray": "_reconstruct scalar", "numpy.core.numeric": "_frombuffer",
+    "numpy._core.numeric": "_frombuffer", "numpy.ma.core": "_mareconstruct",
+    "numpy.random._pickle": "__randomstate_ctor __generator_ctor __bit_generator_ctor",
+    "numpy.random.bit_generator": "__pyx_unpickle_SeedSequence",
+    "torch": "device", "torch.serialization": "_get_layout",
+    "torch._utils": "_rebuild_sparse_tensor _rebuild_qtensor _rebuild_meta_tensor_no_storage",
+}
 
 
 def is_size(value):
@@ -164,33 +195,63 @@ def ordered_dict(pairs=()):
     return result
 
 
+def first_of(tensor, *_unused):
+    return tensor
+
+
+def rebuild_subclass(function, _class, arguments, _attributes):
+    """torch._tensor._rebuild_from_type_v2: of a tensor that somebody set an attribute of."""
+    return reduce(function, arguments)
+
+
+def get_attribute(owner=None, name=None):
+    """A class within a class, or a member of an enumeration."""
+    if type(owner) is not Global or type(name) is not str or owner.module.split(".")[0] in OWN_LIBRARIES:
+        raise Failure("needs '__builtin__.getattr', which weights do not: this file would run code")
+    return Global(owner.module, f"{owner.name}.{name}")
+
+
 CALLABLE = {Global("collections", "OrderedDict"): ordered_dict,
+            Global("collections", "defaultdict"): lambda _factory=None, pairs=(): ordered_dict(pairs),
             Global("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
             Global("torch._utils", "_rebuild_tensor"): rebuild_tensor,
-            Global("torch._utils", "_rebuild_parameter"): lambda tensor, *_unused: tensor,
-            Global("torch", "Size"): tuple}
-
-
-def find_global(text):
-    named = Global(*text.split(" ", 1))
-    if named in INERT or named in CALLABLE or (named.module == "torch" and named.name in STORAGES):
-        return named
-    raise Failure(f"needs '{show(named.module + '.' + named.name)}', which weights do not: this file would run code")
+            Global("torch._utils", "_rebuild_parameter"): first_of,
+            Global("torch._utils", "_rebuild_parameter_with_state"): first_of,
+            Global("torch.nn.parameter", "Parameter"): first_of,
+            Global("torch._tensor", "_rebuild_from_type_v2"): rebuild_subclass,
+            Global("torch", "Size"): tuple,
+            Global("__builtin__", "getattr"): get_attribute, Global("builtins", "getattr"): get_attribute}
 
 
 def reduce(function, arguments):
     if type(function) is not Global or type(arguments) is not tuple:
         raise Failure("the pickle calls what is no function")
-    if function in INERT:
-        return Inert()
-    if function not in CALLABLE:
+    if function in CALLABLE:
+        return CALLABLE[function](*arguments)
+    if function.module == "torch" and function.name in STORAGES:
         raise Failure(f"the pickle calls '{function.name}'")
-    return CALLABLE[function](*arguments)
+    known = function.name in VALUES.get(function.module, "").split()
+    if not known and function.module.split(".")[0] in OWN_LIBRARIES:
+        raise Failure(f"needs '{show(function.dotted)}', which weights do not: this file would run code")
+    return Inert(function.dotted)
+
+
+def new_object(kind, arguments):
+    """An instance of a class, before its state is set."""
+    if type(kind) is not Global or type(arguments) is not tuple or kind in CALLABLE:
+        raise Failure("pickle opcode NEWOBJ of what is no class of a placeholder")
+    return Inert(kind.dotted)
+
+
+def is_key(key):
+    """No nested tuples, whose hash can take for ever."""
+    flat = type(key) is tuple and 0 < len(key) <= MOST_AXES and all(type(part) in (str, int, float) for part in key)
+    return flat or type(key) in (str, int, float, bool, type(None), Global, Inert, Tensor)
 
 
 def set_item(target, key, value):
-    """Keys are text or numbers: the hash of nested tuples can take for ever."""
-    if type(target) is not dict or type(key) not in (str, int):
+    target = target.items if type(target) is Inert else target
+    if type(target) is not dict or not is_key(key):
         raise Failure("the pickle sets an item that no state dict has")
     if key in target:
         raise Failure(f"'{show(key)}' is there twice")
@@ -225,6 +286,8 @@ class Machine:
         return items
 
     def extend(self, items):
+        if type(self.stack[-1]) is Inert:  # a list of a class of its own
+            return
         if type(self.stack[-1]) is not list:
             raise Failure("the pickle appends to what is no list")
         self.stack[-1].extend(items)
@@ -235,9 +298,11 @@ class Machine:
         for key, value in zip(items[::2], items[1::2]):
             set_item(self.stack[-1], key, value)
 
-    def build(self, _state):
+    def build(self, state):
         if type(self.stack[-1]) not in (dict, Inert):  # an OrderedDict's _metadata, a numpy array's numbers
             raise Failure("the pickle sets the state of an object")
+        if type(self.stack[-1]) is Inert:
+            self.stack[-1].network = type(state) is dict and "_modules" in state
 
     def step(self, name, argument):
         push = self.stack.append
@@ -256,7 +321,8 @@ class Machine:
         "PROTO": lambda self, version: None,
         "MARK": lambda self, _: self.stack.append(MARK),
         "TUPLE": lambda self, _: self.stack.append(tuple(self.since_mark())),
-        "GLOBAL": lambda self, text: self.stack.append(find_global(text)),
+        "GLOBAL": lambda self, text: self.stack.append(Global(*text.split(" ", 1))),
+        "NEWOBJ": lambda self, _: self.stack.append(new_object(*self.pop(2))),
         "REDUCE": lambda self, _: self.stack.append(reduce(*self.pop(2))),
         "BINPERSID": lambda self, _: self.stack.append(self.persistent(*self.pop(1))),
         "BUILD": lambda self, _: self.build(*self.pop(1)),
@@ -273,7 +339,7 @@ class Machine:
 
 def load_pickle(file, persistent=None):
     """One pickle from the file's position. pickletools only splits it into opcodes; of those, Machine knows the few
-    that torch.save writes, and of globals, those above. There is no way from here to an import or a call."""
+    that torch.save writes. A global stays a name: there is no way from here to an import or a call."""
     machine = Machine(persistent or refuse_persistent)
     try:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
@@ -298,6 +364,8 @@ class Storages:
         self.by_key = {}
 
     def __call__(self, reference):
+        if type(reference) is tuple and reference[:1] == ("module",):  # how torch < 1.1 keeps a class's source
+            raise Failure(WHOLE_NETWORK)
         legacy_view = reference[5:] if type(reference) is tuple else None
         if legacy_view not in ((), (None,)) or len(reference) < 5 or reference[0] != "storage":
             raise Failure("a reference in the pickle is no storage")

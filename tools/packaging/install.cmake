@@ -20,7 +20,8 @@ install(TARGETS ${md_programs} RUNTIME DESTINATION bin COMPONENT programs)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/tools/configs DESTINATION ${md_share} COMPONENT programs)
 install(PROGRAMS ${CMAKE_SOURCE_DIR}/tools/convert/convert_weights.py ${CMAKE_SOURCE_DIR}/tools/convert/convert_nyu.py
         DESTINATION ${md_share}/tools COMPONENT programs)
-install(FILES ${CMAKE_SOURCE_DIR}/tools/convert/weight_files.py DESTINATION ${md_share}/tools COMPONENT programs)
+install(FILES ${CMAKE_SOURCE_DIR}/tools/convert/weight_files.py ${CMAKE_SOURCE_DIR}/tools/convert/find_weights.py
+        DESTINATION ${md_share}/tools COMPONENT programs)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/tools/convert/manifests DESTINATION ${md_share}/tools COMPONENT programs)
 install(FILES ${CMAKE_SOURCE_DIR}/README.md DESTINATION share/doc/metricdepth COMPONENT programs)
 

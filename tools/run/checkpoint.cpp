@@ -74,11 +74,7 @@ auto naming(const std::string& path, Work work) {
   }
 }
 
-}  // namespace
-
-void save_checkpoint(const std::string& path, const Module& net, const Adam& optimizer, const RunState& run) {
-  State state = state_of(net.entries());
-  for (const auto& [name, tensor] : state_of(optimizer.entries())) state[kOptimizerPrefix + name] = tensor;
+void save(const std::string& path, const State& state, const RunState& run) {
   std::uintmax_t bytes = kHeaderRoom;
   for (const auto& [name, tensor] : state) bytes += tensor.bytes();
   require_space(std::filesystem::path(path).parent_path(), bytes);
@@ -87,6 +83,18 @@ void save_checkpoint(const std::string& path, const Module& net, const Adam& opt
                      {"git", json(MD_GIT).dump()},
                      {"config", run.config.dump()},
                      {"run", to_json(run).dump()}});
+}
+
+}  // namespace
+
+void save_checkpoint(const std::string& path, const Module& net, const Adam& optimizer, const RunState& run) {
+  State state = state_of(net.entries());
+  for (const auto& [name, tensor] : state_of(optimizer.entries())) state[kOptimizerPrefix + name] = tensor;
+  save(path, state, run);
+}
+
+void save_network(const std::string& path, const Module& net, const RunState& run) {
+  save(path, state_of(net.entries()), run);
 }
 
 Checkpoint::Checkpoint(const std::string& path)

@@ -1,6 +1,7 @@
 // Checkpoints: one safetensors file with the network under PyTorch's names, the optimiser under `optimizer.`, and JSON
 // texts in __metadata__: `version`, `git`, `config` (the resolved options) and `run` (RunState). All randomness is
-// keyed by (seed, step), and so is the loader's place: there is no more state.
+// keyed by (seed, step), and so is the loader's place: there is no more state. The best network of a run is kept
+// without the optimiser.
 #pragma once
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -29,6 +30,9 @@ struct RunState {
 
 /// Crash-safe. Throws ErrorKind::cannot_write, also where the file system has no room for it.
 void save_checkpoint(const std::string& path, const Module& net, const Adam& optimizer, const RunState&);
+
+/// The same without the optimiser: the file has PyTorch's names and no others. Nothing resumes from it.
+void save_network(const std::string& path, const Module& net, const RunState&);
 
 /// A checkpoint to go on from.
 class Checkpoint {

@@ -12,8 +12,9 @@ namespace md {
 /// unknown or of another shape, and changes nothing then.
 void init_weights(Module& net, const std::string& path);
 
-/// Loads what fits by name and shape; a line for each name of the network that stays random and each of the file that
-/// is left out. Throws ErrorKind::bad_data where nothing fits.
+/// Loads what fits by name, shape and type; a line for each name of the network that stays random and each of the file
+/// that is left out, and a last one with the share where less than half of the network comes from the file. Throws
+/// ErrorKind::bad_data where nothing fits.
 std::vector<std::string> init_weights_partially(Module& net, const std::string& path);
 
 }  // namespace md

@@ -422,7 +422,7 @@ class Trainer {
     if (state_.best.is_null() || last_->mean.abs_rel < state_.best["abs_rel"].get<double>()) {
       state_.best = record;
       state_.best["step"] = state_.step;
-      save_checkpoint(run_->best(), *net_, step_.optimizer(), state_);
+      save_network(run_->best(), *net_, state_);
     }
     return true;
   }
