@@ -63,6 +63,8 @@ AugmentSpec official_augmentation(const std::string& peer, const std::string& da
 /// Throws ErrorKind::bad_data, naming the frame, where it is smaller than the crop.
 void augment(const Sample&, const AugmentSpec&, Draws&, float* image, float* depth_m);
 
+/// Of ImageNet's colours R, G, B in 0..1, as torchvision states them.
+inline constexpr std::array kImageNetMean{0.485F, 0.456F, 0.406F}, kImageNetDeviation{0.229F, 0.224F, 0.225F};
 /// ImageNet normalisation of a part of a frame, or all of it: image [h,w,3] = (pixel/255 - mean) / std.
 void normalise(const RgbImage&, const EvalCrop&, float* image);
 void normalise(const RgbImage&, float* image);
