@@ -5,8 +5,6 @@ As a program, in a Python that has the packages: onnx_engines.py ENGINE MODEL.on
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
-from typing import NamedTuple
 
 
 def onnxruntime(model, inputs):
