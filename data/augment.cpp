@@ -16,7 +16,6 @@ namespace {
 constexpr EvalCrop kb_size{0, 0, 352, 1216};         // the KITTI benchmark's
 constexpr EvalCrop nyu_inside{45, 43, 427, 565};     // NYU frames without their white border
 constexpr double gamma_low = 0.9, gamma_high = 1.1;  // gamma and colour factors, in both papers
-constexpr std::array mean{0.485F, 0.456F, 0.406F}, standard_deviation{0.229F, 0.224F, 0.225F};  // ImageNet
 
 using Table = std::array<std::array<float, 256>, 3>;  // channel, byte -> what the net sees
 
@@ -36,7 +35,7 @@ Table colour_table(const Jitter& jitter) {
         value = std::pow(value, float(jitter.gamma)) * float(jitter.brightness);
         value = std::clamp(float(double(value) * jitter.colour[c]), 0.F, 1.F);
       }
-      table[c][byte] = (value - mean[c]) / standard_deviation[c];
+      table[c][byte] = (value - kImageNetMean[c]) / kImageNetDeviation[c];
     }
   }
   return table;

@@ -70,6 +70,8 @@ void augment(const Sample&, const AugmentSpec&, Draws&, float* image, float* dep
 /// Throws as augment() where the frame is smaller than the crop.
 void require_room(const Sample&, const AugmentSpec&);
 
+/// Of ImageNet's colours R, G, B in 0..1, as torchvision states them.
+inline constexpr std::array kImageNetMean{0.485F, 0.456F, 0.406F}, kImageNetDeviation{0.229F, 0.224F, 0.225F};
 /// ImageNet normalisation of a part of a frame, or all of it: image [h,w,3] = (pixel/255 - mean) / std.
 void normalise(const RgbImage&, const EvalCrop&, float* image);
 void normalise(const RgbImage&, float* image);

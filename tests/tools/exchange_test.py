@@ -109,26 +109,36 @@ class OnnxRuntime(Exchange):
     # The same sums in another order, through fifty layers and a sigmoid; measured: 2e-6.
     TOLERANCE = 2e-5
 
-    def check(self, net, dataset, sizes):
+    def export(self, checkpoint, *options):
+        """A session of the file that is written with those options."""
         import onnxruntime
+        model = self.folder / "net.onnx"
+        self.run_tool("mdeval", "export", "--onnx", model, checkpoint, *options)
+        if importable("onnx"):
+            import onnx
+            onnx.checker.check_model(str(model), full_check=True)
+        return onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+
+    def depth_by(self, session, image):
+        """metres [N,1,H,W] of [N,3,H,W]."""
+        inputs = {"image": image, "focal_px": np.full(len(image), 500, np.float32)}
+        depth_m, = session.run(["depth_m"], {i.name: inputs[i.name] for i in session.get_inputs()})
+        self.assertEqual(depth_m.shape, (len(image), 1, *image.shape[2:]))
+        return depth_m
+
+    def assert_same(self, what, depth_m, wanted):
+        self.assertGreater(wanted.std() / wanted.mean(), 0.01, "a flat map shows nothing")
+        difference = relative_difference(depth_m, wanted)
+        print(f"{what}: largest relative difference {difference:.1e}")
+        self.assertLess(difference, self.TOLERANCE)
+
+    def check(self, net, dataset, sizes):
         checkpoint = self.checkpoint(net, dataset)
         for height, width in sizes:
             with self.subTest(net=net, size=(height, width)):
                 image = self.image(height, width)
-                model = self.folder / "net.onnx"
-                self.run_tool("mdeval", "export", "--onnx", model, checkpoint, "--size", f"{height}x{width}")
-                if importable("onnx"):
-                    import onnx
-                    onnx.checker.check_model(str(model), full_check=True)
-                session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-                inputs = {"image": image, "focal_px": np.float32([500])}
-                depth_m, = session.run(["depth_m"], {i.name: inputs[i.name] for i in session.get_inputs()})
-                self.assertEqual(depth_m.shape, (1, 1, height, width))
-                wanted = self.predicted(checkpoint)
-                self.assertGreater(wanted.std() / wanted.mean(), 0.01, "a flat map shows nothing")
-                difference = relative_difference(depth_m[0, 0], wanted)
-                print(f"{net} {height}x{width}: largest relative difference {difference:.1e}")
-                self.assertLess(difference, self.TOLERANCE)
+                depth_m = self.depth_by(self.export(checkpoint, "--size", f"{height}x{width}"), image)
+                self.assert_same(f"{net} {height}x{width}", depth_m[0, 0], self.predicted(checkpoint))
 
     def test_lt(self):
         self.check("lt", "nyu", [(96, 128), (101, 150)])
@@ -138,6 +148,51 @@ class OnnxRuntime(Exchange):
 
     def test_newcrfs(self):
         self.check("newcrfs_tiny07", "nyu", [(96, 128), (101, 150)])
+
+    def test_every_opset(self):
+        for net, dataset, opsets in (("lt", "nyu", range(13, 28)), ("newcrfs_tiny07", "nyu", (13, 16, 18, 27)),
+                                     ("bts_resnet50", "kitti", (13, 27))):
+            checkpoint, image = self.checkpoint(net, dataset), self.image(64, 96)
+            wanted = self.predicted(checkpoint)
+            for opset in opsets:
+                with self.subTest(net=net, opset=opset):
+                    session = self.export(checkpoint, "--size", "64x96", "--opset", opset)
+                    self.assert_same(f"{net}, opset {opset}", self.depth_by(session, image)[0, 0], wanted)
+
+    def test_batches(self):
+        """Each image of a batch has the depth that it has alone."""
+        for net, dataset in (("lt", "nyu"), ("bts_resnet50", "kitti"), ("newcrfs_tiny07", "nyu")):
+            checkpoint, images, wanted = self.checkpoint(net, dataset), [], []
+            for step in (1, 2):
+                images.append(np.ascontiguousarray(self.image(64, 96)[:, :, :, ::step].repeat(step, axis=3)))
+            alone = self.export(checkpoint, "--size", "64x96")
+            wanted = [self.depth_by(alone, image)[0] for image in images]
+            self.assertGreater(relative_difference(*wanted), 0.01)
+            for batch in (2, "dynamic"):
+                with self.subTest(net=net, batch=batch):
+                    session = self.export(checkpoint, "--size", "64x96", "--batch", batch)
+                    depth_m = self.depth_by(session, np.concatenate(images))
+                    self.assert_same(f"{net}, batch {batch}", depth_m, np.stack(wanted))
+            self.assert_same(f"{net}, one of any number", self.depth_by(session, images[1])[0], wanted[1])
+
+    def test_any_size(self):
+        for net, dataset in (("lt", "nyu"), ("bts_resnet50", "kitti")):
+            checkpoint = self.checkpoint(net, dataset)
+            session = self.export(checkpoint, "--size", "dynamic")
+            for height, width in ((96, 128), (64, 32), (128, 224)):
+                with self.subTest(net=net, size=(height, width)):
+                    depth_m = self.depth_by(session, self.image(height, width))
+                    self.assert_same(f"{net}, {height}x{width} of any", depth_m[0, 0], self.predicted(checkpoint))
+
+    def test_normalisation_inside(self):
+        for net, dataset, size in (("lt", "nyu", (75, 100)), ("bts_resnet50", "kitti", (64, 96))):
+            checkpoint, image = self.checkpoint(net, dataset), self.image(*size)
+            mean, deviation = (np.float32(v)[:, None, None] for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+            pixels = np.rint((image * deviation + mean) * 255)
+            self.assertGreater(pixels.max(), 200)
+            session = self.export(checkpoint, "--size", f"{size[0]}x{size[1]}", "--with-normalisation")
+            depth_m = self.depth_by(session, pixels)
+            self.assert_same(f"{net}, normalised inside", depth_m[0, 0], self.predicted(checkpoint))
 
 
 @unittest.skipUnless(importable("torch") and np and (SHARED / "peers").is_dir(), f"no torch, or no {SHARED}/peers")

@@ -3,17 +3,17 @@
 #pragma once
 #include <CLI/CLI.hpp>
 #include <string>
-#include <vector>
 
 #include "nets/depth_net.h"
 #include "tools/cli/exit_code.h"
+#include "tools/onnx/onnx_file.h"
 
 namespace md {
 
-/// What `mdeval export` is asked for.
+/// What `mdeval export` is asked for. Without a size in `file` it is what the network was trained on.
 struct ExportCommand {
   std::string checkpoint, onnx;
-  std::vector<i64> size = {};  // height, width
+  OnnxFile file = {};
 };
 
 /// Defines the options of `mdeval export`.
@@ -22,9 +22,9 @@ void add_export_options(CLI::App&, ExportCommand&);
 /// ErrorKind::cannot_write naming the file.
 Exit export_onnx(const ExportCommand&);
 
-/// The file for a network in evaluation mode, on the CPU, and images of one size: input `image` [1,3,H,W] (RGB,
-/// ImageNet-normalised) and, where the network reads it, `focal_px` [1]; output `depth_m` [1,1,H,W]. Throws
-/// ErrorKind::usage where an op has no ONNX form.
-std::string to_onnx(const DepthNet&, const std::string& name, i64 height, i64 width);
+/// The file for a network in evaluation mode, on the CPU: input `image` [N,3,H,W] (RGB, ImageNet-normalised, or 0..255)
+/// and, where the network reads it, `focal_px` [N]; output `depth_m` [N,1,H,W]. Throws ErrorKind::usage where an op has
+/// no ONNX form.
+std::string to_onnx(const DepthNet&, const std::string& name, const OnnxFile&);
 
 }  // namespace md

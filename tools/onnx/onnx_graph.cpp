@@ -8,7 +8,9 @@
 namespace md {
 namespace {
 
-constexpr i64 kIrVersion = 8, kOpset = 17;  // ONNX 1.12; the first opset with LayerNormalization
+/// The oldest version of the file format whose readers know the operators (onnx/docs/Versioning.md).
+i64 ir_version(i64 opset) { return opset < 15 ? 7 : 8; }
+
 enum TensorType : std::uint8_t { kFloat = 1, kInt64 = 7 };
 
 ProtoMessage tensor(const std::string& name, const Shape& shape, TensorType type, std::string_view raw) {
@@ -24,9 +26,12 @@ std::string_view raw(const std::vector<T>& values) {
 }
 
 /// ValueInfoProto of a float tensor.
-ProtoMessage value_info(const std::string& name, const Shape& shape, const std::string& what) {
+ProtoMessage value_info(const std::string& name, const OnnxGraph::Dims& shape, const std::string& what) {
   ProtoMessage dims, tensor_type, type, info;
-  for (int axis = 0; axis < shape.rank(); ++axis) dims.message(1, ProtoMessage().integer(1, shape[axis]));
+  for (const OnnxGraph::Dim& dim : shape) {
+    const auto* const length = std::get_if<i64>(&dim);
+    dims.message(1, length ? ProtoMessage().integer(1, *length) : ProtoMessage().bytes(2, std::get<std::string>(dim)));
+  }
   tensor_type.integer(1, kFloat).message(2, dims);
   type.message(1, tensor_type);
   info.bytes(1, name).message(2, type).bytes(3, what);
@@ -46,11 +51,11 @@ ProtoMessage attribute(const std::string& name, const OnnxGraph::Attribute& valu
 
 }  // namespace
 
-void OnnxGraph::input(const std::string& name, const Shape& shape, const std::string& what) {
+void OnnxGraph::input(const std::string& name, const Dims& shape, const std::string& what) {
   inputs_.message(11, value_info(name, shape, what));
 }
 
-void OnnxGraph::output(const std::string& name, const Shape& shape, const std::string& what) {
+void OnnxGraph::output(const std::string& name, const Dims& shape, const std::string& what) {
   outputs_.message(12, value_info(name, shape, what));
 }
 
@@ -98,8 +103,8 @@ std::string OnnxGraph::node(const std::string& op, const std::vector<std::string
 std::string OnnxGraph::finish(const std::string& name, const std::string& what) {
   ProtoMessage opset, model, graph = std::move(initializers_);  // weights may be a gigabyte: they are copied once
   graph.append(nodes_).bytes(2, name).append(inputs_).append(outputs_);
-  opset.bytes(1, "").integer(2, kOpset);
-  model.integer(1, kIrVersion).bytes(2, "metricdepth").bytes(3, MD_VERSION).bytes(6, what);
+  opset.bytes(1, "").integer(2, opset_);
+  model.integer(1, ir_version(opset_)).bytes(2, "metricdepth").bytes(3, MD_VERSION).bytes(6, what);
   return std::move(model.message(8, opset).message(7, graph)).encoded();
 }
 

@@ -1,5 +1,5 @@
 // An ONNX model under construction: named values, the nodes that make them, and constants. It knows the file format
-// (onnx.proto3, opset 17) and nothing of networks.
+// (onnx.proto3) and nothing of networks.
 #pragma once
 #include <set>
 #include <string>
@@ -17,9 +17,16 @@ class OnnxGraph {
   using Attribute = std::variant<i64, float, std::string, std::vector<i64>>;
   using Attributes = std::vector<std::pair<std::string, Attribute>>;
 
+  using Dim = std::variant<i64, std::string>;  // a length, or the name of one that each run chooses
+  using Dims = std::vector<Dim>;
+
+  explicit OnnxGraph(i64 opset) : opset_(opset) {}
+  /// The version of the operators, which decides how some are written.
+  i64 opset() const { return opset_; }
+
   /// `what` is its documentation.
-  void input(const std::string& name, const Shape&, const std::string& what);
-  void output(const std::string& name, const Shape&, const std::string& what);
+  void input(const std::string& name, const Dims&, const std::string& what);
+  void output(const std::string& name, const Dims&, const std::string& what);
 
   /// They return `name`. A name that is there already stands for the same constant, and nothing is added.
   std::string constant(const std::string& name, const Tensor& f32);
@@ -40,6 +47,7 @@ class OnnxGraph {
  private:
   bool is_new(const std::string& constant) { return constants_.insert(constant).second; }
 
+  i64 opset_;
   ProtoMessage nodes_, initializers_, inputs_, outputs_;  // fields of GraphProto
   std::set<std::string> constants_;
   int nodes_made_ = 0;

@@ -5,6 +5,7 @@
 #include <numbers>
 #include <ranges>
 
+#include "data/augment.h"
 #include "tools/onnx/onnx_formulas.h"
 
 namespace md {
@@ -18,7 +19,7 @@ Shape channels_first(const Shape& s) { return s.rank() == 4 ? Shape{s[0], s[3], 
 
 }  // namespace
 
-OnnxWriter::OnnxWriter(OnnxGraph& graph, const Module& net) : graph_(graph) {
+OnnxWriter::OnnxWriter(OnnxGraph& graph, const Module& net, const OnnxFile& file) : graph_(graph), file_(file) {
   for (const auto& list : {net.parameters(), net.buffers()})
     for (const Module::Entry& entry : list) entries_[entry.tensor.impl()] = entry;
 }
@@ -44,8 +45,9 @@ void OnnxWriter::write(const std::vector<TracedOp>& trace, const std::vector<Onn
   const std::vector<const TracedOp*> needed = needed_for(result.tensor, trace);
   for (const auto& [tensor, name, what] : inputs) {
     if (!readers_.contains(tensor.impl())) continue;
-    graph_.input(name, channels_first(tensor.shape()), what);
-    set(tensor, name, tensor.shape().rank() == 4);
+    const bool map = tensor.shape().rank() == 4;
+    graph_.input(name, dims(tensor.shape()), what);
+    set(tensor, map && file_.with_normalisation ? normalised(name) : name, map);
   }
   for (const TracedOp* op : needed) {
     const auto form = forms().find(op->name);
@@ -53,7 +55,35 @@ void OnnxWriter::write(const std::vector<TracedOp>& trace, const std::vector<Onn
     if (!values_.contains(op->y.impl())) (this->*form->second)(*op);  // else it went into the convolution before it
   }
   graph_.node("Identity", {first(result.tensor)}, {}, result.name);
-  graph_.output(result.name, channels_first(result.tensor.shape()), result.what);
+  graph_.output(result.name, dims(result.tensor.shape()), result.what);
+}
+
+OnnxGraph::Dims OnnxWriter::dims(const Shape& traced) const {
+  const Shape shape = channels_first(traced);
+  OnnxGraph::Dims dims = {file_.batch.images};
+  for (int axis = 1; axis < shape.rank(); ++axis) dims.emplace_back(shape[axis]);
+  if (file_.batch.images == 0) dims[0] = "batch";
+  if (file_.any_size && dims.size() == 4) {
+    dims[2] = "height";
+    dims[3] = "width";
+  }
+  return dims;
+}
+
+/// (value / 255 - mean) / deviation as one product and one sum.
+std::string OnnxWriter::normalised(const std::string& image) {
+  std::vector<float> scale, shift;
+  for (std::size_t c = 0; c < kImageNetMean.size(); ++c) {
+    scale.push_back(float(1 / (255 * double(kImageNetDeviation[c]))));
+    shift.push_back(float(-double(kImageNetMean[c]) / double(kImageNetDeviation[c])));
+  }
+  return affine(image, "normalisation", scale, shift);
+}
+
+void OnnxWriter::needs_one_size(const TracedOp& op) const {
+  if (file_.any_size)
+    fail(ErrorKind::usage, "export: the op '", op.name, "' is written for one size of image, so a file for any size ",
+         "cannot hold it; give --size HEIGHTxWIDTH");
 }
 
 /// What an op is in ONNX: a node of the same meaning for each element ("pointwise"), or a function.
@@ -68,7 +98,7 @@ const std::map<std::string, OnnxWriter::Write>& OnnxWriter::forms() {
       {"elu", &OnnxWriter::pointwise},
       {"gelu", &OnnxWriter::gelu},
       {"group_norm", &OnnxWriter::group_norm},
-      {"hardsigmoid", &OnnxWriter::pointwise},
+      {"hardsigmoid", &OnnxWriter::hardsigmoid},
       {"l2_normalize", &OnnxWriter::l2_normalize},
       {"layer_norm", &OnnxWriter::layer_norm},
       {"linear", &OnnxWriter::linear},
@@ -143,6 +173,13 @@ std::string OnnxWriter::per_channel(const Tensor& t) {
   return graph_.constant(entry(t).name, t.detach().reshape({t.dim(0), 1, 1}));
 }
 
+std::string OnnxWriter::affine(const std::string& x, const std::string& name, const std::vector<float>& scale,
+                               const std::vector<float>& shift) {
+  const Shape shape{i64(scale.size()), 1, 1};
+  const std::string scaled = graph_.node("Mul", {x, graph_.constant(name + ".scale", shape, scale)});
+  return graph_.node("Add", {scaled, graph_.constant(name + ".shift", shape, shift)});
+}
+
 std::string OnnxWriter::activated(const std::string& x, const Activation& act) {
   switch (act.kind) {
     case Act::none:
@@ -150,7 +187,7 @@ std::string OnnxWriter::activated(const std::string& x, const Activation& act) {
     case Act::relu:
       return graph_.node("Relu", {x});
     case Act::hardswish:
-      return graph_.node("HardSwish", {x});
+      return onnx_hard_swish(graph_, x);
     case Act::leaky_relu:
       return graph_.node("LeakyRelu", {x}, {{"alpha", act.slope}});
   }
@@ -167,25 +204,34 @@ const TracedOp* OnnxWriter::norm_behind(const TracedOp& convolution) const {
   return std::any_cast<Conv2dSpec>(convolution.attributes).act.kind == Act::none ? readers->second[0] : nullptr;
 }
 
-// gamma (w x - mean) / sqrt(var + eps) + beta = (g w) x + (beta - g mean) with g = gamma / sqrt(var + eps).
+/// A batch norm as it stands after training: x scale + shift, channel by channel.
+OnnxWriter::Norm OnnxWriter::norm_of(const TracedOp& op) {
+  const auto [state, spec] = std::any_cast<std::pair<BatchNormState, BatchNormSpec>>(op.attributes);
+  const float *const gamma = op.inputs[1].data(), *const beta = op.inputs[2].data();
+  Norm norm{{}, {}, spec.act};
+  for (i64 c = 0; c < op.inputs[1].dim(0); ++c) {
+    const double scale = double(gamma[c]) / std::sqrt(double(state.running_var.data()[c]) + spec.eps);
+    norm.scale.push_back(scale);
+    norm.shift.push_back(beta[c] - scale * state.running_mean.data()[c]);
+  }
+  return norm;
+}
+
 void OnnxWriter::conv2d(const TracedOp& op) {
   const auto spec = std::any_cast<Conv2dSpec>(op.attributes);
   const Module::Entry& kernel = entry(op.inputs[1]);
   const Tensor w = to_torch(kernel.tensor, kernel.layout);  // a copy
   std::vector<float> bias = op.inputs[2] ? op.inputs[2].to_host() : std::vector<float>{};
   Activation act = spec.act;
-  const TracedOp* const norm = norm_behind(op);
-  if (norm) {
-    const auto [state, norm_spec] = std::any_cast<std::pair<BatchNormState, BatchNormSpec>>(norm->attributes);
-    act = norm_spec.act;
-    bias.resize(std::size_t(w.dim(0)));
-    const i64 taps = w.numel() / w.dim(0);
-    for (i64 o = 0; o < w.dim(0); ++o) {
-      const double g =
-          double(norm->inputs[1].data()[o]) / std::sqrt(double(state.running_var.data()[o]) + norm_spec.eps);
-      for (float& tap : std::span(w.data() + o * taps, std::size_t(taps))) tap = float(g * tap);
-      float& b = bias[std::size_t(o)];
-      b = float(norm->inputs[2].data()[o] + g * (b - state.running_mean.data()[o]));
+  const TracedOp* const behind = norm_behind(op);
+  if (behind) {
+    const Norm norm = norm_of(*behind);
+    act = norm.act;
+    bias.resize(norm.scale.size());
+    const std::size_t taps = std::size_t(w.numel()) / bias.size();
+    for (std::size_t o = 0; o < bias.size(); ++o) {
+      for (float& tap : std::span(w.data() + o * taps, taps)) tap = float(norm.scale[o] * tap);
+      bias[o] = float(norm.scale[o] * bias[o] + norm.shift[o]);
     }
   }
   Names inputs = {first(op.inputs[0]), graph_.constant(kernel.name, w)};
@@ -196,12 +242,13 @@ void OnnxWriter::conv2d(const TracedOp& op) {
                                      {"pads", std::vector<i64>{spec.pad.h, spec.pad.w, spec.pad.h, spec.pad.w}},
                                      {"dilations", both(spec.dilation)},
                                      {"group", i64{spec.groups}}});
-  set_first(norm ? norm->y : op.y, activated(y, act));
+  set_first(behind ? behind->y : op.y, activated(y, act));
 }
 
 void OnnxWriter::upsample_conv2d(const TracedOp& op) {
   const std::string twice = onnx_resize(graph_, first(op.inputs[0]), {.scale_factor = 2});
-  set_first(op.y, graph_.node("Conv", {twice, weight(op.inputs[1])}, {{"pads", std::vector<i64>{1, 1, 1, 1}}}));
+  set_first(op.y, graph_.node("Conv", {twice, weight(op.inputs[1])},
+                              {{"kernel_shape", std::vector<i64>{3, 3}}, {"pads", std::vector<i64>{1, 1, 1, 1}}}));
 }
 
 void OnnxWriter::linear(const TracedOp& op) {
@@ -216,37 +263,38 @@ void OnnxWriter::linear(const TracedOp& op) {
   set_last(op.y, y);
 }
 
+/// As a product and a sum: OpenCV 5 moves a BatchNormalization over the activation before it.
 void OnnxWriter::batch_norm(const TracedOp& op) {
-  const auto [state, spec] = std::any_cast<std::pair<BatchNormState, BatchNormSpec>>(op.attributes);
-  const std::string y = graph_.node("BatchNormalization",
-                                    {first(op.inputs[0]), weight(op.inputs[1]), weight(op.inputs[2]),
-                                     weight(state.running_mean), weight(state.running_var)},
-                                    {{"epsilon", spec.eps}});
-  set_first(op.y, activated(y, spec.act));
+  const Norm norm = norm_of(op);
+  const std::string y =
+      affine(first(op.inputs[0]), entry(op.inputs[1]).name, std::vector<float>(norm.scale.begin(), norm.scale.end()),
+             std::vector<float>(norm.shift.begin(), norm.shift.end()));
+  set_first(op.y, activated(y, norm.act));
 }
 
 void OnnxWriter::layer_norm(const TracedOp& op) {
-  set_last(op.y, graph_.node("LayerNormalization", {last(op.inputs[0]), weight(op.inputs[1]), weight(op.inputs[2])},
-                             {{"axis", kChannelsLast}, {"epsilon", std::any_cast<float>(op.attributes)}}));
+  set_last(op.y, onnx_layer_norm(graph_, last(op.inputs[0]),
+                                 {weight(op.inputs[1]), weight(op.inputs[2]), std::any_cast<float>(op.attributes)}));
 }
 
-/// Opset 17 has no group norm: an instance norm of [1,groups,rest], and the affine map after.
+/// An instance norm of [N,groups,rest], and the affine map after.
 void OnnxWriter::group_norm(const TracedOp& op) {
+  needs_one_size(op);
   const auto [groups, eps] = std::any_cast<std::pair<i64, float>>(op.attributes);
   const Shape map = channels_first(op.y.shape());
-  const std::string grouped = graph_.node("Reshape", {first(op.inputs[0]), graph_.integers({1, groups, -1})});
+  const i64 n = file_.batch.images;
+  const std::string grouped = graph_.node("Reshape", {first(op.inputs[0]), graph_.integers({n, groups, -1})});
   const std::string ones = graph_.constant(cat("ones_", groups), {groups}, std::vector<float>(groups, 1.F));
   const std::string zeros = graph_.constant(cat("zeros_", groups), {groups}, std::vector<float>(groups, 0.F));
   const std::string normal = graph_.node("InstanceNormalization", {grouped, ones, zeros}, {{"epsilon", eps}});
-  const std::string x = graph_.node("Reshape", {normal, graph_.integers({map[0], map[1], map[2], map[3]})});
+  const std::string x = graph_.node("Reshape", {normal, graph_.integers({n, map[1], map[2], map[3]})});
   const std::string scaled = graph_.node("Mul", {x, per_channel(op.inputs[1])});
   set_first(op.y, graph_.node("Add", {scaled, per_channel(op.inputs[2])}));
 }
 
 void OnnxWriter::l2_normalize(const TracedOp& op) {
   const std::string x = first(op.inputs[0]);
-  const std::string length =
-      graph_.node("ReduceL2", {x}, {{"axes", std::vector<i64>{kChannelsFirst}}, {"keepdims", i64{1}}});
+  const std::string length = onnx_reduce(graph_, "ReduceL2", x, kChannelsFirst);
   const std::string eps = graph_.number(std::any_cast<float>(op.attributes));
   set_first(op.y, graph_.node("Div", {x, graph_.node("Max", {length, eps})}));
 }
@@ -257,7 +305,6 @@ void OnnxWriter::pointwise(const TracedOp& op) {
   static const std::map<std::string, std::pair<std::string, OnnxGraph::Attributes>> nodes = {
       {"add", {"Add", {}}},
       {"elu", {"Elu", {}}},
-      {"hardsigmoid", {"HardSigmoid", {{"alpha", 1.F / 6}, {"beta", 0.5F}}}},
       {"relu", {"Relu", {}}},
       {"sigmoid", {"Sigmoid", {}}},
   };
@@ -276,6 +323,11 @@ void OnnxWriter::gelu(const TracedOp& op) {
   set(op.y, graph_.node("Mul", {half, twice_phi}), order);
 }
 
+void OnnxWriter::hardsigmoid(const TracedOp& op) {
+  const bool order = stand_first(op.inputs);
+  set(op.y, onnx_hard_sigmoid(graph_, in_order(op.inputs, order)[0]), order);
+}
+
 void OnnxWriter::scale(const TracedOp& op) {
   const bool order = stand_first(op.inputs);
   const std::string factor = graph_.number(std::any_cast<float>(op.attributes));
@@ -290,8 +342,10 @@ void OnnxWriter::multiply_channels(const TracedOp& op) {
 // ---- Shapes and places ----
 
 void OnnxWriter::reshape(const TracedOp& op) {
-  std::vector<i64> dims;
-  for (int axis = 0; axis < op.y.shape().rank(); ++axis) dims.push_back(op.y.dim(axis));
+  MD_CHECK(op.y.dim(0) == 1 && op.inputs[0].dim(0) == 1, "export: a reshape that mixes images: ", op.y.shape());
+  if (op.y.numel() > 1) needs_one_size(op);
+  std::vector<i64> dims = {file_.batch.images};
+  for (int axis = 1; axis < op.y.shape().rank(); ++axis) dims.push_back(op.y.dim(axis));
   set_last(op.y, graph_.node("Reshape", {last(op.inputs[0]), graph_.integers(dims)}));
 }
 
@@ -307,11 +361,13 @@ void OnnxWriter::slice_channels(const TracedOp& op) {
 }
 
 void OnnxWriter::crop(const TracedOp& op) {
+  needs_one_size(op);
   const std::string rows = onnx_slice(graph_, first(op.inputs[0]), 2, 0, op.y.dim(1));
   set_first(op.y, onnx_slice(graph_, rows, 3, 0, op.y.dim(2)));
 }
 
 void OnnxWriter::pad_reflect(const TracedOp& op) {
+  needs_one_size(op);
   const auto pad = [&](const std::string& x, int axis) {
     const i64 from = op.inputs[0].dim(axis), more = op.y.dim(axis) - from;
     std::vector<i64> pads(8);
@@ -323,13 +379,17 @@ void OnnxWriter::pad_reflect(const TracedOp& op) {
 
 void OnnxWriter::upsample(const TracedOp& op) {
   const auto how = std::any_cast<Interpolation>(op.attributes);
-  set_first(op.y, onnx_resize(graph_, first(op.inputs[0]),
-                              {.scale_factor = how.scale_factor,
-                               .C = op.y.dim(3),
-                               .H = op.y.dim(1),
-                               .W = op.y.dim(2),
-                               .nearest = op.name == "upsample_nearest",
-                               .corners = how.corners}));
+  const OnnxResize resize{.batch = file_.batch,
+                          .scale_factor = how.scale_factor,
+                          .h = op.inputs[0].dim(1),
+                          .w = op.inputs[0].dim(2),
+                          .C = op.y.dim(3),
+                          .H = op.y.dim(1),
+                          .W = op.y.dim(2),
+                          .nearest = op.name == "upsample_nearest",
+                          .corners = how.corners};
+  if (!resize.by_ratio()) needs_one_size(op);
+  set_first(op.y, onnx_resize(graph_, first(op.inputs[0]), resize));
 }
 
 void OnnxWriter::max_pool(const TracedOp& op) {
@@ -346,12 +406,13 @@ void OnnxWriter::mean_over_pixels(const TracedOp& op) {
 
 /// Cell by cell: the bins of layers/adaptive_avg_pool.cpp differ in size.
 void OnnxWriter::adaptive_avg_pool(const TracedOp& op) {
+  needs_one_size(op);
   const auto along = [&](const std::string& x, int axis) {
     const i64 from = op.inputs[0].dim(axis), to = op.y.dim(axis), there = axis + 1;
     Names cells;
     for (i64 i = 0; i < to; ++i) {
       const std::string bin = onnx_slice(graph_, x, there, i * from / to, ((i + 1) * from + to - 1) / to);
-      cells.push_back(graph_.node("ReduceMean", {bin}, {{"axes", std::vector<i64>{there}}, {"keepdims", i64{1}}}));
+      cells.push_back(onnx_reduce(graph_, "ReduceMean", bin, there));
     }
     return graph_.node("Concat", cells, {{"axis", there}});
   };
@@ -359,23 +420,29 @@ void OnnxWriter::adaptive_avg_pool(const TracedOp& op) {
 }
 
 void OnnxWriter::pixel_shuffle(const TracedOp& op) {
-  const i64 r = op.y.dim(1) / op.inputs[0].dim(1);
-  set_first(op.y, graph_.node("DepthToSpace", {first(op.inputs[0])}, {{"blocksize", r}, {"mode", "CRD"}}));
+  needs_one_size(op);
+  const i64 h = op.inputs[0].dim(1), w = op.inputs[0].dim(2);
+  set_first(op.y, onnx_pixel_shuffle(graph_, first(op.inputs[0]),
+                                     {.batch = file_.batch, .C = op.y.dim(3), .h = h, .w = w, .r = op.y.dim(1) / h}));
 }
 
 void OnnxWriter::merge_patches(const TracedOp& op) {
+  needs_one_size(op);
   const i64 h = op.y.dim(1), w = op.y.dim(2), C = op.inputs[0].dim(3);
   MD_CHECK((op.inputs[0].shape() == Shape{1, 2 * h, 2 * w, C}), "export: merge_patches of ", op.inputs[0].shape());
-  const std::string cells = graph_.node("Reshape", {last(op.inputs[0]), graph_.integers({h, 2, w, 2, C})});
+  const std::string cells =
+      graph_.node("Reshape", {last(op.inputs[0]), graph_.integers({file_.batch.rows(h), 2, w, 2, C})});
   const std::string beside = graph_.node("Transpose", {cells}, {{"perm", std::vector<i64>{0, 2, 3, 1, 4}}});
-  set_last(op.y, graph_.node("Reshape", {beside, graph_.integers({1, h, w, 4 * C})}));
+  set_last(op.y, graph_.node("Reshape", {beside, graph_.integers({file_.batch.rows(1), h, w, 4 * C})}));
 }
 
 // ---- Ops that are formulas in ONNX ----
 
 void OnnxWriter::window_attention(const TracedOp& op) {
+  needs_one_size(op);
   const Tensor &qkv = op.inputs[0], &v = op.inputs[1], &padding = op.inputs[2], &bias_table = op.inputs[3];
-  set_last(op.y, onnx_window_attention(graph_, {.spec = std::any_cast<WindowSpec>(op.attributes),
+  set_last(op.y, onnx_window_attention(graph_, {.batch = file_.batch,
+                                                .spec = std::any_cast<WindowSpec>(op.attributes),
                                                 .map = op.y.shape(),
                                                 .qkv = last(qkv),
                                                 .v = v ? last(v) : "",
@@ -389,8 +456,7 @@ void OnnxWriter::plane_equation(const TracedOp& op) {
 }
 
 void OnnxWriter::local_planar_guidance(const TracedOp& op) {
-  const i64 h = op.inputs[0].dim(1), w = op.inputs[0].dim(2);
-  set_first(op.y, onnx_local_planar_guidance(graph_, first(op.inputs[0]), h, w, op.y.dim(1) / h));
+  set_first(op.y, onnx_local_planar_guidance(graph_, first(op.inputs[0]), op.y.dim(1) / op.inputs[0].dim(1)));
 }
 
 }  // namespace md

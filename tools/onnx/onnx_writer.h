@@ -10,6 +10,7 @@
 
 #include "engine/backend.h"
 #include "engine/module.h"
+#include "tools/onnx/onnx_file.h"
 #include "tools/onnx/onnx_graph.h"
 
 namespace md {
@@ -30,10 +31,10 @@ struct OnnxTerminal {
 
 class OnnxWriter {
  public:
-  /// `net` owns the constants: parameters and buffers, under its names.
-  OnnxWriter(OnnxGraph&, const Module& net);
+  /// `net` owns the constants: parameters and buffers, under its names. What it traces is one image.
+  OnnxWriter(OnnxGraph&, const Module& net, const OnnxFile&);
   /// Of all that was traced what leads to the result. Inputs that it does not read are left out. Throws
-  /// ErrorKind::usage naming the first op that has no ONNX form.
+  /// ErrorKind::usage naming the first op that has no ONNX form, or none for images of any size.
   void write(const std::vector<TracedOp>&, const std::vector<OnnxTerminal>& inputs, const OnnxTerminal& result);
 
  private:
@@ -43,6 +44,12 @@ class OnnxWriter {
     std::string first, last;  // "": not in the graph in that order
   };
   static const std::map<std::string, Write>& forms();
+
+  /// A batch norm as a product and a sum, and what follows it.
+  struct Norm {
+    std::vector<double> scale, shift;  // [C]
+    Activation act;
+  };
 
   std::vector<const TracedOp*> needed_for(const Tensor& result, const std::vector<TracedOp>&);
 
@@ -57,11 +64,20 @@ class OnnxWriter {
   Names in_order(const std::vector<Tensor>&, bool first);
   void set(const Tensor& y, const std::string& name, bool first) { first ? set_first(y, name) : set_last(y, name); }
 
+  // The file.
+  OnnxGraph::Dims dims(const Shape& traced) const;
+  std::string normalised(const std::string& image);
+  void needs_one_size(const TracedOp&) const;
+
   // Constants.
   const Module::Entry& entry(const Tensor&) const;
   std::string weight(const Tensor&);       // in PyTorch's layout
   std::string per_channel(const Tensor&);  // [C] as [C,1,1]
   const TracedOp* norm_behind(const TracedOp& convolution) const;
+  static Norm norm_of(const TracedOp& batch_norm);
+  /// x scale + shift, [C] each, as constants NAME.scale and NAME.shift.
+  std::string affine(const std::string& x, const std::string& name, const std::vector<float>& scale,
+                     const std::vector<float>& shift);
   std::string activated(const std::string& x, const Activation&);
 
   // Ops, one function for each that is more than a node of the same meaning.
@@ -72,6 +88,7 @@ class OnnxWriter {
   void crop(const TracedOp&);
   void gelu(const TracedOp&);
   void group_norm(const TracedOp&);
+  void hardsigmoid(const TracedOp&);
   void l2_normalize(const TracedOp&);
   void layer_norm(const TracedOp&);
   void linear(const TracedOp&);
@@ -92,6 +109,7 @@ class OnnxWriter {
   void window_attention(const TracedOp&);
 
   OnnxGraph& graph_;
+  const OnnxFile file_;
   std::map<const TensorImpl*, Module::Entry> entries_;
   std::map<const TensorImpl*, Value> values_;
   std::map<const TensorImpl*, std::vector<const TracedOp*>> readers_;
