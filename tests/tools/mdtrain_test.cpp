@@ -433,7 +433,8 @@ TEST_F(MdtrainTest, ASignalFinishesTheStepAndSaves) {
 TEST_F(MdtrainTest, DoctorAndCheckData) {
   const ToolRun doctor = run_tool("mdtrain", {"doctor"});
   EXPECT_EQ(doctor.code, 0) << doctor.err;
-  for (const char* part : {"device", "JPEG decoder", "photos        JPEG PNG ", " lt"}) EXPECT_NE(doctor.out.find(part), doctor.out.npos) << part;
+  for (const char* part : {"device", "JPEG decoder", "photos        JPEG PNG ", " lt"})
+    EXPECT_NE(doctor.out.find(part), doctor.out.npos) << part;
 
   const ToolRun good = run_tool("mdtrain", {"check-data", "nyu_train.txt", "--data", data()});
   EXPECT_EQ(good.code, 0) << good.err;

@@ -25,6 +25,7 @@ namespace fs = std::filesystem;
 constexpr double kBenchmarkScale = 256;  // units per metre of KITTI's server
 constexpr double kFilmWidth_mm = 36;     // of which a 35 mm focal length speaks
 constexpr double kUsualScale = 1000;     // where a checkpoint names no data set
+constexpr double kCoarsestScale = 100;   // centimetres, as vKITTI has them
 constexpr const char* kStdout = "-";
 
 void require_sense(const PredictCommand& c) {
@@ -40,11 +41,13 @@ void require_sense(const PredictCommand& c) {
     fail(ErrorKind::usage, "--out - writes colours alone, without --npy, --ply and --kitti-benchmark");
 }
 
-/// Units per metre of the data set that the network was trained on.
+/// Units per metre of the data set that the network was trained on, unless they are too coarse for what it predicts.
 double trained_scale(const nlohmann::json& config) {
   if (!config.contains("dataset")) return kUsualScale;
   const DataOptions data = data_options_of(config);
-  return double(DatasetSpec{.dataset = data.dataset, .depth_scale = data.depth_scale}.units_per_m());
+  const DatasetSpec spec{.dataset = data.dataset, .depth_scale = data.depth_scale};
+  const double units_per_m = double(spec.units_per_m());
+  return units_per_m < kCoarsestScale ? kUsualScale : units_per_m;
 }
 
 DepthFileOptions files_of(const PredictCommand& c, const LoadedNet& loaded) {
