@@ -3,12 +3,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <utility>
 
 #include "engine/check.h"
 
 namespace md {
 namespace {
+
+constexpr double kLobes = 3;
 
 /// One axis: output j is the sum of weight[t] times input first[j] + t, t from begin[j] on.
 struct Filter {
@@ -19,16 +22,24 @@ struct Filter {
   std::span<const float> of(std::size_t j) const { return {weight.data() + begin[j], begin[j + 1] - begin[j]}; }
 };
 
-/// A triangle over the pixels that an output covers, at least one pixel to each side; cut at the edges.
-Filter triangle(int from, int to) {
-  const double scale = double(from) / to, reach = std::max(scale, 1.0);
+/// Lanczos's window of three lobes, at a distance in outputs.
+double lanczos(double distance) {
+  if (distance == 0) return 1;
+  if (std::abs(distance) >= kLobes) return 0;
+  const double x = std::numbers::pi * distance;
+  return kLobes * std::sin(x) * std::sin(x / kLobes) / (x * x);
+}
+
+/// As wide as three outputs to each side, or three inputs where those are wider; cut at the edges.
+Filter lanczos_filter(int from, int to) {
+  const double scale = double(from) / to, unit = std::max(scale, 1.0), reach = kLobes * unit;
   Filter filter;
   for (int j = 0; j < to; ++j) {
     const double center = (j + 0.5) * scale;
     const int first = std::max(int(center - reach + 0.5), 0), end = std::min(int(center + reach + 0.5), from);
     std::vector<double> weights;
     double sum = 0;
-    for (int i = first; i < end; ++i) sum += weights.emplace_back(1 - std::abs(i + 0.5 - center) / reach);
+    for (int i = first; i < end; ++i) sum += weights.emplace_back(lanczos((i + 0.5 - center) / unit));
     for (const double each : weights) filter.weight.push_back(float(each / sum));
     filter.first.push_back(first);
     filter.begin.push_back(filter.weight.size());
@@ -58,7 +69,7 @@ void along(const Filter& columns, const std::uint8_t* row, float* out) {
 RgbImage rescaled(const RgbImage& image, int height, int width) {
   MD_CHECK(height > 0 && width > 0, "rescaled: to ", height, "x", width);
   if (image.height == height && image.width == width) return image;
-  const Filter columns = triangle(image.width, width), rows = triangle(image.height, height);
+  const Filter columns = lanczos_filter(image.width, width), rows = lanczos_filter(image.height, height);
   const std::size_t row_size = std::size_t(width) * 3;
   std::vector<float> sum(row_size * std::size_t(height)), row(row_size);
   std::size_t begin = 0;  // of the outputs that a row is in; their first inputs only go up

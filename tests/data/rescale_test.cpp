@@ -1,4 +1,4 @@
-// Pictures at another size against the triangle filter as plain loops, depth rows against bilinear interpolation as a
+// Pictures at another size against Lanczos's filter as plain loops, depth rows against bilinear interpolation as a
 // formula; the same size changes nothing.
 #include "data/rescale.h"
 
@@ -12,11 +12,15 @@
 namespace md::test {
 namespace {
 
-/// One channel of one pixel, over the whole picture: each input weighs 1 - distance / reach along both axes.
+double sinc(double x) { return x == 0 ? 1 : std::sin(M_PI * x) / (M_PI * x); }
+
+/// One channel of one pixel, over the whole picture: each input weighs sinc(d) sinc(d / 3) along both axes, where d is
+/// its distance in outputs, or in inputs where those are wider, below 3.
 double filtered(const RgbImage& image, int height, int width, int y, int x, int channel) {
   const double sy = double(image.height) / height, sx = double(image.width) / width;
   const auto weight = [](int i, int j, double scale) {
-    return std::max(0.0, 1 - std::abs(i + 0.5 - (j + 0.5) * scale) / std::max(scale, 1.0));
+    const double d = (i + 0.5 - (j + 0.5) * scale) / std::max(scale, 1.0);
+    return std::abs(d) < 3 ? sinc(d) * sinc(d / 3) : 0.0;
   };
   double sum = 0, weights = 0;
   for (int v = 0; v < image.height; ++v) {
@@ -26,10 +30,10 @@ double filtered(const RgbImage& image, int height, int width, int y, int x, int 
       weights += w;
     }
   }
-  return sum / weights;
+  return std::clamp(sum / weights, 0.0, 255.0);
 }
 
-TEST(Rescale, PicturesAreTheTriangleFilter) {
+TEST(Rescale, PicturesAreLanczossFilter) {
   const RgbImage image = test_image(37, 50);
   const std::pair<int, int> sizes[] = {{12, 17}, {74, 100}, {5, 93}, {41, 20}, {1, 1}, {36, 50}};
   for (const auto& [height, width] : sizes) {
