@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "data/codecs.h"
+#include "data/exr_header.h"
 #include "tests/data/data_files.h"
 #include "tests/data/map_files.h"
 
@@ -200,6 +201,14 @@ TEST_F(DepthMapTest, DamagedExrIsRefused) {
   const std::string size_of_list = std::string("chlist") + '\0';
   claims[claims.find(size_of_list) + size_of_list.size() + 3] = 0x7F;
   EXPECT_TRUE(refused(claims, "damaged EXR"));
+  // The library would read on behind a list that ends before its size does, and take memory for what it finds there.
+  std::string early = exr_of(kPlain, {{"Y", kSix}, {"Z", kSix}});
+  early[early.find(std::string("Z\0\2", 3))] = '\0';
+  const auto walk = [](const std::string& bytes) {
+    check_exr_header(ByteSource(Bytes(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size())), "a.exr");
+  };
+  EXPECT_TRUE(fails([&] { walk(early); }, ErrorKind::bad_data, "a.exr: damaged EXR"));
+  EXPECT_NO_THROW(walk(good));
   std::string wide = good;
   const std::string size_of_window = std::string("dataWindow\0box2i\0", 17);
   wide[wide.find(size_of_window) + size_of_window.size() + 4 + 10] = 1;  // 65538 pixels
