@@ -9,8 +9,9 @@
 namespace md {
 
 /// The picture at another size by Lanczos's filter of three lobes, widened where the picture shrinks so that nothing
-/// aliases: Pillow's LANCZOS, rounded once. It keeps fine texture, on which depth depends: a triangle (BILINEAR) changed
-/// it 1.7 times as much. The same size gives the same pixels. Takes as much memory as the result in f32 beside it.
+/// aliases: Pillow's LANCZOS, rounded once. It keeps fine texture, on which depth depends: a triangle (BILINEAR)
+/// changed it 1.7 times as much. The same size gives the same pixels. Takes as much memory as the result in f32 beside
+/// it.
 RgbImage rescaled(const RgbImage&, int height, int width);
 
 /// A depth map [h,w] in f32 at another size, bilinear between the centres of its pixels, row by row: the whole of it is

@@ -2,7 +2,7 @@
 // Labels: tool
 #include <gtest/gtest.h>
 
-#include "data/npy.h"
+#include "data/depth_map.h"
 #include "engine/text.h"
 #include "tests/data/picture_files.h"
 #include "tests/tools/predict_fixture.h"
@@ -54,7 +54,7 @@ TEST_F(PredictNumbersTest, WhatIsCutIsCountedAndNamed) {
   const ToolRun run =
       predict({path("in_0.png"), path("in_1.png"), path("in_2.png"), path("in_3.png"), "--npy"}, "", "far");
   EXPECT_TRUE(contains(run.out, "8000 pixels of in_0, in_1, in_2 and 1 more")) << run.out;
-  EXPECT_NEAR(read_npy(path("out/in_3.npy")).data()[0], 79, 1e-3);
+  EXPECT_NEAR(read_depth_map(path("out/in_3.npy")).pixels[0], 79, 1e-3);
   EXPECT_EQ(predict({path("room.png")}).out.find("cut at"), std::string::npos);
 }
 

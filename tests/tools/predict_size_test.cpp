@@ -2,7 +2,7 @@
 // Labels: tool
 #include <gtest/gtest.h>
 
-#include "data/npy.h"
+#include "data/depth_map.h"
 #include "tests/tools/predict_fixture.h"
 #include "tests/tools/tiny_runs.h"
 
@@ -28,7 +28,7 @@ class PredictSizeTest : public PredictTest {
     words.insert(words.end(), more.begin(), more.end());
     const ToolRun run = predict(words);
     EXPECT_EQ(run.code, 0) << run.err;
-    return read_npy(path("out/" + name + ".npy")).to_host();
+    return read_depth_map(path("out/" + name + ".npy")).pixels;
   }
 };
 

@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "data/npy.h"
+#include "data/depth_map.h"
 #include "data/score.h"
 #include "tests/data/picture_files.h"
 #include "tests/tools/predict_fixture.h"
@@ -64,7 +64,7 @@ TEST_F(PredictTest, AveragesWithTheMirroredImage) {
   }
   const Tensor want =
       flip_average(Tensor::from_host(expected_m(), {40, 50}), Tensor::from_host(expected_m(mirrored), {40, 50}));
-  EXPECT_EQ(read_npy(path("out/room.npy")).to_host(), want.to_host());
+  EXPECT_EQ(read_depth_map(path("out/room.npy")).pixels, want.to_host());
 }
 
 TEST_F(PredictTest, SpreadsColoursOverTheRangeAskedFor) {
@@ -81,7 +81,7 @@ TEST_F(PredictTest, PhotosAreTakenAsTheyAreLookedAt) {
   write_jpeg(path("stored.jpg"), stored_as(image_, 5));
   write("turned.jpg", with_exif(bytes_of(path("stored.jpg")), exif_block({.orientation = 5})));
   ASSERT_EQ(predict({path("turned.jpg"), "--npy"}).code, 0);
-  const std::vector<float> turned = read_npy(path("out/turned.npy")).to_host(), upright = expected_m();
+  const std::vector<float> turned = read_depth_map(path("out/turned.npy")).pixels, upright = expected_m();
   ASSERT_EQ(turned.size(), upright.size());
   for (std::size_t i = 0; i < turned.size(); ++i) ASSERT_NEAR(turned[i], upright[i], 0.1) << "but for what JPEG loses";
 }
@@ -94,9 +94,10 @@ TEST_F(PredictTest, TransparencyIsWhiteUnlessItIsIgnored) {
     return expected_m(flat);
   };
   ASSERT_EQ(predict({path("clear.png"), "--npy", "--alpha", "ignore"}).code, 0);
-  EXPECT_EQ(read_npy(path("out/clear.npy")).to_host(), expected_of({0x34, 0x12, 0x34}));
+  EXPECT_EQ(read_depth_map(path("out/clear.npy")).pixels, expected_of({0x34, 0x12, 0x34}));
   ASSERT_EQ(predict({path("clear.png"), "--npy"}).code, 0);
-  const std::vector<float> over_white = read_npy(path("out/clear.npy")).to_host(), white = expected_of({241, 238, 241});
+  const std::vector<float> over_white = read_depth_map(path("out/clear.npy")).pixels,
+                           white = expected_of({241, 238, 241});
   for (std::size_t i = 0; i < white.size(); ++i) ASSERT_NEAR(over_white[i], white[i], 0.02);
   EXPECT_TRUE(refused(predict({path("clear.png"), "--alpha", "black"}), 2, {"--alpha"}));
 }

@@ -4,7 +4,7 @@
 
 #include <sstream>
 
-#include "data/npy.h"
+#include "data/depth_map.h"
 #include "tests/tools/predict_fixture.h"
 #include "tools/eval/yuv4mpeg.h"
 
@@ -40,7 +40,7 @@ TEST_F(PredictVideoTest, EveryFrameGetsItsFiles) {
   EXPECT_EQ(written().size(), 9U);
   const std::vector<RgbImage> frames = frames_of(stream(3));
   for (int i = 0; i < 3; ++i)
-    EXPECT_EQ(read_npy(path(cat("out/frame_00000", i + 1, ".npy"))).to_host(), expected_m(frames[std::size_t(i)]));
+    EXPECT_EQ(read_depth_map(path(cat("out/frame_00000", i + 1, ".npy"))).pixels, expected_m(frames[std::size_t(i)]));
 }
 
 TEST_F(PredictVideoTest, AStreamComesOutAsOneWentIn) {
