@@ -174,10 +174,15 @@ class LineParser {
     std::size_t found = entries.size();
     for (std::size_t i = 0; rules_.is_there && i < entries.size(); ++i) {
       if (!rules_.is_there(ListColumn::image, entries[i].image)) continue;
-      if (entries[i].depth.empty() || rules_.is_there(ListColumn::depth, entries[i].depth)) return i;
-      if (i < known) found = std::min(found, i);
+      const bool written = i < known;
+      if (is_there_if_any(entries[i].depth) && (written || is_there_if_any(entries[i].dense_depth))) return i;
+      if (written) found = std::min(found, i);
     }
     return found;
+  }
+
+  bool is_there_if_any(const std::string& depth) const {
+    return depth.empty() || rules_.is_there(ListColumn::depth, depth);
   }
 
   std::vector<LineCut> cuts_;

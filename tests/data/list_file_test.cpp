@@ -188,6 +188,9 @@ TEST(Lists, WhatIsThereDecides) {
   EXPECT_EQ(read_line("a b", with_files({})), "a|b||0");  // as it is written
   const ListRules image_alone = with_files({"a.jpg"});    // is not enough for columns that nobody wrote
   EXPECT_TRUE(fails([&] { read_line("a.jpg b.png 5 6", image_alone); }, ErrorKind::bad_data, "l.txt:1: 4 columns"));
+  const ListRules two = with_files({"a.jpg", "a.png"});  // a third name that was put together wants its file, too
+  for (const char* line : {"a.jpg a.png 518.8 1", "a.jpg a.png 5 b.jpg b.png"})
+    EXPECT_TRUE(fails([&] { read_line(line, two); }, ErrorKind::bad_data, "columns; wanted are IMAGE DEPTH")) << line;
   EXPECT_EQ(read_line("a.jpg a.png 500 x.png", with_files({"a.jpg", "a.png", "500 x.png"})), "a.jpg|a.png|500 x.png|0");
   // Enough to decide is not asked for.
   const ListRules never = {

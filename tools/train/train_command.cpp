@@ -131,10 +131,11 @@ void add_schedule(OptionTable& table, TrainOptions& o) {
            CLI::Range(1, 256))
       .changes_numbers = false;
   table
-      .add("max-bad-frames", o.max_bad_frames,
-           "part of an epoch's frames that may be missing, damaged, too small or without ground truth, one frame at "
-           "least; others take their places; more end the run; 0: the first one does",
-           finite() & CLI::Range(0.0, 1.0))
+      .add(
+          "max-bad-frames", o.max_bad_frames,
+          "number from 0 to 1: the part of an epoch's frames, one at least, that may be missing, damaged, too small or "
+          "without ground truth; others take their places; more end the run; 0: the first one does",
+          finite() & CLI::Range(0.0, 1.0))
       .changes_numbers = false;
   add_device_options(table, o.device);
   table
