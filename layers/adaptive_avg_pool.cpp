@@ -1,5 +1,6 @@
 // torch.nn.functional.adaptive_avg_pool2d: output i is the mean over the bin [floor(i H/h), ceil((i+1) H/h)) of rows,
-// and likewise of columns; bins may overlap. The mean over a box is a mean along W of means along H.
+// and likewise of columns; bins may overlap. The mean over a box is a mean along W of means along H. avg_pool2d is the
+// case of equal bins.
 #include "engine/autograd.h"
 #include "engine/launch.h"
 #include "layers/common.h"
@@ -59,6 +60,14 @@ Tensor adaptive_avg_pool(const Tensor& x, i64 h, i64 w) {
   MD_CHECK(h > 0 && w > 0, "adaptive_avg_pool: input ", x.shape(), " cannot become ", h, " x ", w);
   if (h == 1 && w == 1) return mean_over_pixels(x);
   return resample("adaptive_avg_pool", x, {bin_taps, x.dim(1), h}, {bin_taps, x.dim(2), w});
+}
+
+Tensor avg_pool(const Tensor& x, int kernel) {
+  require_image("avg_pool", x);
+  MD_CHECK(kernel > 0 && x.dim(1) % kernel == 0 && x.dim(2) % kernel == 0, "avg_pool: ", x.shape(),
+           " does not divide into squares of ", kernel);
+  return resample({"avg_pool", PoolSpec{.kernel = kernel, .stride = kernel}}, x,
+                  {bin_taps, x.dim(1), x.dim(1) / kernel}, {bin_taps, x.dim(2), x.dim(2) / kernel});
 }
 
 }  // namespace md

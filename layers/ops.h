@@ -96,6 +96,8 @@ Tensor adaptive_avg_pool(const Tensor& x, i64 h, i64 w);
 struct PoolSpec {
   int kernel = 2, stride = 2, pad = 0;
 };
+/// torch.nn.functional.avg_pool2d(x, kernel) of sides that are multiples of it. [N,H,W,C] -> [N,H/kernel,W/kernel,C].
+Tensor avg_pool(const Tensor& x, int kernel);
 /// torch.nn.functional.max_pool2d. [N,H,W,C] -> [N,OH,OW,C]; a tie goes to the first pixel of the window.
 Tensor max_pool(const Tensor& x, const PoolSpec&);
 

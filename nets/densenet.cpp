@@ -40,10 +40,7 @@ Transition::Transition(WeightRng rng, i64 in)
     : norm_(child<BatchNorm2d>("norm", in, with_relu())),
       conv_(child<Conv2d>("conv", rng, in, in / 2, 1, conv(1, 0))) {}
 
-Tensor Transition::forward(const Tensor& x) const {
-  MD_CHECK(x.dim(1) % 2 == 0 && x.dim(2) % 2 == 0, "Transition: ", x.shape(), " has an odd side");
-  return adaptive_avg_pool(conv_.forward(norm_.forward(x)), x.dim(1) / 2, x.dim(2) / 2);
-}
+Tensor Transition::forward(const Tensor& x) const { return avg_pool(conv_.forward(norm_.forward(x)), 2); }
 
 DenseNet::DenseNet(WeightRng rng, int layers)
     : conv0_(child<Conv2d>("conv0", rng, 3, widths_of(layers).stem, 7, conv(2, 3))),

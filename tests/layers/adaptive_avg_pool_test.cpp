@@ -56,8 +56,26 @@ INSTANTIATE_TEST_SUITE_P(
                       Sizes{"rows_only", {1, 5, 4, 2}, 1, 3}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
+TEST(AvgPool, IsTheMeanOfEachSquare) {
+  for_each_device([&](Device device) {
+    const Tensor x = random_tensor({2, 6, 12, 3}, 1, -1, 3, device);
+    for (const int kernel : {1, 2, 3}) {
+      const HostMap from(x), got(avg_pool(x, kernel));
+      ASSERT_EQ(got.tensor().shape(), (Shape{2, 6 / kernel, 12 / kernel, 3}));
+      HostMap sums({2, 6 / kernel, 12 / kernel, 3});
+      for (i64 n = 0; n < 2; ++n)
+        for (i64 i = 0; i < 6; ++i)
+          for (i64 j = 0; j < 12; ++j)
+            for (i64 c = 0; c < 3; ++c) sums(n, i / kernel, j / kernel, c) += from(n, i, j, c) / (kernel * kernel);
+      EXPECT_TRUE(close(got.tensor(), sums.tensor(), 1e-6)) << kernel;
+    }
+    expect_gradcheck([](const auto& in) { return avg_pool(in[0], 2); }, {x}, {.step = 1});
+  });
+}
+
 TEST(AdaptiveAvgPoolErrors, NameTheShapes) {
   EXPECT_ERROR(adaptive_avg_pool(Tensor::zeros({2, 3, 4, 5}), 0, 1), "adaptive_avg_pool: input [2,3,4,5]");
+  EXPECT_ERROR(avg_pool(Tensor::zeros({1, 6, 5, 2}), 2), "[1,6,5,2] does not divide into squares of 2");
   EXPECT_ERROR(adaptive_avg_pool(Tensor::zeros({3, 4, 5}), 1, 1), "input [3,4,5] is not a map [N,H,W,C]");
 }
 

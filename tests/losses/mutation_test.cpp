@@ -191,6 +191,7 @@ std::vector<Op> resampling() {
       {"upsample_nearest", [](const Inputs& in) { return upsample_nearest(in[0], 7, 4); }, x},
       {"adaptive_avg_pool", [](const Inputs& in) { return adaptive_avg_pool(in[0], 3, 4); }, x},
       {"adaptive_avg_pool", [](const Inputs& in) { return adaptive_avg_pool(in[0], 1, 1); }, x},
+      {"avg_pool", [](const Inputs& in) { return avg_pool(in[0], 2); }, x},
       {"pad_reflect",
        [](const Inputs& in) { return pad_reflect(in[0], 6, 8); },
        x,

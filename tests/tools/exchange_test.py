@@ -75,10 +75,10 @@ class Exchange(unittest.TestCase):
         return normalised(pixels)
 
     def predicted(self, checkpoint):
-        """What `mdeval predict` says of the image on a CPU, metres [H,W]."""
+        """What `mdeval predict` says of the image, pixel by pixel on a CPU, metres [H,W]."""
         out = self.folder / "depth"
         self.run_tool("mdeval", "predict", checkpoint, self.folder / "image.png", "--out", out, "--npy", "--focal", 500,
-                      "--device", "cpu")
+                      "--input-size", "native", "--device", "cpu")
         return np.load(out / "image.npy")
 
     def convert(self, *arguments):
@@ -145,6 +145,8 @@ class OnnxRuntime(Exchange):
 
     def test_bts(self):
         self.check("bts_resnet50", "kitti", [(64, 96), (75, 130)])
+        for net in ("bts_resnet101", "bts_densenet121", "bts_densenet161"):
+            self.check(net, "nyu", [(64, 96)])
 
     def test_newcrfs(self):
         self.check("newcrfs_tiny07", "nyu", [(96, 128), (101, 150)])
@@ -176,7 +178,7 @@ class OnnxRuntime(Exchange):
             self.assert_same(f"{net}, one of any number", self.depth_by(session, images[1])[0], wanted[1])
 
     def test_any_size(self):
-        for net, dataset in (("lt", "nyu"), ("bts_resnet50", "kitti")):
+        for net, dataset in (("lt", "nyu"), ("bts_resnet50", "kitti"), ("bts_densenet121", "nyu")):
             checkpoint = self.checkpoint(net, dataset)
             session = self.export(checkpoint, "--size", "dynamic")
             for height, width in ((96, 128), (64, 32), (128, 224)):

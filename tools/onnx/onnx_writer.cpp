@@ -91,6 +91,7 @@ const std::map<std::string, OnnxWriter::Write>& OnnxWriter::forms() {
   static const std::map<std::string, Write> all = {
       {"adaptive_avg_pool", &OnnxWriter::adaptive_avg_pool},
       {"add", &OnnxWriter::pointwise},
+      {"avg_pool", &OnnxWriter::avg_pool},
       {"batch_norm", &OnnxWriter::batch_norm},
       {"concat", &OnnxWriter::concat},
       {"conv2d", &OnnxWriter::conv2d},
@@ -395,6 +396,14 @@ void OnnxWriter::upsample(const TracedOp& op) {
 void OnnxWriter::max_pool(const TracedOp& op) {
   const auto [kernel, stride, pad] = std::any_cast<PoolSpec>(op.attributes);
   set_first(op.y, graph_.node("MaxPool", {first(op.inputs[0])},
+                              {{"kernel_shape", std::vector<i64>{kernel, kernel}},
+                               {"strides", std::vector<i64>{stride, stride}},
+                               {"pads", std::vector<i64>{pad, pad, pad, pad}}}));
+}
+
+void OnnxWriter::avg_pool(const TracedOp& op) {
+  const auto [kernel, stride, pad] = std::any_cast<PoolSpec>(op.attributes);
+  set_first(op.y, graph_.node("AveragePool", {first(op.inputs[0])},
                               {{"kernel_shape", std::vector<i64>{kernel, kernel}},
                                {"strides", std::vector<i64>{stride, stride}},
                                {"pads", std::vector<i64>{pad, pad, pad, pad}}}));

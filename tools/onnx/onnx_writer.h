@@ -82,6 +82,7 @@ class OnnxWriter {
 
   // Ops, one function for each that is more than a node of the same meaning.
   void adaptive_avg_pool(const TracedOp&);
+  void avg_pool(const TracedOp&);
   void batch_norm(const TracedOp&);
   void concat(const TracedOp&);
   void conv2d(const TracedOp&);
