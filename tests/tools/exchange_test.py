@@ -141,7 +141,7 @@ class OnnxRuntime(Exchange):
                 self.assert_same(f"{net} {height}x{width}", depth_m[0, 0], self.predicted(checkpoint))
 
     def test_lt(self):
-        self.check("lt", "nyu", [(96, 128), (101, 150)])
+        self.check("lt", "nyu", [(96, 128), (101, 150), (32, 96), (32, 32)])
 
     def test_bts(self):
         self.check("bts_resnet50", "kitti", [(64, 96), (75, 130)])

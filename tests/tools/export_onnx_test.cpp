@@ -247,6 +247,19 @@ TEST(ExportOnnx, PixelsAreShuffledWithoutTheModeThatIsScrambled) {
   for (const Node* shuffle : bts.of("DepthToSpace")) EXPECT_EQ(one(shuffle->attributes.at("mode"), 4), "DCR");
 }
 
+TEST(ExportOnnx, OneRowIsRepeatedInsteadOfInterpolated) {  // which OpenCV 5.0.0 does wrongly
+  const Graph pyramid = graph_of("newcrfs_tiny07", 64, 96);
+  EXPECT_EQ(pyramid.count("Expand"), 1) << "the mean of the map, at every place";
+  EXPECT_EQ(pyramid.count("Resize"), 4);
+  const Graph wide = graph_of("lt", 32, 96), small = graph_of("lt", 32, 32), usual = graph_of("lt", 64, 32);
+  EXPECT_EQ(wide.count("Expand"), 1) << "1x3 to 2x3, and then its columns";
+  EXPECT_EQ(wide.count("Resize"), 5);
+  EXPECT_EQ(small.count("Expand"), 1);
+  EXPECT_EQ(small.count("Resize"), 4);
+  EXPECT_EQ(usual.count("Expand"), 0);
+  for (const Graph* net : {&pyramid, &wide, &small}) net->expect_sound();
+}
+
 TEST(ExportOnnx, WritesTheVersionOfTheOperatorsThatIsAskedFor) {
   const auto made = make_net("newcrfs_tiny07", {});
   made->eval();

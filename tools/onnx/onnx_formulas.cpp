@@ -112,7 +112,15 @@ std::string onnx_layer_norm(OnnxGraph& graph, const std::string& x, const OnnxNo
   return graph.node("Add", {scaled, norm.beta});
 }
 
+// One row stays what it is at any height, and Expand says so; OpenCV 5.0.0 resizes one row to other numbers.
 std::string onnx_resize(OnnxGraph& graph, const std::string& x, const OnnxResize& how) {
+  if (!how.nearest && how.scale_factor == 0 && how.h == 1 && how.H > 1) {
+    OnnxResize rest = how;
+    rest.h = how.H;
+    if (how.w == 1) rest.w = how.W;
+    const std::string spread = graph.node("Expand", {x, graph.integers({1, 1, rest.h, rest.w})});
+    return rest.w == how.W ? spread : onnx_resize(graph, spread, rest);
+  }
   const auto ratio = [&how](i64 to, i64 from) {
     return how.scale_factor > 0 ? float(how.scale_factor) : float(to) / float(from);
   };
