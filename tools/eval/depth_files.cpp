@@ -92,7 +92,8 @@ std::vector<std::unique_ptr<RowFile>> row_files(const std::string& stem, const P
 }  // namespace
 
 std::vector<std::string> depth_file_endings(const DepthFileOptions& o) {
-  std::vector<std::string> endings = {".png"};
+  std::vector<std::string> endings;
+  endings.emplace_back(".png");
   if (!o.kitti_benchmark) endings.emplace_back("_color.png");
   if (o.npy) endings.emplace_back(".npy");
   if (o.ply) endings.emplace_back(".ply");
