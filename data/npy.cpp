@@ -5,14 +5,13 @@
 #include <array>
 #include <bit>
 #include <charconv>
-#include <cmath>
 #include <cstring>
-#include <limits>
 #include <optional>
 #include <string_view>
 
 #include "data/codecs.h"
 #include "data/depth_map_codecs.h"
+#include "engine/half.h"
 
 namespace md {
 namespace {
@@ -86,15 +85,10 @@ float float_of(const unsigned char* at) {
   return float(value);
 }
 
-/// IEEE's float16.
 float float_of_half(const unsigned char* at) {
   std::uint16_t bits = 0;
   std::memcpy(&bits, at, sizeof bits);
-  const int exponent = bits >> 10 & 0x1F, fraction = bits & 0x3FF;
-  float value = std::ldexp(float(exponent == 0 ? fraction : fraction + 0x400), std::max(exponent, 1) - 25);
-  if (exponent == 0x1F)
-    value = fraction == 0 ? std::numeric_limits<float>::infinity() : std::numeric_limits<float>::quiet_NaN();
-  return bits & 0x8000 ? -value : value;
+  return float(value_of_half(bits));
 }
 
 struct NumberType {

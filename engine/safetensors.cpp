@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +13,7 @@
 #include <utility>
 
 #include "engine/durable_file.h"
+#include "engine/half.h"
 #include "engine/sha256.h"
 
 namespace md {
@@ -175,16 +175,9 @@ struct BFloat16 {
   explicit operator double() const { return double(std::bit_cast<float>(std::uint32_t(bits) << 16)); }
 };
 
-/// IEEE 754 binary16: sign, five bits of exponent, ten of fraction.
 struct Half {
   std::uint16_t bits;
-  explicit operator double() const {
-    const int exponent = bits >> 10 & 31, fraction = bits & 1023;
-    const double magnitude = exponent == 31  ? (fraction ? std::nan("") : HUGE_VAL)
-                             : exponent == 0 ? std::ldexp(fraction, -24)
-                                             : std::ldexp(1024 + fraction, exponent - 25);
-    return bits >> 15 ? -magnitude : magnitude;
-  }
+  explicit operator double() const { return value_of_half(bits); }
 };
 
 /// What a tensor is called on disk, and the bytes of one element there.
