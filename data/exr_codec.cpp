@@ -69,11 +69,7 @@ void check_sizes(const Imf::Header& header, const std::string& name) {
 }
 
 /// "View.Depth.Z" -> "z".
-std::string last_part(const std::string& channel) {
-  std::string part = channel.substr(channel.rfind('.') + 1);
-  std::ranges::transform(part, part.begin(), [](unsigned char c) { return char(std::tolower(c)); });
-  return part;
-}
+std::string last_part(const std::string& channel) { return lower(channel.substr(channel.rfind('.') + 1)); }
 
 /// The channels of the map: one, or three that must be equal.
 std::vector<std::string> channels_of(const Imf::Header& header, const std::string& name) {

@@ -3,9 +3,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <string>
+
+#include "engine/text.h"
 
 namespace md {
 namespace {
@@ -56,9 +57,7 @@ bool ends_as_a_file(std::string_view text) {
                                   "heic", "tif",  "tiff", "bmp", "ppm", "pgm", "h5",  "hdf5"};
   const auto dot = text.rfind('.');
   if (dot == text.npos) return false;
-  std::string ending(text.substr(dot + 1));
-  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return char(std::tolower(c)); });
-  return std::ranges::find(endings, ending) != endings.end();
+  return std::ranges::find(endings, lower(std::string(text.substr(dot + 1)))) != endings.end();
 }
 
 /// "a.jpg,b.png" are two.

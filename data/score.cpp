@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "data/kitti_fill.h"
+#include "engine/text.h"
 
 namespace md {
 namespace {
@@ -43,9 +44,6 @@ Tensor median_scaled(const Tensor& pred_m, const Tensor& gt_m, const Tensor& pix
   return scaled;
 }
 
-/// "1 scored pixel", "7 scored pixels".
-std::string scored_pixels_text(i64 count) { return cat(count, " scored pixel", count == 1 ? "" : "s"); }
-
 /// Scored pixels of the crop that `matches` their prediction.
 template <class Matches>
 i64 count_scored(const Tensor& pred_m, const EvalCrop& crop, const Tensor& scored, Matches matches) {
@@ -76,7 +74,7 @@ Tensor filled_map(const Tensor& pred_m, const EvalCrop& crop, const std::string&
   if (left > 0 && pixels.left == whole.numel())
     fail(ErrorKind::bad_data, name, ": the prediction is 0 everywhere: KITTI's rule has nothing to fill it from");
   if (left > 0)
-    fail(ErrorKind::bad_data, name, ": the prediction is 0 at ", scored_pixels_text(left),
+    fail(ErrorKind::bad_data, name, ": the prediction is 0 at ", counted(left, "scored pixel"),
          " of whole rows between others, which KITTI's rule does not fill");
   scored.filled = pixels.filled;
   scored.filled_scored = unknown;
@@ -130,7 +128,8 @@ Tensor finish_prediction(const Protocol& protocol, const Tensor& pred_m, const E
   const i64 height = scored.dim(0), width = scored.dim(1);
   const i64 wrong = protocol.repair ? 0 : count_scored(pred_m, crop, scored, [](float d) { return !std::isfinite(d); });
   if (wrong > 0)
-    fail(ErrorKind::not_finite, name, ": the prediction has NaN or infinite values at ", scored_pixels_text(wrong));
+    fail(ErrorKind::not_finite, name, ": the prediction has NaN or infinite values at ",
+         counted(wrong, "scored pixel"));
   const Tensor whole = Tensor::full({height, width}, protocol.evaluator == Evaluator::online ? protocol.min_m : 0.F);
   for (i64 y = 0; y < crop.height; ++y) {
     for (i64 x = 0; x < crop.width; ++x) {

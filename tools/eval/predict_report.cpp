@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::size_t kMostNamed = 3;
 
-std::string counted(i64 count, const std::string& noun) { return cat(count, " ", noun, count == 1 ? "" : "s"); }
-
 /// "a, b, c and 4 more".
 std::string first_of(const std::vector<std::string>& names) {
   const std::size_t named = std::min(names.size(), kMostNamed);

@@ -9,8 +9,6 @@ namespace {
 
 constexpr std::size_t kMostLines = 5;
 
-std::string counted(i64 count, const std::string& what) { return cat(count, " ", what, count == 1 ? "" : "s"); }
-
 }  // namespace
 
 UnknownCounts unknown_counts(const Evaluation& evaluation) {

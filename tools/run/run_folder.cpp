@@ -15,6 +15,7 @@
 
 #include "engine/check.h"
 #include "engine/durable_file.h"
+#include "engine/printed.h"
 #include "tools/run/event_file.h"
 
 namespace md {
@@ -35,15 +36,14 @@ double unix_time_s() {
 }
 
 /// With zeros in front, so that names sort as numbers do.
-std::string padded(i64 number, int least_digits) {
-  const std::string digits = std::to_string(number);
-  return std::string(std::size_t(std::max<i64>(0, least_digits - i64(digits.size()))), '0') + digits;
+std::string step_name(i64 step) {
+  return printed("step-%0*lld.safetensors", kStepDigits, static_cast<long long>(step));
 }
 
-std::string step_name(i64 step) { return cat("step-", padded(step, kStepDigits), ".safetensors"); }
-
-/// The name of the n-th event file of a run, counted from 1.
-std::string events_name(i64 n) { return n == 1 ? kEvents : cat(kEvents, ".", padded(n, kEventFileDigits)); }
+/// Likewise of the n-th event file of a run, counted from 1.
+std::string events_name(i64 n) {
+  return n == 1 ? kEvents : printed("%s.%0*lld", kEvents, kEventFileDigits, static_cast<long long>(n));
+}
 
 /// The names in a folder that begin with `prefix`, last in the alphabet first.
 std::vector<fs::path> files_from_last(const fs::path& folder, const std::string& prefix) {
