@@ -38,13 +38,16 @@ std::vector<std::string> absolute_names(const std::string& folder) {
   return names;
 }
 
+/// Whether a path of a list is in one of its places below a root.
+bool is_below(const std::string& root, const DatasetTraits& traits, const std::string& path) {
+  const std::vector<std::string> places = traits.places(path);
+  return std::ranges::any_of(places, [&](const std::string& place) { return is_there(fs::path(root) / place); });
+}
+
 ListRules list_rules(const DatasetSpec& spec, const DatasetTraits& traits) {
   const std::string root = spec.root, depth_root = spec.depth_root.empty() ? root : spec.depth_root;
   const auto below = [root, depth_root, &traits](ListColumn what, const std::string& path) {
-    const std::vector<std::string> places = traits.places(path);
-    return std::ranges::any_of(places, [&](const std::string& place) {
-      return is_there(fs::path(what == ListColumn::image ? root : depth_root) / place);
-    });
+    return is_below(what == ListColumn::image ? root : depth_root, traits, path);
   };
   return {.columns = traits.columns,
           .image_roots = absolute_names(root),
@@ -166,19 +169,15 @@ std::string Dataset::locate(const std::string& root, const std::string& path) co
 
 std::string Dataset::locate_image(const ListEntry& listed) const {
   constexpr std::array endings = {".jpg", ".png", ".jpeg", ".JPG", ".PNG", ".JPEG"};
-  const auto is_below = [&](const std::string& place) { return is_there(fs::path(spec_.root) / place); };
-  if (!std::ranges::any_of(traits_->places(listed.image), is_below)) {
-    for (const char* const ending : endings) {
-      const std::string other = fs::path(listed.image).replace_extension(ending).string();
-      if (other == listed.depth || other == listed.dense_depth ||
-          !std::ranges::any_of(traits_->places(other), is_below))
-        continue;
-      remarks_->add("image is", "images are",
-                    cat(ending, " where the list says ", fs::path(listed.image).extension().string()), listed.image);
-      return locate(spec_.root, other);
-    }
+  if (is_below(spec_.root, *traits_, listed.image)) return locate(spec_.root, listed.image);
+  for (const char* const ending : endings) {
+    const std::string other = fs::path(listed.image).replace_extension(ending).string();
+    if (other == listed.depth || other == listed.dense_depth || !is_below(spec_.root, *traits_, other)) continue;
+    remarks_->add("image is", "images are",
+                  cat(ending, " where the list says ", fs::path(listed.image).extension().string()), listed.image);
+    return locate(spec_.root, other);
   }
-  return locate(spec_.root, listed.image);
+  return locate(spec_.root, listed.image);  // says what is missing
 }
 
 std::string Dataset::image_file(i64 index) const {
@@ -196,9 +195,7 @@ std::string Dataset::locate_implied_depth(const ListEntry& listed) const {
     names.push_back(with(not_read));  // the reader says how to convert it
   for (const std::string& name : names) {
     for (const std::string& root : {spec_.root, spec_.depth_root}) {
-      const std::vector<std::string> places = traits_->places(name);
-      if (std::ranges::any_of(places, [&](const std::string& place) { return is_there(fs::path(root) / place); }))
-        return locate(root, name);
+      if (is_below(root, *traits_, name)) return locate(root, name);
     }
   }
   return locate(spec_.root, listed.depth);

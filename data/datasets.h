@@ -17,8 +17,7 @@ namespace md {
 /// What becomes of an image whose depth has another size.
 enum class OtherSize : std::uint8_t {
   refused,
-  smooth,   // it comes to the depth's size as Pillow's BILINEAR does it: where it shrinks, by the mean of what is
-            // covered
+  smooth,   // it comes to the depth's size by Lanczos's filter (data/rescale.h)
   nearest,  // it comes to the depth's size by its nearest pixels, as OpenCV's INTER_NEAREST takes them
 };
 
