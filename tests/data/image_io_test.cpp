@@ -11,6 +11,7 @@
 
 #include "data/codecs.h"
 #include "tests/data/data_files.h"
+#include "tests/data/picture_files.h"
 
 namespace md {
 namespace {
@@ -133,23 +134,13 @@ TEST_F(ImageIoTest, OtherPngFormatsAreRefusedByName) {
 
 /// 16-bit grey in seven passes: what other programs may write, and a picture like any other.
 std::string interlaced_png(const DepthImage& image) {
-  std::string bytes;
-  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
-  png_infop info = png_create_info_struct(png);
-  const auto append = [](png_structp to, png_bytep from, std::size_t size) {
-    static_cast<std::string*>(png_get_io_ptr(to))->append(reinterpret_cast<const char*>(from), size);
-  };
-  png_set_write_fn(png, &bytes, append, nullptr);
-  png_set_IHDR(png, info, png_uint_32(image.width), png_uint_32(image.height), 16, PNG_COLOR_TYPE_GRAY,
-               PNG_INTERLACE_ADAM7, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  std::vector<std::uint16_t> pixels = image.pixels;
-  std::vector<png_bytep> rows;
-  for (int y = 0; y < image.height; ++y)
-    rows.push_back(reinterpret_cast<png_bytep>(&pixels[std::size_t(y * image.width)]));
-  png_set_rows(png, info, rows.data());
-  png_write_png(png, info, PNG_TRANSFORM_SWAP_ENDIAN, nullptr);
-  png_destroy_write_struct(&png, &info);
-  return bytes;
+  const auto sample = [&](int y, int x, int) { return unsigned{image.pixels[std::size_t(y * image.width + x)]}; };
+  return test::png_of({.height = image.height,
+                       .width = image.width,
+                       .bit_depth = 16,
+                       .colour = PNG_COLOR_TYPE_GRAY,
+                       .interlaced = true},
+                      sample);
 }
 
 TEST_F(ImageIoTest, InterlacedDepthIsReadAsItIs) {

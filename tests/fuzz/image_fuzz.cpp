@@ -3,44 +3,22 @@
 #include <optional>
 
 #include "data/codecs.h"
+#include "tests/data/picture_files.h"
 #include "tests/data/test_images.h"
 #include "tests/fuzz/fuzz.h"
-#ifdef MD_WITH_LIBJPEG
-#include <jpeglib.h>
-#endif
 
 namespace md::test {
 namespace {
 
 #ifdef MD_WITH_LIBJPEG
-/// A JPEG that the program itself never writes.
 std::string foreign_jpeg(int channels, bool progressive) {
-  constexpr unsigned height = 17, width = 20;
-  std::vector<unsigned char> row(width * 3, 90);
-  jpeg_compress_struct codec{};
-  jpeg_error_mgr errors;
-  codec.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&codec);
-  unsigned char* bytes = nullptr;
-  unsigned long size = 0;
-  jpeg_mem_dest(&codec, &bytes, &size);
-  codec.image_height = height;
-  codec.image_width = width;
-  codec.input_components = channels;
-  codec.in_color_space = channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
-  jpeg_set_defaults(&codec);
-  if (progressive) jpeg_simple_progression(&codec);
-  jpeg_start_compress(&codec, TRUE);
-  while (codec.next_scanline < height) {
-    row[codec.next_scanline] = 200;
-    JSAMPROW rows = row.data();
-    jpeg_write_scanlines(&codec, &rows, 1);
-  }
-  jpeg_finish_compress(&codec);
-  std::string file(reinterpret_cast<const char*>(bytes), size);
-  jpeg_destroy_compress(&codec);
-  std::free(bytes);
-  return file;
+  const J_COLOR_SPACE input = channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+  return jpeg_of({.channels = channels,
+                  .input = input,
+                  .stored = channels == 1 ? input : JCS_YCbCr,
+                  .progressive = progressive,
+                  .quality = 75},
+                 [channels](int y, int x, int channel) { return x * channels + channel <= y ? 200 : 90; });
 }
 #endif
 
