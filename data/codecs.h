@@ -49,6 +49,7 @@ RgbImage decode_jpeg_turbo(Bytes, const std::string& name);
 RgbImage decode_jpeg_stb(Bytes, const std::string& name);
 
 /// 16-bit grey only; otherwise the message says what the file is. All checksums are strict.
+DepthImage decode_png_depth(const ByteSource&, const std::string& name);
 DepthImage decode_png_depth(Bytes, const std::string& name);
 /// 8-bit RGB, 16-bit grey. REQUIRES: height * width samples (RGB: 3 for each pixel), which write_png() checks.
 std::string encode_png(const RgbImage&, const std::string& name);
@@ -68,6 +69,14 @@ inline Exif stream_jpeg(const ByteSource& source, PictureRows& rows, bool uprigh
 
 /// read_picture() of bytes that are a file named spec.name, within the limits of `spec`.
 Picture decode_picture(const ByteSource&, RowsSpec spec);
+
+/// Told by the first bytes; null: none that is known.
+const PictureFormat* format_of(const ByteSource&);
+/// Throws ErrorKind::bad_data where a file has more bytes than max_image_pixels take, uncompressed.
+void check_image_bytes(const ByteSource&, const std::string& name);
+/// ByteSource::whole() for a library that wants the file in one piece: half of what a picture may take at most, else
+/// ErrorKind::bad_data.
+Bytes whole_file(const ByteSource&, std::vector<unsigned char>& storage, const std::string& name);
 
 /// A library's message without what a terminal should not see.
 std::string printable(const std::string& text);

@@ -11,13 +11,9 @@
 namespace md {
 namespace {
 
-constexpr std::uint64_t kMostPngBytes = 1U << 27;  // more than max_image_pixels take, uncompressed
-
 FloatMap decode_png_map(const ByteSource& source, const std::string& name) {
-  if (source.size() > kMostPngBytes)
-    fail(ErrorKind::bad_data, name, ": ", source.size(), " bytes are too many for an image");
-  std::vector<unsigned char> storage;
-  const DepthImage image = decode_png_depth(source.whole(storage), name);
+  check_image_bytes(source, name);
+  const DepthImage image = decode_png_depth(source, name);
   return {image.height, image.width, {image.pixels.begin(), image.pixels.end()}, true};
 }
 
@@ -25,10 +21,7 @@ FloatMap decode_png_map(const ByteSource& source, const std::string& name) {
 
 void check_map_size(std::uint64_t width, std::uint64_t height, const std::string& name) {
   if (width < 1 || height < 1) fail(ErrorKind::bad_data, name, ": a map of ", width, "x", height, " pixels");
-  if (width > max_image_side || height > max_image_side)
-    fail(ErrorKind::bad_data, name, ": ", width, "x", height, " pixels are more than ", max_image_side, " a side");
-  if (width * height > max_image_pixels)
-    fail(ErrorKind::bad_data, name, ": ", width, "x", height, " pixels are more than ", max_image_pixels);
+  check_picture_size(width, height, {.name = name});
 }
 
 FloatMap decode_depth_map(const ByteSource& source, const std::string& name) {
@@ -39,9 +32,10 @@ FloatMap decode_depth_map(const ByteSource& source, const std::string& name) {
     return decode_npy(all, name);
   }
   if (begin.starts_with("PK")) return decode_npz(source, name);
-  if (begin.starts_with("\x76\x2f\x31\x01")) return decode_exr(source, name);
   if (begin.starts_with("Pf") || begin.starts_with("PF")) return decode_pfm(source, name);
-  if (begin == "\x89PNG\r\n\x1a\n") return decode_png_map(source, name);
+  const PictureFormat* const picture = format_of(source);
+  if (picture && picture->name == "OpenEXR") return decode_exr(source, name);
+  if (picture && picture->name == "PNG") return decode_png_map(source, name);
   fail(ErrorKind::bad_data, name, ": not a .npy file, nor .npz, .exr, .pfm or 16-bit PNG");
 }
 

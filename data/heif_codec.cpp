@@ -90,7 +90,7 @@ bool heif_can_decode(bool av1) {
 Exif stream_heif(const ByteSource& source, PictureRows& rows) {
   start();
   std::vector<unsigned char> storage;
-  const Bytes bytes = source.whole(storage);
+  const Bytes bytes = whole_file(source, storage, rows.name());
   const Context context(heif_context_alloc(), &heif_context_free);
   limit(context.get());
   check(heif_context_read_from_memory_without_copy(context.get(), bytes.data(), bytes.size(), nullptr), rows);

@@ -1,8 +1,6 @@
 // Files from and to memory; which codec a file needs is told by its first bytes, never by its name.
 #include "data/image_io.h"
 
-#include <array>
-
 #include "data/codecs.h"
 #include "engine/check.h"
 #include "engine/durable_file.h"
@@ -10,29 +8,9 @@
 namespace md {
 namespace {
 
-constexpr std::uintmax_t max_file_bytes = 1U << 27;  // more than max_image_pixels take, uncompressed
+constexpr std::uint64_t max_file_bytes = 1U << 27;  // more than max_image_pixels take, uncompressed
 
-/// Told by its first bytes.
-enum class Kind { png, jpeg, other };
-Kind kind_of(const ByteSource& source) {
-  std::array<unsigned char, 8> first{};
-  const std::size_t got = source.read(0, first);
-  constexpr std::array<unsigned char, 8> png = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
-  if (got == 8 && first == png) return Kind::png;
-  return got >= 3 && first[0] == 0xFF && first[1] == 0xD8 && first[2] == 0xFF ? Kind::jpeg : Kind::other;
-}
-
-/// "; it is GIF: convert 'IN[0]' OUT.png", or nothing.
-std::string name_of_other(const ByteSource& source) {
-  std::array<unsigned char, 64> first{};
-  const PictureFormat* format = picture_format_of_bytes(std::span(first).first(source.read(0, first)));
-  return format ? cat("; it is ", format->name, ": ", format->conversion) : "";
-}
-
-void check_file_size(const ByteSource& source, const std::string& path) {
-  if (source.size() > max_file_bytes)
-    fail(ErrorKind::bad_data, path, ": ", source.size(), " bytes are too many for an image");
-}
+bool is_named(const PictureFormat* format, const std::string& name) { return format && format->name == name; }
 
 template <class Image>
 void check_writable(const std::string& path, const Image& image, std::size_t samples_a_pixel) {
@@ -42,6 +20,11 @@ void check_writable(const std::string& path, const Image& image, std::size_t sam
 }
 
 }  // namespace
+
+void check_image_bytes(const ByteSource& source, const std::string& name) {
+  if (source.size() > max_file_bytes)
+    fail(ErrorKind::bad_data, name, ": ", source.size(), " bytes are too many for an image");
+}
 
 const char* jpeg_decoder_name() {
 #ifdef MD_WITH_LIBJPEG
@@ -58,22 +41,24 @@ RgbImage read_rgb(const std::string& path) {
 
 RgbImage read_rgb(const std::string& path, int& orientation) {
   const ByteSource source(path);
-  check_file_size(source, path);
-  const Kind kind = kind_of(source);
-  if (kind == Kind::other) fail(ErrorKind::bad_data, path, ": neither a JPEG nor a PNG file", name_of_other(source));
+  check_image_bytes(source, path);
+  const PictureFormat* const format = format_of(source);
+  const bool png = is_named(format, "PNG");
+  if (!png && !is_named(format, "JPEG"))
+    fail(ErrorKind::bad_data, path, ": neither a JPEG nor a PNG file",
+         format ? cat("; it is ", format->name, ": ", format->conversion) : "");
   PictureRows rows({.name = path});
-  const Exif exif = kind == Kind::png ? stream_png(source, rows, false) : stream_jpeg(source, rows, false);
+  const Exif exif = png ? stream_png(source, rows, false) : stream_jpeg(source, rows, false);
   orientation = exif.orientation;
   return rows.finish();
 }
 
 DepthImage read_depth(const std::string& path) {
   const ByteSource source(path);
-  check_file_size(source, path);
-  if (kind_of(source) != Kind::png)
+  check_image_bytes(source, path);
+  if (!is_named(format_of(source), "PNG"))
     fail(ErrorKind::bad_data, path, ": depth must be a 16-bit grey PNG; this is no PNG file");
-  std::vector<unsigned char> storage;
-  return decode_png_depth(source.whole(storage), path);
+  return decode_png_depth(source, path);
 }
 
 void write_png(const std::string& path, const RgbImage& image) {

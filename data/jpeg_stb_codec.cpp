@@ -84,10 +84,8 @@ class StructureCheck {
 
 Exif stream_jpeg_stb(const ByteSource& source, PictureRows& rows, bool upright) {
   const JpegHeader header = jpeg_header(source);
-  if (source.size() > max_picture_bytes / 2)
-    fail(ErrorKind::bad_data, rows.name(), ": a file of ", source.size() >> 20, " MiB");
   std::vector<unsigned char> storage;
-  const Bytes bytes = source.whole(storage);
+  const Bytes bytes = whole_file(source, storage, rows.name());
   StructureCheck(bytes, rows.name()).run();
   if (!rare_jpeg(header).empty()) fail(ErrorKind::bad_data, rows.name(), ": ", refusal_of_rare_jpeg(header));
   int height = 0, width = 0, channels = 0;

@@ -1,15 +1,11 @@
 // Which codec a file needs is told by its first bytes.
 #include "data/picture.h"
 
-#include <array>
-
 #include "data/codecs.h"
 #include "engine/check.h"
 
 namespace md {
 namespace {
-
-constexpr std::uint64_t kMostWholeBytes = max_picture_bytes / 2;  // of a file that a library wants in one piece
 
 [[noreturn]] void refuse(const std::string& name, const PictureFormat& format) {
   fail(ErrorKind::bad_data, name, ": ", format.name,
@@ -18,11 +14,9 @@ constexpr std::uint64_t kMostWholeBytes = max_picture_bytes / 2;  // of a file t
        "; convert it: ", format.conversion);
 }
 
-const PictureFormat& format_of(const ByteSource& source, const std::string& name) {
-  std::array<unsigned char, 64> first{};
-  const std::size_t got = source.read(0, first);
-  if (got == 0) fail(ErrorKind::bad_data, name, ": the file is empty");
-  const PictureFormat* format = picture_format_of_bytes(std::span(first).first(got));
+const PictureFormat& known_format_of(const ByteSource& source, const std::string& name) {
+  if (source.size() == 0) fail(ErrorKind::bad_data, name, ": the file is empty");
+  const PictureFormat* const format = format_of(source);
   if (!format) fail(ErrorKind::bad_data, name, ": not a picture of a format that this program knows");
   const PictureFormat* named = picture_format_of_name(name);
   // Cameras' raw files are mostly TIFF, whose first picture is a thumbnail.
@@ -37,8 +31,6 @@ Exif decode(const PictureFormat& format, const ByteSource& source, PictureRows& 
 #ifdef MD_WITH_TIFF
   if (format.name == "TIFF") return stream_tiff(source, rows);
 #endif
-  if (source.size() > kMostWholeBytes)
-    fail(ErrorKind::bad_data, rows.name(), ": a file of ", source.size() >> 20, " MiB");
 #ifdef MD_WITH_WEBP
   if (format.name == "WebP") return stream_webp(source, rows);
 #endif
@@ -50,8 +42,14 @@ Exif decode(const PictureFormat& format, const ByteSource& source, PictureRows& 
 
 }  // namespace
 
+Bytes whole_file(const ByteSource& source, std::vector<unsigned char>& storage, const std::string& name) {
+  if (source.size() > max_picture_bytes / 2)
+    fail(ErrorKind::bad_data, name, ": a file of ", source.size() >> 20, " MiB");
+  return source.whole(storage);
+}
+
 Picture decode_picture(const ByteSource& source, RowsSpec spec) {
-  const PictureFormat& format = format_of(source, spec.name);
+  const PictureFormat& format = known_format_of(source, spec.name);
   if (!format.is_read) refuse(spec.name, format);
   PictureRows rows(std::move(spec));
   const Exif exif = decode(format, source, rows);

@@ -1,12 +1,13 @@
 // The kinds of picture files, by name and by first bytes.
 #include <algorithm>
-#include <cctype>
+#include <array>
 #include <filesystem>
 #include <string_view>
 
+#include "data/codecs.h"
 #include "data/heif_codec.h"
-#include "data/picture.h"
 #include "engine/check.h"
+#include "engine/text.h"
 
 namespace md {
 namespace {
@@ -29,12 +30,6 @@ std::string no_heif([[maybe_unused]] bool av1) {
 #else
   return "this program was built without libheif";
 #endif
-}
-
-std::string lower_suffix(const std::string& path) {
-  std::string suffix = std::filesystem::path(path).extension().string();
-  std::ranges::transform(suffix, suffix.begin(), [](unsigned char c) { return char(std::tolower(c)); });
-  return suffix;
 }
 
 /// The format that the file type box of an ISO media file names: a brand of four letters; `first` has those, too, that
@@ -119,7 +114,7 @@ const std::vector<PictureFormat>& picture_formats() {
 }
 
 const PictureFormat* picture_format_of_name(const std::string& path) {
-  const std::string suffix = lower_suffix(path);
+  const std::string suffix = lower(std::filesystem::path(path).extension().string());
   for (const PictureFormat& format : picture_formats()) {
     if (std::ranges::find(format.suffixes, suffix) != format.suffixes.end()) return &format;
   }
@@ -132,6 +127,11 @@ const PictureFormat* picture_format_of_bytes(std::span<const unsigned char> firs
     if (format.name == name) return &format;
   }
   return nullptr;
+}
+
+const PictureFormat* format_of(const ByteSource& source) {
+  std::array<unsigned char, 64> first{};
+  return picture_format_of_bytes(std::span(first).first(source.read(0, first)));
 }
 
 bool is_picture_name(const std::string& path) {

@@ -14,13 +14,18 @@ constexpr int kMostBox = 4096;
 
 }  // namespace
 
+void check_picture_size(std::uint64_t width, std::uint64_t height, const RowsSpec& limits) {
+  const auto refuse = [&](const auto&... why) {
+    fail(ErrorKind::bad_data, limits.name, ": ", width, "x", height, why...);
+  };
+  if (width == 0 || height == 0) refuse(" pixels are none");
+  if (std::max(width, height) > std::uint64_t(limits.max_side))
+    refuse(" pixels are more than ", limits.max_side, " a side");
+  if (width * height > std::uint64_t(limits.max_pixels)) refuse(" pixels are more than ", limits.max_pixels);
+}
+
 void PictureRows::check_size(std::uint64_t width, std::uint64_t height) {
-  if (width == 0 || height == 0) fail(ErrorKind::bad_data, name(), ": ", width, "x", height, " pixels are none");
-  if (width > std::uint64_t(spec_.max_side) || height > std::uint64_t(spec_.max_side)) {
-    fail(ErrorKind::bad_data, name(), ": ", width, "x", height, " pixels are more than ", spec_.max_side, " a side");
-  }
-  if (width * height > std::uint64_t(spec_.max_pixels))
-    fail(ErrorKind::bad_data, name(), ": ", width, "x", height, " pixels are more than ", spec_.max_pixels);
+  check_picture_size(width, height, spec_);
   file_width_ = int(width);
   file_height_ = int(height);
 }

@@ -27,6 +27,9 @@ inline constexpr std::uint64_t max_picture_bytes = std::uint64_t{1} << 30;
 /// each.
 inline constexpr std::int64_t max_scanned_pixels = std::int64_t{500} << 25;
 
+/// Throws ErrorKind::bad_data, naming the file, for a size of no pixels, or of more than `limits` allow.
+void check_picture_size(std::uint64_t width, std::uint64_t height, const RowsSpec& limits);
+
 /// A picture on its way from a decoder to memory.
 class PictureRows {
  public:

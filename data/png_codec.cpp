@@ -82,7 +82,7 @@ bool open(Reader& reader, int damaged_text) {
   return true;
 }
 
-bool decode_depth(Reader& reader, PictureRows& limits, DepthImage& image) {
+bool decode_depth(Reader& reader, const RowsSpec& limits, DepthImage& image) {
   if (setjmp(reader.back)) return false;
   if (!open(reader, PNG_CRC_ERROR_QUIT)) return false;
   png_structp png = reader.png;
@@ -93,7 +93,7 @@ bool decode_depth(Reader& reader, PictureRows& limits, DepthImage& image) {
     return false;
   }
   const png_uint_32 width = png_get_image_width(png, reader.info), height = png_get_image_height(png, reader.info);
-  limits.check_size(width, height);
+  check_picture_size(width, height, limits);
   png_set_swap(png);  // PNG is big-endian
   const int passes = png_set_interlace_handling(png);
   png_read_update_info(png, reader.info);
@@ -259,14 +259,13 @@ RgbImage decode_png_rgb(Bytes bytes, const std::string& name) {
   return rows.finish();
 }
 
-DepthImage decode_png_depth(Bytes bytes, const std::string& name) {
-  const ByteSource source(bytes);
+DepthImage decode_png_depth(const ByteSource& source, const std::string& name) {
   Reader reader(source);
-  PictureRows limits({.name = name});
   DepthImage image;
-  if (!decode_depth(reader, limits, image)) fail(ErrorKind::bad_data, name, ": ", printable(reader.text));
+  if (!decode_depth(reader, {.name = name}, image)) fail(ErrorKind::bad_data, name, ": ", printable(reader.text));
   return image;
 }
+DepthImage decode_png_depth(Bytes bytes, const std::string& name) { return decode_png_depth(ByteSource(bytes), name); }
 
 std::string encode_png(const RgbImage& image, const std::string& name) {
   MemorySink sink;
@@ -290,16 +289,20 @@ struct PngFile {
   PngEncoder encoder;
 };
 
-DepthPngWriter::DepthPngWriter(const std::string& path, int height, int width)
-    : file_(std::make_unique<PngFile>(path, height, width, true)) {}
-DepthPngWriter::~DepthPngWriter() = default;
-void DepthPngWriter::write_row(const std::uint16_t* samples) { file_->encoder.row(samples); }
-void DepthPngWriter::finish() { file_->finish(); }
-
-ColourPngWriter::ColourPngWriter(const std::string& path, int height, int width)
-    : file_(std::make_unique<PngFile>(path, height, width, false)) {}
-ColourPngWriter::~ColourPngWriter() = default;
-void ColourPngWriter::write_row(const std::uint8_t* samples) { file_->encoder.row(samples); }
-void ColourPngWriter::finish() { file_->finish(); }
+template <class Sample>
+PngWriter<Sample>::PngWriter(const std::string& path, int height, int width)
+    : file_(std::make_unique<PngFile>(path, height, width, sizeof(Sample) == 2)) {}
+template <class Sample>
+PngWriter<Sample>::~PngWriter() = default;
+template <class Sample>
+void PngWriter<Sample>::write_row(const Sample* samples) {
+  file_->encoder.row(samples);
+}
+template <class Sample>
+void PngWriter<Sample>::finish() {
+  file_->finish();
+}
+template class PngWriter<std::uint16_t>;
+template class PngWriter<std::uint8_t>;
 
 }  // namespace md

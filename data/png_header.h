@@ -1,17 +1,16 @@
-// The size of a PNG file, from its first bytes.
+// What a PNG file says of itself in its first bytes.
 #pragma once
 #include <optional>
 #include <string>
 
 namespace md {
 
-/// Height and width, pixels.
-struct PngSize {
-  int height = 0, width = 0;
+/// Of the IHDR chunk (PNG specification, 11.2.2): pixels, bits a sample, and the colour type, 0 being grey.
+struct PngHeader {
+  int height = 0, width = 0, bit_depth = 0, colour_type = 0;
 };
 
-/// What the header of a PNG file says (its IHDR chunk: PNG specification, 11.2.2); nothing where the file cannot be
-/// read, is no PNG, or claims more than an image may have (max_image_side).
-std::optional<PngSize> png_size(const std::string& path);
+/// Nothing where the path is no file that can be read, or no PNG.
+std::optional<PngHeader> png_header(const std::string& path);
 
 }  // namespace md

@@ -9,15 +9,16 @@ namespace md {
 
 struct PngFile;
 
-/// 16-bit grey.
-class DepthPngWriter {
+/// Samples of 16 bits are grey, those of 8 bits RGB.
+template <class Sample>
+class PngWriter {
  public:
   /// Throws ErrorKind::cannot_write, naming the path, as write_row and finish do.
-  DepthPngWriter(const std::string& path, int height, int width);
+  PngWriter(const std::string& path, int height, int width);
   /// Without finish() nothing is left of it, and an older file of that name stays.
-  ~DepthPngWriter();
-  /// The next row from the top, `width` samples. REQUIRES: no more than `height` rows.
-  void write_row(const std::uint16_t* samples);
+  ~PngWriter();
+  /// The next row from the top: `width` samples, or 3 * `width` of RGB. REQUIRES: no more than `height` rows.
+  void write_row(const Sample* samples);
   /// REQUIRES: all rows were written.
   void finish();
 
@@ -25,20 +26,9 @@ class DepthPngWriter {
   std::unique_ptr<PngFile> file_;
 };
 
-/// 8-bit RGB.
-class ColourPngWriter {
- public:
-  /// Throws ErrorKind::cannot_write, naming the path, as write_row and finish do.
-  ColourPngWriter(const std::string& path, int height, int width);
-  /// Without finish() nothing is left of it, and an older file of that name stays.
-  ~ColourPngWriter();
-  /// The next row from the top, 3 * `width` samples. REQUIRES: no more than `height` rows.
-  void write_row(const std::uint8_t* samples);
-  /// REQUIRES: all rows were written.
-  void finish();
-
- private:
-  std::unique_ptr<PngFile> file_;
-};
+using DepthPngWriter = PngWriter<std::uint16_t>;
+using ColourPngWriter = PngWriter<std::uint8_t>;
+extern template class PngWriter<std::uint16_t>;
+extern template class PngWriter<std::uint8_t>;
 
 }  // namespace md

@@ -20,7 +20,7 @@ namespace {
 Exif stream_webp(const ByteSource& source, PictureRows& rows) {
   const Exif exif = webp_exif(source);
   std::vector<unsigned char> storage;
-  const Bytes bytes = source.whole(storage);
+  const Bytes bytes = whole_file(source, storage, rows.name());
   WebPDecoderConfig config;
   if (!WebPInitDecoderConfig(&config)) fail(ErrorKind::contract, "libwebp is another version than its header");
   const VP8StatusCode known = WebPGetFeatures(bytes.data(), bytes.size(), &config.input);

@@ -2,15 +2,14 @@
 #include "tools/eval/picture_list.h"
 
 #include <algorithm>
-#include <array>
-#include <cctype>
-#include <fstream>
 #include <istream>
 #include <iterator>
+#include <optional>
 #include <set>
-#include <string_view>
 
 #include "data/picture.h"
+#include "data/png_header.h"
+#include "engine/text.h"
 
 namespace md {
 namespace {
@@ -23,28 +22,23 @@ struct Found {
   std::size_t own_parts = 1;
 };
 
-std::string lower_suffix(const fs::path& file) {
-  std::string suffix = file.extension().string();
-  std::ranges::transform(suffix, suffix.begin(), [](unsigned char c) { return char(std::tolower(c)); });
-  return suffix;
+bool is_grey16_png(const fs::path& file) {
+  const std::optional<PngHeader> header = png_header(file.string());
+  return header && header->bit_depth == 16 && header->colour_type == 0;
 }
 
-/// By the file's first bytes: its signature, and bit depth and colour type of the first chunk.
-bool is_grey16_png(const fs::path& file) {
-  std::error_code ignored;
-  if (!fs::is_regular_file(file, ignored)) return false;  // opening a pipe would wait
-  std::array<char, 26> head{};
-  std::ifstream in(file, std::ios::binary);
-  const std::string_view signature("\x89PNG\r\n\x1A\n", 8);
-  return in.read(head.data(), head.size()) && std::string_view(head.data(), 8) == signature && head[24] == 16 &&
-         head[25] == 0;
+/// The path without links and dots; as it is where it cannot be looked at.
+fs::path without_links(const fs::path& path) {
+  std::error_code unknown;
+  const fs::path whole = fs::weakly_canonical(path, unknown);
+  return unknown ? path : whole;
 }
 
 /// All files of a folder that may be pictures; the others are counted.
 class FolderWalk {
  public:
   FolderWalk(const PictureListOptions& options, PictureList& list)
-      : options_(options), out_(canonical(options.out)), list_(list) {}
+      : options_(options), out_(without_links(options.out)), list_(list) {}
 
   std::vector<Found> pictures_in(const fs::path& folder) {
     const int before = counted();
@@ -61,14 +55,8 @@ class FolderWalk {
   }
 
  private:
-  static fs::path canonical(const fs::path& path) {
-    std::error_code unknown;
-    const fs::path whole = fs::weakly_canonical(path, unknown);
-    return unknown ? path : whole;
-  }
-
   void walk(const fs::path& folder, std::size_t depth) {
-    if (!walked_.insert(canonical(folder)).second) return;  // links may lead in circles
+    if (!walked_.insert(without_links(folder)).second) return;  // links may lead in circles
     std::vector<fs::path> entries;
     std::error_code error;
     for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
@@ -83,7 +71,7 @@ class FolderWalk {
     if (entry.filename().string().starts_with(".")) return;
     if (fs::is_directory(entry, ignored)) {
       ++folders_;
-      if (options_.recursive && canonical(entry) != out_) walk(entry, depth + 1);
+      if (options_.recursive && without_links(entry) != out_) walk(entry, depth + 1);
     } else if (const PictureFormat* const format = picture_format_of_name(entry.string())) {
       if (format->is_read) {
         found_.push_back({entry, depth});
@@ -91,7 +79,7 @@ class FolderWalk {
         list_.unread[format->name].push_back(entry.string());
       }
     } else {
-      const std::string suffix = lower_suffix(entry);
+      const std::string suffix = lower(entry.extension().string());
       ++list_.others[suffix.empty() ? "without suffix" : suffix];
     }
   }
@@ -181,11 +169,7 @@ std::vector<Naming> name_apart(const std::vector<Found>& found, const std::vecto
 /// Each file once, however it was named.
 void drop_repeated(std::vector<Found>& found) {
   std::set<fs::path> seen;
-  std::erase_if(found, [&](const Found& each) {
-    std::error_code unknown;
-    const fs::path whole = fs::weakly_canonical(each.file, unknown);
-    return !seen.insert(unknown ? each.file : whole).second;
-  });
+  std::erase_if(found, [&](const Found& each) { return !seen.insert(without_links(each.file)).second; });
 }
 
 }  // namespace

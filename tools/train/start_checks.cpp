@@ -1,10 +1,11 @@
 // Files are looked at in any order, and named in that of the list.
 #include "tools/train/start_checks.h"
 
+#include <algorithm>
 #include <numeric>
 #include <optional>
 
-#include "data/png_size.h"
+#include "data/png_header.h"
 #include "data/score.h"
 #include "tools/cli/progress.h"
 
@@ -38,11 +39,8 @@ std::vector<Error> errors_of(const std::string& doing, const std::vector<i64>& f
 
 /// Throws where the protocol's crops cannot be cut from a frame of this size.
 void require_fit(const Protocol& protocol, const std::string& image, int height, int width) {
-  Sample frame;
-  frame.image_name = image;
-  frame.image.height = height;
-  frame.image.width = width;
-  const EvalCrop seen = protocol.kb_crop ? kb_crop(frame) : EvalCrop{0, 0, height, width};
+  const AugmentSpec crops{.border = NyuBorder::keep, .kb_crop = protocol.kb_crop};
+  const EvalCrop seen = fixed_crop(crops, height, width, image);
   const bool within = protocol.gt_kb_crop;
   score_box(protocol.crop, within ? seen.height : height, within ? seen.width : width, image);
 }
@@ -69,8 +67,9 @@ void check_evaluation(const Dataset& data, const Protocol& protocol) {
   look_for_frames(data, all, 0);
   const std::vector<Error> unfit = errors_of("looking at sizes", all, [&](i64 index) {
     const ListEntry& entry = data.entries()[std::size_t(index)];
-    const std::optional<PngSize> size = entry.depth.empty() ? std::nullopt : png_size(data.depth_file(index));
-    if (size) require_fit(protocol, entry.image, size->height, size->width);
+    const auto header = entry.depth.empty() ? std::nullopt : png_header(data.depth_file(index));
+    if (header && std::max(header->height, header->width) <= max_image_side)
+      require_fit(protocol, entry.image, header->height, header->width);
   });
   if (!unfit.empty())
     fail(unfit.front().kind(), data.spec().list, ": ", unfit.size(), " of ", all.size(),
