@@ -68,6 +68,14 @@ TEST_F(PictureListTest, LinkedFoldersAreFollowedOnceAndResultsLeftOut) {
   EXPECT_EQ(names({"in"}, true), (Words{"0", "scene/1"}));
 }
 
+TEST_F(PictureListTest, PngsThatAreNot16BitGreyArePictures) {
+  write("mixed/colour16.png", foreign_png(PNG_FORMAT_LINEAR_RGB, 3, 4));
+  write("mixed/grey8.png", foreign_png(PNG_FORMAT_GRAY, 3, 4));
+  write_png(path("mixed/depth.png"), test_depth(3, 4));
+  EXPECT_EQ(names({"mixed"}), (Words{"colour16", "grey8"}));
+  EXPECT_EQ(list({"mixed"}).depth_maps.size(), 1U);
+}
+
 TEST_F(PictureListTest, Grey16IsDepthOnlyBesideOtherPictures) {
   for (const char* name : {"a", "b"}) {
     write("mixed/x.jpg", "");
