@@ -8,6 +8,11 @@ std::ostream& operator<<(std::ostream& out, const PerAxis& p) {
   return p.h == p.w ? out : out << "x" << p.w;
 }
 
+const char* name_of(Act act) {
+  static const char* const names[] = {"none", "relu", "hardswish", "leaky_relu", "elu", "sigmoid", "hardsigmoid"};
+  return names[static_cast<int>(act)];
+}
+
 Backend& cpu_backend();  // engine/cpu
 #ifdef MD_WITH_CUDA
 Backend& cuda_backend(int index);  // engine/cuda

@@ -17,8 +17,10 @@ struct WindowSpec;        // engine/window_attention.h
 struct WindowTensors;     // engine/window_attention.h
 struct MetricDepthPairs;  // engine/metric_depth_pairs.h
 
-/// Pointwise nonlinearities that a kernel can take along.
-enum class Act : std::uint8_t { none, relu, hardswish, leaky_relu };
+/// Pointwise nonlinearities that a kernel can take along (engine/curves.h).
+enum class Act : std::uint8_t { none, relu, hardswish, leaky_relu, elu, sigmoid, hardsigmoid };
+/// "none", "relu", ...
+const char* name_of(Act);
 /// One of them, with its number.
 struct Activation {
   Act kind = Act::none;
@@ -39,7 +41,8 @@ std::ostream& operator<<(std::ostream&, const PerAxis&);  // "2", or "2x1"
 struct Conv2dSpec {
   PerAxis stride = 1, pad = 0, dilation = 1;
   int groups = 1;
-  Activation act = {};  // applied to the output: none or leaky_relu
+  Activation act = {};      // applied to the output. A library's relu and hardsigmoid may make 0 of NaN
+  bool accumulate = false;  // adds what y holds before the activation
   auto operator<=>(const Conv2dSpec&) const = default;
 };
 
@@ -106,7 +109,7 @@ class Backend {
   virtual i64 primitives_created() const = 0;
 
   // Convolution, x [N,H,W,I], y [N,OH,OW,O]. `bias` may be empty.
-  /// y = act(conv(x, w) + bias).
+  /// y = act(conv(x, w) + bias), or act(conv(x, w) + bias + y) where the spec accumulates.
   virtual void conv2d(const Conv2dSpec&, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) = 0;
   /// dz is the gradient before the activation.
   virtual void conv2d_dx(const Conv2dSpec&, const Tensor& dz, const Tensor& w, const Tensor& dx) = 0;

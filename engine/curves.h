@@ -1,7 +1,9 @@
-// The activations that several kernels compute: the op itself (layers/activation.cpp) and batch norm fused with it.
-// Value and slope at x, with PyTorch's slope at a kink; comparisons let NaN through. constexpr, so that code for a GPU
-// may call them as they are (nvcc --expt-relaxed-constexpr).
+// The activations that several kernels compute: the op itself (layers/activation.cpp), and batch norms and convolutions
+// that take it along. Value at x, and slope at x or at y = value(x), as it says, with PyTorch's slope at a kink;
+// comparisons let NaN through. constexpr, so that code for a GPU may call them as they are (nvcc
+// --expt-relaxed-constexpr).
 #pragma once
+#include <cmath>
 
 namespace md {
 
@@ -16,6 +18,39 @@ struct Relu {
 struct Hardswish {
   static constexpr float value(float x) { return x <= -3.F ? 0.F : x >= 3.F ? x : x * (x + 3.F) * (1.F / 6.F); }
   static constexpr float slope(float x) { return x <= -3.F ? 0.F : x >= 3.F ? 1.F : x * (1.F / 3.F) + 0.5F; }
+};
+
+/// x above 0, negative * x below; negative >= 0, so that y has x's sign.
+struct LeakyRelu {
+  float negative;
+  constexpr float value(float x) const { return x > 0.F ? x : x * negative; }
+  constexpr float slope(float y) const { return y > 0.F ? 1.F : negative; }  // at y
+};
+
+/// relu6(x + 3) / 6.
+struct Hardsigmoid {
+  static constexpr float value(float x) { return x <= -3.F ? 0.F : x >= 3.F ? 1.F : (x + 3.F) / 6.F; }
+  // At x: the rounding of (x + 3) / 6 could hide on which side of a kink it was.
+  static constexpr float slope(float x) { return x > -3.F && x < 3.F ? 1.F / 6.F : 0.F; }
+};
+
+/// x above 0, e^x - 1 below.
+struct Elu {
+  static constexpr float value(float x) { return x > 0.F ? x : expm1f(x); }
+  static constexpr float slope(float y) { return y > 0.F ? 1.F : y + 1.F; }  // at y: below 0 it is e^x = y + 1
+};
+
+/// 1 / (1 + e^-x).
+struct Sigmoid {
+  static constexpr float value(float x) {
+    return 1.F / (1.F + expf(-x));
+  }                                                                // expf overflows to inf: the limit 0 is right
+  static constexpr float slope(float y) { return (1.F - y) * y; }  // at y
+};
+
+/// No activation.
+struct Identity {
+  static constexpr float value(float x) { return x; }
 };
 
 }  // namespace md

@@ -1,4 +1,4 @@
-// The activations that batch norm takes along, on both devices.
+// The activations that batch norms and convolutions take along, on both devices.
 #pragma once
 #include "engine/backend.h"
 #include "engine/curves.h"
@@ -32,7 +32,28 @@ void with_activation(const BatchNormSpec& spec, const Fn& fn) {
     case Act::hardswish:
       return fn.template operator()<Act::hardswish>();
     default:
-      fail(ErrorKind::contract, "batch_norm: no fused leaky_relu");
+      fail(ErrorKind::contract, "batch_norm: no fused ", name_of(spec.act.kind));
+  }
+}
+
+/// Calls fn(curve) for the activation of a convolution; curve.value(z) is act(z).
+template <class Fn>
+void with_curve(const Activation& act, const Fn& fn) {
+  switch (act.kind) {
+    case Act::none:
+      return fn(Identity{});
+    case Act::relu:
+      return fn(Relu{});
+    case Act::hardswish:
+      return fn(Hardswish{});
+    case Act::leaky_relu:
+      return fn(LeakyRelu{act.slope});
+    case Act::elu:
+      return fn(Elu{});
+    case Act::sigmoid:
+      return fn(Sigmoid{});
+    case Act::hardsigmoid:
+      return fn(Hardsigmoid{});
   }
 }
 

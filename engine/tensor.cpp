@@ -165,6 +165,8 @@ void Tensor::move_to(Device device) const {
   }
 }
 
+bool Tensor::unique() const { return TensorAccess::unique(*this); }
+
 Tensor Tensor::clone() const {
   Tensor t = empty(shape(), device(), dtype());
   backend(device()).copy(t.raw(), raw(), bytes());

@@ -130,6 +130,7 @@ class Tensor {
   /// weight in oneDNN's or cuDNN's layout), and a backward that saved the old ones computes with the new, silently.
   void bump_version() const;
   Storage& storage() const;                         // shared with its views
+  bool unique() const;                              // no other handle and no view has this memory
   TensorImpl* impl() const { return impl_.get(); }  // of the tape (engine/tensor_impl.h)
 
  private:

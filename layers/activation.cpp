@@ -24,33 +24,24 @@ struct Relu6 {
   MD_HD float slope(float y) const { return y <= 0.F || y >= 6.F ? 0.F : 1.F; }
 };
 
-struct LeakyRelu {
-  static constexpr bool kKeepsOutput = true;  // y > 0 exactly where x > 0, because negative >= 0
-  float negative;
-  MD_HD float value(float x) const { return x > 0.F ? x : x * negative; }
-  MD_HD float slope(float y) const { return y > 0.F ? 1.F : negative; }
+struct KeptLeakyRelu : LeakyRelu {
+  static constexpr bool kKeepsOutput = true;
 };
 
 struct KeptHardswish : Hardswish {
   static constexpr bool kKeepsOutput = false;
 };
 
-struct Hardsigmoid {
-  static constexpr bool kKeepsOutput = false;  // the rounding of (x + 3) / 6 could hide on which side of a kink x was
-  MD_HD float value(float x) const { return x <= -3.F ? 0.F : x >= 3.F ? 1.F : (x + 3.F) / 6.F; }
-  MD_HD float slope(float x) const { return x > -3.F && x < 3.F ? 1.F / 6.F : 0.F; }
+struct KeptHardsigmoid : Hardsigmoid {
+  static constexpr bool kKeepsOutput = false;
 };
 
-struct Elu {
-  static constexpr bool kKeepsOutput = true;  // below 0 the slope is e^x = y + 1
-  MD_HD float value(float x) const { return x > 0.F ? x : expm1f(x); }
-  MD_HD float slope(float y) const { return y > 0.F ? 1.F : y + 1.F; }
-};
-
-struct Sigmoid {
+struct KeptElu : Elu {
   static constexpr bool kKeepsOutput = true;
-  MD_HD float value(float x) const { return 1.F / (1.F + expf(-x)); }  // expf overflows to inf: the limit 0 is right
-  MD_HD float slope(float y) const { return (1.F - y) * y; }
+};
+
+struct KeptSigmoid : Sigmoid {
+  static constexpr bool kKeepsOutput = true;
 };
 
 // y = x Phi(x), y' = Phi(x) + x phi(x), with the normal distribution's function Phi and density phi. Both come out of
@@ -135,13 +126,33 @@ Tensor relu(const Tensor& x) { return apply("relu", x, KeptRelu{}); }
 Tensor relu6(const Tensor& x) { return apply("relu6", x, Relu6{}); }
 Tensor leaky_relu(const Tensor& x, float slope) {
   MD_CHECK(slope >= 0.F, "leaky_relu: slope ", slope, " is negative: the gradient is recovered from the output's sign");
-  return apply("leaky_relu", x, LeakyRelu{slope});
+  return apply("leaky_relu", x, KeptLeakyRelu{{slope}});
 }
-Tensor elu(const Tensor& x) { return apply("elu", x, Elu{}); }
+Tensor elu(const Tensor& x) { return apply("elu", x, KeptElu{}); }
 
 Tensor hardswish(const Tensor& x) { return apply("hardswish", x, KeptHardswish{}); }
-Tensor hardsigmoid(const Tensor& x) { return apply("hardsigmoid", x, Hardsigmoid{}); }
-Tensor sigmoid(const Tensor& x) { return apply("sigmoid", x, Sigmoid{}); }
+Tensor hardsigmoid(const Tensor& x) { return apply("hardsigmoid", x, KeptHardsigmoid{}); }
+Tensor sigmoid(const Tensor& x) { return apply("sigmoid", x, KeptSigmoid{}); }
 Tensor gelu(const Tensor& x) { return apply("gelu", x, Gelu{}); }
+
+Tensor activate(const Tensor& x, const Activation& act) {
+  switch (act.kind) {
+    case Act::none:
+      return x;
+    case Act::relu:
+      return relu(x);
+    case Act::hardswish:
+      return hardswish(x);
+    case Act::leaky_relu:
+      return leaky_relu(x, act.slope);
+    case Act::elu:
+      return elu(x);
+    case Act::sigmoid:
+      return sigmoid(x);
+    case Act::hardsigmoid:
+      return hardsigmoid(x);
+  }
+  fail(ErrorKind::contract, "activate: no such activation");
+}
 
 }  // namespace md

@@ -1,13 +1,16 @@
-// conv2d: torch.nn.functional.conv2d, optionally followed by leaky_relu.
-//   x [N,H,W,I], w [O,kh,kw,I/groups] (depthwise: [kh,kw,C]), bias [O] or none -> y [N,OH,OW,O]
+// conv2d: torch.nn.functional.conv2d, optionally plus a map and followed by an activation.
+//   x [N,H,W,I], w [O,kh,kw,I/groups] (depthwise: [kh,kw,C]), bias [O] or none, residual [N,OH,OW,O] or none -> y
 //   OH = (H + 2*pad - dilation*(kh-1) - 1) / stride + 1, OW alike.
 //   z[n,oy,ox,o] = bias[o] + sum over ky,kx,i of x[n,iy,ix,i] * w[o,ky,kx,i]    (outside the image x is 0)
 //   iy = oy*stride - pad + ky*dilation,  ix = ox*stride - pad + kx*dilation
-// and y = act(z). The kernels are the backend's (oneDNN or cuDNN); tests/layers/conv2d_test.cpp has all three sums as
-// loops.
+// and y = act(z + residual), in one pass where nothing is recorded. For a gradient the kernel takes along what can be
+// told from y: act'(z) of leaky_relu, elu and sigmoid. The kernels are the backend's (oneDNN or cuDNN);
+// tests/layers/conv2d_test.cpp has all three sums as loops.
 #include <algorithm>
+#include <utility>
 
 #include "engine/autograd.h"
+#include "engine/curves.h"
 #include "engine/launch.h"
 #include "layers/common.h"
 #include "layers/ops.h"
@@ -16,10 +19,10 @@ namespace md {
 namespace {
 
 /// The output shape; checks everything on the way.
-Shape output_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& s) {
+Shape output_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& s, const Tensor& residual) {
   MD_CHECK(x.shape().rank() == 4 && x.numel() > 0, "conv2d: input ", x.shape(), " wants [N,H,W,C]");
   MD_CHECK(w.numel() > 0, "conv2d: weight ", w.shape(), " is empty");
-  require_together("conv2d", {x, w, bias});
+  require_together("conv2d", {x, w, bias, residual});
   const i64 I = x.dim(3);
   const bool depthwise = s.groups > 1 && s.groups == I && w.shape().rank() == 3;
   const bool dense = w.shape().rank() == 4 && !(s.groups > 1 && s.groups == I && w.dim(0) == I);
@@ -31,7 +34,7 @@ Shape output_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const C
   MD_CHECK(I == wants && O % s.groups == 0, "conv2d: input ", x.shape(), " has ", I, " channels, weight ", w.shape(),
            " with groups ", s.groups, " wants ", wants);
   MD_CHECK(!bias || bias.shape() == Shape({O}), "conv2d: bias ", bias.shape(), " for ", O, " output channels");
-  MD_CHECK(s.act.kind == Act::none || s.act.kind == Act::leaky_relu, "conv2d: only leaky_relu can be fused");
+  MD_CHECK(!s.accumulate, "conv2d: what is added is the residual");
   MD_CHECK(s.act.slope >= 0.F, "conv2d: slope ", s.act.slope, " is negative: backward needs the output's sign");
   const auto extent = [](i64 in, i64 k, int stride, int pad, int dilation) {
     const i64 room = in + 2 * pad - dilation * (k - 1) - 1;  // for the window to move in
@@ -41,28 +44,63 @@ Shape output_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const C
   const i64 OH = extent(x.dim(1), w.dim(ky), s.stride.h, s.pad.h, s.dilation.h);
   const i64 OW = extent(x.dim(2), w.dim(ky + 1), s.stride.w, s.pad.w, s.dilation.w);
   MD_CHECK(OH > 0 && OW > 0, "conv2d: input ", x.shape(), " is smaller than the window of ", w.shape());
-  return {x.dim(0), OH, OW, O};
+  const Shape y{x.dim(0), OH, OW, O};
+  MD_CHECK(!residual || residual.shape() == y, "conv2d: residual ", residual.shape(), " for an output ", y);
+  return y;
 }
 
-/// dz = dy * act'(z). The sign of y is the sign of z, so y is all that leaky_relu needs.
-struct LeakyReluGradient {
+/// dz = dy * act'(z), from y = act(z).
+template <class Curve>
+struct ActivationGradient {
+  Curve curve;
   const float *y, *dy;  // [N,OH,OW,O]
   float* dz;
   i64 row;
-  float slope;
   MD_HD void operator()(i64 o, i64 i) const {
     const i64 at = o * row + i;
-    dz[at] = y[at] > 0.F ? dy[at] : slope * dy[at];
+    dz[at] = dy[at] * curve.slope(y[at]);
   }
 };
 
-Tensor before_activation(const Conv2dSpec& s, const Tensor& y, const Tensor& dy) {
-  if (s.act.kind == Act::none) return dy;
-  Tensor dz = Tensor::empty(dy.shape(), dy.device());
+template <class Curve>
+Tensor before_curve(Curve curve, const Tensor& y, const Tensor& dy) {
+  const Tensor dz = Tensor::empty(dy.shape(), dy.device());
   const Rows rows = pointwise_rows(dy.shape());
   launch(dy.device(), rows.outer, rows.inner,
-         LeakyReluGradient{y.data(), dy.data(), dz.data(), rows.inner, s.act.slope});
+         ActivationGradient<Curve>{curve, y.data(), dy.data(), dz.data(), rows.inner});
   return dz;
+}
+
+/// Those whose slope y tells. relu's does too, but a library's relu may make 0 of NaN, and a training step with NaN
+/// must be noticed.
+bool can_be_recorded(const Activation& act) {
+  return act.kind == Act::none || act.kind == Act::leaky_relu || act.kind == Act::elu || act.kind == Act::sigmoid;
+}
+
+Tensor before_activation(const Activation& act, const Tensor& y, const Tensor& dy) {
+  switch (act.kind) {
+    case Act::leaky_relu:
+      return before_curve(LeakyRelu{act.slope}, y, dy);
+    case Act::elu:
+      return before_curve(Elu{}, y, dy);
+    case Act::sigmoid:
+      return before_curve(Sigmoid{}, y, dy);
+    default:
+      return dy;
+  }
+}
+
+/// The same as ops of their own, each of which can be recorded.
+Tensor step_by_step(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec s, const Tensor& residual) {
+  const Activation act = std::exchange(s.act, {});
+  const Tensor z = conv2d(x, w, bias, s);
+  return activate(residual ? add(z, residual) : z, act);
+}
+
+/// Memory for the output, which holds the residual if there is one: its own memory where nobody else has it.
+Tensor output(const Shape& shape, Device device, const Tensor& residual) {
+  if (!residual) return Tensor::empty(shape, device);
+  return residual.unique() ? residual.detach() : residual.clone();
 }
 
 }  // namespace
@@ -73,14 +111,21 @@ Tensor before_activation(const Conv2dSpec& s, const Tensor& y, const Tensor& dy)
 //   dx[n,iy,ix,i] = sum over all o,ky,kx,oy,ox that lead to (iy,ix) of dz[n,oy,ox,o] * w[o,ky,kx,i]
 //   dw[o,ky,kx,i] = sum over n,oy,ox of dz[n,oy,ox,o] * x[n,iy,ix,i]
 //   dbias[o]      = sum over n,oy,ox of dz[n,oy,ox,o]
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& s) {
-  Tensor y = Tensor::empty(output_shape(x, w, bias, s), x.device());
-  backend(x.device()).conv2d(s, x, w, bias, y);
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& s, Tensor residual) {
+  const Shape shape = output_shape(x, w, bias, s, residual);
+  if (recording({&x, &w, &bias, &residual}) && (residual || !can_be_recorded(s.act)))
+    return step_by_step(x, w, bias, s, residual);
+  const Tensor y = output(shape, x.device(), residual);
+  Conv2dSpec run = s;
+  run.accumulate = bool(residual);
+  backend(x.device()).conv2d(run, x, w, bias, y);
+  std::vector<Tensor> inputs = {x, w, bias};
+  if (residual) inputs.push_back(std::move(residual));
   // Only the activation's backward needs y.
   const Saved saved_x(x), saved_w(w), saved_y(s.act.kind == Act::none ? Tensor() : y);
-  return record({"conv2d", s}, y, {x, w, bias}, [s, saved_x, saved_w, saved_y](const Tensor& dy, Needs needs) -> Grads {
+  return record({"conv2d", s}, y, inputs, [s, saved_x, saved_w, saved_y](const Tensor& dy, Needs needs) -> Grads {
     Backend& b = backend(dy.device());
-    const Tensor dz = before_activation(s, *saved_y, dy);
+    const Tensor dz = before_activation(s.act, *saved_y, dy);
     Tensor dx, dw, dbias;
     if (needs[0]) {
       dx = Tensor::empty(saved_x.shape(), dy.device());

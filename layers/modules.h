@@ -37,7 +37,7 @@ struct ConvOptions {
   PerAxis stride = 1, pad = 0, dilation = 1;
   int groups = 1;
   bool bias = true;
-  Activation act = {};  // none or leaky_relu
+  Activation act = {};  // of the output
   Init init = Init::torch_default;
 };
 

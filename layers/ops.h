@@ -11,9 +11,10 @@
 
 namespace md {
 
-/// torch.nn.functional.conv2d (+ leaky_relu, if spec.act says so). x [N,H,W,I]; w [O,kh,kw,I/groups], or [kh,kw,C]
-/// for depthwise (groups == C); bias [O] or empty. Result [N,OH,OW,O].
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& spec);
+/// spec.act(torch.nn.functional.conv2d(x, w, bias) + residual). x [N,H,W,I]; w [O,kh,kw,I/groups], or [kh,kw,C] for
+/// depthwise (groups == C); bias [O] or empty. Result [N,OH,OW,O]. So is the residual, or empty; where nothing is
+/// recorded, the result takes its memory if the caller gives up the last handle of it.
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& spec, Tensor residual = {});
 
 /// conv2d(interpolate(x, scale_factor=2, mode="nearest"), w, padding=1), without the enlarged map and in 4/9 of the
 /// multiplications. x [N,H,W,I]; w [O,3,3,I]. Result [N,2H,2W,O].
@@ -47,6 +48,8 @@ Tensor hardswish(const Tensor& x);                // x * relu6(x + 3) / 6
 Tensor hardsigmoid(const Tensor& x);              // relu6(x + 3) / 6
 Tensor sigmoid(const Tensor& x);                  // 1 / (1 + e^-x)
 Tensor gelu(const Tensor& x);                     // approximate="none": x times the normal distribution function
+/// The one that `act` names.
+Tensor activate(const Tensor& x, const Activation& act);
 
 Tensor softmax(const Tensor& x);  // over the last axis
 

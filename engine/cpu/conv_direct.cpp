@@ -216,19 +216,21 @@ void direct_weight_gradient(const Conv2dSpec& spec, const Tensor& dz, const Tens
 void direct_one_channel(const Conv2dSpec& spec, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
   const Geometry g(spec, x, y, w.dim(1), w.dim(2));
   const float *px = x.data(), *pw = w.data(), b = bias ? *bias.data() : 0.F;
-  const float slope = spec.act.kind == Act::leaky_relu ? spec.act.slope : 1.F;
   float* py = y.data();
+  const bool accumulate = spec.accumulate;
+  with_curve(spec.act, [&](auto curve) {
 #pragma omp parallel for schedule(static)
-  for (i64 r = 0; r < g.N * g.OH; ++r) {
-    const auto finish = [b, slope, row = py + r * g.OW](i64 ox, float sum) {
-      const float z = b + sum;
-      row[ox] = z > 0.F ? z : slope * z;
-    };
-    const i64 eights = g.inner_begin + (g.inner_end - g.inner_begin) / 8 * 8;
-    output_span<1, true>(g, px, pw, r, 0, g.inner_begin, finish);
-    output_span<8, false>(g, px, pw, r, g.inner_begin, eights, finish);
-    output_span<1, true>(g, px, pw, r, eights, g.OW, finish);
-  }
+    for (i64 r = 0; r < g.N * g.OH; ++r) {
+      const auto finish = [b, curve, accumulate, row = py + r * g.OW](i64 ox, float sum) {
+        const float z = b + sum;
+        row[ox] = curve.value(accumulate ? z + row[ox] : z);
+      };
+      const i64 eights = g.inner_begin + (g.inner_end - g.inner_begin) / 8 * 8;
+      output_span<1, true>(g, px, pw, r, 0, g.inner_begin, finish);
+      output_span<8, false>(g, px, pw, r, g.inner_begin, eights, finish);
+      output_span<1, true>(g, px, pw, r, eights, g.OW, finish);
+    }
+  });
 }
 
 }  // namespace md::MD_KERNELS

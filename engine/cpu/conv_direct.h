@@ -10,7 +10,7 @@ namespace md::MD_KERNELS {
 /// which is the same sum with dz broadcast along the channels.
 void direct_weight_gradient(const Conv2dSpec&, const Tensor& dz, const Tensor& x, const Tensor& dw);
 
-/// y [N,OH,OW,1] for w [1,kh,kw,C].
+/// y [N,OH,OW,1] for w [1,kh,kw,C], as of Backend::conv2d.
 void direct_one_channel(const Conv2dSpec&, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y);
 
 }  // namespace md::MD_KERNELS

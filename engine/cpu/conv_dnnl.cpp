@@ -24,9 +24,10 @@ struct Key {
   std::array<i64, 8> image;   // N H W I OH OW O, and whether there is a bias
   std::array<i64, 9> window;  // kh kw, stride, pad and dilation along H and W, groups
   Activation act;
+  bool accumulate;
   auto operator<=>(const Key& o) const {
-    return std::tie(pass, image, window, act.kind, act.slope) <=>
-           std::tie(o.pass, o.image, o.window, o.act.kind, o.act.slope);
+    return std::tie(pass, image, window, act.kind, act.slope, accumulate) <=>
+           std::tie(o.pass, o.image, o.window, o.act.kind, o.act.slope, o.accumulate);
   }
 };
 
@@ -52,7 +53,8 @@ Key key_of(Pass pass, const Conv2dSpec& s, const Tensor& x, const Tensor& w, con
           {x.dim(0), x.dim(1), x.dim(2), x.dim(3), y.dim(1), y.dim(2), y.dim(3), bias},
           {w.dim(window), w.dim(window + 1), s.stride.h, s.stride.w, s.pad.h, s.pad.w, s.dilation.h, s.dilation.w,
            s.groups},
-          pass == Pass::forward ? s.act : Activation{}};
+          pass == Pass::forward ? s.act : Activation{},
+          pass == Pass::forward && s.accumulate};
 }
 
 Problem describe(const Key& k) {
@@ -154,7 +156,7 @@ class DnnlConvPrimitives final : public ConvPrimitives {
                                                          dnnl::primitive_attr attr) const {
     using Forward = dnnl::convolution_forward;
     const auto kind = dnnl::prop_kind::forward_training;
-    if (k.act.kind == Act::leaky_relu) Dnnl::fuse_leaky_relu(attr, k.act.slope);
+    if (k.accumulate || k.act.kind != Act::none) Dnnl::fuse(attr, k.accumulate, k.act);
     return p.bias ? library_.describe<Forward>(attr, kind, kDirect, p.x, p.w_any, p.bias, p.y, p.strides, p.dilation,
                                                p.pads, p.far_pads)
                   : library_.describe<Forward>(attr, kind, kDirect, p.x, p.w_any, p.y, p.strides, p.dilation, p.pads,

@@ -10,7 +10,7 @@ namespace md {
 class ConvPrimitives {
  public:
   virtual ~ConvPrimitives() = default;
-  /// y = act(conv(x, w) + bias); `bias` may be empty.
+  /// y = act(conv(x, w) + bias (+ y, where it accumulates)); `bias` may be empty.
   virtual void forward(const Conv2dSpec&, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) = 0;
   /// dx from dz, the gradient before the activation.
   virtual void data_gradient(const Conv2dSpec&, const Tensor& dz, const Tensor& w, const Tensor& dx) = 0;

@@ -5,7 +5,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
 
-#include "engine/tensor.h"
+#include "engine/backend.h"
 
 namespace md {
 
@@ -43,14 +43,46 @@ class Dnnl {
     return {typename P::desc(operation...), attr, engine, forward};
 #endif
   }
-  /// max(z, slope z) of the result.
-  static void fuse_leaky_relu(dnnl::primitive_attr& attr, float slope) {
-    dnnl::post_ops ops;
+  /// One more pointwise operation on the result.
+  static void append(dnnl::post_ops& ops, dnnl::algorithm what, float alpha = 0.F, float beta = 0.F) {
 #if DNNL_VERSION_MAJOR >= 3
-    ops.append_eltwise(dnnl::algorithm::eltwise_relu, slope, 0.F);
+    ops.append_eltwise(what, alpha, beta);
 #else
-    ops.append_eltwise(1.F, dnnl::algorithm::eltwise_relu, slope, 0.F);
+    ops.append_eltwise(1.F, what, alpha, beta);
 #endif
+  }
+  /// act of the result, or of its sum with what the output holds.
+  static void fuse(dnnl::primitive_attr& attr, bool accumulate, const Activation& act) {
+    using dnnl::algorithm;
+    dnnl::post_ops ops;
+    if (accumulate) ops.append_sum(1.F);
+    switch (act.kind) {
+      case Act::none:
+        break;
+      case Act::relu:
+        append(ops, algorithm::eltwise_relu);
+        break;
+      case Act::hardswish:
+#if DNNL_VERSION_MAJOR >= 3
+        append(ops, algorithm::eltwise_hardswish, 1.F / 6, 0.5F);
+#else
+        append(ops, algorithm::eltwise_hardswish);
+#endif
+        break;
+      case Act::leaky_relu:
+        append(ops, algorithm::eltwise_relu, act.slope);
+        break;
+      case Act::elu:
+        append(ops, algorithm::eltwise_elu, 1.F);
+        break;
+      case Act::sigmoid:
+        append(ops, algorithm::eltwise_logistic);
+        break;
+      case Act::hardsigmoid:  // 2.6 has none
+        append(ops, algorithm::eltwise_linear, 1.F / 6, 0.5F);
+        append(ops, algorithm::eltwise_clip, 0.F, 1.F);
+        break;
+    }
     attr.set_post_ops(ops);
   }
 

@@ -50,14 +50,16 @@ class CudnnConvPlans final : public ConvPlans {
 
   void forward(const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) override {
     void* const weight = cudnn_layout(w);
-    ConvProblem p = problem(ConvPass::forward, s, x, w, y);
+    const Tensor z = s.accumulate ? Tensor::empty(y.shape(), y.device(), y.dtype()) : y;
+    ConvProblem p = problem(ConvPass::forward, s, x, w, z);
     p.bias = bool(bias);
-    p.alignment = alignment({x.raw(), weight, y.raw(), address(bias)});
+    p.alignment = alignment({x.raw(), weight, z.raw(), address(bias)});
     const ConvPlan& plan = find(p);
-    execute(plan, x.raw(), weight, y.raw(), plan.adds_bias ? address(bias) : nullptr, s.act.slope);
+    execute(plan, x.raw(), weight, z.raw(), plan.adds_bias ? address(bias) : nullptr, s.act.slope);
     const Tensor left_bias = plan.adds_bias ? Tensor() : bias;
     const Activation left_act = plan.activates ? Activation{} : s.act;
-    if (left_bias || left_act.kind != Act::none) cuda::add_bias_and_activate(y, left_bias, left_act);
+    if (left_bias || left_act.kind != Act::none || s.accumulate)
+      cuda::add_bias_and_activate(z, left_bias, s.accumulate, left_act, y);
   }
 
   void data_gradient(const Conv2dSpec& s, const Tensor& dz, const Tensor& w, const Tensor& dx) override {

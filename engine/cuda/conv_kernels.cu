@@ -1,5 +1,6 @@
 #include "engine/cuda/conv_kernels.h"
 
+#include "engine/fused_activation.h"
 #include "engine/launch.h"
 
 namespace md::cuda {
@@ -12,15 +13,19 @@ struct Transpose {
   MD_HD void operator()(i64 column, i64 row) const { to[column * rows + row] = from[row * columns + column]; }
 };
 
+template <class Curve>
 struct AddBiasAndActivate {
-  float* y;           // [rows,C]
+  Curve curve;
+  const float* z;     // [rows,C], maybe y itself
   const float* bias;  // [C] or null
+  float* y;
   i64 channels;
-  float slope;  // 1: no activation
+  bool accumulate;
   MD_HD void operator()(i64 row, i64 c) const {
     const i64 at = row * channels + c;
-    const float z = bias ? y[at] + bias[c] : y[at];
-    y[at] = z > 0.F ? z : slope * z;
+    float sum = bias ? z[at] + bias[c] : z[at];
+    if (accumulate) sum += y[at];
+    y[at] = curve.value(sum);
   }
 };
 
@@ -30,11 +35,14 @@ void transpose(const float* from, i64 rows, i64 columns, float* to) {
   cuda::launch(columns, rows, Transpose{from, to, rows, columns});
 }
 
-void add_bias_and_activate(const Tensor& y, const Tensor& bias, const Activation& act) {
+void add_bias_and_activate(const Tensor& z, const Tensor& bias, bool accumulate, const Activation& act,
+                           const Tensor& y) {
   const i64 channels = y.dim(-1);
-  const float slope = act.kind == Act::leaky_relu ? act.slope : 1.F;
-  md::launch(y.device(), y.numel() / channels, channels,
-             AddBiasAndActivate{y.data(), bias ? bias.data() : nullptr, channels, slope});
+  with_curve(act, [&](auto curve) {
+    md::launch(y.device(), y.numel() / channels, channels,
+               AddBiasAndActivate<decltype(curve)>{curve, z.data(), bias ? bias.data() : nullptr, y.data(), channels,
+                                                   accumulate});
+  });
 }
 
 }  // namespace md::cuda

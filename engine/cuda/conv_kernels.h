@@ -7,7 +7,8 @@ namespace md::cuda {
 /// to[c,r] = from[r,c]: depthwise weights between ours, [kh,kw,C], and cuDNN's, [C,kh,kw].
 void transpose(const float* from, i64 rows, i64 columns, float* to);
 
-/// y = act(y + bias) in place; y [...,C], bias [C] or empty; act none or leaky_relu.
-void add_bias_and_activate(const Tensor& y, const Tensor& bias, const Activation& act);
+/// y = act(z + bias (+ y, where it accumulates)); y and z [...,C], which may be one; bias [C] or empty.
+void add_bias_and_activate(const Tensor& z, const Tensor& bias, bool accumulate, const Activation& act,
+                           const Tensor& y);
 
 }  // namespace md::cuda

@@ -124,8 +124,8 @@ Descriptor pointwise(cudnnPointwiseMode_t mode, const Descriptor& a, const Descr
 }
 
 /// leaky_relu(z) = max(z, slope z), for these slopes. cuDNN's own ReLU may make 0 of NaN, which nobody would notice;
-/// the larger of two NaN can only be NaN.
-bool is_maximum(const Activation& act) { return act.slope > 0.F && act.slope <= 1.F; }
+/// the larger of two NaN can only be NaN. Other activations are the caller's pass over y.
+bool is_maximum(const Activation& act) { return act.kind == Act::leaky_relu && act.slope > 0.F && act.slope <= 1.F; }
 
 /// y = conv(x, w), then + bias, then leaky_relu, with what stands between them never in memory. Empty where cuDNN does
 /// not know such a graph.
@@ -221,7 +221,8 @@ std::string ConvProblem::str() const {
   const Shape x_shape{x[0], x[1], x[2], x[3]}, w_shape{w[0], w[1], w[2], w[3]};
   return cat(names[static_cast<int>(pass)], " ", tf32 ? "tf32" : name_of(dtype), " ", x_shape, " * ", w_shape,
              " stride ", spec.stride, " pad ", spec.pad, spec.dilation == 1 ? "" : cat(" dilation ", spec.dilation),
-             " groups ", spec.groups, bias ? " + bias" : "", spec.act.kind == Act::none ? "" : ", leaky_relu");
+             " groups ", spec.groups, bias ? " + bias" : "",
+             spec.act.kind == Act::none ? "" : cat(", ", name_of(spec.act.kind)));
 }
 
 ConvProblem describe_conv(ConvPass pass, const Conv2dSpec& spec, const Shape& x, const Shape& w, const Shape& y,
@@ -233,7 +234,8 @@ ConvProblem describe_conv(ConvPass pass, const Conv2dSpec& spec, const Shape& x,
                 .x = {x[0], x[1], x[2], x[3]},
                 .w = depthwise ? Dims{w[2], w[0], w[1], 1} : Dims{w[0], w[1], w[2], w[3]},
                 .y = {y[0], y[1], y[2], y[3]}};
-  if (pass != ConvPass::forward) p.spec.act = {};
+  if (pass != ConvPass::forward || spec.accumulate) p.spec.act = {};
+  p.spec.accumulate = false;
   return p;
 }
 

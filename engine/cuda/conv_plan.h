@@ -16,7 +16,7 @@ enum class ConvPass : std::uint8_t { forward, data_gradient, weight_gradient };
 /// Everything that decides a plan; the key of a cache.
 struct ConvProblem {
   ConvPass pass;
-  Conv2dSpec spec;             // gradients are before the activation: theirs has none
+  Conv2dSpec spec;             // no activation in gradients, which are before it, nor where the caller accumulates
   DType dtype;                 // of all tensors: f32 or bf16; sums are f32
   std::array<i64, 4> x, w, y;  // [N,H,W,I], [O,kh,kw,I/groups] (a depthwise weight too), [N,OH,OW,O]
   bool bias = false;           // forward only

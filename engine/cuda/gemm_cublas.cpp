@@ -56,7 +56,7 @@ void CudaBackend::gemm(const GemmSpec& s, const Tensor& a, const Tensor& b, cons
   const float one = 1.F, zero = 0.F;
   MD_CUBLAS(cublasSgemm(handle(), stored(s.transpose_b), stored(s.transpose_a), int(N), int(M), int(K), &one, b.data(),
                         int(s.transpose_b ? K : N), a.data(), int(s.transpose_a ? M : K), &zero, c.data(), int(N)));
-  if (bias) cuda::add_bias_and_activate(c, bias, {});
+  if (bias) cuda::add_bias_and_activate(c, bias, false, {}, c);
 }
 
 }  // namespace md

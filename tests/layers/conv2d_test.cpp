@@ -137,34 +137,86 @@ INSTANTIATE_TEST_SUITE_P(
         Sizes{"depthwise_5x5_strided", 2, 8, 7, 5, 5, 5, {.stride = 2, .pad = 2, .groups = 5}}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
-TEST(Conv2dActivation, IsLeakyReluAfterTheConvolution) {
+/// Shapes that different kernels compute: the library's, its depthwise one, and the one of a single output channel.
+struct Fused {
+  const char* name;
+  Shape w;  // 16 channels in
+  Conv2dSpec spec;
+};
+const Fused kFused[] = {{"dense", {6, 3, 3, 16}, {.pad = 1}},
+                        {"strided_pointwise", {40, 1, 1, 16}, {.stride = 2}},
+                        {"depthwise", {5, 5, 16}, {.pad = 2, .groups = 16}},
+                        {"one_channel", {1, 3, 3, 16}, {.pad = 1}}};
+const Activation kActivations[] = {{},         {Act::relu},    {Act::hardswish},  {Act::leaky_relu, 0.2F},
+                                   {Act::elu}, {Act::sigmoid}, {Act::hardsigmoid}};
+
+/// Values on both sides of every kink: x, w, bias and residual.
+std::vector<Tensor> fused_inputs(const Fused& f, Device device) {
+  const Tensor x = random_tensor({2, 7, 6, 16}, 1, -2, 2, device), w = random_tensor(f.w, 2, -0.5F, 0.5F, device);
+  const Tensor bias = random_tensor({f.w[f.w.rank() == 3 ? 2 : 0]}, 3, -2, 2, device);
+  return {x, w, bias, random_tensor(conv2d(x, w, bias, f.spec).shape(), 4, -2, 2, device)};
+}
+
+void expect_fused_is_step_by_step(const Fused& f, const Activation& act, bool residual, Device device) {
+  SCOPED_TRACE(cat(f.name, " ", name_of(act.kind), residual ? " + residual" : ""));
+  std::vector<Tensor> inputs = fused_inputs(f, device);
+  if (!residual) inputs.pop_back();
+  Conv2dSpec fused = f.spec;
+  fused.act = act;
+  const Function one = [&](const auto& in) { return conv2d(in[0], in[1], in[2], fused, residual ? in[3] : Tensor()); };
+  const Function steps = [&](const auto& in) {
+    const Tensor z = conv2d(in[0], in[1], in[2], f.spec);
+    return activate(residual ? add(z, in[3]) : z, act);
+  };
+  EXPECT_TRUE(close(one(inputs), steps(inputs), 1e-6));
+  const std::vector<Tensor> got = gradients(one, inputs), want = gradients(steps, inputs);
+  for (std::size_t i = 0; i < inputs.size(); ++i) EXPECT_TRUE(close(got[i], want[i], 2e-6)) << "input " << i;
+}
+
+TEST(Conv2dActivation, IsTheActivationOfTheSum) {
   for_each_device([](Device device) {
-    const Conv2dSpec plain{.pad = 1}, fused{.pad = 1, .act = {Act::leaky_relu, 0.2F}};
-    const std::vector<Tensor> inputs = {random_tensor({2, 5, 4, 3}, 1, -1, 1, device),
-                                        random_tensor({6, 3, 3, 3}, 2, -1, 1, device),
-                                        random_tensor({6}, 3, -1, 1, device)};
-    const Function one = [&](const auto& in) { return conv2d(in[0], in[1], in[2], fused); };
-    const Function two = [&](const auto& in) { return leaky_relu(conv2d(in[0], in[1], in[2], plain), 0.2F); };
-    EXPECT_TRUE(close(one(inputs), two(inputs), 1e-6));
-    const std::vector<Tensor> got = gradients(one, inputs), want = gradients(two, inputs);
-    for (std::size_t i = 0; i < inputs.size(); ++i) EXPECT_TRUE(close(got[i], want[i], 1e-6)) << "input " << i;
+    for (const Fused& f : kFused) {
+      for (const Activation& act : kActivations) {
+        for (const bool residual : {false, true}) expect_fused_is_step_by_step(f, act, residual, device);
+      }
+    }
+  });
+}
+
+// The kernel adds in place: to a copy, unless the caller gives the residual up.
+TEST(Conv2dResidual, IsLeftAloneWhereSomebodyHoldsIt) {
+  for_each_device([](Device device) {
+    const std::vector<Tensor> in = fused_inputs(kFused[0], device);
+    const Tensor before = in[3].clone();
+    const Tensor y = conv2d(in[0], in[1], in[2], kFused[0].spec, in[3]);
+    EXPECT_TRUE(close(in[3], before, 0));
+    EXPECT_NE(y.raw(), in[3].raw());
+    Tensor given = before.clone();
+    const void* const memory = given.raw();
+    const Tensor taken = conv2d(in[0], in[1], in[2], kFused[0].spec, std::move(given));
+    EXPECT_EQ(taken.raw(), memory);
+    EXPECT_TRUE(close(taken, y, 0));
   });
 }
 
 // A step with NaN must be noticed, so no fused activation may lose it.
 TEST(Conv2dActivation, KeepsNan) {
-  for_each_device([](Device device) {
+  const auto expect_kept = [](i64 channels, const Activation& act, Device device) {
+    SCOPED_TRACE(cat(name_of(act.kind), " of ", channels, " channels"));
     const Tensor x = random_tensor({1, 5, 6, 16}, 1);
     x.data()[(2 * 6 + 3) * 16 + 5] = std::numeric_limits<float>::quiet_NaN();  // row 2, column 3
-    for (const i64 channels : {1, 8}) {
-      const Tensor y = conv2d(x.to(device), random_tensor({channels, 3, 3, 16}, 2, -1, 1, device),
-                              random_tensor({channels}, 3, -1, 1, device), {.pad = 1, .act = {Act::leaky_relu, 0.2F}});
-      const std::vector<float> got = y.to_host();
-      for (i64 i = 0; i < y.numel(); ++i) {
-        const i64 row = i / channels / 6, column = i / channels % 6;
-        const bool sees_it = std::abs(row - 2) <= 1 && std::abs(column - 3) <= 1;
-        EXPECT_EQ(std::isnan(got[std::size_t(i)]), sees_it) << row << ", " << column;
-      }
+    const Tensor y = conv2d(x.to(device), random_tensor({channels, 3, 3, 16}, 2, -1, 1, device).requires_grad_(),
+                            random_tensor({channels}, 3, -1, 1, device), {.pad = 1, .act = act});
+    const std::vector<float> got = y.to_host();
+    for (i64 i = 0; i < y.numel(); ++i) {
+      const i64 row = i / channels / 6, column = i / channels % 6;
+      const bool sees_it = std::abs(row - 2) <= 1 && std::abs(column - 3) <= 1;
+      EXPECT_EQ(std::isnan(got[std::size_t(i)]), sees_it) << row << ", " << column;
+    }
+  };
+  for_each_device([&](Device device) {
+    for (const Activation& act : kActivations) {
+      for (const i64 channels : {1, 8}) expect_kept(channels, act, device);
     }
   });
 }
@@ -197,6 +249,8 @@ TEST(Conv2dErrors, NameTheShapes) {
   EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 0, 3, 7}), {}, {}), "weight [16,0,3,7] is empty");
   EXPECT_ERROR(conv2d(Tensor::zeros({2, 8, 9, 0}), Tensor::zeros({16, 3, 3, 0}), {}, {}), "[2,8,9,0] wants");
   EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 3, 3, 7}), {}, {.act = {Act::leaky_relu, -0.1F}}), "slope -0.1");
+  EXPECT_ERROR(conv2d(x, Tensor::zeros({4, 3, 3, 7}), {}, {}, x), "residual [2,8,9,7] for an output [2,6,7,4]");
+  EXPECT_ERROR(conv2d(x, Tensor::zeros({4, 3, 3, 7}), {}, {.accumulate = true}), "what is added is the residual");
   const Tensor i32 = Tensor::zeros({16, 3, 3, 7}, {}, DType::i32), bias = Tensor::zeros({16}, {}, DType::i32);
   EXPECT_ERROR(conv2d(x, i32, {}, {}), "conv2d: [16,3,3,7] i32 beside [2,8,9,7] f32");
   EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 3, 3, 7}), bias, {}), "conv2d: [16] i32 beside [2,8,9,7] f32");

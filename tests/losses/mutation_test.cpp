@@ -147,6 +147,7 @@ std::vector<Op> pointwise() {
            return times(dy, in[0], [](double v) { return -logistic(v) * logistic(v); });
          }},
         {"-s^2", 0, [](const Inputs& in, const Tensor& dy) { return times(dy, in[0], logistic); }}}},
+      {"activate", [](const Inputs& in) { return activate(in[0], {Act::elu}); }, x},
       {"scale", [](const Inputs& in) { return scale(in[0], -2.5F); }, x},
   };
 }

@@ -191,6 +191,12 @@ std::string OnnxWriter::activated(const std::string& x, const Activation& act) {
       return onnx_hard_swish(graph_, x);
     case Act::leaky_relu:
       return graph_.node("LeakyRelu", {x}, {{"alpha", act.slope}});
+    case Act::elu:
+      return graph_.node("Elu", {x});
+    case Act::sigmoid:
+      return graph_.node("Sigmoid", {x});
+    case Act::hardsigmoid:
+      return onnx_hard_sigmoid(graph_, x);
   }
   fail(ErrorKind::contract, "export: no such activation");
 }
@@ -202,7 +208,8 @@ const TracedOp* OnnxWriter::norm_behind(const TracedOp& convolution) const {
   const auto readers = readers_.find(convolution.y.impl());
   if (readers == readers_.end() || readers->second.size() != 1 || readers->second[0]->name != "batch_norm")
     return nullptr;
-  return std::any_cast<Conv2dSpec>(convolution.attributes).act.kind == Act::none ? readers->second[0] : nullptr;
+  const bool bare = std::any_cast<Conv2dSpec>(convolution.attributes).act.kind == Act::none;
+  return bare && convolution.inputs.size() == 3 ? readers->second[0] : nullptr;
 }
 
 /// A batch norm as it stands after training: x scale + shift, channel by channel.
@@ -243,7 +250,8 @@ void OnnxWriter::conv2d(const TracedOp& op) {
                                      {"pads", std::vector<i64>{spec.pad.h, spec.pad.w, spec.pad.h, spec.pad.w}},
                                      {"dilations", both(spec.dilation)},
                                      {"group", i64{spec.groups}}});
-  set_first(behind ? behind->y : op.y, activated(y, act));
+  const std::string sum = op.inputs.size() > 3 ? graph_.node("Add", {y, first(op.inputs[3])}) : y;
+  set_first(behind ? behind->y : op.y, activated(sum, act));
 }
 
 void OnnxWriter::upsample_conv2d(const TracedOp& op) {
