@@ -125,6 +125,17 @@ TEST(Gelu, IsAccurateToTwoRoundingsOverItsWholeRange) {
   }
 }
 
+// Relative to the result: near 0 it is x, which e^x - 1 as two operations would lose.
+TEST(Elu, IsAccurateToTwoRoundingsOfItsResult) {
+  std::vector<float> points;
+  for (float at = -100; at < -1e-30F; at *= 0.999F) points.push_back(at);
+  const std::vector<float> values = elu(Tensor::from_host(points, {i64(points.size())})).to_host();
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const double want = std::expm1(double(points[i]));
+    ASSERT_NEAR(double(values[i]), want, 1.2e-7 * std::fabs(want)) << points[i];
+  }
+}
+
 TEST(ActivationErrors, LeakyReluRefusesANegativeSlope) {
   EXPECT_ERROR(leaky_relu(Tensor::zeros({2}), -0.1F), "leaky_relu: slope -0.1");
 }
