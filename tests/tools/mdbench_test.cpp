@@ -6,11 +6,17 @@
 #include "tests/data/data_files.h"
 #include "tests/kit/run_tool.h"
 #include "tools/bench/bench_against.h"
+#include "tools/bench/bench_compare.h"
 
 namespace md {
 namespace {
 
 using json = nlohmann::ordered_json;
+
+/// A report of tools/bench/peer_bench.py.
+json mode(const std::string& name, double seconds, double peak_mb, const std::string& precision = "f32") {
+  return {{"mode", name}, {"precision", precision}, {"seconds", seconds}, {"peak_mb", peak_mb}};
+}
 
 /// A `python3` before all others on the PATH, for as long as the test lives.
 class MdbenchTest : public test::DataFolder {
@@ -60,10 +66,11 @@ TEST_F(MdbenchTest, ComparesWithAnotherBuild) {
   args.insert(args.end(), {"--other-build", path("other/mdbench")});
   const test::ToolRun run = test::run_tool("mdbench", args);
   ASSERT_EQ(run.code, 0) << run.err;
-  EXPECT_NE(run.out.find("   " + path("other/mdbench")), run.out.npos) << run.out;
-  EXPECT_NE(run.out.find("ours/other "), run.out.npos) << run.out;
-  const json report = json::parse(bytes_of(path("out.json")))["metric_depth_sparse"];
+  EXPECT_NE(run.out.find(" of " + path("other/mdbench") + "\n"), run.out.npos) << run.out;
+  const json report = json::parse(bytes_of(path("out.json")))["metric_depth_sparse_f32"];
   EXPECT_EQ(report["ratio"], report["ours_s"].get<double>() / 2.0);
+  EXPECT_EQ(report["memory_ratio"], report["ours_peak_mb"].get<double>() / 7.0);
+  EXPECT_FALSE(report.contains("target"));
   args.back() = path("nowhere");
   EXPECT_TRUE(test::refused(test::run_tool("mdbench", args), 66, {"--other-build " + path("nowhere")}));
 }
@@ -78,11 +85,10 @@ TEST_F(MdbenchTest, RefusesAGpuThatIsNotThereAndWorkThatNoGpuDoes) {
 }
 
 TEST_F(MdbenchTest, TakesThePythonAndTheScriptThatItIsGiven) {
-  script("python",
-         "case \"$*\" in *elsewhere.py*) echo '{\"seconds\": 2.0, \"way\": \"there\", \"peak_mb\": 7}' ;; esac\n");
+  script("python", "case \"$*\" in *elsewhere.py*) echo '" + json::array({mode("there", 2, 7)}).dump() + "' ;; esac\n");
   const test::ToolRun run = with_python({"--peer-script", "elsewhere.py"});
   ASSERT_EQ(run.code, 0) << run.err;
-  EXPECT_NE(run.out.find("PyTorch (there)"), run.out.npos) << run.out;
+  EXPECT_NE(run.out.find("\n  there "), run.out.npos) << run.out;
   script("python", "exit 1\n");
   EXPECT_TRUE(test::refused(with_python({}), 66, {"--python ", "PyTorch does not load"}));
 }
@@ -98,16 +104,18 @@ TEST_F(MdbenchTest, FallsBackToPypiAndNamesThePeersWay) {
              "  *'import torch'*) test -e " +
              path("installed") +
              " ;;\n"
-             "  *peer_bench.py*) echo '{\"seconds\": 3.0, \"way\": \"by hand\", \"peak_mb\": 7}' ;;\n"
+             "  *peer_bench.py*) echo '" +
+             json::array({mode("by hand", 3, 7)}).dump() +
+             "' ;;\n"
              "esac\n");
   script("bin/python3",
          "mkdir -p " + path("venv/bin") + " && cp " + path("made") + " " + path("venv/bin/python") + "\n");
   const test::ToolRun run = mdbench();
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_NE(run.err.find("trying PyPI"), run.err.npos) << run.err;
-  EXPECT_NE(run.out.find("PyTorch (by hand)"), run.out.npos) << run.out;
-  const json report = json::parse(bytes_of(path("out.json")))["metric_depth_sparse"];
-  EXPECT_EQ(report["peer_way"], "by hand");
+  EXPECT_NE(run.out.find(" of by hand: target "), run.out.npos) << run.out;
+  const json report = json::parse(bytes_of(path("out.json")))["metric_depth_sparse_f32"];
+  EXPECT_EQ(report["peer"], "by hand");
   EXPECT_EQ(report["ratio"], report["ours_s"].get<double>() / 3.0);
 }
 
@@ -123,9 +131,12 @@ class MdbenchAgainstTest : public test::DataFolder {
   test::ToolRun after(double times) {
     EXPECT_EQ(mdbench({"--json", path("earlier.json")}).code, 0);
     json report = json::parse(bytes_of(path("earlier.json")));
-    json& work = report["metric_depth_sparse"];
+    json& work = report["metric_depth_sparse_f32"];
     work["ours_s"] = times * work["ours_s"].get<double>();
-    for (json& end : work["spread_s"]) end = times * end.get<double>();
+    work["ours_peak_mb"] = times * work["ours_peak_mb"].get<double>();
+    for (const char* spread : {"spread_s", "spread_mb"}) {
+      for (json& end : work[spread]) end = times * end.get<double>();
+    }
     write("earlier.json", report.dump());
     return mdbench({"--against", path("earlier.json")});
   }
@@ -133,14 +144,30 @@ class MdbenchAgainstTest : public test::DataFolder {
 
 TEST_F(MdbenchAgainstTest, MarksWhatIsSlowerOrFasterByMoreThanTheSpread) {
   const std::string slower = after(0.001).out, faster = after(1000).out;
-  EXPECT_NE(slower.find(" of before: SLOWER\n"), slower.npos) << slower;
-  EXPECT_NE(faster.find(" of before: faster\n"), faster.npos) << faster;
+  EXPECT_NE(slower.find(" of before: SLOWER "), slower.npos) << slower;
+  EXPECT_NE(slower.find(" of its memory: MORE\n"), slower.npos) << slower;
+  EXPECT_NE(faster.find(" of before: faster "), faster.npos) << faster;
+  EXPECT_NE(faster.find(" of its memory: less\n"), faster.npos) << faster;
 }
 
 TEST_F(MdbenchAgainstTest, DoesNotMarkWhatLiesWithinTheSpread) {
   const json before{{"seconds", 2.0}, {"spread_s", {1.0, 3.0}}}, now{{"seconds", 3.0}, {"spread_s", {2.9, 4.0}}};
-  EXPECT_EQ(against(before, now, "seconds"), "   1.50 of before");
-  EXPECT_EQ(against(json::object(), now, "seconds"), "");
+  EXPECT_EQ(against(before, now, "seconds", "spread_s"), "   1.50 of before");
+  EXPECT_EQ(against(json::object(), now, "seconds", "spread_s"), "");
+}
+
+TEST(BenchAgainst, PassesOverAHundredthOfTheMemory) {
+  const json before{{"mb", 100.0}, {"spread_mb", {100.0, 100.0}}}, same{{"mb", 100.5}, {"spread_mb", {100.5, 100.5}}};
+  const json more{{"mb", 102.0}, {"spread_mb", {102.0, 102.0}}};
+  EXPECT_EQ(against(before, same, "mb", "spread_mb"), "   1.00 of its memory");
+  EXPECT_EQ(against(before, more, "mb", "spread_mb"), "   1.02 of its memory: MORE");
+}
+
+/// A run that is not in the earlier report was not compared.
+TEST_F(MdbenchAgainstTest, SaysWhatTheEarlierReportLacks) {
+  write("other.json", R"({"threads": 2, "device": "cpu"})");
+  const test::ToolRun run = mdbench({"--against", path("other.json")});
+  EXPECT_NE(run.out.find("not in the earlier report\n"), run.out.npos) << run.out;
 }
 
 TEST_F(MdbenchAgainstTest, RefusesWhatCannotBeCompared) {
@@ -151,9 +178,52 @@ TEST_F(MdbenchAgainstTest, RefusesWhatCannotBeCompared) {
   EXPECT_TRUE(test::refused(mdbench({"--against", path("threads.json")}), 65, {"threads was 7, and now is 2"}));
   EXPECT_EQ(mdbench({"--json", path("old.json")}).code, 0);
   json old = json::parse(bytes_of(path("old.json")));
-  old["metric_depth_sparse"].erase("spread_s");
+  old["metric_depth_sparse_f32"].erase("spread_s");
   write("old.json", old.dump());
-  EXPECT_TRUE(test::refused(mdbench({"--against", path("old.json")}), 65, {"metric_depth_sparse has no spread"}));
+  EXPECT_TRUE(test::refused(mdbench({"--against", path("old.json")}), 65, {"metric_depth_sparse_f32 has no spread"}));
+}
+
+/// Two rounds of a side.
+Runs twice(const std::string& name, const std::string& precision, double seconds, double peak_mb) {
+  Runs runs{name, precision, {}, {}, {}};
+  for (int round = 0; round < 2; ++round) runs.add(mode(name, seconds, peak_mb, precision));
+  return runs;
+}
+
+TEST(BenchCompare, ComparesTimeWithTheFastestModeAndMemoryWithTheLeanest) {
+  const std::vector<Runs> modes{twice("lean", "f32", 4, 100), twice("fast", "f32", 2, 300),
+                                twice("half", "bf16", 1, 50)};
+  const json report = verdict(twice("ours", "f32", 1, 90), modes, Target{Precision::f32, 0.5, 0.8});
+  EXPECT_EQ(report["peer"], "fast");
+  EXPECT_EQ(report["ratio"], 0.5);
+  EXPECT_EQ(report["time_met"], true);
+  EXPECT_EQ(report["memory_peer"], "lean");
+  EXPECT_EQ(report["memory_ratio"], 0.9);
+  EXPECT_EQ(report["memory_met"], false);
+  EXPECT_EQ(report["modes"].size(), 3);
+}
+
+TEST(BenchCompare, TakesTheBestOfAnyPrecisionWhereTheTargetSaysSo) {
+  const std::vector<Runs> modes{twice("whole", "f32", 2, 100), twice("half", "bf16", 1, 100)};
+  const json report = verdict(twice("ours", "f32", 1, 100), modes, Target{Precision::f32, 0.5, 0, true});
+  EXPECT_EQ(report["peer"], "half");
+  EXPECT_EQ(report["time_met"], false);
+  EXPECT_FALSE(report.contains("memory_met"));
+}
+
+TEST(BenchCompare, KeepsAModeThatFailedInTheReportAndOutOfTheComparison) {
+  Runs failed{"compiled", "f32", {}, {}, {}};
+  failed.add({{"mode", "compiled"}, {"precision", "f32"}, {"failed", "no compiler"}});
+  const json report = verdict(twice("ours", "f32", 1, 1), {failed, twice("eager", "f32", 2, 1)}, {});
+  EXPECT_EQ(report["peer"], "eager");
+  EXPECT_EQ(report["modes"][0]["missing"], "failed: no compiler");
+  EXPECT_FALSE(verdict(twice("ours", "f32", 1, 1), {failed}, {}).contains("ratio"));
+}
+
+TEST(BenchCompare, RepeatsOnlyModesThatCouldStillBeTheBest) {
+  const std::vector<Runs> modes{twice("slow", "f32", 3.1, 1), twice("close", "f32", 2.9, 1), twice("best", "f32", 2, 1),
+                                twice("other", "bf16", 9, 1)};
+  EXPECT_EQ(worth_repeating(modes), (std::vector<std::string>{"close", "best", "other"}));
 }
 
 TEST(BenchAgainst, FindsTheRowOfTheSameOp) {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <iostream>
+#include <set>
 
+#include "engine/check.h"
 #include "engine/printed.h"
 #include "tools/bench/bench_against.h"
 #include "tools/cli/text_table.h"
@@ -26,21 +28,53 @@ std::string bf16_peak(const Json& r) {
          ")";
 }
 
+constexpr std::size_t kNameWidth = 44;
+
+std::string line(const std::string& name, double seconds, double mb) {
+  return padded(name, kNameWidth) + printed("%10.2f ms %8.0f MB", 1e3 * seconds, mb);
+}
+
+/// ": target 0.470 met", or nothing where there is none.
+std::string outcome(const Json& r, const char* what, const char* met) {
+  if (!r.contains(met)) return "";
+  return printed(": target %.3g ", r["target"][what].get<double>()) + (r[met].get<bool>() ? "met" : "MISSED");
+}
+
+/// What ours is of the best peer's, in time and in memory; nothing where there is no peer.
+std::string verdict_lines(const Json& r) {
+  if (!r.contains("ratio")) return "";
+  const std::vector<double> ratios = r["ratios"];
+  const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
+  const std::string precision = r["precision"], peer = r["peer"], leanest = r["memory_peer"];
+  return cat("  ", precision, printed(": time %.3f (%.3f to %.3f) of ", r["ratio"].get<double>(), *low, *high), peer,
+             outcome(r, "time", "time_met"), "\n  ", precision,
+             printed(": memory %.3f of ", r["memory_ratio"].get<double>()), leanest, outcome(r, "memory", "memory_met"),
+             "\n");
+}
+
 }  // namespace
 
-void print_work(const std::string& name, const Json& r, const Json& before) {
-  std::cout << padded(name, 22)
-            << printed("%10.2f ms %8.0f MB", 1e3 * r["ours_s"].get<double>(), r["ours_peak_mb"].get<double>());
-  if (r.contains("ratio")) {
-    const std::vector<double> ratios = r["ratios"];
-    const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
-    const std::string peer = r["peer"], way = r["peer_way"];
-    std::cout << padded("   " + peer + (way.empty() ? "" : " (" + way + ")"), 26)
-              << printed("%10.2f ms %8.0f MB", 1e3 * r["peer_s"].get<double>(), r["peer_peak_mb"].get<double>())
-              << printed("   ours/%s %.3f (%.3f to %.3f)", peer == "PyTorch" ? "PyTorch" : "other",
-                         r["ratio"].get<double>(), *low, *high);
+void print_work(const std::string& what, const Json& reports, const Json& earlier) {
+  std::cout << what << "\n";
+  for (const auto& [name, r] : reports.items()) {
+    const Json before = earlier.value(name, Json::object());
+    std::cout << line("  ours " + r["precision"].get<std::string>(), r["ours_s"], r["ours_peak_mb"])
+              << against(before, r, "ours_s", "spread_s") << against(before, r, "ours_peak_mb", "spread_mb")
+              << (before.empty() && !earlier.empty() ? "   not in the earlier report" : "") << "\n";
   }
-  std::cout << against(before, r, "ours_s") << std::endl;
+  std::set<std::string> shown;  // modes of other precisions than ours are in more than one report
+  for (const Json& r : reports) {
+    for (const Json& mode : r["modes"]) {
+      const std::string name = mode["mode"], precision = mode["precision"];
+      if (!shown.insert(name + precision).second) continue;
+      std::cout << (mode.contains("missing")
+                        ? padded("  " + name, kNameWidth) + "  " + mode["missing"].get<std::string>()
+                        : line("  " + name, mode["seconds"], mode["peak_mb"]))
+                << "\n";
+    }
+  }
+  for (const Json& r : reports) std::cout << verdict_lines(r);
+  std::cout << std::flush;
 }
 
 void print_ops(const Json& r, const Json& before) {
@@ -52,11 +86,12 @@ void print_ops(const Json& r, const Json& before) {
   for (const Json& row : r["rows"]) {
     const char* const of_peak =
         row["in_cache"].get<bool>() ? "  in cache: %.0f %% of the memory's peak" : "  %3.0f %% of peak";
-    rows.push_back(
-        {"  " + row["network"].get<std::string>(), row["op"], row["input"], row["pass"],
-         printed("%.2f ms", 1e3 * row["seconds"].get<double>()), printed("%.1f GFLOP/s", row["gflops"].get<double>()),
-         printed("%.1f GB/s", row["gbytes"].get<double>()),
-         printed(of_peak, 100 * row["of_peak"].get<double>()) + against(earlier_row(before, row), row, "seconds")});
+    rows.push_back({"  " + row["network"].get<std::string>(), row["op"], row["input"], row["pass"],
+                    printed("%.2f ms", 1e3 * row["seconds"].get<double>()),
+                    printed("%.1f GFLOP/s", row["gflops"].get<double>()),
+                    printed("%.1f GB/s", row["gbytes"].get<double>()),
+                    printed(of_peak, 100 * row["of_peak"].get<double>()) +
+                        against(earlier_row(before, row), row, "seconds", "spread_s")});
   }
   const auto words = [](std::size_t least) { return TextColumn{.least = least, .left = true}; };
   std::cout << text_table(

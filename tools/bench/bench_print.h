@@ -5,8 +5,10 @@
 
 namespace md {
 
+/// A benchmark in all its precisions, `reports` by name, with all modes of its peers; `earlier` may have the same
+/// names.
+void print_work(const std::string& what, const nlohmann::ordered_json& reports, const nlohmann::ordered_json& earlier);
 /// `before` is the earlier report of the same kind (tools/bench/bench_against.h), or an empty object.
-void print_work(const std::string& name, const nlohmann::ordered_json& report, const nlohmann::ordered_json& before);
 void print_ops(const nlohmann::ordered_json& report, const nlohmann::ordered_json& before);
 void print_data(const nlohmann::ordered_json& report);
 

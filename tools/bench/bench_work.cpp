@@ -1,4 +1,4 @@
-// The same sizes and settings as in tools/bench/peer_bench.py.
+// The same sizes and settings as in tools/bench/peer_*.py.
 #include "tools/bench/bench_work.h"
 
 #include <memory>
@@ -29,14 +29,20 @@ std::function<void()> on_random(const BenchStep& step, const Shape& images, Devi
   return [=] { step(image, target_m); };
 }
 
-std::function<void()> newcrfs_infer(Device device) {
-  const auto net = bench_net(device, "newcrfs_large07");
-  net->eval();
-  const Tensor image = random({1, 480, 640, 3}, 1, -2, 2, device);
-  return [=] {
-    const NoGrad off;
-    net->forward(image);
+/// A network's inference on images of the ONNX files' size.
+Benchmark inference(const std::string& name, const std::string& what, const std::string& net_name, i64 batch,
+                    std::vector<Target> targets, const std::string& official) {
+  const Shape images{batch, 480, 640, 3};
+  const auto prepare = [=](Device device) -> std::function<void()> {
+    const auto net = bench_net(device, net_name);
+    net->eval();
+    const Tensor image = random(images, 1, -2, 2, device);
+    return [=] {
+      const NoGrad off;
+      net->forward(image);
+    };
   };
+  return {name, what, prepare, std::move(targets), official, net_name, images};
 }
 
 struct MetricDepthInput {
@@ -61,32 +67,49 @@ std::function<void()> metric_depth_step(const MetricDepthInput& in, Device devic
 
 const std::vector<Benchmark>& benchmarks() {
   static const std::vector<MetricDepthPairs::Range> kitti = {{1.F, 5.F, 2.F}, {5.F, 10.F, 3.F}, {10.F, 15.F, 3.5F}};
+  constexpr Precision f32 = Precision::f32;
   static const std::vector<Benchmark> all = {
-      {"lt_train", "LT training step, 4x416x544, f32",
+      {"lt_train",
+       "LT training step, 4x416x544",
        [](Device device) {
          return on_random(lt_step(device), {4, 416, 544, 3}, device);
-       }},
-      {"bts_train", "BTS training step, 2x416x544, f32",
+       },
+       {{f32, 0.47, 0.5}}},
+      inference("lt_infer", "LT inference, 1x480x640", "lt", 1, {{f32, 0.8}}, ""),
+      inference("lt_infer_b8", "LT inference, 8x480x640", "lt", 8, {}, ""),
+      {"bts_train",
+       "BTS training step, 2x416x544",
        [](Device device) {
          return on_random(bts_step(device), {2, 416, 544, 3}, device);
        },
+       {{f32, 0.55, 0.6}},
        "bts"},
-      {"newcrfs_train", "NeWCRFs tiny07 training step, 1x480x640, f32",
+      inference("bts_infer", "BTS inference, 1x480x640", "bts", 1, {{f32, 0.8}}, "bts"),
+      {"newcrfs_train",
+       "NeWCRFs tiny07 training step, 1x480x640",
        [](Device device) {
          return on_random(newcrfs_step(device), {1, 480, 640, 3}, device);
        },
+       {{f32, 0.62, 0.6}},
        "newcrfs"},
-      {"newcrfs_infer", "NeWCRFs large07 inference, 1x480x640, f32", newcrfs_infer, "newcrfs"},
-      {"metric_depth", "MetricDepth and its gradient, 4x208x272x32, uniform depth",
+      inference("newcrfs_infer", "NeWCRFs large07 inference, 1x480x640", "newcrfs_large07", 1, {{f32, 0.68}},
+                "newcrfs"),
+      {"metric_depth",
+       "MetricDepth and its gradient, 4x208x272x32, uniform depth",
        [](Device device) {
          return metric_depth_step({{4, 208, 272, 32}, 10, 1, MetricDepthOptions().ranges}, device);
-       }},
-      {"metric_depth_sparse", "MetricDepth and its gradient, 4x176x352x32, 5 % measured",
+       },
+       {{f32, 1. / 40}}},
+      {"metric_depth_sparse",
+       "MetricDepth and its gradient, 4x176x352x32, 5 % measured",
        [](Device device) {
          return metric_depth_step({{4, 176, 352, 32}, 80, 0.05, kitti}, device);
-       }},
-      {"augment", "augmentation of 8 decoded frames, 640x480 to 416x544, on one core",
-       [](Device) { return augment_frames(); }, "", true},
+       },
+       {{f32, 1. / 150}}},
+      {.name = "augment",
+       .what = "augmentation of 8 decoded frames, 640x480 to 416x544, on one core",
+       .prepare = [](Device) { return augment_frames(); },
+       .cpu_only = true},
   };
   return all;
 }

@@ -9,14 +9,7 @@ import types
 import torch
 from torch import nn
 
-def train(net, optimizer, loss, image, target):
-    def step():
-        optimizer.zero_grad(set_to_none=True)
-        loss(net(image), target).backward()
-        optimizer.step()
-
-    return step
-
+from peer_torch import depths, images, infer, train
 
 # BTS
 
@@ -39,14 +32,23 @@ def bts(folder):
     return net
 
 
-def bts_train(folder, loss, memory):
+def finest_of(n):
+    """The last of five maps, for n images from NYU's camera."""
+    focal = torch.full((n,), 518.8579)
+    return lambda net, image: net(image, focal)[-1]
+
+
+def bts_train(how, folder):
     """Two images of 416x544, with the optimiser of the official recipe."""
-    net, focal = bts(folder).to(memory_format=memory), torch.full((2,), 518.8579)
+    net = bts(folder)
     groups = [{"params": net.encoder.parameters(), "weight_decay": 1e-2},
               {"params": net.decoder.parameters(), "weight_decay": 0}]
     optimizer = torch.optim.AdamW(groups, lr=1e-4, eps=1e-3)
-    image, target = torch.randn(2, 3, 416, 544).to(memory_format=memory), torch.rand(2, 1, 416, 544) * 10
-    return train(lambda image: net(image, focal)[-1], optimizer, loss, image, target)
+    return train(how, net, finest_of(2), optimizer, images(2, 416, 544), depths(2, 416, 544))
+
+
+def bts_infer(how, folder):
+    return infer(how, bts(folder), finest_of(1), images(1, 480, 640))
 
 
 # NeWCRFs
@@ -101,21 +103,17 @@ def newcrfs(folder, version):
     return net
 
 
-def newcrfs_train(folder, loss, memory):
+def only(net, image):
+    return net(image)
+
+
+def newcrfs_train(how, folder):
     """tiny07, one image of 480x640, with the optimiser of the official recipe."""
-    net = newcrfs(folder, "tiny07").to(memory_format=memory)
+    net = newcrfs(folder, "tiny07")
     optimizer = torch.optim.Adam(net.parameters(), lr=2e-5)
-    image, target = torch.randn(1, 3, 480, 640).to(memory_format=memory), torch.rand(1, 1, 480, 640) * 10
-    return train(net, optimizer, loss, image, target)
+    return train(how, net, only, optimizer, images(1, 480, 640), depths(1, 480, 640))
 
 
-def newcrfs_infer(folder, memory):
+def newcrfs_infer(how, folder):
     """large07, one image of 480x640."""
-    net = newcrfs(folder, "large07").eval().to(memory_format=memory)
-    image = torch.randn(1, 3, 480, 640).to(memory_format=memory)
-
-    def step():
-        with torch.inference_mode():
-            net(image)
-
-    return step
+    return infer(how, newcrfs(folder, "large07"), only, images(1, 480, 640))

@@ -1,0 +1,29 @@
+// What a run of mdbench is asked for.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tools/cli/device_option.h"
+
+namespace md {
+
+/// As --help says. `device.name` is "cpu" or "cuda:N" once the device has been chosen.
+struct BenchOptions {
+  std::vector<std::string> only;
+  std::string json, against;
+  DeviceOptions device = {.name = "cpu"};
+  int threads = 2, pairs = 3;
+  double seconds = 2;
+
+  bool peer = false;
+  std::string other_build;  // its mdbench, instead of the peers
+  std::string venv, python;
+  std::string peer_script = MD_SOURCE_DIR "/tools/bench/peer_bench.py";
+  std::vector<std::string> peer_modes;                                           // parts of names; empty: all
+  std::map<std::string, std::string> official = {{"bts", ""}, {"newcrfs", ""}};  // --NAME-folder
+
+  std::string child;  // the one benchmark to run in this process
+};
+
+}  // namespace md
