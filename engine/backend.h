@@ -66,7 +66,7 @@ struct GemmSpec {
 
 /// What a backend's pool of memory has done so far.
 struct PoolStats {
-  i64 hits = 0, misses = 0;  // allocations served from / not from the free lists
+  i64 hits = 0, misses = 0;  // allocations served from / not from what was free
   i64 bytes_in_use = 0, bytes_peak = 0, bytes_reserved = 0;
 };
 
@@ -90,8 +90,8 @@ class Backend {
   virtual void* alloc(std::size_t bytes) = 0;       // from a caching pool; throws where there is none left
   virtual void free(void*, std::size_t bytes) = 0;  // back into the pool, with the size that was asked for
   virtual PoolStats pool_stats() const = 0;
-  /// From now on the pool gives its free blocks back to the system before it asks for more while it keeps more bytes
-  /// than these: for work whose sizes change. A steady state that fits is not touched. Unless overridden, nothing.
+  /// Between two pieces of work whose sizes differ: the pool gives back to the system what the work since the last call
+  /// did not need, as far as more than these bytes are free. Equal pieces find all they need. Unless overridden, nothing.
   virtual void keep_cached_at_most(std::size_t /*bytes*/) {}
   virtual void fill(const Tensor& y, float value) = 0;  // every element; f32, i32 or u8, or 0 of any dtype
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;           // both on this device

@@ -1,85 +1,175 @@
-// Size classes, each with the list of its free blocks, under one lock.
+// First fit by address, with ranges that are split and joined, under one lock. Under AddressSanitizer nobody may touch
+// what is free, nor the guard behind a block.
 #include "engine/pool.h"
 
 #include <algorithm>
-#include <bit>
+#include <cstdint>
+#include <iterator>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(begin, bytes) (void)(begin), (void)(bytes)
+#define ASAN_UNPOISON_MEMORY_REGION(begin, bytes) (void)(begin), (void)(bytes)
+#endif
 
 namespace md {
+namespace {
 
-Pool::Pool(std::function<void*(std::size_t)> take, std::function<void(void*, std::size_t)> give, ErrorKind when_full)
-    : take_(std::move(take)), give_(std::move(give)), when_full_(when_full) {}
+constexpr std::size_t kAlignment = 512;  // of every block, as a GPU's allocator has it
+#if defined(__SANITIZE_ADDRESS__)
+constexpr std::size_t kGuard = 64;
+#else
+constexpr std::size_t kGuard = 0;
+#endif
+
+std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+/// Of a block that holds so many bytes.
+std::size_t size_for(std::size_t bytes) { return round_up(std::max<std::size_t>(bytes + kGuard, 1), kAlignment); }
+
+}  // namespace
+
+Pool::Pool(PoolSource source) : source_(std::move(source)) {}
 
 Pool::~Pool() { release(); }
 
-std::size_t Pool::class_of(std::size_t bytes) {
-  if (bytes <= 512) return 512;
-  const std::size_t step = std::bit_floor(bytes - 1) / 8;
-  return (bytes + step - 1) / step * step;
+Pool::Ranges::node_type Pool::new_node() {
+  Ranges one = {{nullptr, 0}};
+  return one.extract(one.begin());
 }
 
 void* Pool::alloc(std::size_t bytes) {
-  const std::size_t size = class_of(bytes);
+  const std::size_t size = size_for(bytes);
   const std::lock_guard lock(mutex_);
-  Class& its = classes_[size];
-  void* block = nullptr;
-  if (its.free.empty()) {
-    // free() must not fail, so it must not allocate: the list grows here.
-    if (its.free.capacity() <= its.blocks) its.free.reserve(2 * its.blocks + 1);
-    block = take_block(size);
-    ++its.blocks;
-    ++stats_.misses;
-  } else {
-    block = its.free.back();
-    its.free.pop_back();
-    ++stats_.hits;
+  auto range = first_free(size);
+  const bool hit = range != free_.end();
+  ++(hit ? stats_.hits : stats_.misses);
+  if (!hit) range = grow(size);
+  nodes_.push_back(new_node());
+  std::byte* const block = range->first;
+  auto rest = free_.extract(range);
+  if (rest.mapped() > size) {
+    rest.key() += size;
+    rest.mapped() -= size;
+    free_.insert(std::move(rest));
   }
   stats_.bytes_in_use += static_cast<i64>(size);
   stats_.bytes_peak = std::max(stats_.bytes_peak, stats_.bytes_in_use);
-  return block;
-}
-
-void* Pool::take_block(std::size_t size) {
-  if (stats_.bytes_reserved - stats_.bytes_in_use > most_cached_) release_locked();
-  void* block = take_(size);
-  if (!block) {
-    release_locked();
-    block = take_(size);
-  }
-  if (!block) {
-    fail(when_full_, "out of memory: ", size >> 20, " MiB wanted with ", stats_.bytes_in_use >> 20,
-         " MiB in use; a smaller batch or image needs less");
-  }
-  stats_.bytes_reserved += static_cast<i64>(size);
+  needed_ = std::max(needed_, stats_.bytes_in_use);
+  ASAN_UNPOISON_MEMORY_REGION(block, bytes);
   return block;
 }
 
 void Pool::free(void* block, std::size_t bytes) noexcept {
-  const std::size_t size = class_of(bytes);
   const std::lock_guard lock(mutex_);
-  stats_.bytes_in_use -= static_cast<i64>(size);
-  classes_.find(size)->second.free.push_back(block);
+  stats_.bytes_in_use -= static_cast<i64>(size_for(bytes));
+  ASAN_POISON_MEMORY_REGION(block, bytes);
+  auto node = std::move(nodes_.back());
+  nodes_.pop_back();
+  node.key() = static_cast<std::byte*>(block);
+  node.mapped() = size_for(bytes);
+  put_back(std::move(node));
+}
+
+Pool::Ranges::iterator Pool::first_free(std::size_t size) {
+  return std::find_if(free_.begin(), free_.end(), [size](const auto& range) { return range.second >= size; });
+}
+
+/// A free range of that size at least, with memory from the system.
+Pool::Ranges::iterator Pool::grow(std::size_t size) {
+  const auto last = free_.empty() ? free_.end() : std::prev(free_.end());
+  if (source_.divisible && last != free_.end() && last->first + last->second == end_) {
+    // The next piece often lies behind the one before, and then what is free at the end counts.
+    const std::size_t there = last->second;
+    if (take(round_up(size - there, source_.unit))) {
+      if (const auto range = first_free(size); range != free_.end()) return range;
+    }
+  }
+  if (!take(round_up(size, source_.unit))) {
+    release_beyond(0);
+    if (!take(round_up(size, source_.unit))) {
+      fail(source_.when_full, "out of memory: ", size >> 20, " MiB wanted with ", stats_.bytes_in_use >> 20,
+           " MiB in use; a smaller batch or image needs less");
+    }
+  }
+  return first_free(size);
+}
+
+bool Pool::take(std::size_t bytes) {
+  auto range = new_node(), whole = new_node();  // first: nobody would know of a piece if there were no memory for them
+  auto* const piece = static_cast<std::byte*>(source_.take(bytes));
+  if (!piece) return false;
+  ASAN_POISON_MEMORY_REGION(piece, bytes);
+  range.key() = whole.key() = piece;
+  range.mapped() = whole.mapped() = bytes;
+  end_ = piece + bytes;
+  if (!source_.divisible) pieces_.insert(std::move(whole));
+  put_back(std::move(range));
+  stats_.bytes_reserved += static_cast<i64>(bytes);
+  return true;
+}
+
+bool Pool::joins(Ranges::const_iterator left, Ranges::const_iterator right) const {
+  return left->first + left->second == right->first && pieces_.count(right->first) == 0;
+}
+
+/// Among the free ranges, as one with its neighbours.
+void Pool::put_back(Ranges::node_type node) noexcept {
+  const auto range = free_.insert(std::move(node)).position;
+  if (const auto next = std::next(range); next != free_.end() && joins(range, next)) {
+    range->second += next->second;
+    free_.erase(next);
+  }
+  if (range == free_.begin()) return;
+  if (const auto before = std::prev(range); joins(before, range)) {
+    before->second += range->second;
+    free_.erase(range);
+  }
 }
 
 void Pool::release() {
   const std::lock_guard lock(mutex_);
-  release_locked();
+  release_beyond(0);
 }
 
 void Pool::keep_at_most(std::size_t bytes) {
   const std::lock_guard lock(mutex_);
-  most_cached_ = i64(bytes);
+  release_beyond(std::max(bytes, static_cast<std::size_t>(needed_ - stats_.bytes_in_use)));
+  needed_ = stats_.bytes_in_use;
 }
 
-void Pool::release_locked() {
-  for (auto& [size, its] : classes_) {
-    while (!its.free.empty()) {
-      void* const block = its.free.back();
-      its.free.pop_back();  // first: `give` may throw
-      --its.blocks;
-      stats_.bytes_reserved -= static_cast<i64>(size);
-      give_(block, size);
-    }
+std::size_t Pool::bytes_free() const { return static_cast<std::size_t>(stats_.bytes_reserved - stats_.bytes_in_use); }
+
+/// Gives free ranges back, the last ones first, until no more than so many bytes are free or none can go.
+void Pool::release_beyond(std::size_t bytes) {
+  std::vector<std::byte*> begins;
+  for (const auto& [begin, size] : free_) begins.push_back(begin);
+  for (auto begin = begins.rbegin(); begin != begins.rend() && bytes_free() > bytes; ++begin) {
+    give_back(free_.find(*begin), bytes_free() - bytes);
   }
+}
+
+/// The units at the end of a free range, or all of it if it is a whole piece.
+void Pool::give_back(Ranges::iterator range, std::size_t at_most) {
+  std::byte* const begin = range->first;
+  const std::size_t size = range->second, head = reinterpret_cast<std::uintptr_t>(begin) % source_.unit;
+  std::size_t from = 0, to = size;  // what goes
+  if (source_.divisible) {
+    to = std::max(head + size, source_.unit) / source_.unit * source_.unit - head;
+    from = std::max(round_up(head, source_.unit) - head, to - std::min(to, round_up(at_most, source_.unit)));
+    if (from >= to || to > size) return;
+  } else if (const auto piece = pieces_.find(begin); piece == pieces_.end() || piece->second != size) {
+    return;
+  }
+  // `give` may throw, so it comes last.
+  if (to < size) free_.emplace(begin + to, size - to);
+  range->second = from;
+  if (from == 0) free_.erase(range);
+  pieces_.erase(begin);
+  stats_.bytes_reserved -= static_cast<i64>(to - from);
+  ASAN_UNPOISON_MEMORY_REGION(begin + from, to - from);
+  source_.give(begin + from, to - from);
 }
 
 PoolStats Pool::stats() const {

@@ -1,51 +1,65 @@
-// A caching pool over any source of memory: freed blocks wait in a list per size class and are handed out again, so a
-// steady-state training step asks the system for nothing. Classes are an eighth of a power of two apart (at most 12.5 %
-// waste). Thread-safe.
+// A caching pool over any source of memory: what is freed is handed out again, so that a steady-state training step
+// asks the system for nothing. A request takes the first free range that holds it and leaves the rest, and freed ranges
+// grow together with free neighbours, so that almost no byte waits for a request of its own size. Thread-safe.
 #pragma once
 #include <cstddef>
 #include <functional>
-#include <limits>
+#include <map>
 #include <mutex>
-#include <unordered_map>
 #include <vector>
 
 #include "engine/backend.h"
 
 namespace md {
 
+/// Where a pool's memory comes from.
+struct PoolSource {
+  std::function<void*(std::size_t bytes)> take;        // null when the system has no more
+  std::function<void(void*, std::size_t bytes)> give;  // back to the system
+  std::size_t unit = 512;                              // bytes; a power of two. It is asked for multiples of these
+  /// Pieces begin at multiples of the unit, those that lie side by side are one, and every unit can be given back for
+  /// itself; else a piece is given back as it was taken.
+  bool divisible = false;
+  ErrorKind when_full = ErrorKind::contract;  // what a system without room is
+};
+
 /// Blocks of memory on loan. Whoever took one gives it back, with the size that was asked for.
 class Pool {
  public:
-  /// `take` returns null when the system has no more; `give` returns a block to it.
-  /// A system without room is `when_full`.
-  Pool(std::function<void*(std::size_t)> take, std::function<void(void*, std::size_t)> give,
-       ErrorKind when_full = ErrorKind::contract);
+  explicit Pool(PoolSource);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
   void* alloc(std::size_t bytes);                // throws md::Error when even an emptied pool has no room
-  void free(void*, std::size_t bytes) noexcept;  // keeps the block for the next one of its class
-  void release();                                // returns every cached block to the system
-  void keep_at_most(std::size_t bytes);          // before it asks the system for more, a larger cache is released
-  PoolStats stats() const;                       // since the start
-
-  static std::size_t class_of(std::size_t bytes);  // the size that a request is rounded to
+  void free(void*, std::size_t bytes) noexcept;  // keeps the block for who comes next
+  void release();                                // returns all that is free to the system
+  /// Between two pieces of work: returns what the work since the last call did not need, as far as more than `bytes`
+  /// are free.
+  void keep_at_most(std::size_t bytes);
+  PoolStats stats() const;  // since the start
 
  private:
-  struct Class {
-    std::vector<void*> free;  // has room for every block of the class
-    std::size_t blocks = 0;   // free and in use
-  };
-  void* take_block(std::size_t size);
-  void release_locked();
-  std::function<void*(std::size_t)> take_;
-  std::function<void(void*, std::size_t)> give_;
-  ErrorKind when_full_;
-  i64 most_cached_ = std::numeric_limits<i64>::max();  // bytes
+  using Ranges = std::map<std::byte*, std::size_t>;  // where they begin, and their bytes
+
+  static Ranges::node_type new_node();
+  Ranges::iterator first_free(std::size_t size);
+  Ranges::iterator grow(std::size_t size);
+  bool take(std::size_t bytes);
+  void put_back(Ranges::node_type) noexcept;
+  bool joins(Ranges::const_iterator left, Ranges::const_iterator right) const;
+  std::size_t bytes_free() const;
+  void release_beyond(std::size_t bytes);
+  void give_back(Ranges::iterator, std::size_t at_most);
+
+  PoolSource source_;
   mutable std::mutex mutex_;
-  std::unordered_map<std::size_t, Class> classes_;  // by size
+  Ranges free_;
+  Ranges pieces_;                         // that go back as they came
+  std::byte* end_ = nullptr;              // of the piece that came last
+  std::vector<Ranges::node_type> nodes_;  // one for each block on loan: free() must not fail, so it must not allocate
   PoolStats stats_;
+  i64 needed_ = 0;  // the most bytes in use since keep_at_most was called
 };
 
 }  // namespace md

@@ -1,9 +1,9 @@
-// Memory of the CPU backend: aligned blocks, large ones on huge pages (fewer page faults and TLB misses on the tens of
-// megabytes of a feature map), plain fills, copies and sums.
+// Memory of the CPU backend: huge pages (fewer page faults and TLB misses on the tens of megabytes of a feature map),
+// plain fills, copies and sums.
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <cstdint>
 #include <cstring>
 
 #include "engine/cpu/cpu_backend.h"
@@ -12,20 +12,51 @@ namespace md::MD_KERNELS {
 namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::ptrdiff_t kRoomToGrow = std::ptrdiff_t{1} << 38;
 constexpr i64 kParallelFrom = 1 << 16;  // elements; below, a parallel region costs more than it gains
 
+void* map(void* at, std::size_t bytes) {
+  void* const block = mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return block == MAP_FAILED ? nullptr : block;
+}
+
+std::size_t behind_boundary(const void* block) { return reinterpret_cast<std::uintptr_t>(block) % kHugePage; }
+
+/// As it comes, on a boundary of huge pages.
+std::byte* map_aligned(std::byte* at, std::size_t bytes) {
+  auto* const all = static_cast<std::byte*>(map(at, bytes + kHugePage));
+  if (!all) return nullptr;
+  const std::size_t before = (kHugePage - behind_boundary(all)) % kHugePage, after = kHugePage - before;
+  if (before) munmap(all, before);
+  if (after) munmap(all + before + bytes, after);
+  return all + before;
+}
+
+/// Huge pages, where possible behind the last ones: the pool joins what lies side by side.
 void* take(std::size_t bytes) {
-  const bool large = bytes >= 2 * kHugePage;
-  void* block = nullptr;
-  if (posix_memalign(&block, large ? kHugePage : 64, bytes) != 0) return nullptr;
-  if (large) madvise(block, bytes, MADV_HUGEPAGE);  // a hint: refusal is fine
+  static std::byte* behind = nullptr;  // the pool takes one after the other
+  void* block = behind ? map(behind, bytes) : nullptr;
+  if (block && behind_boundary(block)) {
+    munmap(block, bytes);
+    block = nullptr;
+  }
+  if (!block) {
+    // Far below all other mappings there is room to grow.
+    std::byte probe;
+    block = map_aligned(behind ? nullptr : &probe - kRoomToGrow, bytes);
+  }
+  if (!block) return nullptr;
+  madvise(block, bytes, MADV_HUGEPAGE);  // a hint: refusal is fine
+  behind = static_cast<std::byte*>(block) + bytes;
   return block;
 }
+
+void give(void* block, std::size_t bytes) { munmap(block, bytes); }
 
 }  // namespace
 
 CpuBackend::CpuBackend()
-    : pool_(take, [](void* block, std::size_t) { std::free(block); }),
+    : pool_({.take = take, .give = give, .unit = kHugePage, .divisible = true}),
       convolutions_(make_conv_primitives()),
       products_(make_gemm_primitives(kMostPrimitives)) {}
 CpuBackend::~CpuBackend() = default;

@@ -68,7 +68,7 @@ void fill_as(const Tensor& y, float value) {
 
 CudaBackend::CudaBackend(int index)
     : name_(cat("cuda:", index, " ", cuda::runtime(index).name)),
-      pool_(take, give, ErrorKind::no_device),
+      pool_({.take = take, .give = give, .when_full = ErrorKind::no_device}),
       convolutions_(make_conv_plans()) {
   cuda::require_code(probe);
 }

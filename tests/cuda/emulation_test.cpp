@@ -84,7 +84,7 @@ __global__ void write_beyond(float* y, int n) {
 }
 
 TEST(Emulation, AWriteOutOfBoundsIsCaught) {
-  constexpr int kFloats = 1024;  // a size class of the pool: the block ends where the tensor does
+  constexpr int kFloats = 1024;  // the pool rounds to 512 bytes: the block ends where the tensor does
   const Tensor y = Tensor::zeros({kFloats}, kGpu);
   EXPECT_EQ(error_of(write_beyond, y.data(), kFloats - 1), "");
 #ifdef __SANITIZE_ADDRESS__

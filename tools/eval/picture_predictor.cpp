@@ -6,13 +6,12 @@
 
 #include "data/augment.h"
 #include "data/rescale.h"
-#include "engine/backend.h"
 
 namespace md {
 namespace {
 
-/// Free blocks that the pool keeps from one picture to the next: more than LT leaves after one of 480x640, enough to
-/// keep a video's frames from asking the system again and again.
+/// What the pool keeps from one picture to the next although it was not needed for the last one: more than LT takes for
+/// one of 480x640, so that small changes of size do not go to the system and back.
 constexpr std::size_t kMostCached = std::size_t{256} << 20;
 
 void require_finite(const Tensor& depth_m) {
@@ -24,9 +23,7 @@ void require_finite(const Tensor& depth_m) {
 }  // namespace
 
 PicturePredictor::PicturePredictor(DepthNet& net, const InputSize& size, const PredictorOptions& options)
-    : size_(size), net_(net, options) {
-  backend(net.parameters().front().tensor.device()).keep_cached_at_most(kMostCached);
-}
+    : size_(size), backend_(backend(net.parameters().front().tensor.device())), net_(net, options) {}
 
 PictureDepth PicturePredictor::operator()(const RgbImage& image, ImageSize picture, double focal_px) const {
   const ImageSize size = working_size(size_, picture);
@@ -36,6 +33,7 @@ PictureDepth PicturePredictor::operator()(const RgbImage& image, ImageSize pictu
   std::vector<float> focal;  // of the picture as it goes in: a smaller one has a shorter focal length
   if (focal_px > 0) focal.push_back(float(focal_px * size.width / picture.width));
   const Tensor depth_m = net_(input, focal).front();
+  backend_.keep_cached_at_most(kMostCached);
   require_finite(depth_m);
   return {depth_m, picture};
 }

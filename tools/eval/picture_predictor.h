@@ -1,6 +1,7 @@
 // A network as a function from pictures of any size to depth.
 #pragma once
 #include "data/image_io.h"
+#include "engine/backend.h"
 #include "tools/eval/input_size.h"
 #include "tools/eval/predictor.h"
 
@@ -12,8 +13,8 @@ struct PictureDepth {
   ImageSize picture;  // to which it belongs
 };
 
-/// Brings pictures to their working size and asks the network. What one picture took is given back to the system where
-/// the next one needs other sizes.
+/// Brings pictures to their working size and asks the network. What a large picture took is given back to the system
+/// after one that needs less.
 class PicturePredictor {
  public:
   /// REQUIRES: the network outlives it, and nothing else uses it meanwhile.
@@ -25,6 +26,7 @@ class PicturePredictor {
 
  private:
   InputSize size_;
+  Backend& backend_;
   NetPredictor net_;
 };
 
