@@ -1,12 +1,15 @@
-// MetricDepth on the CPU: loss and gradient in one pass over the features (engine/metric_depth_formula.h has the
-// maths). No rolled copies: a roll is a bijection, so for each shift a pixel is the anchor of one pair and the sample
-// of one, and its gradient is a gather over 2N neighbours. Identified pairs are compacted into a list, so that a pair
-// that its depths do not identify is never read, and distances are taken a vector of pairs at a time. Sums run in a
-// fixed order, row by row in double: the same bits with any number of threads.
+// MetricDepth on the CPU (engine/metric_depth_formula.h has the maths). No rolled copies, and every pair is measured
+// once: a roll takes a row of anchors to one row of samples. The first pass goes through all (row of anchors, shift),
+// lists the pairs that their depths identify, takes the distances of a vector of them at a time, lists those that move
+// their features, and adds these to the anchors' gradient. The second adds them to the samples', a row of samples at a
+// time, so that every row has one writer. Rows are read in order. Sums run in a fixed order, row by row in double: the
+// same bits with any number of threads.
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
+#include <optional>
 #include <vector>
 
 #include "engine/cpu/cpu_backend.h"
@@ -35,38 +38,45 @@ Vec sum_each(Vec* v) {
   return v[0];
 }
 
+/// Writes the lanes of v whose mask is set next to each other, where there is room for all; how many they are. Of
+/// AVX-512's own instruction, as GCC makes none of the loop, and a branch for each lane is often guessed wrong.
+template <class V, class T>
+int store_packed(T* to, V v, IntVec mask) {
+#if defined(__AVX512F__) || defined(MD_AVX512)
+  using Ints [[gnu::vector_size(64)]] = int;
+  const auto bits = static_cast<std::uint16_t>(__builtin_ia32_ptestmd512(Ints(mask), Ints(mask), 0xFFFF));
+  const V packed = V(__builtin_ia32_compresssi512_mask(Ints(v), Ints{}, bits));
+  std::memcpy(to, &packed, sizeof packed);
+  return std::popcount(bits);
+#else
+  int size = 0;
+  for (int i = 0; i < kLanes; ++i) {
+    to[size] = v[i];
+    size -= mask[i];
+  }
+  return size;
+#endif
+}
+
 struct Map {  // K images [h,w]; features and gradient are [K,h,w,C]
   int K, h, w;
   i64 C;
-};
-
-/// The neighbours of a pixel: the sample of each pair that it is the anchor of, then the anchor of each that it is the
-/// sample of. Each pair is seen from both ends; only its anchor counts it.
-struct Neighbours {
-  Neighbours(const MetricDepthPairs& pairs, Map m, bool with_gradient) : anchors(pairs.shifts.size()) {
-    for (const bool from_anchor : {true, false}) {
-      if (!from_anchor && !with_gradient) continue;  // the value alone needs each pair once
-      for (const auto& s : pairs.shifts) all.push_back(neighbour_of(s, from_anchor, m.K, m.h, m.w));
-    }
+  int rows() const { return K * h; }
+  int row_of(int r, const PairNeighbour& to) const {
+    return wrapped(r / h + to.image, K) * h + wrapped(r % h + to.row, h);
   }
-  std::size_t size() const { return all.size(); }
-  const PairNeighbour& operator[](std::size_t n) const { return all[n]; }
-  bool counts(std::size_t n) const { return n < anchors; }
-
-  std::size_t anchors;
-  std::vector<PairNeighbour> all;
 };
 
 /// Depth rows with kLanes more columns, wrapped around, so that a rolled row is read without a seam; NaN where nothing
 /// was measured, so that every comparison with it is false.
 struct WrappedDepth {
   WrappedDepth(const float* depth_m, Map m)
-      : stride(m.w + int(kLanes)), rows(Tensor::empty({i64(m.K) * m.h, stride})), data(rows.data()) {
+      : stride(m.w + int(kLanes)), rows(Tensor::empty({m.rows(), stride})), data(rows.data()) {
 #pragma omp parallel for schedule(static)
-    for (int r = 0; r < m.K * m.h; ++r) {
-      for (int x = 0; x < stride; ++x) {
-        data[i64(r) * stride + x] = measured_or_nan(depth_m[i64(r) * m.w + x % m.w]);
-      }
+    for (int r = 0; r < m.rows(); ++r) {
+      float* const row = data + i64(r) * stride;
+      for (int x = 0; x < m.w; ++x) row[x] = measured_or_nan(depth_m[i64(r) * m.w + x]);
+      for (int x = m.w; x < stride; ++x) row[x] = row[x - m.w];
     }
   }
   const float* row(i64 r) const { return data + r * stride; }
@@ -76,108 +86,125 @@ struct WrappedDepth {
   float* data;
 };
 
-/// The identified pairs of kLanes pixels next to each other, sorted by pixel.
-struct PairList {
-  explicit PairList(std::size_t neighbours) {
-    const std::size_t most = (neighbours + 1) * kLanes;  // one group more: distances are taken in whole groups
-    other.resize(most);
-    pixel.resize(most);
-    counts.resize(most);
-    kind.resize(most);
-    coefficient.resize(most);
+/// The pairs that move their features, for each row of anchors and shift.
+class Moving {
+ public:
+  using Column = std::uint16_t;
+  struct List {
+    Column* column;      // of the anchor, ascending
+    float* coefficient;  // of a PairTerm
+    int* size;           // at most w
+  };
+  Moving(Map m, std::size_t shifts)
+      : shifts_(shifts),
+        w_(std::size_t(m.w)),
+        sizes_(std::size_t(m.rows()) * shifts),
+        columns_(Device{}, sizes_.size() * w_ * sizeof(Column)),
+        coefficients_(Device{}, sizes_.size() * w_ * sizeof(float)) {}
+  List of(int row, std::size_t shift) {
+    const std::size_t at = std::size_t(row) * shifts_ + shift;
+    return {static_cast<Column*>(columns_.data) + at * w_, static_cast<float*>(coefficients_.data) + at * w_,
+            &sizes_[at]};
   }
-  int size = 0;
-  int begin[kLanes + 1];            // pairs of pixel i: [begin[i], begin[i+1])
-  std::vector<const float*> other;  // features of the other end, [C]
-  std::vector<int> pixel;           // 0..kLanes-1
-  std::vector<int> counts;          // seen from its anchor
-  std::vector<float> kind;
-  std::vector<float> coefficient;  // of a PairTerm
+
+ private:
+  std::size_t shifts_, w_;
+  std::vector<int> sizes_;
+  Storage columns_, coefficients_;
 };
 
-/// Work of one thread.
-class Rows {
+/// What both passes work on.
+struct Work {
+  const MetricDepthPairs& pairs;
+  Map map;
+  const float* features;
+  const WrappedDepth& depth;
+  float* gradient;  // [K,h,w,C]; null: the value alone, and no `moving`
+  Moving* moving;
+  std::vector<PairNeighbour> samples;  // as seen from the anchor, for each shift
+
+  const float* features_of(int r) const { return features + i64(r) * map.w * map.C; }
+  float* gradient_of(int r) const { return gradient + i64(r) * map.w * map.C; }
+};
+
+/// kC: how many channels there are, where the compiler shall know; else 0.
+template <i64 kC>
+i64 channels(const Work& work) {
+  return kC != 0 ? kC : work.map.C;
+}
+
+/// Adds coefficient * (f_p - f_q) to the gradient at p, for the pairs of a list. p and q lie in row `here` and `there`,
+/// so many columns behind the anchor's.
+template <i64 kC>
+void gather(const Work& work, const Moving::List& list, int here, int here_shift, int there, int there_shift) {
+  const float *const f = work.features_of(here), *const g = work.features_of(there);
+  float* const gradient = work.gradient_of(here);
+  const i64 C = channels<kC>(work), whole = C - C % kLanes;
+  for (int j = 0; j < *list.size; ++j) {
+    const float coefficient = list.coefficient[j];
+    const i64 p = wrapped(list.column[j] + here_shift, work.map.w) * C;
+    const i64 q = wrapped(list.column[j] + there_shift, work.map.w) * C;
+#pragma GCC unroll 8
+    for (i64 c = 0; c < whole; c += kLanes) {
+      store(gradient + p + c, load(gradient + p + c) + coefficient * (load(f + p + c) - load(g + q + c)));
+    }
+    for (i64 c = whole; c < C; ++c) gradient[p + c] += coefficient * (f[p + c] - g[q + c]);
+  }
+}
+
+/// The first pass, by one thread.
+template <i64 kC>
+class Measuring {
  public:
-  Rows(const MetricDepthPairs& pairs, const Neighbours& around, const WrappedDepth& depth, Map map,
-       const float* features, float* gradient)
-      : pairs_(pairs),
-        around_(around),
-        depth_(depth),
-        map_(map),
-        features_(features),
-        gradient_(gradient),
-        rows_(around.size()),
-        kinds_(around.size() * kLanes),
-        columns_(around.size()),
-        hits_((around.size() + 31) / 32),
-        list_(around.size()) {}
+  explicit Measuring(const Work& work) : work_(work), column_(room()), kind_(room()), coefficient_(room()) {}
 
   struct Sum {
     double terms = 0;
     i64 pairs = 0;
   };
-  Sum row(int k, int y) {
-    for (std::size_t n = 0; n < around_.size(); ++n) {
-      rows_[n] = i64(wrapped(k + around_[n].image, map_.K)) * map_.h + wrapped(y + around_[n].row, map_.h);
-    }
+  Sum row(int r) {
     Sum sum;
-    const i64 r = i64(k) * map_.h + y;
-    for (int x = 0; x < map_.w; x += kLanes) {
-      const int pixels = std::min(int(kLanes), map_.w - x);
-      find_pairs(r, x, pixels);
-      const i64 at = (r * map_.w + x) * map_.C;
-      add_terms(features_ + at, sum);
-      if (gradient_) write_gradient(features_ + at, gradient_ + at, pixels);
+    const i64 row = work_.map.w * channels<kC>(work_);
+    if (work_.gradient) std::memset(work_.gradient_of(r), 0, std::size_t(row) * sizeof(float));
+    for (std::size_t n = 0; n < work_.samples.size(); ++n) {
+      const PairNeighbour& to = work_.samples[n];
+      const int sample_row = work_.map.row_of(r, to);
+      const float* const g = work_.features_of(sample_row);
+      find_pairs(r, sample_row, to.column);
+      sum.pairs += size_;
+      sum.terms += add_terms(work_.features_of(r), g, to.column);
+      if (!work_.gradient) continue;
+      const Moving::List moving = work_.moving->of(r, n);
+      keep(moving);
+      gather<kC>(work_, moving, r, 0, sample_row, to.column);
     }
     return sum;
   }
 
  private:
-  void find_pairs(i64 r, int x, int pixels) {
-    list_.size = 0;
-    Vec anchor_m = load(depth_.row(r) + x);
-    for (int i = pixels; i < kLanes; ++i) anchor_m[i] = std::numeric_limits<float>::quiet_NaN();
-    bool any = false;
-    for (int i = 0; i < kLanes; ++i) any |= anchor_m[i] > 0.F;
-    if (!any) {
-      std::fill(list_.begin, list_.begin + kLanes + 1, 0);
-      return;
-    }
-    std::fill(hits_.begin(), hits_.end(), Aligned<IntVec>{});
-    for (std::size_t n = 0; n < around_.size(); ++n) {
-      columns_[n] = wrapped(x + around_[n].column, map_.w);
-      const Vec sample_m = load(depth_.row(rows_[n]) + columns_[n]);
-      const Vec kind =
-          kind_of_pair(anchor_m, sample_m, pairs_.positive_below, pairs_.ranges.data(), int(pairs_.ranges.size()));
-      store(kinds_.data() + n * kLanes, kind);
-      hits_[n / 32].v |= kind != kNoPair ? IntVec{} + int(1U << (n % 32)) : IntVec{};
-    }
-    for (int i = 0; i < kLanes; ++i) {
-      list_.begin[i] = list_.size;
-      for (std::size_t word = 0; word < hits_.size(); ++word) {
-        for (auto bits = std::uint32_t(hits_[word].v[i]); bits != 0; bits &= bits - 1) {
-          append(word * 32 + std::size_t(std::countr_zero(bits)), i);
-        }
-      }
-    }
-    list_.begin[kLanes] = list_.size;
-  }
+  std::size_t room() const { return std::size_t(work_.map.w) + std::size_t(kLanes); }
 
-  void append(std::size_t n, int i) {
-    int column = columns_[n] + i;
-    if (column >= map_.w) column %= map_.w;
-    const float* other = features_ + (rows_[n] * map_.w + column) * map_.C;
-    for (i64 c = 0; c < map_.C; c += 16) __builtin_prefetch(other + c);  // one cache line
-    const auto at = std::size_t(list_.size++);
-    list_.other[at] = other;
-    list_.pixel[at] = i;
-    list_.counts[at] = around_.counts(n);
-    list_.kind[at] = kinds_[n * kLanes + std::size_t(i)];
+  /// Lists the identified pairs of a row.
+  void find_pairs(int r, int sample_row, int shift) {
+    const int w = work_.map.w;
+    const float *anchor = work_.depth.row(r), *sample = work_.depth.row(sample_row);
+    const auto& ranges = work_.pairs.ranges;
+    size_ = 0;
+    IntVec columns;
+    for (int i = 0; i < kLanes; ++i) columns[i] = i;
+    for (int x = 0; x < w; x += kLanes, columns += int(kLanes)) {
+      const Vec kind = kind_of_pair(load(anchor + x), load(sample + wrapped(x + shift, w)), work_.pairs.positive_below,
+                                    ranges.data(), int(ranges.size()));
+      const IntVec hit = (kind != kNoPair) & (columns < w);
+      store_packed(kind_.data() + size_, kind, hit);
+      size_ += store_packed(column_.data() + size_, columns, hit);
+    }
   }
 
   Vec square_sums(const float* f, const float* g) const {
-    const i64 C = map_.C, whole = C - C % kLanes;
+    const i64 C = channels<kC>(work_), whole = C - C % kLanes;
     Vec sums{};
+#pragma GCC unroll 8
     for (i64 c = 0; c < whole; c += kLanes) {
       const Vec d = load(f + c) - load(g + c);
       sums += d * d;
@@ -189,96 +216,96 @@ class Rows {
     return sums;
   }
 
-  /// The terms of the listed pairs, and the coefficients that the gradient takes.
-  void add_terms(const float* f, Sum& sum) {
-    for (int j = list_.size; j % kLanes != 0; ++j) {
-      const auto at = std::size_t(j);
-      list_.other[at] = f;
-      list_.pixel[at] = list_.counts[at] = 0;
-      list_.kind[at] = kNoPair;
+  /// The sum of the terms of the listed pairs, and the coefficients that the gradient takes.
+  double add_terms(const float* f, const float* g, int shift) {
+    const i64 C = channels<kC>(work_);
+    for (int j = 0; j < size_; ++j) {
+      const float* const other = g + wrapped(column_[std::size_t(j)] + shift, work_.map.w) * C;
+      for (i64 c = 0; c < C; c += 16) __builtin_prefetch(other + c);  // one cache line
     }
-    for (int first = 0; first < list_.size; first += kLanes) {
+    for (std::size_t j = std::size_t(size_); j % kLanes != 0; ++j) column_[j] = 0;  // a vector to the end
+    double sums[kLanes] = {};
+    for (int first = 0; first < size_; first += kLanes) {
       Vec squares[kLanes];
       for (int j = 0; j < kLanes; ++j) {
-        const auto at = std::size_t(first + j);
-        squares[j] = square_sums(f + list_.pixel[at] * map_.C, list_.other[at]);
+        const int x = column_[std::size_t(first + j)];
+        squares[j] = square_sums(f + x * C, g + wrapped(x + shift, work_.map.w) * C);
       }
       float square[kLanes];
       store(square, sum_each(squares));
-      const float* kind = list_.kind.data() + first;
-      const int* counts = list_.counts.data() + first;
-      float* coefficient = list_.coefficient.data() + first;
-      double terms = 0;
-      int n = 0;
-#pragma omp simd reduction(+ : terms, n)
+      const float* kind = kind_.data() + first;
+      float* coefficient = coefficient_.data() + first;
+      const int listed = size_ - first;
+#pragma omp simd
       for (int j = 0; j < kLanes; ++j) {
         const PairTerm term = term_of_pair(kind[j], std::sqrt(square[j]));
         coefficient[j] = term.coefficient;
-        terms += counts[j] != 0 ? term.value : 0.F;
-        n += counts[j];
-      }
-      sum.terms += terms;
-      sum.pairs += n;
-    }
-  }
-
-  void write_gradient(const float* f, float* g, int pixels) const {
-    const i64 C = map_.C, whole = C - C % kLanes;
-    for (int i = 0; i < pixels; ++i, f += C, g += C) {
-      const int begin = list_.begin[i], end = list_.begin[i + 1];
-      for (i64 c = 0; c < whole; c += kLanes) {
-        const Vec here = load(f + c);
-        Vec sums{};
-        for (int j = begin; j < end; ++j) {
-          sums += list_.coefficient[std::size_t(j)] * (here - load(list_.other[std::size_t(j)] + c));
-        }
-        store(g + c, sums);
-      }
-      for (i64 c = whole; c < C; ++c) {
-        float sum = 0.F;
-        for (int j = begin; j < end; ++j) {
-          sum += list_.coefficient[std::size_t(j)] * (f[c] - list_.other[std::size_t(j)][c]);
-        }
-        g[c] = sum;
+        sums[j] += j < listed ? term.value : 0.F;
       }
     }
+    return std::accumulate(sums, sums + kLanes, 0.);
   }
 
-  const MetricDepthPairs& pairs_;
-  const Neighbours& around_;
-  const WrappedDepth& depth_;
-  const Map map_;
-  const float* features_;
-  float* gradient_;
+  void keep(const Moving::List& list) const {
+    int size = 0;
+    for (std::size_t j = 0; j < std::size_t(size_); ++j) {
+      list.column[size] = Moving::Column(column_[j]);
+      list.coefficient[size] = coefficient_[j];
+      size += coefficient_[j] != 0.F;  // or NaN
+    }
+    *list.size = size;
+  }
 
-  std::vector<i64> rows_;              // of each neighbour, in [0, K*h)
-  std::vector<float> kinds_;           // [neighbours, kLanes]
-  std::vector<int> columns_;           // of each neighbour of the first pixel
-  std::vector<Aligned<IntVec>> hits_;  // bit n % 32 of word n / 32, for each pixel
-  PairList list_;
+  const Work& work_;
+  int size_ = 0;
+  std::vector<int> column_;  // of the anchors of the listed pairs
+  std::vector<float> kind_, coefficient_;
 };
+
+/// The second pass: what a row of samples gains.
+template <i64 kC>
+void add_samples(const Work& work, int r) {
+  const Map& map = work.map;
+  for (std::size_t n = 0; n < work.samples.size(); ++n) {
+    const int anchors = map.row_of(r, neighbour_of(work.pairs.shifts[n], false, map.K, map.h, map.w));
+    gather<kC>(work, work.moving->of(anchors, n), r, work.samples[n].column, anchors, 0);
+  }
+}
+
+template <i64 kC>
+void run(const Work& work, float* result) {
+  const int rows = work.map.rows();
+  std::vector<typename Measuring<kC>::Sum> sums(static_cast<std::size_t>(rows));
+  PerThread<Measuring<kC>> workers(work);
+#pragma omp parallel for schedule(dynamic, 4)
+  for (int r = 0; r < rows; ++r) sums[std::size_t(r)] = workers.mine().row(r);
+  typename Measuring<kC>::Sum total;
+  for (const auto& s : sums) {
+    total.terms += s.terms;
+    total.pairs += s.pairs;
+  }
+  result[0] = float(total.terms);
+  result[1] = float(total.pairs);
+  if (!work.gradient) return;
+#pragma omp parallel for schedule(dynamic, 4)
+  for (int r = 0; r < rows; ++r) add_samples<kC>(work, r);
+}
 
 }  // namespace
 
 void CpuBackend::metric_depth(const MetricDepthPairs& pairs, const Tensor& features, const Tensor& depth_m,
                               const Tensor& result, const Tensor& gradient) {
   const Map map{int(features.dim(0)), int(features.dim(1)), int(features.dim(2)), features.dim(3)};
+  MD_CHECK(map.w <= std::numeric_limits<Moving::Column>::max(), "metric_depth: ", features.shape(), " is too wide");
   const WrappedDepth depth(depth_m.data(), map);
-  const Neighbours around(pairs, map, bool(gradient));
-  const float* f = features.data();
-  float* g = gradient ? gradient.data() : nullptr;
-
-  std::vector<Rows::Sum> sums(std::size_t(map.K) * std::size_t(map.h));
-  PerThread<Rows> workers(pairs, around, depth, map, f, g);
-#pragma omp parallel for schedule(dynamic, 4)
-  for (int r = 0; r < map.K * map.h; ++r) sums[std::size_t(r)] = workers.mine().row(r / map.h, r % map.h);
-  Rows::Sum total;
-  for (const Rows::Sum& s : sums) {
-    total.terms += s.terms;
-    total.pairs += s.pairs;
+  Work work{pairs, map, features.data(), depth, nullptr, nullptr, {}};
+  std::optional<Moving> moving;
+  if (gradient) {
+    work.gradient = gradient.data();
+    work.moving = &moving.emplace(map, pairs.shifts.size());
   }
-  result.data()[0] = float(total.terms);
-  result.data()[1] = float(total.pairs);
+  for (const auto& s : pairs.shifts) work.samples.push_back(neighbour_of(s, true, map.K, map.h, map.w));
+  map.C == 32 ? run<32>(work, result.data()) : run<0>(work, result.data());
 }
 
 }  // namespace md::MD_KERNELS
