@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "engine/cpu/cpu_backend.h"
+#include "engine/cpu/vec.h"
 
 namespace md::MD_KERNELS {
 namespace {
@@ -19,6 +20,16 @@ struct RowChunks {
   i64 R, size, count;
 };
 
+/// f(c, lanes) for the registers of a row, with how many of their lanes belong to it.
+template <class F>
+void each_register(i64 C, const F& f) {
+  i64 c = 0;
+  for (; c + kLanes <= C; c += kLanes) f(c, kLanes);
+  if (c < C) f(c, C - c);
+}
+Vec load_lanes(const float* p, i64 lanes) { return lanes == kLanes ? load(p) : load_part(p, lanes); }
+void store_lanes(float* p, Vec v, i64 lanes) { lanes == kLanes ? store(p, v) : store_part(p, v, lanes); }
+
 struct Moments {
   float mean, rstd;
 };
@@ -26,18 +37,16 @@ struct Moments {
 /// The mean in two steps, the second about the first, and the variance about the first: exact also for rows far from
 /// zero.
 Moments moments_of(const float* x, i64 C, float eps) {
-  float sum = 0.F, off_sum = 0.F, squares = 0.F;
-#pragma omp simd reduction(+ : sum)
-  for (i64 c = 0; c < C; ++c) sum += x[c];
-  const float about = sum / float(C);
-#pragma omp simd reduction(+ : off_sum, squares)
-  for (i64 c = 0; c < C; ++c) {
-    const float off = x[c] - about;
+  Vec sum{}, off_sum{}, squares{};
+  each_register(C, [&](i64 c, i64 lanes) { sum += load_lanes(x + c, lanes); });
+  const float about = sum_of_lanes(sum) / float(C);
+  each_register(C, [&](i64 c, i64 lanes) {
+    const Vec all = load_lanes(x + c, lanes) - about, off = lanes == kLanes ? all : first_lanes(all, lanes);
     off_sum += off;
     squares += off * off;
-  }
-  const float off = off_sum / float(C);
-  return {about + off, 1.F / std::sqrt(std::max(0.F, squares / float(C) - off * off) + eps)};
+  });
+  const float off = sum_of_lanes(off_sum) / float(C), variance = sum_of_lanes(squares) / float(C) - off * off;
+  return {about + off, 1.F / std::sqrt(std::max(0.F, variance) + eps)};
 }
 
 struct Sums {
@@ -47,19 +56,22 @@ struct Sums {
 /// dx of one row, and its part of the sums over rows.
 void backward_row(i64 C, const float* dy, const float* x, const float* weight, float mean, float rstd, float* dx,
                   const Sums& sums) {
-  float g_sum = 0.F, gx_sum = 0.F;
-#pragma omp simd reduction(+ : g_sum, gx_sum)
-  for (i64 c = 0; c < C; ++c) {
-    const float xhat = (x[c] - mean) * rstd, g = dy[c] * weight[c];
+  Vec g_sum{}, gx_sum{};
+  each_register(C, [&](i64 c, i64 lanes) {
+    const Vec d = load_lanes(dy + c, lanes), xhat = (load_lanes(x + c, lanes) - mean) * rstd;
+    const Vec g = d * load_lanes(weight + c, lanes);  // 0 in the lanes that are not the row's
     g_sum += g;
     gx_sum += g * xhat;
-    sums.dweight[c] += dy[c] * xhat;
-    sums.dbias[c] += dy[c];
-  }
+    store_lanes(sums.dweight + c, load_lanes(sums.dweight + c, lanes) + d * xhat, lanes);
+    store_lanes(sums.dbias + c, load_lanes(sums.dbias + c, lanes) + d, lanes);
+  });
   if (dx == nullptr) return;
-  const float g_mean = g_sum / float(C), gx_mean = gx_sum / float(C);
-#pragma omp simd
-  for (i64 c = 0; c < C; ++c) dx[c] = rstd * (dy[c] * weight[c] - g_mean - (x[c] - mean) * rstd * gx_mean);
+  const float g_mean = sum_of_lanes(g_sum) / float(C), gx_mean = sum_of_lanes(gx_sum) / float(C);
+  each_register(C, [&](i64 c, i64 lanes) {
+    const Vec xhat = (load_lanes(x + c, lanes) - mean) * rstd;
+    const Vec g = load_lanes(dy + c, lanes) * load_lanes(weight + c, lanes);
+    store_lanes(dx + c, (g - g_mean - xhat * gx_mean) * rstd, lanes);
+  });
 }
 
 }  // namespace
@@ -74,8 +86,10 @@ void CpuBackend::layer_norm(float eps, const Tensor& x, const Tensor& weight, co
     const float* row = px + r * C;
     const auto [mu, scale] = moments_of(row, C, eps);
     float* out = py + r * C;
-#pragma omp simd
-    for (i64 c = 0; c < C; ++c) out[c] = (row[c] - mu) * scale * pw[c] + pb[c];
+    each_register(C, [&, mu = mu, scale = scale](i64 c, i64 lanes) {
+      const Vec xhat = (load_lanes(row + c, lanes) - mu) * scale;
+      store_lanes(out + c, xhat * load_lanes(pw + c, lanes) + load_lanes(pb + c, lanes), lanes);
+    });
     pm[r] = mu;
     pr[r] = scale;
   }
@@ -95,15 +109,12 @@ void CpuBackend::layer_norm_backward(const Tensor& dy, const Tensor& x, const Te
     for (i64 r = chunks.begin(chunk); r < chunks.end(chunk); ++r)
       backward_row(C, pdy + r * C, px + r * C, pw, pm[r], pr[r], pdx ? pdx + r * C : nullptr, mine);
   }
-  for (i64 c = 0; c < C; ++c) {
-    double w = 0, b = 0;
-    for (i64 chunk = 0; chunk < chunks.count; ++chunk) {
-      w += double(sums[chunk * 2 * C + c]);
-      b += double(sums[(chunk * 2 + 1) * C + c]);
-    }
-    dweight.data()[c] = float(w);
-    dbias.data()[c] = float(b);
+  std::vector<double> total(std::size_t(2 * C));
+  for (i64 chunk = 0; chunk < chunks.count; ++chunk) {
+    for (i64 c = 0; c < 2 * C; ++c) total[std::size_t(c)] += double(sums[chunk * 2 * C + c]);
   }
+  std::copy_n(total.begin(), C, dweight.data());
+  std::copy_n(total.begin() + C, C, dbias.data());
 }
 
 }  // namespace md::MD_KERNELS

@@ -38,23 +38,59 @@ inline Vec load_part(const float* p, i64 n) {
   std::memcpy(&v, p, static_cast<std::size_t>(n) * sizeof(float));
   return v;
 }
+/// v's first n lanes, the others 0.
+inline Vec first_lanes(Vec v, i64 n) {
+  Vec kept{};
+  std::memcpy(&kept, &v, static_cast<std::size_t>(n) * sizeof(float));
+  return kept;
+}
 inline void store_part(float* p, Vec v, i64 n) { std::memcpy(p, &v, static_cast<std::size_t>(n) * sizeof(float)); }
-inline Vec broadcast(float x) { return Vec{} + x; }
+/// x in every lane. (x - 0 is x also for -0, which x + 0 is not: the compiler leaves out the subtraction.)
+inline Vec broadcast(float x) { return x - Vec{}; }
 inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
 inline Vec total(Vec a, Vec b) { return a + b; }
 
+using Lanes = std::make_index_sequence<std::size_t(kLanes)>;
+
+/// Lane i becomes lane i + kBy, around the end.
+template <int kBy, std::size_t... I>
+inline Vec rotated(Vec v, std::index_sequence<I...>) {
+  return __builtin_shufflevector(v, v, ((I + kBy) % kLanes)...);
+}
+
 /// combine(all lanes), in a tree whose shape is fixed.
-template <class Combine>
+template <int kHalf = int(kLanes) / 2, class Combine>
 inline float fold_lanes(Vec v, const Combine& combine) {
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-    IntVec rotated;
-    for (int i = 0; i < kLanes; ++i) rotated[i] = (i + half) % int(kLanes);
-    v = combine(v, __builtin_shuffle(v, rotated));
-  }
-  return v[0];
+  const Vec folded = combine(v, rotated<kHalf>(v, Lanes()));
+  if constexpr (kHalf > 1) return fold_lanes<kHalf / 2>(folded, combine);
+  return folded[0];
 }
 inline float sum_of_lanes(Vec v) { return fold_lanes(v, total); }
 inline float max_of_lanes(Vec v) { return fold_lanes(v, larger); }
+
+/// Of two rows, each cut into runs of kStep lanes: a's even runs, each with the even run of b behind it; and the odd
+/// ones.
+template <int kStep, std::size_t... I>
+inline Vec even_runs(Vec a, Vec b, std::index_sequence<I...>) {
+  return __builtin_shufflevector(a, b, (I & kStep ? I - kStep + kLanes : I)...);
+}
+template <int kStep, std::size_t... I>
+inline Vec odd_runs(Vec a, Vec b, std::index_sequence<I...>) {
+  return __builtin_shufflevector(a, b, (I & kStep ? I + kLanes : I + kStep)...);
+}
+
+/// A square of registers, mirrored at its diagonal: blocks of one lane inside blocks of two, those inside blocks of
+/// four, ...
+template <int kStep = 1>
+inline void transpose_square(Vec (&rows)[kLanes]) {
+  for (int i = 0; i < kLanes; ++i) {
+    if (i & kStep) continue;
+    const Vec a = rows[i], b = rows[i + kStep];
+    rows[i] = even_runs<kStep>(a, b, Lanes());
+    rows[i + kStep] = odd_runs<kStep>(a, b, Lanes());
+  }
+  if constexpr (2 * kStep < kLanes) transpose_square<2 * kStep>(rows);
+}
 
 /// e^x for x <= 0, to 2 ulp; below -87 it stays at e^-87, the smallest result that is not denormal. As 2^n e^r, n whole
 /// and |r| <= ln(2)/2; ln(2) in two parts, so that n ln(2) is exact.

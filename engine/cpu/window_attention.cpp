@@ -1,6 +1,7 @@
-// Window attention. A thread takes one head of one window at a time: it gathers the 49 queries, keys and values into
-// buffers that fit the first-level caches, computes the 49x49 scores there and writes only the result. Backward
-// recomputes the scores, so that nothing of their size is ever saved.
+// Window attention. A thread takes some heads of one window at a time: it gathers their 49 queries, keys and values
+// into buffers that fit the nearest caches, computes the 49x49 scores of each there and writes only the result.
+// Backward recomputes the scores, so that nothing of their size is ever saved. All products are tiles of 7 rows
+// (engine/cpu/tile.h).
 //   S = scale Q K' + bias + mask,  P = softmax of the rows of S,  Y = P V         (' = transposed, scale = 1/sqrt(d))
 //   dV = P' dY,  dP = dY V',  dS = P * (dP - sum over the row of P * dP),  dQ = scale dS K,  dK = scale dS' Q
 //   dbias = the sum of dS over all windows; in the table, over all pairs of tokens at the same distance.
@@ -11,7 +12,7 @@
 
 #include "engine/cpu/cpu_backend.h"
 #include "engine/cpu/per_thread.h"
-#include "engine/cpu/vec.h"
+#include "engine/cpu/tile.h"
 #include "engine/windows.h"
 
 namespace md::MD_KERNELS {
@@ -20,7 +21,8 @@ namespace {
 constexpr i64 kTokens = kWindowTokens;
 constexpr i64 kKeys = (kTokens + kLanes - 1) / kLanes * kLanes;  // a row of scores, in whole registers
 constexpr i64 kWindowsInChunk = 16;
-constexpr float kNoKey = -1e30F;  // score of the columns that only fill a register
+constexpr i64 kHeadsTogether = 8;  // gathered at once: they are neighbours in memory, which is fast in long runs only
+constexpr float kNoKey = -1e30F;   // score of the columns that only fill a register
 
 /// Memory for vectors, aligned for them.
 class Buffer {
@@ -36,6 +38,7 @@ class Buffer {
 // ---- Which tokens a window has ----
 
 struct Place {
+  Place() = default;
   Place(const Windows& windows, i64 window) {
     for (i64 t = 0; t < kTokens; ++t) {
       token[t] = windows.token(window, t);
@@ -43,18 +46,28 @@ struct Place {
       masked = masked || region[t] != region[0];
     }
   }
-  i64 token[kTokens];        // index into [N*H*W], or -1 beyond the edge
+  i64 token[kTokens] = {};   // index into [N*H*W], or -1 beyond the edge
   float region[kKeys] = {};  // tokens see each other only inside one region
   bool masked = false;       // more than one region
 };
 
+/// All windows of a map: a head takes each of them again, and to find its tokens takes divisions.
+std::vector<Place> places_of(const Windows& windows) {
+  std::vector<Place> places(std::size_t(windows.count()));
+#pragma omp parallel for schedule(static)
+  for (i64 window = 0; window < windows.count(); ++window) places[std::size_t(window)] = Place(windows, window);
+  return places;
+}
+
 /// The table spread over the pairs of tokens, [heads,49,kKeys].
 Buffer spread_bias(const Tensor& table, i64 heads) {
   Buffer bias(heads * kTokens * kKeys);
-  float* to = bias.data();
+  float* const to = bias.data();
+#pragma omp parallel for schedule(static)
   for (i64 h = 0; h < heads; ++h) {
-    for (i64 q = 0; q < kTokens; ++q) {
-      for (i64 k = 0; k < kKeys; ++k) *to++ = k < kTokens ? table.data()[distance_row(q, k) * heads + h] : kNoKey;
+    float* row = to + h * kTokens * kKeys;
+    for (i64 q = 0; q < kTokens; ++q, row += kKeys) {
+      for (i64 k = 0; k < kKeys; ++k) row[k] = k < kTokens ? table.data()[distance_row(q, k) * heads + h] : kNoKey;
     }
   }
   return bias;
@@ -62,35 +75,39 @@ Buffer spread_bias(const Tensor& table, i64 heads) {
 
 // ---- Small matrices ----
 
-/// The left factor of a product: element (i,t) is at[i * row + t * term].
-struct Left {
-  const float* at;
-  i64 row, term;
+/// c [49,columns] = a [49,terms] b [terms,columns], and what is in `start` added, if anything.
+struct Product {
+  Left a;
+  i64 terms;
+  const float* b;
+  float* c;
+  i64 columns;                   // of b, c and start, a multiple of kLanes
+  const float* start = nullptr;  // [49,columns]
 };
 
 template <int kRegisters>
-void multiply_columns(const Left& a, i64 terms, const float* b, i64 b_row, float* c, i64 c_row) {
+void multiply_columns(const Product& p, i64 first) {
   for (i64 i = 0; i < kTokens; i += kWindow) {
     Vec sum[kWindow][kRegisters] = {};
-    for (i64 t = 0; t < terms; ++t) {
-      Vec right[kRegisters];
-      for (int j = 0; j < kRegisters; ++j) right[j] = load(b + t * b_row + j * kLanes);
+    if (p.start) {
       for (i64 r = 0; r < kWindow; ++r) {
-        const Vec left = broadcast(a.at[(i + r) * a.row + t * a.term]);
-        for (int j = 0; j < kRegisters; ++j) sum[r][j] += left * right[j];
+        for (int j = 0; j < kRegisters; ++j) sum[r][j] = load(p.start + (i + r) * p.columns + first + j * kLanes);
       }
     }
+    multiply_add({p.a.at + i * p.a.row, p.a.row, p.a.term}, p.terms, p.b + first, p.columns, sum);
     for (i64 r = 0; r < kWindow; ++r) {
-      for (int j = 0; j < kRegisters; ++j) store(c + (i + r) * c_row + j * kLanes, sum[r][j]);
+      for (int j = 0; j < kRegisters; ++j) store(p.c + (i + r) * p.columns + first + j * kLanes, sum[r][j]);
     }
   }
 }
 
-/// c [49,columns] = a [49,terms] b [terms,columns]; columns a multiple of kLanes.
-void multiply(const Left& a, i64 terms, const float* b, i64 b_row, i64 columns, float* c, i64 c_row) {
+void multiply(const Product& p) {
   i64 j = 0;
-  for (; j + 2 * kLanes <= columns; j += 2 * kLanes) multiply_columns<2>(a, terms, b + j, b_row, c + j, c_row);
-  for (; j < columns; j += kLanes) multiply_columns<1>(a, terms, b + j, b_row, c + j, c_row);
+  if constexpr (kLanes == 16) {  // 32 registers: 28 for the sums, 4 for b's; a's broadcasts come from memory
+    for (; j + 4 * kLanes <= p.columns; j += 4 * kLanes) multiply_columns<4>(p, j);
+  }
+  for (; j + 2 * kLanes <= p.columns; j += 2 * kLanes) multiply_columns<2>(p, j);
+  for (; j < p.columns; j += kLanes) multiply_columns<1>(p, j);
 }
 
 // ---- One head of one window ----
@@ -100,6 +117,12 @@ struct Part {
   const float* map;
   i64 row, first;
   const float* padding;  // its value beyond the edge, at the same channel; null: 0
+};
+
+/// Heads [first, first + count) of one window.
+struct Group {
+  const Place& place;
+  i64 first, count;
 };
 
 struct Problem {
@@ -114,6 +137,12 @@ struct Problem {
     v = in.v ? Part{in.v.data(), channels, 0, nullptr} : Part{in.qkv.data(), row, 2 * channels, in.padding.data()};
   }
   i64 chunks() const { return (windows.count() + kWindowsInChunk - 1) / kWindowsInChunk; }
+  i64 groups() const { return (heads + kHeadsTogether - 1) / kHeadsTogether; }
+  /// The g-th group of a window's heads.
+  Group group(const Place& place, i64 g) const {
+    const i64 first = g * heads / groups();
+    return {place, first, (g + 1) * heads / groups() - first};
+  }
 
   Windows windows;
   i64 heads, channels;
@@ -122,108 +151,157 @@ struct Problem {
   Part q, k, v;
 };
 
-/// [49,width] of one head, zeros behind its channels.
-void gather(const Problem& p, const Part& part, const Place& place, i64 head, float* to) {
-  const i64 first = part.first + head * p.dim;
-  for (i64 t = 0; t < kTokens; ++t, to += p.width) {
-    const float* from = place.token[t] >= 0 ? part.map + place.token[t] * part.row : part.padding;
-    std::fill(to + p.dim, to + p.width, 0.F);
-    if (from) {
-      std::copy_n(from + first, p.dim, to);
-    } else {
-      std::fill_n(to, p.dim, 0.F);
+/// Where results go: channels [first, ...) of the rows of a map.
+struct Target {
+  float* map;
+  i64 row, first;
+};
+
+/// A matrix [49,width] for each head of a group.
+class Matrices {
+ public:
+  explicit Matrices(const Problem& p) : size_(kTokens * p.width), memory_(kHeadsTogether * size_) {}
+  float* operator[](i64 i) { return memory_.data() + i * size_; }
+
+ private:
+  i64 size_;
+  Buffer memory_;
+};
+
+/// factor times a part of each head, zeros behind its channels.
+void gather_token(const Problem& p, const Part& part, const Group& group, i64 t, float factor, Matrices& to) {
+  const i64 token = group.place.token[t];
+  const float* from = token >= 0 ? part.map + token * part.row : part.padding;
+  if (from) from += part.first + group.first * p.dim;
+  for (i64 h = 0; h < group.count; ++h) {
+    float* const row = to[h] + t * p.width;
+    for (i64 d = 0; d < p.width; d += kLanes) {
+      Vec v{};
+      if (from) v = p.dim - d >= kLanes ? load(from + h * p.dim + d) : load_part(from + h * p.dim + d, p.dim - d);
+      store(row + d, v * factor);
     }
   }
 }
 
 /// The other way, for tokens of the map; each has one window, so nobody else writes there.
-void scatter(const Problem& p, const float* from, const Place& place, i64 head, float* map, i64 row, i64 first) {
-  for (i64 t = 0; t < kTokens; ++t, from += p.width) {
-    if (place.token[t] >= 0) std::copy_n(from, p.dim, map + place.token[t] * row + first + head * p.dim);
+void scatter(const Problem& p, Matrices& from, const Group& group, float factor, const Target& target) {
+  for (i64 t = 0; t < kTokens; ++t) {
+    if (group.place.token[t] < 0) continue;
+    float* const to = target.map + group.place.token[t] * target.row + target.first + group.first * p.dim;
+    for (i64 h = 0; h < group.count; ++h) {
+      const float* const row = from[h] + t * p.width;
+      for (i64 d = 0; d < p.width; d += kLanes) {
+        const Vec v = load(row + d) * factor;
+        p.dim - d >= kLanes ? store(to + h * p.dim + d, v) : store_part(to + h * p.dim + d, v, p.dim - d);
+      }
+    }
   }
 }
 
 /// [49,width] -> [width,kKeys], zeros in the columns that only fill a register.
 void transpose(const Problem& p, const float* from, float* to) {
-  for (i64 d = 0; d < p.dim; ++d) {
-    for (i64 t = 0; t < kTokens; ++t) to[d * kKeys + t] = from[t * p.width + d];
-    std::fill(to + d * kKeys + kTokens, to + (d + 1) * kKeys, 0.F);
+  for (i64 d = 0; d < p.width; d += kLanes) {
+    for (i64 t = 0; t < kKeys; t += kLanes) {
+      Vec block[kLanes];
+      for (i64 i = 0; i < kLanes; ++i) block[i] = t + i < kTokens ? load(from + (t + i) * p.width + d) : Vec{};
+      transpose_square(block);
+      for (i64 i = 0; i < kLanes; ++i) store(to + (d + i) * kKeys + t, block[i]);
+    }
   }
 }
 
-/// One row of S, already with its products, to one of P.
-void softmax_row(float* row, const float* bias, const Place& place, float region) {
-  constexpr int kRegisters = kKeys / kLanes;
-  Vec s[kRegisters], largest = broadcast(kNoKey), sum{};
-  for (int j = 0; j < kRegisters; ++j) {
-    s[j] = load(row + j * kLanes) + load(bias + j * kLanes);
-    if (place.masked) s[j] += load(place.region + j * kLanes) != region ? broadcast(kMaskedScore) : Vec{};
-    largest = larger(largest, s[j]);
+void add_mask(const Place& place, float* s) {
+  for (i64 i = 0; i < kTokens; ++i, s += kKeys) {
+    for (i64 j = 0; j < kKeys; j += kLanes) {
+      const Vec apart = load(place.region + j) != place.region[i] ? broadcast(kMaskedScore) : Vec{};
+      store(s + j, load(s + j) + apart);
+    }
   }
-  const Vec top = broadcast(max_of_lanes(largest));
-  for (int j = 0; j < kRegisters; ++j) sum += s[j] = exp_of_negative(s[j] - top);
-  const float inverse = 1.F / sum_of_lanes(sum);
-  for (int j = 0; j < kRegisters; ++j) store(row + j * kLanes, s[j] * inverse);
 }
 
-/// What both directions need of one head of one window.
-class Head {
+/// S [49,kKeys] to P, in place. Each loop goes over all rows, so that the processor has several to work on at once.
+void softmax(float* s) {
+  float top[kTokens], inverse[kTokens];
+  for (i64 i = 0; i < kTokens; ++i) {
+    Vec largest = broadcast(kNoKey);
+    for (i64 j = 0; j < kKeys; j += kLanes) largest = larger(largest, load(s + i * kKeys + j));
+    top[i] = max_of_lanes(largest);
+  }
+  for (i64 i = 0; i < kTokens; ++i) {
+    Vec sum{};
+    for (i64 j = i * kKeys; j < (i + 1) * kKeys; j += kLanes) {
+      const Vec e = exp_of_negative(load(s + j) - top[i]);
+      sum += e;
+      store(s + j, e);
+    }
+    inverse[i] = 1.F / sum_of_lanes(sum);
+  }
+  for (i64 i = 0; i < kTokens; ++i) {
+    for (i64 j = i * kKeys; j < (i + 1) * kKeys; j += kLanes) store(s + j, load(s + j) * inverse[i]);
+  }
+}
+
+/// dP [49,kKeys] to dS, in place.
+void softmax_gradient(const float* p, float* ds) {
+  float mean[kTokens];
+  for (i64 i = 0; i < kTokens; ++i) {
+    Vec sum{};
+    for (i64 j = i * kKeys; j < (i + 1) * kKeys; j += kLanes) sum += load(p + j) * load(ds + j);
+    mean[i] = sum_of_lanes(sum);
+  }
+  for (i64 i = 0; i < kTokens; ++i) {
+    for (i64 j = i * kKeys; j < (i + 1) * kKeys; j += kLanes) store(ds + j, load(p + j) * (load(ds + j) - mean[i]));
+  }
+}
+
+/// What both directions need of a group of heads, and of one of them.
+class Heads {
  public:
-  explicit Head(const Problem& problem)
-      : q(kTokens * problem.width),
-        k(kTokens * problem.width),
-        v(kTokens * problem.width),
-        transposed(problem.width * kKeys),
-        p(kTokens * kKeys) {}
+  explicit Heads(const Problem& problem)
+      : q(problem), k(problem), v(problem), transposed(problem.width * kKeys), p(kTokens * kKeys) {}
 
-  /// Q (scaled), K, V and P.
-  void compute(const Problem& problem, const Place& place, i64 head, const float* bias) {
-    gather(problem, problem.q, place, head, q.data());
-    gather(problem, problem.k, place, head, k.data());
-    gather(problem, problem.v, place, head, v.data());
-    for (i64 i = 0; i < kTokens * problem.width; i += kLanes) store(q.data() + i, load(q.data() + i) * problem.scale);
-    transpose(problem, k.data(), transposed.data());
-    multiply({q.data(), problem.width, 1}, problem.dim, transposed.data(), kKeys, kKeys, p.data(), kKeys);
-    for (i64 i = 0; i < kTokens; ++i)
-      softmax_row(p.data() + i * kKeys, bias + (head * kTokens + i) * kKeys, place, place.region[i]);
+  /// Q (scaled), K and V.
+  void gather(const Problem& problem, const Group& group) {
+    for (i64 t = 0; t < kTokens; ++t) {
+      gather_token(problem, problem.q, group, t, problem.scale, q);
+      gather_token(problem, problem.k, group, t, 1.F, k);
+      gather_token(problem, problem.v, group, t, 1.F, v);
+    }
   }
 
-  Buffer q, k, v, transposed, p;
+  /// P of the i-th head. bias [heads,49,kKeys].
+  void attend(const Problem& problem, const Group& group, i64 i, const float* bias) {
+    transpose(problem, k[i], transposed.data());
+    const float* const its_bias = bias + (group.first + i) * kTokens * kKeys;
+    multiply({{q[i], problem.width, 1}, problem.dim, transposed.data(), p.data(), kKeys, its_bias});
+    if (group.place.masked) add_mask(group.place, p.data());
+    softmax(p.data());
+  }
+
+  Matrices q, k, v;
+  Buffer transposed, p;
 };
 
 /// The same for the gradients.
-class HeadGradient {
+class HeadGradients {
  public:
-  explicit HeadGradient(const Problem& problem)
-      : dy(kTokens * problem.width),
-        dq(kTokens * problem.width),
-        dk(kTokens * problem.width),
-        dv(kTokens * problem.width),
-        ds(kTokens * kKeys) {}
+  explicit HeadGradients(const Problem& problem)
+      : dy(problem), dq(problem), dk(problem), dv(problem), ds(kTokens * kKeys) {}
 
-  void compute(const Problem& problem, const Place& place, i64 head, const Part& dy_part, Head& forward) {
+  /// Of the i-th head, whose P `forward` has just computed. dQ still lacks the scale.
+  void compute(const Problem& problem, i64 i, Heads& forward) {
     const i64 width = problem.width;
-    const Buffer& p = forward.p;
-    gather(problem, dy_part, place, head, dy.data());
-    multiply({p.data(), 1, kKeys}, kTokens, dy.data(), width, width, dv.data(), width);
-    transpose(problem, forward.v.data(), forward.transposed.data());
-    multiply({dy.data(), width, 1}, problem.dim, forward.transposed.data(), kKeys, kKeys, ds.data(), kKeys);
-    for (i64 i = 0; i < kTokens; ++i) softmax_gradient_row(p.data() + i * kKeys, ds.data() + i * kKeys);
-    multiply({ds.data(), kKeys, 1}, kTokens, forward.k.data(), width, width, dq.data(), width);
-    for (i64 i = 0; i < kTokens * width; i += kLanes) store(dq.data() + i, load(dq.data() + i) * problem.scale);
-    multiply({ds.data(), 1, kKeys}, kTokens, forward.q.data(), width, width, dk.data(), width);  // Q is scaled
+    const float* const p = forward.p.data();
+    multiply({{p, 1, kKeys}, kTokens, dy[i], dv[i], width});
+    transpose(problem, forward.v[i], forward.transposed.data());
+    multiply({{dy[i], width, 1}, problem.dim, forward.transposed.data(), ds.data(), kKeys});
+    softmax_gradient(p, ds.data());
+    multiply({{ds.data(), kKeys, 1}, kTokens, forward.k[i], dq[i], width});
+    multiply({{ds.data(), 1, kKeys}, kTokens, forward.q[i], dk[i], width});  // Q is scaled
   }
 
-  Buffer dy, dq, dk, dv, ds;
-
- private:
-  /// dP to dS, in place.
-  static void softmax_gradient_row(const float* p, float* row) {
-    Vec sum{};
-    for (i64 j = 0; j < kKeys; j += kLanes) sum += load(p + j) * load(row + j);
-    const float mean = sum_of_lanes(sum);
-    for (i64 j = 0; j < kKeys; j += kLanes) store(row + j, load(p + j) * (load(row + j) - mean));
-  }
+  Matrices dy, dq, dk, dv;
+  Buffer ds;
 };
 
 // ---- Sums over windows ----
@@ -236,28 +314,34 @@ class WindowSums {
     std::fill_n(sums_.data(), problem.chunks() * problem.heads * unit_, 0.F);
   }
 
-  void add(i64 chunk, i64 head, const Place& place, const HeadGradient& g) {
-    float* const ds = at(chunk, head);
-    for (i64 i = 0; i < kTokens * kKeys; i += kLanes) store(ds + i, load(ds + i) + load(g.ds.data() + i));
+  /// Of the i-th head of the group.
+  void add(i64 chunk, const Group& group, i64 i, HeadGradients& g) {
+    float* const ds = at(chunk, group.first + i);
+    for (i64 e = 0; e < kTokens * kKeys; e += kLanes) store(ds + e, load(ds + e) + load(g.ds.data() + e));
     float *const dk = ds + kTokens * kKeys, *const dv = dk + problem_.width;
     for (i64 t = 0; t < kTokens; ++t) {
-      if (place.token[t] >= 0) continue;
+      if (group.place.token[t] >= 0) continue;
       for (i64 d = t * problem_.width, e = 0; e < problem_.width; ++d, ++e) {
-        dk[e] += g.dk.data()[d];
-        dv[e] += g.dv.data()[d];
+        dk[e] += g.dk[i][d];
+        dv[e] += g.dv[i][d];
       }
     }
   }
 
   void table_gradient(const Tensor& dtable) const {
-    std::vector<double> sums(std::size_t(dtable.numel()));
+    float* const to = dtable.data();
+#pragma omp parallel for schedule(static)
     for (i64 h = 0; h < problem_.heads; ++h) {
-      for (i64 q = 0; q < kTokens; ++q) {
-        for (i64 k = 0; k < kTokens; ++k)
-          sums[std::size_t(distance_row(q, k) * problem_.heads + h)] += over_chunks(h, q * kKeys + k);
+      double pairs[kTokens * kKeys] = {}, sums[kDistances * kDistances] = {};
+      for (i64 c = 0; c < problem_.chunks(); ++c) {
+        const float* const ds = at(c, h);
+        for (i64 i = 0; i < kTokens * kKeys; ++i) pairs[i] += double(ds[i]);
       }
+      for (i64 q = 0; q < kTokens; ++q) {
+        for (i64 k = 0; k < kTokens; ++k) sums[distance_row(q, k)] += pairs[q * kKeys + k];
+      }
+      for (i64 d = 0; d < kDistances * kDistances; ++d) to[d * problem_.heads + h] = float(sums[d]);
     }
-    std::copy(sums.begin(), sums.end(), dtable.data());
   }
 
   /// Queries beyond the edge have no gradient: their results are cut off.
@@ -274,11 +358,11 @@ class WindowSums {
   }
 
  private:
+  const float* at(i64 chunk, i64 head) const { return sums_.data() + (chunk * problem_.heads + head) * unit_; }
   float* at(i64 chunk, i64 head) { return sums_.data() + (chunk * problem_.heads + head) * unit_; }
   double over_chunks(i64 head, i64 element) const {
     double sum = 0;
-    for (i64 c = 0; c < problem_.chunks(); ++c)
-      sum += double(sums_.data()[(c * problem_.heads + head) * unit_ + element]);
+    for (i64 c = 0; c < problem_.chunks(); ++c) sum += double(at(c, head)[element]);
     return sum;
   }
   const Problem& problem_;
@@ -291,21 +375,24 @@ class WindowSums {
 void CpuBackend::window_attention(const WindowSpec& spec, const WindowTensors& in, const Tensor& y) {
   const Problem problem(spec, in);
   const Buffer bias = spread_bias(in.bias_table, spec.heads);
-  float* const py = y.data();
-  PerThread<Head> heads(problem);
-  PerThread<Buffer> outputs(kTokens * problem.width);
+  const std::vector<Place> places = places_of(problem.windows);
+  const Target target{y.data(), problem.channels, 0};
+  PerThread<Heads> all_heads(problem);
+  PerThread<Matrices> outputs(problem);
 #pragma omp parallel
   {
-    Head& head = heads.mine();
-    Buffer& out = outputs.mine();
-#pragma omp for schedule(static)
+    Heads& heads = all_heads.mine();
+    Matrices& out = outputs.mine();
+#pragma omp for collapse(2) schedule(static)
     for (i64 window = 0; window < problem.windows.count(); ++window) {
-      const Place place(problem.windows, window);
-      for (i64 h = 0; h < problem.heads; ++h) {
-        head.compute(problem, place, h, bias.data());
-        multiply({head.p.data(), kKeys, 1}, kTokens, head.v.data(), problem.width, problem.width, out.data(),
-                 problem.width);
-        scatter(problem, out.data(), place, h, py, problem.channels, 0);
+      for (i64 g = 0; g < problem.groups(); ++g) {
+        const Group group = problem.group(places[std::size_t(window)], g);
+        heads.gather(problem, group);
+        for (i64 i = 0; i < group.count; ++i) {
+          heads.attend(problem, group, i, bias.data());
+          multiply({{heads.p.data(), kKeys, 1}, kTokens, heads.v[i], out[i], problem.width});
+        }
+        scatter(problem, out, group, 1.F, target);
       }
     }
   }
@@ -315,28 +402,34 @@ void CpuBackend::window_attention_backward(const WindowSpec& spec, const WindowT
                                            const WindowTensors& gradients) {
   const Problem problem(spec, in);
   const Buffer bias = spread_bias(in.bias_table, spec.heads);
+  const std::vector<Place> places = places_of(problem.windows);
   WindowSums sums(problem);
   const Part dy_part{dy.data(), problem.channels, 0, nullptr};
-  const i64 row = problem.q.row, C = problem.channels;
-  float *const dqkv = gradients.qkv.data(), *const dv = gradients.v ? gradients.v.data() : dqkv;
-  PerThread<Head> heads(problem);
-  PerThread<HeadGradient> head_gradients(problem);
+  float* const dqkv = gradients.qkv.data();
+  const Target dq{dqkv, problem.q.row, problem.q.first}, dk{dqkv, problem.k.row, problem.k.first},
+      dv{gradients.v ? gradients.v.data() : dqkv, problem.v.row, problem.v.first};
+  PerThread<Heads> all_heads(problem);
+  PerThread<HeadGradients> all_gradients(problem);
 #pragma omp parallel
   {
-    Head& head = heads.mine();
-    HeadGradient& g = head_gradients.mine();
-#pragma omp for collapse(2) schedule(static)
+    Heads& heads = all_heads.mine();
+    HeadGradients& gradient = all_gradients.mine();
+#pragma omp for collapse(2) schedule(dynamic)
     for (i64 chunk = 0; chunk < problem.chunks(); ++chunk) {
-      for (i64 h = 0; h < problem.heads; ++h) {
+      for (i64 g = 0; g < problem.groups(); ++g) {
         const i64 end = std::min((chunk + 1) * kWindowsInChunk, problem.windows.count());
         for (i64 window = chunk * kWindowsInChunk; window < end; ++window) {
-          const Place place(problem.windows, window);
-          head.compute(problem, place, h, bias.data());
-          g.compute(problem, place, h, dy_part, head);
-          scatter(problem, g.dq.data(), place, h, dqkv, row, 0);
-          scatter(problem, g.dk.data(), place, h, dqkv, row, C);
-          scatter(problem, g.dv.data(), place, h, dv, problem.v.row, problem.v.first);
-          sums.add(chunk, h, place, g);
+          const Group group = problem.group(places[std::size_t(window)], g);
+          heads.gather(problem, group);
+          for (i64 t = 0; t < kTokens; ++t) gather_token(problem, dy_part, group, t, 1.F, gradient.dy);
+          for (i64 i = 0; i < group.count; ++i) {
+            heads.attend(problem, group, i, bias.data());
+            gradient.compute(problem, i, heads);
+            sums.add(chunk, group, i, gradient);
+          }
+          scatter(problem, gradient.dq, group, problem.scale, dq);
+          scatter(problem, gradient.dk, group, 1.F, dk);
+          scatter(problem, gradient.dv, group, 1.F, dv);
         }
       }
     }

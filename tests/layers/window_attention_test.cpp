@@ -1,6 +1,8 @@
 // Window attention as its published steps, one after the other: pad the map to whole windows, roll it, cut it into
 // windows, attend inside each, put the windows back, roll back, cut the padding off.
 // Labels: devices
+#include <omp.h>
+
 #include <cmath>
 #include <limits>
 
@@ -206,6 +208,20 @@ TEST(WindowAttentionThreads, TwoRunsAgreeBitForBit) {
   const Setting s{"", {3, 30, 40, 24}, {3, 3}, true};
   const std::vector<Tensor> a = gradients(op(s), inputs(s)), b = gradients(op(s), inputs(s));
   for (std::size_t i = 0; i < a.size(); ++i) EXPECT_EQ(a[i].to_host(), b[i].to_host());
+}
+
+TEST(WindowAttentionThreads, TheirNumberChangesNoBit) {
+  const Setting s{"", {3, 30, 40, 24}, {3, 3}, true};
+  const int before = omp_get_max_threads();
+  const auto with = [&](int threads) {
+    omp_set_num_threads(threads);
+    std::vector<Tensor> all = gradients(op(s), inputs(s));
+    all.push_back(op(s)(inputs(s)));
+    return all;
+  };
+  const std::vector<Tensor> one = with(1), three = with(3);
+  omp_set_num_threads(before);
+  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i].to_host(), three[i].to_host());
 }
 
 TEST(WindowAttentionErrors, NameTheShapes) {
