@@ -101,10 +101,11 @@ void CpuBackend::layer_norm_backward(const Tensor& dy, const Tensor& x, const Te
   const RowChunks chunks(x.numel() / C, C);
   const float *pdy = dy.data(), *px = x.data(), *pw = weight.data(), *pm = mean.data(), *pr = rstd.data();
   float* const pdx = dx ? dx.data() : nullptr;
-  std::vector<float> partial(std::size_t(chunks.count * 2 * C));  // dweight and dbias of each chunk
-  float* const sums = partial.data();
+  const Storage partial({}, std::size_t(chunks.count * 2 * C) * sizeof(float));  // dweight and dbias of each chunk
+  float* const sums = static_cast<float*>(partial.data);
 #pragma omp parallel for schedule(static) if (chunks.count > 1)
   for (i64 chunk = 0; chunk < chunks.count; ++chunk) {
+    std::fill_n(sums + chunk * 2 * C, 2 * C, 0.F);
     const Sums mine{sums + chunk * 2 * C, sums + (chunk * 2 + 1) * C};
     for (i64 r = chunks.begin(chunk); r < chunks.end(chunk); ++r)
       backward_row(C, pdy + r * C, px + r * C, pw, pm[r], pr[r], pdx ? pdx + r * C : nullptr, mine);

@@ -5,7 +5,7 @@
 namespace md::MD_KERNELS {
 namespace {
 
-/// One chunk of rows into sums[C]; acc [width] is scratch.
+/// One chunk of rows into sums[C]; acc [width] is scratch, or `sums` itself where rows are not folded.
 template <bool kWeighted>
 void sum_chunk(const RowWalk& w, i64 chunk, const float* x, const float* factor, float* acc, float* sums) {
   std::fill_n(acc, w.width, 0.F);
@@ -13,7 +13,18 @@ void sum_chunk(const RowWalk& w, i64 chunk, const float* x, const float* factor,
 #pragma omp simd
     for (i64 i = 0; i < n; ++i) acc[i] += kWeighted ? x[at + i] * factor[at + i] : x[at + i];
   });
-  unfold(acc, w, sums);
+  if (acc != sums) unfold(acc, w, sums);
+}
+
+constexpr i64 kColumns = 64;  // added side by side
+
+/// The sums of at most kColumns columns over chunks that are `row` floats apart.
+void add_chunks(const float* partial, i64 chunks, i64 row, i64 columns, float* y) {
+  double sums[kColumns] = {};
+  for (i64 c = 0; c < chunks; ++c) {
+    for (i64 i = 0; i < columns; ++i) sums[i] += static_cast<double>(partial[c * row + i]);
+  }
+  std::copy_n(sums, columns, y);
 }
 
 }  // namespace
@@ -23,25 +34,25 @@ void CpuBackend::reduce_sum(const Tensor& x, const Tensor& factor, i64 outer, i6
   const float* px = x.data();
   const float* pf = factor ? factor.data() : nullptr;
   const i64 chunks = walk.chunks;
-  std::vector<float> partial(static_cast<std::size_t>(outer * chunks * inner));
+  const Storage memory({}, static_cast<std::size_t>(outer * chunks * inner) * sizeof(float));
+  float* const partial = static_cast<float*>(memory.data);
   Scratch scratch(static_cast<std::size_t>(walk.width));
 #pragma omp parallel for schedule(static) if (outer * axis * inner > 32768)
   for (i64 t = 0; t < outer * chunks; ++t) {
     const i64 o = t / chunks, at = o * axis * inner;
-    float *sums = partial.data() + t * inner, *acc = scratch.mine().data();
+    float *const sums = partial + t * inner, *const acc = walk.fold == 1 ? sums : scratch.mine().data();
     if (pf) {
       sum_chunk<true>(walk, t % chunks, px + at, pf + at, acc, sums);
     } else {
       sum_chunk<false>(walk, t % chunks, px + at, nullptr, acc, sums);
     }
   }
-  float* py = y.data();
+  float* const py = y.data();
+#pragma omp parallel for collapse(2) schedule(static) if (outer * chunks * inner > 32768)
   for (i64 o = 0; o < outer; ++o) {
-    for (i64 i = 0; i < inner; ++i) {
-      double s = 0;
-      for (i64 c = 0; c < chunks; ++c)
-        s += static_cast<double>(partial[static_cast<std::size_t>((o * chunks + c) * inner + i)]);
-      py[o * inner + i] = static_cast<float>(s);
+    for (i64 first = 0; first < inner; first += kColumns) {
+      add_chunks(partial + o * chunks * inner + first, chunks, inner, std::min(kColumns, inner - first),
+                 py + o * inner + first);
     }
   }
 }

@@ -24,15 +24,15 @@ constexpr i64 kWindowsInChunk = 16;
 constexpr i64 kHeadsTogether = 8;  // gathered at once: they are neighbours in memory, which is fast in long runs only
 constexpr float kNoKey = -1e30F;   // score of the columns that only fill a register
 
-/// Memory for vectors, aligned for them.
+/// Memory from the pool: the system's would be fresh pages at every call.
 class Buffer {
  public:
-  explicit Buffer(i64 floats) : memory_(std::size_t((floats + kLanes - 1) / kLanes)) {}
-  float* data() { return reinterpret_cast<float*>(memory_.data()); }
-  const float* data() const { return reinterpret_cast<const float*>(memory_.data()); }
+  explicit Buffer(i64 floats) : memory_(std::make_unique<Storage>(Device{}, std::size_t(floats) * sizeof(float))) {}
+  float* data() { return static_cast<float*>(memory_->data); }
+  const float* data() const { return static_cast<const float*>(memory_->data); }
 
  private:
-  std::vector<Aligned<Vec>> memory_;
+  std::unique_ptr<Storage> memory_;
 };
 
 // ---- Which tokens a window has ----
@@ -311,7 +311,9 @@ class WindowSums {
  public:
   explicit WindowSums(const Problem& problem)
       : problem_(problem), unit_(kTokens * kKeys + 2 * problem.width), sums_(problem.chunks() * problem.heads * unit_) {
-    std::fill_n(sums_.data(), problem.chunks() * problem.heads * unit_, 0.F);
+    float* const sums = sums_.data();
+#pragma omp parallel for schedule(static)
+    for (i64 i = 0; i < problem.chunks() * problem.heads; ++i) std::fill_n(sums + i * unit_, unit_, 0.F);
   }
 
   /// Of the i-th head of the group.
