@@ -169,7 +169,8 @@ void weight_gradient(const Geometry& g, const float* x, const float* dz, float* 
 /// Sixteen channels of the window at one output, for outputs [ox, ox+kCount) of a row; window columns outside the image
 /// are skipped only where kEdge.
 template <int kCount, bool kEdge>
-void window_dots(const Geometry& g, const float* x, const float* w, i64 n, i64 oy, i64 ox, Vec* acc) {
+[[gnu::always_inline]] inline void window_dots(const Geometry& g, const float* x, const float* w, i64 n, i64 oy, i64 ox,
+                                               Vec* acc) {
   const i64 whole = g.C / kLanes * kLanes;
   for (i64 ky = 0; ky < g.kh; ++ky) {
     const i64 iy = oy * g.stride.h - g.pad.h + ky * g.dilation.h;
@@ -186,6 +187,7 @@ void window_dots(const Geometry& g, const float* x, const float* w, i64 n, i64 o
       }
       if (whole == g.C) continue;
       const Vec tap = load_part(q + whole, g.C - whole);
+#pragma GCC unroll 8
       for (int o = 0; o < kCount; ++o) acc[o] += load_part(p + o * g.stride.w * g.C + whole, g.C - whole) * tap;
     }
   }
@@ -197,6 +199,7 @@ void output_span(const Geometry& g, const float* x, const float* w, i64 r, i64 b
   for (i64 ox = begin; ox + kCount <= end; ox += kCount) {
     Vec acc[kCount] = {};
     window_dots<kCount, kEdge>(g, x, w, r / g.OH, r % g.OH, ox, acc);
+#pragma GCC unroll 8
     for (int o = 0; o < kCount; ++o) finish(ox + o, sum_of_lanes(acc[o]));
   }
 }
