@@ -157,6 +157,7 @@ void Tensor::move_to(Device device) const {
   if (device == this->device()) return;
   MD_CHECK(!impl_->meta || !impl_->meta->node, "move_to: ", shape(), " was made by an op");
   const Tensor there = detach().to(device);
+  there.storage().version = version();  // the same numbers
   impl_->storage = there.impl_->storage;
   impl_->offset = there.impl_->offset;
   if (impl_->meta) {

@@ -9,6 +9,7 @@
 #include "engine/curves.h"
 #include "engine/launch.h"
 #include "layers/common.h"
+#include "layers/fused.h"
 #include "layers/ops.h"
 
 namespace md {
@@ -120,6 +121,14 @@ Tensor apply(const char* op, const Tensor& x, Curve curve) {
   });
 }
 
+template <class Curve>
+Tensor gradient_from_output(Curve curve, const Tensor& y, const Tensor& dy) {
+  const Rows rows = pointwise_rows(dy.shape());
+  const Tensor dz = Tensor::empty(dy.shape(), dy.device());
+  launch(dy.device(), rows.outer, rows.inner, Gradient<Curve>{curve, dy.data(), y.data(), dz.data(), rows.inner});
+  return dz;
+}
+
 }  // namespace
 
 Tensor relu(const Tensor& x) { return apply("relu", x, KeptRelu{}); }
@@ -153,6 +162,25 @@ Tensor activate(const Tensor& x, const Activation& act) {
       return hardsigmoid(x);
   }
   fail(ErrorKind::contract, "activate: no such activation");
+}
+
+bool fuses_for_training(const Activation& act) {
+  return act.kind == Act::none || act.kind == Act::leaky_relu || act.kind == Act::elu || act.kind == Act::sigmoid;
+}
+
+Tensor before_activation(const Activation& act, const Tensor& y, const Tensor& dy) {
+  switch (act.kind) {
+    case Act::none:
+      return dy;
+    case Act::leaky_relu:
+      return gradient_from_output(KeptLeakyRelu{{act.slope}}, y, dy);
+    case Act::elu:
+      return gradient_from_output(KeptElu{}, y, dy);
+    case Act::sigmoid:
+      return gradient_from_output(KeptSigmoid{}, y, dy);
+    default:
+      fail(ErrorKind::contract, "before_activation: ", name_of(act.kind), " cannot be told from its output");
+  }
 }
 
 }  // namespace md

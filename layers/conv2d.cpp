@@ -10,9 +10,8 @@
 #include <utility>
 
 #include "engine/autograd.h"
-#include "engine/curves.h"
-#include "engine/launch.h"
 #include "layers/common.h"
+#include "layers/fused.h"
 #include "layers/ops.h"
 
 namespace md {
@@ -49,47 +48,6 @@ Shape output_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const C
   return y;
 }
 
-/// dz = dy * act'(z), from y = act(z).
-template <class Curve>
-struct ActivationGradient {
-  Curve curve;
-  const float *y, *dy;  // [N,OH,OW,O]
-  float* dz;
-  i64 row;
-  MD_HD void operator()(i64 o, i64 i) const {
-    const i64 at = o * row + i;
-    dz[at] = dy[at] * curve.slope(y[at]);
-  }
-};
-
-template <class Curve>
-Tensor before_curve(Curve curve, const Tensor& y, const Tensor& dy) {
-  const Tensor dz = Tensor::empty(dy.shape(), dy.device());
-  const Rows rows = pointwise_rows(dy.shape());
-  launch(dy.device(), rows.outer, rows.inner,
-         ActivationGradient<Curve>{curve, y.data(), dy.data(), dz.data(), rows.inner});
-  return dz;
-}
-
-/// Those whose slope y tells. relu's does too, but a library's relu may make 0 of NaN, and a training step with NaN
-/// must be noticed.
-bool can_be_recorded(const Activation& act) {
-  return act.kind == Act::none || act.kind == Act::leaky_relu || act.kind == Act::elu || act.kind == Act::sigmoid;
-}
-
-Tensor before_activation(const Activation& act, const Tensor& y, const Tensor& dy) {
-  switch (act.kind) {
-    case Act::leaky_relu:
-      return before_curve(LeakyRelu{act.slope}, y, dy);
-    case Act::elu:
-      return before_curve(Elu{}, y, dy);
-    case Act::sigmoid:
-      return before_curve(Sigmoid{}, y, dy);
-    default:
-      return dy;
-  }
-}
-
 /// The same as ops of their own, each of which can be recorded.
 Tensor step_by_step(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec s, const Tensor& residual) {
   const Activation act = std::exchange(s.act, {});
@@ -113,7 +71,7 @@ Tensor output(const Shape& shape, Device device, const Tensor& residual) {
 //   dbias[o]      = sum over n,oy,ox of dz[n,oy,ox,o]
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& s, Tensor residual) {
   const Shape shape = output_shape(x, w, bias, s, residual);
-  if (recording({&x, &w, &bias, &residual}) && (residual || !can_be_recorded(s.act)))
+  if (recording({&x, &w, &bias, &residual}) && (residual || !fuses_for_training(s.act)))
     return step_by_step(x, w, bias, s, residual);
   const Tensor y = output(shape, x.device(), residual);
   Conv2dSpec run = s;

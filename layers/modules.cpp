@@ -1,7 +1,10 @@
 // Parameters, their initial values and names; the arithmetic is in the ops.
 #include "layers/modules.h"
 
+#include <algorithm>
 #include <cmath>
+
+#include "engine/autograd.h"
 
 namespace md {
 namespace {
@@ -20,6 +23,25 @@ Tensor drawn(WeightRng rng, const Shape& shape, Init init, i64 fan_in, i64 fan_o
       return rng.normal(shape, 0.02);
   }
   fail(ErrorKind::contract, "Init: no such initialisation");
+}
+
+/// A weight [O,kh,kw,I], or [kh,kw,C], times a number for each output channel.
+Tensor scaled(const Tensor& weight, const std::vector<double>& by) {
+  const Tensor result = Tensor::empty(weight.shape());
+  const bool depthwise = weight.shape().rank() == 3;
+  const i64 channels = i64(by.size()), rows = depthwise ? weight.dim(0) * weight.dim(1) : channels,
+            inner = weight.numel() / rows;
+  for (i64 row = 0; row < rows; ++row) {
+    for (i64 i = 0; i < inner; ++i) {
+      const double s = by[std::size_t(depthwise ? i : row)];
+      result.data()[row * inner + i] = float(s * weight.data()[row * inner + i]);
+    }
+  }
+  return result;
+}
+
+bool all_finite(const Tensor& t) {
+  return std::all_of(t.data(), t.data() + t.numel(), [](float v) { return std::isfinite(v); });
 }
 
 }  // namespace
@@ -60,9 +82,68 @@ BatchNorm2d::BatchNorm2d(i64 channels, BatchNormOptions options)
       running_var_(buffer("running_var", Tensor::full({channels}, 1))),
       num_batches_tracked_(buffer("num_batches_tracked", Tensor::zeros(Shape{}, Device{}, DType::i32))) {}
 
-Tensor BatchNorm2d::forward(const Tensor& x) const {
+Tensor BatchNorm2d::forward(const Tensor& x) const { return forward(x, spec_.act); }
+
+Tensor BatchNorm2d::forward(const Tensor& x, const Activation& act) const {
   return batch_norm(x, weight_, bias_, {running_mean_, running_var_, momentum_, training(), num_batches_tracked_},
-                    spec_);
+                    {spec_.eps, act});
+}
+
+std::vector<std::uint64_t> BatchNorm2d::versions(const Conv2d& conv) const {
+  std::vector<std::uint64_t> all;
+  for (const Tensor& t : {conv.weight(), conv.bias(), weight_, bias_, running_mean_, running_var_})
+    all.push_back(t ? t.version() : 0);
+  return all;
+}
+
+// weight (conv(x) + b - mean) / sqrt(var + eps) + bias = s conv(x) + (bias + s (b - mean)), s = weight / sqrt(var +
+// eps).
+void BatchNorm2d::fold_into(const Conv2d& conv) {
+  const i64 C = bias_.dim(0);
+  const Tensor shift = Tensor::empty({C});
+  std::vector<double> scale;
+  for (i64 c = 0; c < C; ++c) {
+    scale.push_back(weight_.data()[c] / std::sqrt(double(running_var_.data()[c]) + double(spec_.eps)));
+    const double b = conv.bias() ? conv.bias().data()[c] : 0.;
+    shift.data()[c] = float(bias_.data()[c] + scale.back() * (b - running_mean_.data()[c]));
+  }
+  const Tensor weight = scaled(conv.weight(), scale);
+  if (!all_finite(weight) || !all_finite(shift)) return;
+  conv.weight().copy_from(weight);
+  if (conv.bias()) conv.bias().copy_from(Tensor::zeros({C}));
+  bias_.copy_from(shift);
+  weight_.copy_from(Tensor::full({C}, 1.F));
+  running_mean_.copy_from(Tensor::zeros({C}));
+  running_var_.copy_from(Tensor::full({C}, 1.F - spec_.eps));
+  folded_versions_ = versions(conv);
+}
+
+ConvNorm::ConvNorm(const Conv2d& conv, BatchNorm2d& norm) : conv_(&conv), norm_(&norm) {
+  MD_CHECK(conv.spec().act.kind == Act::none, "ConvNorm: the activation is the norm's");
+  norm.before_ = &conv;
+}
+
+bool ConvNorm::is_folded(const Tensor& x) const {
+  const bool as_folded = !norm_->folded_versions_.empty() && norm_->folded_versions_ == norm_->versions(*conv_);
+  return as_folded && !norm_->training() && !recording({&x, &conv_->weight(), &norm_->weight_, &norm_->bias_});
+}
+
+Tensor ConvNorm::forward(const Tensor& x, Tensor residual) const {
+  const Activation act = norm_->spec_.act;
+  if (is_folded(x)) {
+    Conv2dSpec spec = conv_->spec();
+    spec.act = act;
+    return conv2d(x, conv_->weight(), norm_->bias_, spec, std::move(residual));
+  }
+  const Tensor z = conv_->forward(x);
+  return residual ? activate(add(norm_->forward(z, {}), residual), act) : norm_->forward(z);
+}
+
+void fold_batch_norms(Module& net) {
+  net.apply([](Module& part) {
+    auto* const norm = dynamic_cast<BatchNorm2d*>(&part);
+    if (norm != nullptr && norm->before_ != nullptr) norm->fold_into(*norm->before_);
+  });
 }
 
 void freeze_statistics(Module& net) {
@@ -72,19 +153,20 @@ void freeze_statistics(Module& net) {
 }
 
 ConvNormAct::ConvNormAct(WeightRng rng, i64 in, i64 out, int kernel, ConvNormActOptions options)
-    : conv_(child<Conv2d>(
-          "0", rng, in, out, kernel,
-          ConvOptions{.stride = options.stride, .pad = (kernel - 1) / 2, .groups = options.groups, .bias = false})),
-      norm_(child<BatchNorm2d>("1", out, options.norm)) {}
+    : both_{
+          child<Conv2d>(
+              "0", rng, in, out, kernel,
+              ConvOptions{.stride = options.stride, .pad = (kernel - 1) / 2, .groups = options.groups, .bias = false}),
+          child<BatchNorm2d>("1", out, options.norm)} {}
 
-Tensor ConvNormAct::forward(const Tensor& x) const { return norm_.forward(conv_.forward(x)); }
+Tensor ConvNormAct::forward(const Tensor& x, Tensor residual) const { return both_.forward(x, std::move(residual)); }
 
 SqueezeExcite::SqueezeExcite(WeightRng rng, i64 channels, i64 squeezed)
-    : fc1_(child<Conv2d>("fc1", rng, channels, squeezed, 1)), fc2_(child<Conv2d>("fc2", rng, squeezed, channels, 1)) {}
+    : fc1_(child<Conv2d>("fc1", rng, channels, squeezed, 1, ConvOptions{.act = {Act::relu}})),
+      fc2_(child<Conv2d>("fc2", rng, squeezed, channels, 1, ConvOptions{.act = {Act::hardsigmoid}})) {}
 
 Tensor SqueezeExcite::forward(const Tensor& x) const {
-  const Tensor squeezed = relu(fc1_.forward(adaptive_avg_pool(x, 1, 1)));
-  return multiply_channels(x, hardsigmoid(fc2_.forward(squeezed)));
+  return multiply_channels(x, fc2_.forward(fc1_.forward(adaptive_avg_pool(x, 1, 1))));
 }
 
 Linear::Linear(WeightRng rng, i64 in, i64 out, LinearOptions options)

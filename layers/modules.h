@@ -1,6 +1,7 @@
 // The layers that own parameters: ops.h with PyTorch's parameter names, layouts and default initialisation. A weight is
 // drawn from the Rng given, in registration order, so one seed fixes a whole network. `forward` takes and returns
-// [N,H,W,C]. Activations travel fused with the convolution or the batch norm before them.
+// [N,H,W,C]. Activations travel fused with the convolution or the batch norm before them, and for evaluation a batch
+// norm can travel with its convolution (fold_batch_norms).
 #pragma once
 #include <optional>
 
@@ -48,6 +49,8 @@ class Conv2d : public Module {
   Conv2d(WeightRng rng, i64 in, i64 out, int kernel, ConvOptions options = {});
   Tensor forward(const Tensor& x) const;  // [N,H,W,in] -> [N,OH,OW,out]
   const Tensor& weight() const { return weight_; }
+  const Tensor& bias() const { return bias_; }  // or empty
+  const Conv2dSpec& spec() const { return spec_; }
 
  private:
   Conv2dSpec spec_;
@@ -68,10 +71,41 @@ class BatchNorm2d : public Module {
   Tensor forward(const Tensor& x) const;  // any [...,C] -> the same
 
  private:
+  friend class ConvNorm;
+  friend void fold_batch_norms(Module&);
+  Tensor forward(const Tensor& x, const Activation&) const;
+  void fold_into(const Conv2d&);
+  std::vector<std::uint64_t> versions(const Conv2d&) const;
+
   BatchNormSpec spec_;
   float momentum_;
   Tensor weight_, bias_, running_mean_, running_var_, num_batches_tracked_;
+  const Conv2d* before_ = nullptr;              // of its ConvNorm
+  std::vector<std::uint64_t> folded_versions_;  // of all the numbers when they were folded; empty: they are not
 };
+
+/// A convolution without an activation, and the batch norm that alone reads it.
+class ConvNorm {
+ public:
+  /// Both outlive this.
+  ConvNorm(const Conv2d& conv, BatchNorm2d& norm);
+  /// act(norm(conv(x)) + residual) with the norm's activation; [N,H,W,in] -> [N,OH,OW,out]. The residual has the
+  /// output's shape, or is empty. Where the norm is folded it is one convolution (conv2d in ops.h says what becomes of
+  /// the residual's memory), unless the norm trains or a gradient is wanted.
+  Tensor forward(const Tensor& x, Tensor residual = {}) const;
+
+ private:
+  bool is_folded(const Tensor& x) const;
+  const Conv2d* conv_;
+  const BatchNorm2d* norm_;
+};
+
+/// Folds the batch norm of every ConvNorm into its convolution: the weights take the norm's scale (in double), the norm
+/// keeps the shift as its bias, and 1, 0 and 1 as its weight and running statistics. In evaluation the network stays
+/// the same function up to rounding, also when it is saved and loaded, and is faster; to train is to start from another
+/// one, as batch statistics undo the scale. A norm whose numbers are not all finite stays as it is, because a fused
+/// ReLU may make 0 of NaN. REQUIRES: the network is on the CPU.
+void fold_batch_norms(Module&);
 
 /// Puts every batch norm of a module in evaluation mode: running statistics are used and not updated, the affine map
 /// still learns. train() undoes it. (BTS: bn_no_track_stats.)
@@ -88,11 +122,11 @@ struct ConvNormActOptions {
 class ConvNormAct : public Module {
  public:
   ConvNormAct(WeightRng rng, i64 in, i64 out, int kernel, ConvNormActOptions options = {});
-  Tensor forward(const Tensor& x) const;  // [N,H,W,in] -> [N,H/stride,W/stride,out], rounded up
+  /// [N,H,W,in] -> [N,H/stride,W/stride,out], rounded up; the residual as of ConvNorm.
+  Tensor forward(const Tensor& x, Tensor residual = {}) const;
 
  private:
-  Conv2d& conv_;
-  BatchNorm2d& norm_;
+  ConvNorm both_;
 };
 
 /// torchvision.ops.SqueezeExcitation with ReLU and hardsigmoid: x * hardsigmoid(fc2(relu(fc1(mean over H and W)))).

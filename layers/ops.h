@@ -16,9 +16,12 @@ namespace md {
 /// recorded, the result takes its memory if the caller gives up the last handle of it.
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& spec, Tensor residual = {});
 
-/// conv2d(interpolate(x, scale_factor=2, mode="nearest"), w, padding=1), without the enlarged map and in 4/9 of the
-/// multiplications. x [N,H,W,I]; w [O,3,3,I]. Result [N,2H,2W,O].
-Tensor upsample_conv2d(const Tensor& x, const Tensor& w);
+/// act(conv2d(interpolate(x, scale_factor=2, mode="nearest"), w, padding=1)), without the enlarged map and in 4/9 of
+/// the multiplications. x [N,H,W,I]; w [O,3,3,I]. Result [N,2H,2W,O]. `folded`: fold_upsampling(w), of whoever keeps
+/// it.
+Tensor upsample_conv2d(const Tensor& x, const Tensor& w, const Activation& act = {}, const Tensor& folded = {});
+/// The weight [4O,2,2,I] of the convolution on the small map. Not differentiable.
+Tensor fold_upsampling(const Tensor& w);
 
 /// torch.nn.functional.linear. x [...,I]; w [O,I]; bias [O] or empty. Result [...,O].
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias);

@@ -1,4 +1,5 @@
-// Nearest upsampling by two and then a 3x3 convolution (pad 1, no bias), as one convolution on the small map. A pixel
+// Nearest upsampling by two, a 3x3 convolution (pad 1, no bias) and an activation, as one convolution on the small map.
+// A pixel
 // of the enlarged map's window is one of only 2x2 pixels of the small map, and which window taps fall together depends
 // on the parity (a,b) of the output pixel alone. Along rows, with x the small map and z the enlarged one, z[k] =
 // x[k/2]:
@@ -9,11 +10,12 @@
 //   conv2d:     z [N,H+1,W+1,4O], 2x2 windows, pad 1: z[i] sees x[i-1] and x[i]
 //   interleave: y[n,2i+a,2j+b,o] = z[n,i+a,j+b,(a,b,o)]
 // takes 16 multiplications where 36 were. Each of the three is linear; the gradients are those of conv2d between the
-// two transposed copies.
+// two transposed copies. The activation is the convolution's: it does not care where its numbers stand.
 #include "engine/autograd.h"
 #include "engine/launch.h"
 #include "engine/unravel.h"
 #include "layers/common.h"
+#include "layers/fused.h"
 #include "layers/ops.h"
 
 namespace md {
@@ -77,34 +79,39 @@ struct Deinterleave {
   }
 };
 
-Tensor fold(const Tensor& w) {
+}  // namespace
+
+Tensor fold_upsampling(const Tensor& w) {
   const i64 O = w.dim(0), I = w.dim(3);
   const Tensor v = Tensor::empty({4 * O, 2, 2, I}, w.device());
   launch(w.device(), 16 * O, I, Fold{w.data(), v.data(), O, I});
   return v;
 }
 
-}  // namespace
-
-Tensor upsample_conv2d(const Tensor& x, const Tensor& w) {
+Tensor upsample_conv2d(const Tensor& x, const Tensor& w, const Activation& act, const Tensor& folded) {
   require_image("upsample_conv2d", x);
   require_together("upsample_conv2d", {x, w});
   const i64 N = x.dim(0), H = x.dim(1), W = x.dim(2), I = x.dim(3), O = w.shape().rank() == 4 ? w.dim(0) : 0;
   MD_CHECK(w.shape() == Shape({O, 3, 3, I}) && O > 0, "upsample_conv2d: input ", x.shape(), " wants a weight [O,3,3,",
            I, "], not ", w.shape());
+  if (recording({&x, &w}) && !fuses_for_training(act)) return activate(upsample_conv2d(x, w), act);
   const Tensor z = Tensor::empty({N, H + 1, W + 1, 4 * O}, x.device());
-  backend(x.device()).conv2d(kSmall, x, fold(w), {}, z);
+  Conv2dSpec small = kSmall;
+  small.act = act;
+  backend(x.device()).conv2d(small, x, folded ? folded : fold_upsampling(w), {}, z);
   const Tensor y = Tensor::empty({N, 2 * H, 2 * W, O}, x.device());
   launch(x.device(), 4 * N * H * W, O, Interleave{z.data(), y.data(), H, W, O});
-  return record("upsample_conv2d", y, {x, w},
-                [N, H, W, I, O, x = Saved(x), w = Saved(w)](const Tensor& dy, Needs needs) -> Grads {
+  const Saved kept_y(act.kind == Act::none ? Tensor() : y);
+  return record({"upsample_conv2d", act}, y, {x, w},
+                [N, H, W, I, O, act, x = Saved(x), w = Saved(w), kept_y](const Tensor& dy, Needs needs) -> Grads {
                   Backend& b = backend(dy.device());
+                  const Tensor before = before_activation(act, *kept_y, dy);
                   const Tensor dz = Tensor::empty({N, H + 1, W + 1, 4 * O}, dy.device());
-                  launch(dy.device(), 4 * N * (H + 1) * (W + 1), O, Deinterleave{dy.data(), dz.data(), H, W, O});
+                  launch(dy.device(), 4 * N * (H + 1) * (W + 1), O, Deinterleave{before.data(), dz.data(), H, W, O});
                   Tensor dx, dw;
                   if (needs[0]) {
                     dx = Tensor::empty(x.shape(), dy.device());
-                    b.conv2d_dx(kSmall, dz, fold(*w), dx);
+                    b.conv2d_dx(kSmall, dz, fold_upsampling(*w), dx);
                   }
                   if (needs[1]) {
                     const Tensor dv = Tensor::empty({4 * O, 2, 2, I}, dy.device());

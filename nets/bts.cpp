@@ -1,6 +1,7 @@
 // BTS's decoder level by level, coarse to fine, each with the depth that its guidance planes give.
 #include "nets/bts.h"
 
+#include "engine/autograd.h"
 #include "nets/densenet.h"
 #include "nets/registry.h"
 #include "nets/resnet.h"
@@ -13,8 +14,8 @@ using Kind = Reduction::Kind;
 constexpr float kReferenceFocal_px = 715.0873F;  // of the KITTI camera that the official code takes for the usual one
 
 /// Every convolution of the decoder: no bias, Xavier.
-ConvOptions conv(int pad, int dilation = 1) {
-  return {.pad = pad, .dilation = dilation, .bias = false, .init = Init::xavier_uniform};
+ConvOptions conv(int pad, int dilation = 1, Act act = Act::none) {
+  return {.pad = pad, .dilation = dilation, .bias = false, .act = {act}, .init = Init::xavier_uniform};
 }
 
 /// The decoder's own batch norms; those inside the atrous blocks keep the default eps.
@@ -39,38 +40,43 @@ struct Shown {
 
 AtrousConv::AtrousConv(WeightRng rng, i64 in, i64 out, Options options)
     : first_norm_(options.norm_first ? &child<BatchNorm2d>("atrous_conv.first_bn", in, kNormRelu) : nullptr),
-      narrow_(child<Conv2d>("atrous_conv.aconv_sequence.1", rng, in, 2 * out, 1, conv(0))),
-      norm_(child<BatchNorm2d>("atrous_conv.aconv_sequence.2", 2 * out, kInnerNormRelu)),
+      narrow_{child<Conv2d>("atrous_conv.aconv_sequence.1", rng, in, 2 * out, 1, conv(0)),
+              child<BatchNorm2d>("atrous_conv.aconv_sequence.2", 2 * out, kInnerNormRelu)},
       dilated_(child<Conv2d>("atrous_conv.aconv_sequence.4", rng, 2 * out, out, 3,
                              conv(options.dilation, options.dilation))) {}
 
 Tensor AtrousConv::forward(const Tensor& x) const {
   const Tensor positive = first_norm_ ? first_norm_->forward(x) : relu(x);
-  return dilated_.forward(norm_.forward(narrow_.forward(positive)));
+  return dilated_.forward(narrow_.forward(positive));
 }
 
 ConvElu::ConvElu(WeightRng rng, i64 in, i64 out, int kernel)
-    : conv_(child<Conv2d>("0", rng, in, out, kernel, conv(kernel / 2))) {}
+    : conv_(child<Conv2d>("0", rng, in, out, kernel, conv(kernel / 2, 1, Act::elu))) {}
 
-Tensor ConvElu::forward(const Tensor& x) const { return elu(conv_.forward(x)); }
+Tensor ConvElu::forward(const Tensor& x) const { return conv_.forward(x); }
 
 UpConv::UpConv(WeightRng rng, i64 in, i64 out) : conv_(child<Conv2d>("conv", rng, in, out, 3, conv(1))) {}
 
-Tensor UpConv::forward(const Tensor& x) const { return elu(upsample_conv2d(x, conv_.weight())); }
+Tensor UpConv::forward(const Tensor& x) const {
+  const Tensor& w = conv_.weight();
+  if (recording({&x, &w})) return upsample_conv2d(x, w, {Act::elu});
+  if (folded_version_ != w.version() || !folded_ || folded_.device() != w.device()) folded_ = fold_upsampling(w);
+  folded_version_ = w.version();
+  return upsample_conv2d(x, w, {Act::elu}, folded_);
+}
 
-Reduction::Reduction(WeightRng rng, i64 in, i64 out, Kind kind) : kind_(kind) {
+Reduction::Reduction(WeightRng rng, i64 in, i64 out, Kind kind) {
   for (; out >= 8; in = out, out /= 2) {
     halvings_.push_back(&child<ConvElu>(cat("reduc.inter_", in, "_", out), rng, in, out, 1));
   }
   last_ = kind == Kind::plane ? &child<Conv2d>("reduc.plane_params", rng, in, 3, 1, conv(0))
-                              : &child<Conv2d>("reduc.final.0", rng, in, 1, 1, conv(0));
+                              : &child<Conv2d>("reduc.final.0", rng, in, 1, 1, conv(0, 1, Act::sigmoid));
 }
 
 Tensor Reduction::forward(const Tensor& x) const {
   Tensor y = x;
   for (const ConvElu* halving : halvings_) y = halving->forward(y);
-  y = last_->forward(y);
-  return kind_ == Kind::plane ? y : sigmoid(y);
+  return last_->forward(y);
 }
 
 Guidance guide(const Tensor& plane_params, int r, float max_depth_m) {
@@ -112,7 +118,7 @@ Bts::Bts(const NetOptions& options, int encoder_layers, std::optional<Rng> rng)
       upconv1_(child<UpConv>("decoder.upconv1", rng, 64, 32)),
       reduc1x1_(child<Reduction>("decoder.reduc1x1", rng, 32, 16, Kind::final)),
       conv1_(child<ConvElu>("decoder.conv1", rng, 32 + 4, 32, 3)),
-      get_depth_(child<Conv2d>("decoder.get_depth.0", rng, 32, 1, 3, conv(1))) {}
+      get_depth_(child<Conv2d>("decoder.get_depth.0", rng, 32, 1, 3, conv(1, 1, Act::sigmoid))) {}
 
 SkipEncoder& Bts::add_encoder(WeightRng rng, int layers) {
   const std::string name = "encoder.base_model";
@@ -173,7 +179,7 @@ Bts::Maps Bts::run(const Tensor& image, const Tensor& focal_px, const Watch& wat
   maps.reduc1x1 = reduc1x1_.forward(up1);
   maps.features = seen("decoder.conv1", conv1_.forward(concat({up1, maps.reduc1x1, maps.depth_2x2_scaled,
                                                                maps.depth_4x4_scaled, maps.depth_8x8_scaled})));
-  maps.depth_m = scale(sigmoid(get_depth_.forward(maps.features)), options().max_depth_m);
+  maps.depth_m = scale(get_depth_.forward(maps.features), options().max_depth_m);
   if (options().focal_scaling) {
     const i64 n = image.dim(0);
     if (!focal_px || focal_px.shape() != Shape({n}))

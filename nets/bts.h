@@ -25,8 +25,7 @@ class AtrousConv : public Module {
 
  private:
   BatchNorm2d* first_norm_ = nullptr;
-  Conv2d& narrow_;
-  BatchNorm2d& norm_;
+  ConvNorm narrow_;
   Conv2d& dilated_;
 };
 
@@ -48,6 +47,9 @@ class UpConv : public Module {
 
  private:
   Conv2d& conv_;
+  // Where nothing is recorded the weight is folded once for each of its versions.
+  mutable Tensor folded_;
+  mutable std::uint64_t folded_version_ = 0;
 };
 
 /// 1x1 convolutions with ELU from `in` to `out` channels and on by halves to 8, and a last one, named by what it is
@@ -62,7 +64,6 @@ class Reduction : public Module {
  private:
   std::vector<ConvElu*> halvings_;
   Conv2d* last_;
-  Kind kind_;
 };
 
 /// Plane parameters [N,h,w,3] -> planes [N,h,w,4] (unit normal, distance in metres) -> depth / max_depth_m over r x r

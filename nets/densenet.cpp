@@ -28,13 +28,11 @@ Widths widths_of(int layers) {
 
 DenseLayer::DenseLayer(WeightRng rng, i64 in, i64 growth)
     : norm1_(child<BatchNorm2d>("norm1", in, with_relu())),
-      conv1_(child<Conv2d>("conv1", rng, in, kBottleneck * growth, 1, conv(1, 0))),
-      norm2_(child<BatchNorm2d>("norm2", kBottleneck * growth, with_relu())),
+      narrow_{child<Conv2d>("conv1", rng, in, kBottleneck * growth, 1, conv(1, 0)),
+              child<BatchNorm2d>("norm2", kBottleneck * growth, with_relu())},
       conv2_(child<Conv2d>("conv2", rng, kBottleneck * growth, growth, 3, conv(1, 1))) {}
 
-Tensor DenseLayer::forward(const Tensor& x) const {
-  return conv2_.forward(norm2_.forward(conv1_.forward(norm1_.forward(x))));
-}
+Tensor DenseLayer::forward(const Tensor& x) const { return conv2_.forward(narrow_.forward(norm1_.forward(x))); }
 
 Transition::Transition(WeightRng rng, i64 in)
     : norm_(child<BatchNorm2d>("norm", in, with_relu())),
@@ -43,8 +41,8 @@ Transition::Transition(WeightRng rng, i64 in)
 Tensor Transition::forward(const Tensor& x) const { return avg_pool(conv_.forward(norm_.forward(x)), 2); }
 
 DenseNet::DenseNet(WeightRng rng, int layers)
-    : conv0_(child<Conv2d>("conv0", rng, 3, widths_of(layers).stem, 7, conv(2, 3))),
-      norm0_(child<BatchNorm2d>("norm0", widths_of(layers).stem, with_relu())) {
+    : stem_{child<Conv2d>("conv0", rng, 3, widths_of(layers).stem, 7, conv(2, 3)),
+            child<BatchNorm2d>("norm0", widths_of(layers).stem, with_relu())} {
   const Widths widths = widths_of(layers);
   i64 width = widths.stem;
   for (std::size_t block = 0; block < blocks_.size(); ++block) {
@@ -73,7 +71,7 @@ std::array<i64, 5> DenseNet::channels(int layers) {
 
 std::array<Tensor, 5> DenseNet::forward(const Tensor& image) const {
   std::array<Tensor, 5> maps;
-  maps[0] = norm0_.forward(conv0_.forward(image));
+  maps[0] = stem_.forward(image);
   maps[1] = max_pool(maps[0], {.kernel = 3, .stride = 2, .pad = 1});
   Tensor x = maps[1];
   for (std::size_t block = 0; block < blocks_.size(); ++block) {

@@ -15,8 +15,7 @@ class DenseLayer : public Module {
 
  private:
   BatchNorm2d& norm1_;
-  Conv2d& conv1_;
-  BatchNorm2d& norm2_;
+  ConvNorm narrow_;
   Conv2d& conv2_;
 };
 
@@ -46,8 +45,7 @@ class DenseNet : public SkipEncoder {
   bool ends_in_relu() const override { return false; }
 
  private:
-  Conv2d& conv0_;
-  BatchNorm2d& norm0_;
+  ConvNorm stem_;
   std::array<std::vector<DenseLayer*>, 4> blocks_;
   std::array<Transition*, 3> transitions_;
   BatchNorm2d* norm5_;

@@ -29,18 +29,17 @@ Lt::Lt(const NetOptions& options, std::optional<Rng> rng)
       up2_(child<UpBlock>("up2", rng, 128, 40, 64)),
       up3_(child<UpBlock>("up3", rng, 64, 24, 48)),
       up4_(child<UpBlock>("up4", rng, 48, 16, 32)),
-      predict_(child<Conv2d>("predict", rng, 32, 1, 3, ConvOptions{.pad = 1})) {}
+      predict_(child<Conv2d>("predict", rng, 32, 1, 3, ConvOptions{.pad = 1, .act = {Act::sigmoid}})) {}
 
 DepthMaps Lt::forward_aligned(const Tensor& image, const Tensor& /*focal_px*/,
                               const ForwardContext& /*context*/) const {
-  const std::vector<Tensor> maps = encoder_.forward(image);
-  const auto tap = [&](std::size_t index) { return maps[MobileNetV3Large::kTaps[index]]; };
-  Tensor f = bottleneck_.forward(tap(4));
-  f = up1_.forward(f, tap(3));
-  f = up2_.forward(f, tap(2));
-  f = up3_.forward(f, tap(1));
-  f = up4_.forward(f, tap(0));
-  const Tensor half = scale(sigmoid(predict_.forward(f)), options().max_depth_m);
+  const std::array<Tensor, 5> maps = encoder_.forward(image);
+  Tensor f = bottleneck_.forward(maps[4]);
+  f = up1_.forward(f, maps[3]);
+  f = up2_.forward(f, maps[2]);
+  f = up3_.forward(f, maps[1]);
+  f = up4_.forward(f, maps[0]);
+  const Tensor half = scale(predict_.forward(f), options().max_depth_m);
   return {upsample_bilinear(half, image.dim(1), image.dim(2)), f};
 }
 

@@ -51,11 +51,10 @@ InvertedResidual::InvertedResidual(WeightRng rng, i64 in, const Row& row)
   project_ = &child<ConvNormAct>(next_name(), rng, row.expanded, row.out, 1, options(Act::none));
 }
 
-Tensor InvertedResidual::forward(const Tensor& x) const {
+Tensor InvertedResidual::forward(Tensor x) const {
   Tensor y = depthwise_->forward(expand_ ? expand_->forward(x) : x);
   if (squeeze_excite_) y = squeeze_excite_->forward(y);
-  y = project_->forward(y);
-  return residual_ ? add(x, y) : y;
+  return project_->forward(y, residual_ ? std::move(x) : Tensor());
 }
 
 MobileNetV3Large::MobileNetV3Large(WeightRng rng) {
@@ -68,11 +67,19 @@ MobileNetV3Large::MobileNetV3Large(WeightRng rng) {
   head_ = &child<ConvNormAct>("features.16", rng, in, kTapChannels.back(), 1, options(Act::hardswish));
 }
 
-std::vector<Tensor> MobileNetV3Large::forward(const Tensor& image) const {
-  std::vector<Tensor> maps = {stem_->forward(image)};
-  for (const InvertedResidual* block : blocks_) maps.push_back(block->forward(maps.back()));
-  maps.push_back(head_->forward(maps.back()));
-  return maps;
+std::array<Tensor, 5> MobileNetV3Large::forward(const Tensor& image, const Watch& watch) const {
+  std::array<Tensor, 5> taps;
+  std::size_t feature = 0;
+  const auto seen = [&](Tensor map) {
+    if (watch) watch(feature, map);
+    const auto tap = std::find(kTaps.begin(), kTaps.end(), feature++);
+    if (tap != kTaps.end()) taps[std::size_t(tap - kTaps.begin())] = map;
+    return map;
+  };
+  Tensor x = seen(stem_->forward(image));
+  for (const InvertedResidual* block : blocks_) x = seen(block->forward(std::move(x)));
+  seen(head_->forward(x));
+  return taps;
 }
 
 }  // namespace md

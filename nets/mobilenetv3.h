@@ -2,6 +2,7 @@
 // torchvision.models.mobilenet_v3_large (`features.*`); batch norm with eps 1e-3 and momentum 0.01.
 #pragma once
 #include <array>
+#include <functional>
 #include <vector>
 
 #include "layers/modules.h"
@@ -21,7 +22,8 @@ class InvertedResidual : public Module {
     int stride;
   };
   InvertedResidual(WeightRng rng, i64 in, const Row& row);
-  Tensor forward(const Tensor& x) const;  // [N,h,w,in] -> [N,h/stride,w/stride,out], rounded up
+  /// [N,h,w,in] -> [N,h/stride,w/stride,out], rounded up. The sum is made in x's memory if the caller gives it up.
+  Tensor forward(Tensor x) const;
 
  private:
   ConvNormAct* expand_ = nullptr;  // absent where it would keep the width
@@ -39,8 +41,10 @@ class MobileNetV3Large : public Module {
   static constexpr std::array<i64, 5> kTapChannels = {16, 24, 40, 112, 960};
 
   explicit MobileNetV3Large(WeightRng rng);
-  /// image [N,H,W,3] -> the outputs of `features.0` to `features.16`.
-  std::vector<Tensor> forward(const Tensor& image) const;
+  /// Shown the outputs of `features.0` to `features.16`, each with its number.
+  using Watch = std::function<void(std::size_t feature, const Tensor& map)>;
+  /// image [N,H,W,3] -> the maps at kTaps.
+  std::array<Tensor, 5> forward(const Tensor& image, const Watch& watch = {}) const;
 
  private:
   ConvNormAct* stem_;

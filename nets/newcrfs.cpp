@@ -35,8 +35,8 @@ PyramidPooling::PyramidPooling(WeightRng rng, i64 in) {
     norms_.push_back(&child<GroupNorm>(cat("psp_modules.", i, ".1.gn"), kChannels, kPairsOfChannels));
   }
   const i64 joined = in + i64(kScales.size()) * kChannels;
-  bottleneck_ = &child<Conv2d>("bottleneck.conv", rng, joined, kChannels, 3, before_norm(3));
-  bottleneck_norm_ = &child<BatchNorm2d>("bottleneck.bn", kChannels, BatchNormOptions{.act = {Act::relu}});
+  bottleneck_.emplace(ConvNorm{child<Conv2d>("bottleneck.conv", rng, joined, kChannels, 3, before_norm(3)),
+                               child<BatchNorm2d>("bottleneck.bn", kChannels, BatchNormOptions{.act = {Act::relu}})});
 }
 
 Tensor PyramidPooling::level(const Tensor& x, std::size_t index) const {
@@ -47,7 +47,7 @@ Tensor PyramidPooling::level(const Tensor& x, std::size_t index) const {
 Tensor PyramidPooling::forward(const Tensor& x) const {
   std::vector<Tensor> parts = {x};
   for (std::size_t i = 0; i < kScales.size(); ++i) parts.push_back(upsample_bilinear(level(x, i), x.dim(1), x.dim(2)));
-  return bottleneck_norm_->forward(bottleneck_->forward(concat(parts)));
+  return bottleneck_->forward(concat(parts));
 }
 
 CrfLevel::CrfLevel(WeightRng rng, const Options& options)
@@ -70,9 +70,10 @@ Tensor CrfLevel::forward(const Tensor& x, const Tensor& v, const ForwardContext&
   return norm_crf_.forward(crf_layer_.forward(features, values, context));
 }
 
-DispHead::DispHead(WeightRng rng, i64 in) : conv1_(child<Conv2d>("conv1", rng, in, 1, 3, same_size(3))) {}
+DispHead::DispHead(WeightRng rng, i64 in)
+    : conv1_(child<Conv2d>("conv1", rng, in, 1, 3, ConvOptions{.pad = 1, .act = {Act::sigmoid}})) {}
 
-Tensor DispHead::forward(const Tensor& x) const { return upsample_bilinear(sigmoid(conv1_.forward(x)), 4.0); }
+Tensor DispHead::forward(const Tensor& x) const { return upsample_bilinear(conv1_.forward(x), 4.0); }
 
 NewCrfs::NewCrfs(const NetOptions& options, Size size)
     : NewCrfs(options, encoder_of(size, options), init_rng(options)) {}

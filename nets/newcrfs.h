@@ -2,6 +2,7 @@
 // builds and initialises it: Swin, a pyramid pooling head, four levels of window CRFs from coarse to fine, a head.
 #pragma once
 #include <array>
+#include <optional>
 
 #include "nets/depth_net.h"
 #include "nets/swin.h"
@@ -23,8 +24,7 @@ class PyramidPooling : public Module {
  private:
   std::vector<const Conv2d*> convs_;
   std::vector<const GroupNorm*> norms_;
-  Conv2d* bottleneck_;
-  BatchNorm2d* bottleneck_norm_;
+  std::optional<ConvNorm> bottleneck_;
 };
 
 /// "NewCRF", one level: two CRF blocks on x [N,h,w,input], with the coarser level's map v [N,h,w,values] as their

@@ -34,26 +34,24 @@ class Classifier : public Module {
 }  // namespace
 
 Bottleneck::Bottleneck(WeightRng rng, i64 in, i64 width, int stride)
-    : conv1_(child<Conv2d>("conv1", rng, in, width, 1, conv(1, 0))),
-      bn1_(child<BatchNorm2d>("bn1", width, with_relu())),
-      conv2_(child<Conv2d>("conv2", rng, width, width, 3, conv(stride, 1))),
-      bn2_(child<BatchNorm2d>("bn2", width, with_relu())),
-      conv3_(child<Conv2d>("conv3", rng, width, kExpansion * width, 1, conv(1, 0))),
-      bn3_(child<BatchNorm2d>("bn3", kExpansion * width)) {
+    : narrow_{child<Conv2d>("conv1", rng, in, width, 1, conv(1, 0)), child<BatchNorm2d>("bn1", width, with_relu())},
+      middle_{child<Conv2d>("conv2", rng, width, width, 3, conv(stride, 1)),
+              child<BatchNorm2d>("bn2", width, with_relu())},
+      wide_{child<Conv2d>("conv3", rng, width, kExpansion * width, 1, conv(1, 0)),
+            child<BatchNorm2d>("bn3", kExpansion * width, with_relu())} {
   if (stride == 1 && in == kExpansion * width) return;
-  downsample_ = &child<Conv2d>("downsample.0", rng, in, kExpansion * width, 1, conv(stride, 0));
-  downsample_norm_ = &child<BatchNorm2d>("downsample.1", kExpansion * width);
+  downsample_.emplace(ConvNorm{child<Conv2d>("downsample.0", rng, in, kExpansion * width, 1, conv(stride, 0)),
+                               child<BatchNorm2d>("downsample.1", kExpansion * width)});
 }
 
-Tensor Bottleneck::forward(const Tensor& x) const {
-  const Tensor narrow = bn2_.forward(conv2_.forward(bn1_.forward(conv1_.forward(x))));
-  const Tensor shortcut = downsample_ ? downsample_norm_->forward(downsample_->forward(x)) : x;
-  return relu(add(bn3_.forward(conv3_.forward(narrow)), shortcut));
+Tensor Bottleneck::forward(Tensor x) const {
+  const Tensor narrow = middle_.forward(narrow_.forward(x));
+  return wide_.forward(narrow, downsample_ ? downsample_->forward(x) : std::move(x));
 }
 
 ResNet::ResNet(WeightRng rng, ResNetOptions options)
-    : conv1_(child<Conv2d>("conv1", rng, 3, kChannels[0], 7, conv(2, 3))),
-      bn1_(child<BatchNorm2d>("bn1", kChannels[0], with_relu())) {
+    : stem_{child<Conv2d>("conv1", rng, 3, kChannels[0], 7, conv(2, 3)),
+            child<BatchNorm2d>("bn1", kChannels[0], with_relu())} {
   const std::array<int, 4> blocks = blocks_of(options.layers);
   i64 in = kChannels[0];
   for (std::size_t stage = 0; stage < stages_.size(); ++stage) {
@@ -69,10 +67,10 @@ ResNet::ResNet(WeightRng rng, ResNetOptions options)
 
 std::array<Tensor, 5> ResNet::forward(const Tensor& image) const {
   std::array<Tensor, 5> maps;
-  maps[0] = bn1_.forward(conv1_.forward(image));
+  maps[0] = stem_.forward(image);
   Tensor x = max_pool(maps[0], {.kernel = 3, .stride = 2, .pad = 1});
   for (std::size_t stage = 0; stage < stages_.size(); ++stage) {
-    for (const Bottleneck* block : stages_[stage]) x = block->forward(x);
+    for (const Bottleneck* block : stages_[stage]) x = block->forward(std::move(x));
     maps[stage + 1] = x;
   }
   return maps;

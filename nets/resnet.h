@@ -1,6 +1,7 @@
 // ResNet-50 and -101 (He et al. 2016; with the stride in the 3x3 convolution, as torchvision has it). Parameter names
 // and shapes as in torchvision.models.resnet50, resnet101.
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "nets/skip_encoder.h"
@@ -12,17 +13,12 @@ namespace md {
 class Bottleneck : public Module {
  public:
   Bottleneck(WeightRng rng, i64 in, i64 width, int stride);
-  Tensor forward(const Tensor& x) const;  // [N,h,w,in] -> [N,h/stride,w/stride,4 width], rounded up
+  /// [N,h,w,in] -> [N,h/stride,w/stride,4 width], rounded up. The sum is made in x's memory if the caller gives it up.
+  Tensor forward(Tensor x) const;
 
  private:
-  Conv2d& conv1_;
-  BatchNorm2d& bn1_;
-  Conv2d& conv2_;
-  BatchNorm2d& bn2_;
-  Conv2d& conv3_;
-  BatchNorm2d& bn3_;
-  Conv2d* downsample_ = nullptr;
-  BatchNorm2d* downsample_norm_ = nullptr;
+  ConvNorm narrow_, middle_, wide_;
+  std::optional<ConvNorm> downsample_;
 };
 
 /// Which ResNet, and with how much of it.
@@ -44,8 +40,7 @@ class ResNet : public SkipEncoder {
   bool ends_in_relu() const override { return true; }
 
  private:
-  Conv2d& conv1_;
-  BatchNorm2d& bn1_;
+  ConvNorm stem_;
   std::array<std::vector<Bottleneck*>, 4> stages_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "layers/modules.h"
 #include "nets/registry.h"
 
 namespace md {
@@ -38,7 +39,9 @@ std::unique_ptr<DepthNet> trained_net(const SafeTensors& file) {
 std::unique_ptr<DepthNet> load_trained_net(const std::string& path) {
   const auto file = SafeTensors::read(path);
   try {
-    return trained_net(file);
+    auto net = trained_net(file);
+    fold_batch_norms(*net);
+    return net;
   } catch (const Error& error) {
     fail(ErrorKind::bad_data, path, ": ", error.what());
   }

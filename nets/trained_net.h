@@ -13,10 +13,11 @@ namespace md {
 inline constexpr const char* kOptimizerPrefix = "optimizer.";
 
 /// The network of a checkpoint (or of what convert_weights.py makes of a whole network), on the CPU, in evaluation
-/// mode: `forward` gives its depth in metres. Throws ErrorKind::missing or ErrorKind::bad_data, both naming the file.
+/// mode: `forward` gives its depth in metres. Its batch norms are folded (layers/modules.h). Throws ErrorKind::missing
+/// or ErrorKind::bad_data, both naming the file.
 std::unique_ptr<DepthNet> load_trained_net(const std::string& path);
 
-/// The same from a file that has been read. Errors do not name it.
+/// The same from a file that has been read, with nothing folded. Errors do not name it.
 std::unique_ptr<DepthNet> trained_net(const SafeTensors& file);
 
 /// A JSON text of the file's metadata, as written there. Throws ErrorKind::bad_data where there is none.

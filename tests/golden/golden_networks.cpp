@@ -250,8 +250,12 @@ void check_training_despite_kinks(const Case& golden, const Json& run, const Sub
 
 void check_network(const Case& golden, const Subject& net, Report& report) {
   const Json run = golden.json().at("f64");
+  const auto load = [&] { load_formula(net.module, golden.meta.at("salt"), golden.meta.at("weight_gain")); };
+  load();
+  fold_batch_norms(net.module);
   net.module.to(device());
-  load_formula(net.module, golden.meta.at("salt"), golden.meta.at("weight_gain"));
+  check_features(golden, run, net, report);
+  load();  // what was folded is gone with it
   check_features(golden, run, net, report);
   check_eval_mode_gradients(golden, run.at("evalmode_grad"), net, report);
   check_training_despite_kinks(golden, run.at("train"), net, report);
@@ -282,13 +286,14 @@ std::map<std::string, Tensor> lt_features(const DepthNet& net, const Tensor& ima
     part->load(below(state, prefix));
     part->eval();
   }
-  const std::vector<Tensor> encoded = encoder.forward(image);
+  const std::array<Tensor, 5> encoded = encoder.forward(image);
   std::map<std::string, Tensor> maps;
-  for (const auto tap : MobileNetV3Large::kTaps) maps[cat("encoder.features.", tap)] = encoded[tap];
-  maps["bottleneck"] = bottleneck.forward(encoded[16]);
-  maps["up1"] = up1.forward(leaky_relu(maps["bottleneck"], 0.2F), encoded[12]);
-  maps["up2"] = up2.forward(maps["up1"], encoded[6]);
-  maps["up3"] = up3.forward(maps["up2"], encoded[3]);
+  for (std::size_t tap = 0; tap < encoded.size(); ++tap)
+    maps[cat("encoder.features.", MobileNetV3Large::kTaps[tap])] = encoded[tap];
+  maps["bottleneck"] = bottleneck.forward(encoded[4]);
+  maps["up1"] = up1.forward(leaky_relu(maps["bottleneck"], 0.2F), encoded[3]);
+  maps["up2"] = up2.forward(maps["up1"], encoded[2]);
+  maps["up3"] = up3.forward(maps["up2"], encoded[1]);
   const DepthMaps ends = net.forward(image);
   maps["up4"] = ends.features, maps["depth"] = ends.depth_m;
   maps["predict"] = predict.forward(maps["up4"]);
@@ -437,7 +442,7 @@ void mobilenet_case(const Case& golden, Report& report) {
   MobileNetV3Large net(unused);
   const auto features = [&](const Tensor& image) {
     std::map<std::string, Tensor> maps;
-    for (const Tensor& map : net.forward(image)) maps[cat("features.", maps.size())] = map;
+    net.forward(image, [&](std::size_t feature, const Tensor& map) { maps[cat("features.", feature)] = map; });
     return maps;
   };
   const auto loss = [&](const Tensor& image, Tensor&) {

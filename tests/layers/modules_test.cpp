@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "engine/autograd.h"
 #include "tests/kit/host_map.h"
 
 namespace md::test {
@@ -94,6 +96,110 @@ TEST(ConvNormActModule, KeepsTheSizeAndHasTwoChildren) {
   const Tensor z = conv2d(x, from_torch(s.at("0.weight"), Layout::conv), {}, {.stride = 2, .pad = 2});
   const BatchNormState running{s.at("1.running_mean"), s.at("1.running_var")};
   EXPECT_TRUE(close(block.forward(x), hardswish(batch_norm(z, s.at("1.weight"), s.at("1.bias"), running, {})), 1e-6));
+}
+
+/// A convolution and its norm, whose numbers are those of a network in the middle of its training.
+struct Pair : Module {
+  Pair(const ConvOptions& options, i64 in, i64 out, int kernel, const Activation& act)
+      : Pair(fresh(), options, in, out, kernel, act) {}
+  Tensor forward(const Tensor& x, Tensor residual = {}) const { return both_.forward(x, std::move(residual)); }
+
+ private:
+  Pair(Rng rng, const ConvOptions& options, i64 in, i64 out, int kernel, const Activation& act)
+      : both_{child<Conv2d>("conv", rng, in, out, kernel, options),
+              child<BatchNorm2d>("norm", out, BatchNormOptions{.eps = 1e-3F, .act = act})} {
+    std::uint64_t seed = 10;
+    for (const Entry& entry : entries()) {
+      const bool positive = entry.name == "norm.running_var";
+      if (entry.name.starts_with("norm.") && entry.tensor.dtype() == DType::f32)
+        entry.tensor.copy_from(random_tensor(entry.tensor.shape(), ++seed, positive ? 0.1F : -1.5F, 1.5F));
+    }
+    eval();
+  }
+  ConvNorm both_;
+};
+
+/// The names of the ops of a forward pass without a tape.
+Names ops_of(const Pair& pair, const Tensor& x, const Tensor& residual) {
+  Names ops;
+  const NoGrad nothing_is_recorded;
+  const Trace trace([&](const Op& op, const Tensor&, const std::vector<Tensor>&) { ops.emplace_back(op.name()); });
+  pair.forward(x, residual);
+  return ops;
+}
+
+Tensor evaluated(const Pair& pair, const Tensor& x, const Tensor& residual) {
+  const NoGrad nothing_is_recorded;
+  return pair.forward(x, residual);
+}
+
+const ConvOptions kDense{.stride = 2, .pad = 1, .bias = false}, kWithBias{.pad = 1},
+    kDepthwise{.pad = 1, .groups = 6, .bias = false}, kGrouped{.pad = 1, .groups = 2, .bias = false};
+
+// Rounding alone: each weight is rounded once more.
+TEST(FoldBatchNorms, LeavesOneConvolutionThatIsTheSame) {
+  for (const ConvOptions& options : {kDense, kWithBias, kDepthwise, kGrouped}) {
+    for (const Act act : {Act::none, Act::relu, Act::hardswish}) {
+      Pair pair(options, 6, 6, 3, {act});
+      const Tensor x = random_tensor({2, 5, 7, 6}, 1);
+      const Tensor plus = random_tensor(pair.forward(x).shape(), 2);
+      const Tensor alone = evaluated(pair, x, {}), sum = evaluated(pair, x, plus);
+      EXPECT_TRUE(close(sum, activate(add(evaluated(Pair(options, 6, 6, 3, {}), x, {}), plus), {act}), 1e-6));
+      fold_batch_norms(pair);
+      EXPECT_EQ(ops_of(pair, x, {}), Names{"conv2d"});
+      EXPECT_EQ(ops_of(pair, x, plus), Names{"conv2d"});
+      EXPECT_TRUE(close(evaluated(pair, x, {}), alone, 1e-6));
+      EXPECT_TRUE(close(evaluated(pair, x, plus), sum, 1e-6));
+    }
+  }
+}
+
+TEST(FoldBatchNorms, LeavesTheSameFunctionToSaveAndToDifferentiate) {
+  Pair pair(kWithBias, 3, 4, 3, {Act::hardswish}), folded(kWithBias, 3, 4, 3, {Act::hardswish});
+  fold_batch_norms(folded);
+  const Tensor x = random_tensor({2, 5, 7, 3}, 1);
+  Pair loaded(kWithBias, 3, 4, 3, {Act::hardswish});
+  loaded.load(folded.state());
+  EXPECT_TRUE(close(evaluated(loaded, x, {}), evaluated(pair, x, {}), 1e-6));
+  const Function recorded = [&](const auto& in) { return folded.forward(in[0]); };
+  EXPECT_TRUE(
+      close(gradients(recorded, {x})[0], gradients([&](const auto& in) { return pair.forward(in[0]); }, {x})[0], 1e-6));
+  EXPECT_TRUE(folded.parameters()[2].tensor.grad()) << "the norm's weight learns as before";
+}
+
+TEST(FoldBatchNorms, IsOverOnceAnyNumberHasChanged) {
+  for (const std::size_t entry : {0, 1, 2, 3, 4, 5}) {
+    Pair pair(kWithBias, 3, 4, 3, {});
+    fold_batch_norms(pair);
+    const Tensor number = pair.entries()[entry].tensor, x = random_tensor({1, 4, 5, 3}, 1);
+    SCOPED_TRACE(pair.entries()[entry].name);
+    number.copy_from(random_tensor(number.shape(), 7, 0.5F, 1.F));
+    EXPECT_EQ(ops_of(pair, x, {}), (Names{"conv2d", "batch_norm"}));
+    Pair other(kWithBias, 3, 4, 3, {});
+    other.load(pair.state());
+    EXPECT_TRUE(close(evaluated(pair, x, {}), evaluated(other, x, {}), 0));
+    fold_batch_norms(pair);
+    EXPECT_TRUE(close(evaluated(pair, x, {}), evaluated(other, x, {}), 1e-6));
+  }
+}
+
+TEST(FoldBatchNorms, LeavesNumbersAloneThatAreNotFinite) {
+  for (const std::size_t entry : {0, 1, 2, 3, 4, 5}) {
+    Pair pair(kWithBias, 3, 4, 3, {Act::relu});
+    pair.entries()[entry].tensor.data()[1] = std::numeric_limits<float>::quiet_NaN();
+    fold_batch_norms(pair);
+    const Tensor x = random_tensor({1, 4, 5, 3}, 1);
+    EXPECT_EQ(ops_of(pair, x, {}), (Names{"conv2d", "batch_norm"})) << pair.entries()[entry].name;
+    const std::vector<float> y = evaluated(pair, x, {}).to_host();
+    EXPECT_TRUE(std::any_of(y.begin(), y.end(), [](float v) { return std::isnan(v); }));
+  }
+}
+
+TEST(ConvNormPair, RefusesAConvolutionWithAnActivation) {
+  Rng rng = fresh();
+  const Conv2d conv(rng, 3, 4, 3, {.act = {Act::relu}});
+  BatchNorm2d norm(4);
+  EXPECT_ERROR((ConvNorm{conv, norm}), "ConvNorm: the activation is the norm's");
 }
 
 TEST(SqueezeExciteModule, ScalesEachChannelByWhatItSeesOfAll) {

@@ -2,6 +2,7 @@
 // Labels: devices cudnn
 #include <gtest/gtest.h>
 
+#include "engine/autograd.h"
 #include "engine/optim.h"
 #include "layers/modules.h"
 #include "layers/ops.h"
@@ -23,6 +24,21 @@ TEST(MovedModule, KeepsItsValuesAndTrains) {
     sum(conv.forward(random_tensor({1, 5, 6, 3}, 2, -1, 1, device))).backward();
     adam.step(0.1);
     for (const auto& [name, value] : conv.state()) EXPECT_NE(value.to_host(), before.at(name).to_host()) << name;
+  });
+}
+
+TEST(MovedModule, StaysFolded) {
+  test::for_each_device([](Device device) {
+    Rng rng(1, Purpose::test);
+    ConvNormAct block(rng, 3, 4, 3, {.norm = {.act = {Act::hardswish}}});
+    block.eval();
+    fold_batch_norms(block);
+    block.to(device);
+    int ops = 0;
+    const Trace count([&](const Op&, const Tensor&, const std::vector<Tensor>&) { ++ops; });
+    const NoGrad nothing_is_recorded;
+    block.forward(random_tensor({1, 5, 6, 3}, 2, -1, 1, device));
+    EXPECT_EQ(ops, 1);
   });
 }
 

@@ -50,6 +50,29 @@ INSTANTIATE_TEST_SUITE_P(, UpsampleConv,
                                            Sizes{"wide", {1, 3, 5, 17}, 16}),
                          [](const auto& instance) { return std::string(instance.param.name); });
 
+TEST(UpsampleConvActivation, IsThatOfTheResult) {
+  for_each_device([](Device device) {
+    const std::vector<Tensor> in = {random_tensor({2, 3, 4, 5}, 1, -2, 2, device),
+                                    random_tensor({6, 3, 3, 5}, 2, -1, 1, device)};
+    for (const Activation& act : {Activation{Act::relu}, {Act::leaky_relu, 0.2F}, {Act::elu}, {Act::sigmoid}}) {
+      SCOPED_TRACE(name_of(act.kind));
+      const Function fused = [&](const auto& t) { return upsample_conv2d(t[0], t[1], act); };
+      const Function steps = [&](const auto& t) { return activate(op(t), act); };
+      EXPECT_TRUE(close(fused(in), steps(in), 1e-6));
+      const std::vector<Tensor> got = gradients(fused, in), want = gradients(steps, in);
+      EXPECT_TRUE(close(got[0], want[0], 1e-6));
+      EXPECT_TRUE(close(got[1], want[1], 1e-6));
+    }
+  });
+}
+
+TEST(UpsampleConvFolded, MayBeKept) {
+  for_each_device([](Device device) {
+    const Tensor x = random_tensor({1, 3, 4, 5}, 1, -1, 1, device), w = random_tensor({6, 3, 3, 5}, 2, -1, 1, device);
+    EXPECT_TRUE(close(upsample_conv2d(x, w, {}, fold_upsampling(w)), upsample_conv2d(x, w), 0));
+  });
+}
+
 TEST(UpsampleConvErrors, NameTheShapes) {
   const Tensor x = Tensor::zeros({1, 2, 2, 3});
   EXPECT_ERROR(upsample_conv2d(x, Tensor::zeros({4, 3, 3, 2})),

@@ -188,6 +188,22 @@ TEST_F(BtsTest, TheLastConcatIsUpconvReductionAndGuidanceFromFineToCoarse) {
   }
 }
 
+// Without a tape it keeps the folded weight, for as long as the weight is the same.
+TEST_F(BtsTest, UpConvFollowsItsWeight) {
+  Rng rng(1, Purpose::test);
+  UpConv block(rng, 3, 2);
+  const Tensor x = random_tensor({1, 4, 5, 3}, 1);
+  const NoGrad nothing_is_recorded;
+  const auto expect_right = [&] {
+    const Tensor w = block.parameters()[0].tensor.clone();
+    EXPECT_TRUE(close(block.forward(x), elu(upsample_conv2d(x, w)), 1e-6));
+  };
+  expect_right();
+  expect_right();
+  block.load({{"conv.weight", random_tensor({2, 3, 3, 3}, 2)}});
+  expect_right();
+}
+
 TEST_F(BtsTest, ReductionsHalveTheirChannelsFromWhatTheCallerSays) {
   for (const char* name :
        {"reduc8x8.reduc.inter_128_128.0", "reduc8x8.reduc.inter_128_64.0", "reduc8x8.reduc.inter_16_8.0",

@@ -82,7 +82,7 @@ TEST_F(MdevalTest, PrintsTheTableAndWritesTheFiles) {
   EXPECT_NE(run.out.find("12288 pixels"), std::string::npos) << "two thirds of three frames: " << run.out;
 
   // The same through the library.
-  LoadedNet loaded = load_net(path("net.safetensors"));
+  LoadedNet loaded = load_folded_net(path("net.safetensors"));
   const Dataset data({.list = path("list.txt"), .root = path(""), .depth_root = ""});
   const Protocol protocol = named_protocol("plain", "nyu");
   const Evaluation want = evaluate(*loaded.net, data, {.protocol = protocol});

@@ -5,6 +5,7 @@
 
 #include "engine/autograd.h"
 #include "engine/rng.h"
+#include "layers/modules.h"
 #include "losses/metric_depth.h"
 #include "tools/bench/bench_data.h"
 #include "tools/bench/bench_steps.h"
@@ -29,13 +30,15 @@ std::function<void()> on_random(const BenchStep& step, const Shape& images, Devi
   return [=] { step(image, target_m); };
 }
 
-/// A network's inference on images of the ONNX files' size.
+/// A network's inference on images of the ONNX files' size, as mdeval and load_trained_net have it.
 Benchmark inference(const std::string& name, const std::string& what, const std::string& net_name, i64 batch,
                     std::vector<Target> targets, const std::string& official) {
   const Shape images{batch, 480, 640, 3};
   const auto prepare = [=](Device device) -> std::function<void()> {
-    const auto net = bench_net(device, net_name);
+    const auto net = bench_net(Device{}, net_name);
     net->eval();
+    fold_batch_norms(*net);
+    net->to(device);
     const Tensor image = random(images, 1, -2, 2, device);
     return [=] {
       const NoGrad off;

@@ -154,7 +154,7 @@ Exit evaluate_command(const EvaluateCommand& c) {
     fail(ErrorKind::usage, "--resize-predictions: a CHECKPOINT predicts at the frames' size");
   if (!c.checkpoint.empty() && !c.data.dataset.empty()) fail(ErrorKind::usage, "--dataset: the CHECKPOINT says it");
   std::optional<LoadedNet> loaded;
-  if (!c.checkpoint.empty()) loaded.emplace(load_net(c.checkpoint));
+  if (!c.checkpoint.empty()) loaded.emplace(load_folded_net(c.checkpoint));
   const LoadedNet* const net = loaded ? &*loaded : nullptr;
   const DatasetSpec spec = dataset_spec(where_data_is(c, net), c.list);
   EvaluateOptions options = options_of(c, spec, net);

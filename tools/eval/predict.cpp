@@ -61,7 +61,7 @@ DepthFileOptions files_of(const PredictCommand& c, const LoadedNet& loaded) {
 }
 
 LoadedNet load_for(const PredictCommand& c) {
-  LoadedNet loaded = load_net(c.checkpoint);
+  LoadedNet loaded = load_folded_net(c.checkpoint);
   if (loaded.net->options().focal_scaling && c.focal.empty())
     fail(ErrorKind::usage, "--focal is needed: ", c.checkpoint,
          " scales depth by the camera's focal length (pixels of the picture; KITTI's is about 721)");

@@ -256,8 +256,9 @@ void OnnxWriter::conv2d(const TracedOp& op) {
 
 void OnnxWriter::upsample_conv2d(const TracedOp& op) {
   const std::string twice = onnx_resize(graph_, first(op.inputs[0]), {.scale_factor = 2});
-  set_first(op.y, graph_.node("Conv", {twice, weight(op.inputs[1])},
-                              {{"kernel_shape", std::vector<i64>{3, 3}}, {"pads", std::vector<i64>{1, 1, 1, 1}}}));
+  const std::string y = graph_.node("Conv", {twice, weight(op.inputs[1])},
+                                    {{"kernel_shape", std::vector<i64>{3, 3}}, {"pads", std::vector<i64>{1, 1, 1, 1}}});
+  set_first(op.y, activated(y, std::any_cast<Activation>(op.attributes)));
 }
 
 void OnnxWriter::linear(const TracedOp& op) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "git_version.h"
+#include "layers/modules.h"
 #include "tools/cli/output.h"
 
 namespace md {
@@ -115,6 +116,12 @@ std::unique_ptr<DepthNet> Checkpoint::net() const {
 LoadedNet load_net(const std::string& path) {
   const Checkpoint checkpoint(path);
   return {.net = checkpoint.net(), .state = checkpoint.state()};
+}
+
+LoadedNet load_folded_net(const std::string& path) {
+  LoadedNet loaded = load_net(path);
+  fold_batch_norms(*loaded.net);
+  return loaded;
 }
 
 }  // namespace md

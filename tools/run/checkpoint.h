@@ -59,5 +59,7 @@ struct LoadedNet {
 /// The network of a checkpoint, built from its config. Throws ErrorKind::missing, or ErrorKind::bad_data naming the
 /// file.
 LoadedNet load_net(const std::string& path);
+/// The same to predict with: its batch norms are folded (layers/modules.h).
+LoadedNet load_folded_net(const std::string& path);
 
 }  // namespace md
