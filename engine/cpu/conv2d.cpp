@@ -1,6 +1,8 @@
 // Which kernel computes which convolution or product: oneDNN, except where an own kernel is measured to be faster.
 #include "engine/cpu/conv_direct.h"
 #include "engine/cpu/cpu_backend.h"
+#include "engine/cpu/winograd.h"
+#include "engine/cpu/winograd_choice.h"
 
 namespace md::MD_KERNELS {
 namespace {
@@ -21,19 +23,30 @@ bool own_weight_gradient(const Conv2dSpec& spec, const Tensor& dw) {
 void CpuBackend::conv2d(const Conv2dSpec& spec, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
   if (to_one_channel(spec, w)) {
     direct_one_channel(spec, x, w, bias, y);
+  } else if (const int tile = winograd_tile(ConvPass::forward, spec, x, w, y)) {
+    winograd_forward(tile, spec, x, w, bias, y);
   } else {
     convolutions_->forward(spec, x, w, bias, y);
   }
 }
 
 void CpuBackend::conv2d_dx(const Conv2dSpec& spec, const Tensor& dz, const Tensor& w, const Tensor& dx) {
-  convolutions_->data_gradient(spec, dz, w, dx);
+  if (const int tile = winograd_tile(ConvPass::data, spec, dx, w, dz)) {
+    winograd_data_gradient(tile, spec, dz, w, dx);
+  } else {
+    convolutions_->data_gradient(spec, dz, w, dx);
+  }
 }
 
 void CpuBackend::conv2d_dw(const Conv2dSpec& spec, const Tensor& dz, const Tensor& x, const Tensor& dw,
                            const Tensor& dbias) {
-  if (!own_weight_gradient(spec, dw)) return convolutions_->weight_gradient(spec, dz, x, dw, dbias);
-  direct_weight_gradient(spec, dz, x, dw);
+  if (own_weight_gradient(spec, dw)) {
+    direct_weight_gradient(spec, dz, x, dw);
+  } else if (const int tile = winograd_tile(ConvPass::weights, spec, x, dw, dz)) {
+    winograd_weight_gradient(tile, spec, dz, x, dw);
+  } else {
+    return convolutions_->weight_gradient(spec, dz, x, dw, dbias);
+  }
   if (dbias) reduce_sum(dz, {}, 1, dz.numel() / dz.dim(3), dz.dim(3), dbias);
 }
 

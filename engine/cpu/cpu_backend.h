@@ -1,6 +1,6 @@
-// The CPU backend: oneDNN for convolutions and matrix products, own kernels (OpenMP, vectorised along channels) for the
-// rest. Every sum runs over chunks fixed by the shape alone, so that results do not depend on the number of threads;
-// oneDNN's weight gradients are reproducible at a fixed number of threads only.
+// The CPU backend: oneDNN for most convolutions and for matrix products, own kernels (OpenMP, vectorised along
+// channels) for the rest. Every sum of theirs runs over chunks fixed by the shape alone, so that results do not depend
+// on the number of threads; oneDNN's weight gradients are reproducible at a fixed number of threads only.
 #pragma once
 #include "engine/backend.h"
 #include "engine/cpu/conv_dnnl.h"

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdlib>
@@ -19,6 +20,7 @@
 
 #include "engine/backend.h"
 #include "engine/batch_norm_formula.h"
+#include "engine/conv_algorithm.h"
 #include "engine/cpu/conv_dnnl.h"
 #include "engine/cpu/gemm_dnnl.h"
 #include "engine/fused_activation.h"

@@ -33,18 +33,27 @@ inline Vec load(const float* p) {
 }
 inline void store(float* p, Vec v) { std::memcpy(p, &v, sizeof v); }
 /// The first n lanes; the others are 0 (not written).
+#if defined(__AVX512F__) || defined(MD_AVX512)
+inline Vec load_part(const float* p, i64 n) {
+  return __builtin_ia32_loadups512_mask(p, Vec{}, static_cast<std::uint16_t>((1U << n) - 1));
+}
+inline void store_part(float* p, Vec v, i64 n) {
+  __builtin_ia32_storeups512_mask(p, v, static_cast<std::uint16_t>((1U << n) - 1));
+}
+#else
 inline Vec load_part(const float* p, i64 n) {
   Vec v{};
   std::memcpy(&v, p, static_cast<std::size_t>(n) * sizeof(float));
   return v;
 }
+inline void store_part(float* p, Vec v, i64 n) { std::memcpy(p, &v, static_cast<std::size_t>(n) * sizeof(float)); }
+#endif
 /// v's first n lanes, the others 0.
 inline Vec first_lanes(Vec v, i64 n) {
   Vec kept{};
   std::memcpy(&kept, &v, static_cast<std::size_t>(n) * sizeof(float));
   return kept;
 }
-inline void store_part(float* p, Vec v, i64 n) { std::memcpy(p, &v, static_cast<std::size_t>(n) * sizeof(float)); }
 /// x in every lane. (x - 0 is x also for -0, which x + 0 is not: the compiler leaves out the subtraction.)
 inline Vec broadcast(float x) { return x - Vec{}; }
 inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }

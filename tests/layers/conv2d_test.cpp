@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/conv_algorithm.h"
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
 
@@ -19,6 +20,7 @@ struct Sizes {
   i64 n, h, w, in, out;
   int kernel;
   Conv2dSpec spec;
+  ConvAlgorithm algorithm = ConvAlgorithm::fastest;
 };
 std::ostream& operator<<(std::ostream& out, const Sizes& it) { return out << it.name; }
 
@@ -53,9 +55,16 @@ Tensor transposed(const Tensor& t, i64 rows, i64 columns, const Shape& shape) {
   return Tensor::from_host(to, shape);
 }
 
+/// An algorithm while it lives.
+struct ChosenAlgorithm {
+  explicit ChosenAlgorithm(ConvAlgorithm algorithm) { choose_conv_algorithm(algorithm); }
+  ~ChosenAlgorithm() { choose_conv_algorithm(ConvAlgorithm::fastest); }
+};
+
 class Conv2d : public ::testing::TestWithParam<Sizes> {
  protected:
   const Sizes s = GetParam();
+  const ChosenAlgorithm chosen{s.algorithm};
   const bool depthwise = s.spec.groups > 1 && s.spec.groups == s.in&& s.in == s.out;
   const i64 k = s.kernel;
   const Tensor x = random_tensor({s.n, s.h, s.w, s.in}, 1);
@@ -71,12 +80,15 @@ class Conv2d : public ::testing::TestWithParam<Sizes> {
   Function op() const {
     return [spec = s.spec](const std::vector<Tensor>& in) { return conv2d(in[0], in[1], in[2], spec); };
   }
+  void expect_sum_of_products() const;
+  void expect_gradients_of_products() const;
 };
+class Conv2dOfManyTiles : public Conv2d {};
 
 // Sums of at most 700 products in float, in whatever order the library likes, against double: 2e-6 relative.
 constexpr double kTolerance = 2e-6;
 
-TEST_P(Conv2d, IsTheSumOfItsProducts) {
+void Conv2d::expect_sum_of_products() const {
   for_each_device([&](Device device) {
     const Tensor y = op()({x.to(device), to_memory(w).to(device), bias.to(device)});
     HostMap want(y.shape()), x_map(x), w_map(w), bias_map(bias.reshape({1, 1, 1, s.out}));
@@ -86,7 +98,7 @@ TEST_P(Conv2d, IsTheSumOfItsProducts) {
   });
 }
 
-TEST_P(Conv2d, GradientsAreTheSameProductsFromTheOtherSides) {
+void Conv2d::expect_gradients_of_products() const {
   for_each_device([&](Device device) {
     const std::vector<Tensor> inputs = {x.to(device), to_memory(w).to(device), bias.to(device)};
     const Shape y = op()(inputs).shape();
@@ -103,6 +115,11 @@ TEST_P(Conv2d, GradientsAreTheSameProductsFromTheOtherSides) {
     EXPECT_TRUE(close(got[2].reshape({1, 1, 1, s.out}), dbias.tensor(), kTolerance)) << "dbias";
   });
 }
+
+TEST_P(Conv2d, IsTheSumOfItsProducts) { expect_sum_of_products(); }
+TEST_P(Conv2d, GradientsAreTheSameProductsFromTheOtherSides) { expect_gradients_of_products(); }
+TEST_P(Conv2dOfManyTiles, IsTheSumOfItsProducts) { expect_sum_of_products(); }
+TEST_P(Conv2dOfManyTiles, GradientsAreTheSameProductsFromTheOtherSides) { expect_gradients_of_products(); }
 
 TEST_P(Conv2d, PassesTheGradientCheck) {
   for_each_device([&](Device device) {
@@ -137,15 +154,50 @@ INSTANTIATE_TEST_SUITE_P(
         Sizes{"depthwise_5x5_strided", 2, 8, 7, 5, 5, 5, {.stride = 2, .pad = 2, .groups = 5}}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
-/// Shapes that different kernels compute: the library's, its depthwise one, and the one of a single output channel.
+constexpr auto kWinograd4 = ConvAlgorithm::winograd4, kWinograd6 = ConvAlgorithm::winograd6;
+
+// Tiles that end beyond the image, lie in the padding alone, see one row; channels that do not fill registers.
+INSTANTIATE_TEST_SUITE_P(
+    Winograd, Conv2d,
+    ::testing::Values(Sizes{"same_tile4", 2, 5, 4, 3, 6, 3, {.pad = 1}, kWinograd4},
+                      Sizes{"same_tile6", 2, 5, 4, 3, 6, 3, {.pad = 1}, kWinograd6},
+                      Sizes{"several_tiles4", 1, 7, 9, 17, 19, 3, {.pad = 1}, kWinograd4},
+                      Sizes{"several_tiles6", 3, 9, 7, 19, 35, 3, {.pad = 1}, kWinograd6},
+                      Sizes{"no_padding", 1, 6, 11, 5, 4, 3, {}, kWinograd6},
+                      Sizes{"more_padding", 1, 3, 4, 2, 3, 3, {.pad = 2}, kWinograd6},
+                      Sizes{"padding_beyond_the_window", 1, 3, 4, 2, 3, 3, {.pad = 4}, kWinograd4},
+                      Sizes{"one_row", 2, 1, 9, 4, 3, 3, {.pad = 1}, kWinograd6},
+                      Sizes{"one_pixel", 3, 1, 1, 5, 4, 3, {.pad = 1}, kWinograd6},
+                      Sizes{"one_channel_in", 2, 4, 5, 1, 3, 3, {.pad = 1}, kWinograd6},
+                      Sizes{"other_along_w", 2, 9, 8, 3, 5, 3, {.pad = {0, 2}, .dilation = {1, 2}}, kWinograd6},
+                      Sizes{"dilated", 1, 11, 13, 4, 3, 3, {.pad = 3, .dilation = 3}, kWinograd6},
+                      Sizes{"dilated_tile4", 2, 11, 8, 4, 3, 3, {.pad = 2, .dilation = 2}, kWinograd4},
+                      Sizes{"dilated_beyond_the_image", 1, 5, 7, 4, 3, 3, {.pad = 24, .dilation = 24}, kWinograd6},
+                      Sizes{"window_2x2_tile4", 1, 5, 7, 3, 6, 2, {.pad = 1}, kWinograd4},
+                      Sizes{"window_2x2_tile6", 2, 7, 12, 18, 5, 2, {.pad = 1}, kWinograd6}),
+    [](const auto& instance) { return std::string(instance.param.name); });
+
+// More of them than a thread or a buffer takes at once: channels, weights, tiles, blocks of tiles.
+INSTANTIATE_TEST_SUITE_P(
+    Winograd, Conv2dOfManyTiles,
+    ::testing::Values(Sizes{"many_weights", 1, 14, 13, 185, 160, 3, {.pad = 12, .dilation = 12}, kWinograd6},
+                      Sizes{"many_tiles", 1, 47, 45, 5, 4, 3, {.pad = 1}, kWinograd6},
+                      Sizes{"chunks_of_tiles", 3, 53, 55, 5, 4, 3, {.pad = 1}, kWinograd4}),
+    [](const auto& instance) { return std::string(instance.param.name); });
+
+/// Shapes that different kernels compute: the library's, its depthwise one, Winograd's, and the one of a
+/// single output channel.
 struct Fused {
   const char* name;
   Shape w;  // 16 channels in
   Conv2dSpec spec;
+  ConvAlgorithm algorithm = ConvAlgorithm::fastest;
 };
 const Fused kFused[] = {{"dense", {6, 3, 3, 16}, {.pad = 1}},
                         {"strided_pointwise", {40, 1, 1, 16}, {.stride = 2}},
                         {"depthwise", {5, 5, 16}, {.pad = 2, .groups = 16}},
+                        {"winograd4", {18, 3, 3, 16}, {.pad = 1}, kWinograd4},
+                        {"winograd6", {6, 3, 3, 16}, {.pad = 1}, kWinograd6},
                         {"one_channel", {1, 3, 3, 16}, {.pad = 1}}};
 const Activation kActivations[] = {{},         {Act::relu},    {Act::hardswish},  {Act::leaky_relu, 0.2F},
                                    {Act::elu}, {Act::sigmoid}, {Act::hardsigmoid}};
@@ -159,6 +211,7 @@ std::vector<Tensor> fused_inputs(const Fused& f, Device device) {
 
 void expect_fused_is_step_by_step(const Fused& f, const Activation& act, bool residual, Device device) {
   SCOPED_TRACE(cat(f.name, " ", name_of(act.kind), residual ? " + residual" : ""));
+  const ChosenAlgorithm chosen(f.algorithm);
   std::vector<Tensor> inputs = fused_inputs(f, device);
   if (!residual) inputs.pop_back();
   Conv2dSpec fused = f.spec;
@@ -221,6 +274,20 @@ TEST(Conv2dActivation, KeepsNan) {
   });
 }
 
+// Winograd's tiles mix their pixels: those that see NaN are NaN, and so may be others of their tile.
+TEST(Conv2dActivation, KeepsNanOfATile) {
+  const Tensor x = random_tensor({1, 5, 6, 16}, 1);
+  x.data()[(2 * 6 + 3) * 16 + 5] = std::numeric_limits<float>::quiet_NaN();  // row 2, column 3
+  for (const ConvAlgorithm algorithm : {kWinograd4, kWinograd6}) {
+    const ChosenAlgorithm chosen(algorithm);
+    const Tensor y =
+        conv2d(x, random_tensor({8, 3, 3, 16}, 2), random_tensor({8}, 3), {.pad = 1, .act = {Act::leaky_relu, 0.2F}});
+    for (const i64 row : {1, 2, 3}) {
+      for (const i64 column : {2, 3, 4}) EXPECT_TRUE(std::isnan(y.data()[(row * 6 + column) * 8])) << row << column;
+    }
+  }
+}
+
 TEST(Conv2dGradients, AreOnlyComputedForWhoAsks) {
   const Tensor image = random_tensor({1, 4, 5, 3}, 1), w = random_tensor({2, 3, 3, 3}, 2), b = random_tensor({2}, 3);
   w.requires_grad_();
@@ -228,6 +295,20 @@ TEST(Conv2dGradients, AreOnlyComputedForWhoAsks) {
   EXPECT_TRUE(w.grad());
   EXPECT_FALSE(image.grad());
   EXPECT_FALSE(b.grad());
+}
+
+// The rule takes Winograd's algorithm for large convolutions; who wants the sum as it stands, has it.
+TEST(Conv2dAlgorithm, IsTheProcessesChoice) {
+  const std::vector<Tensor> inputs = {random_tensor({2, 24, 24, 64}, 1), random_tensor({64, 3, 3, 64}, 2)};
+  const Function f = [](const auto& in) { return conv2d(in[0], in[1], {}, {.pad = 1}); };
+  const auto with = [&](ConvAlgorithm algorithm) {
+    const ChosenAlgorithm chosen(algorithm);
+    return f(inputs);
+  };
+  const Tensor direct = with(ConvAlgorithm::direct), fastest = with(ConvAlgorithm::fastest);
+  EXPECT_TRUE(close(with(ConvAlgorithm::winograd6), fastest, 0));
+  EXPECT_FALSE(close(direct, fastest, 0));
+  EXPECT_TRUE(close(direct, fastest, 2e-6));
 }
 
 // The library keeps a weight in a layout of its own: one copy for each part of a tensor that serves as a weight.

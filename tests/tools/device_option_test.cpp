@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/backend.h"
+#include "engine/conv_algorithm.h"
 
 namespace md {
 namespace {
@@ -28,6 +29,13 @@ TEST(DeviceOption, PrecisionIsPartOfTheChoice) {
   if (cuda_device_names().empty()) return;
   EXPECT_EQ(choose_device({.name = "cuda"}), exact);
   EXPECT_EQ(choose_device({.name = "cuda", .tf32 = true}), rounded);
+}
+
+TEST(DeviceOption, ExactConvolutionsArePartOfTheChoice) {
+  choose_device({.name = "cpu", .exact_convolutions = true});
+  EXPECT_EQ(conv_algorithm(), ConvAlgorithm::direct);
+  choose_device({.name = "cpu"});
+  EXPECT_EQ(conv_algorithm(), ConvAlgorithm::fastest);
 }
 
 TEST(DeviceOption, CudaWithoutAGpuSaysWhyInOneLine) {

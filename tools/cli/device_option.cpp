@@ -4,6 +4,7 @@
 #include <iostream>
 #include <regex>
 
+#include "engine/conv_algorithm.h"
 #include "tools/cli/option_table.h"
 
 namespace md {
@@ -17,9 +18,14 @@ void add_device_options(OptionTable& table, DeviceOptions& o) {
             CLI::Validator(is_device_name, ""));
   table.add("tf32", o.tf32,
             "let GPUs round the factors of products to TF32: several times faster, three digits instead of seven");
+  table.add(
+      "exact-convolutions", o.exact_convolutions,
+      "on the CPU, multiply convolutions out instead of by Winograd's algorithm, which is about twice as fast and "
+      "rounds more often");
 }
 
 Device choose_device(const DeviceOptions& o) {
+  choose_conv_algorithm(o.exact_convolutions ? ConvAlgorithm::direct : ConvAlgorithm::fastest);
   if (o.name == "cpu" || (o.name == "auto" && cuda_device_names().empty())) return {};
   const int index = o.name.starts_with("cuda:") ? std::stoi(o.name.substr(5)) : 0;
   const Device gpu{Device::cuda, index, o.tf32 ? Precision::tf32 : Precision::f32};

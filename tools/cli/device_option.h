@@ -1,4 +1,4 @@
-// --device and --tf32: on what a program computes.
+// --device, --tf32 and --exact-convolutions: on what a program computes.
 #pragma once
 #include <string>
 
@@ -8,18 +8,20 @@ namespace md {
 
 class OptionTable;
 
-/// What --device and --tf32 ask for.
+/// What --device, --tf32 and --exact-convolutions ask for.
 struct DeviceOptions {
-  std::string name = "auto";  // "auto", "cpu", "cuda" or "cuda:N"
-  bool tf32 = false;          // a GPU computes with Precision::tf32; the CPU with f32 anyway
+  std::string name = "auto";        // "auto", "cpu", "cuda" or "cuda:N"
+  bool tf32 = false;                // a GPU computes with Precision::tf32; the CPU with f32 anyway
+  bool exact_convolutions = false;  // the CPU computes without Winograd's algorithm; a GPU's library chooses anyway
 };
 
 /// Empty for "auto", "cpu", "cuda" and "cuda:N", else what is wrong with the name.
 std::string is_device_name(const std::string& name);
 
-/// --device and --tf32.
+/// --device, --tf32 and --exact-convolutions.
 void add_device_options(OptionTable&, DeviceOptions&);
 
+/// Chooses how convolutions are multiplied, for the process, and the device:
 /// "auto" takes the first GPU, or the CPU where there is none that can be used, and says so on stderr. Throws
 /// ErrorKind::no_device where a GPU that was asked for cannot be used.
 Device choose_device(const DeviceOptions&);
