@@ -16,7 +16,10 @@ class GemmPrimitives {
   virtual i64 kept() const = 0;     // primitives in the cache now
 };
 
+/// Writes w [rows,columns] in panels of `height` rows, each [columns,height], with zeros below the last row.
+using PackPanels = void (*)(const float* w, i64 rows, i64 columns, i64 height, float* panels);
+
 /// Keeps at most so many primitives.
-std::unique_ptr<GemmPrimitives> make_gemm_primitives(std::size_t most);
+std::unique_ptr<GemmPrimitives> make_gemm_primitives(std::size_t most, PackPanels);
 
 }  // namespace md

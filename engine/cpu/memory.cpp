@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "engine/cpu/cpu_backend.h"
+#include "engine/cpu/weight_panels.h"
 
 namespace md::MD_KERNELS {
 namespace {
@@ -58,7 +59,7 @@ void give(void* block, std::size_t bytes) { munmap(block, bytes); }
 CpuBackend::CpuBackend()
     : pool_({.take = take, .give = give, .unit = kHugePage, .divisible = true}),
       convolutions_(make_conv_primitives()),
-      products_(make_gemm_primitives(kMostPrimitives)) {}
+      products_(make_gemm_primitives(kMostPrimitives, pack_panels)) {}
 CpuBackend::~CpuBackend() = default;
 
 /// Never destroyed: tensors in static storage may outlive any order of destruction.
