@@ -119,7 +119,8 @@ class Rounding {
   const HostMap x_map_, w_map_, dy_map_;
 };
 
-// Measured: the direct sum 1e-7 to 1.2e-6, tiles of 4 up to 5.5e-7, tiles of 6 up to 1.2e-6.
+// Measured: tiles of 4 up to 5.5e-7, tiles of 6 up to 1.2e-6; the library's direct sum, which is only printed, 1e-7 to
+// 1.2e-6.
 constexpr double kMostOnTilesOf4 = 1e-6, kMostOnTilesOf6 = 2e-6;
 
 void expect_small(const Case& it, ConvAlgorithm algorithm, const Errors& e) {
@@ -136,7 +137,7 @@ TEST(WinogradError, IsThatOfTheSumOfProductsUpToASmallFactor) {
     table += cat("| ", it.name, " ", it.h, "x", it.w, "x", it.in, " -> ", it.out, " |");
     for (const auto algorithm : {ConvAlgorithm::direct, ConvAlgorithm::winograd4, ConvAlgorithm::winograd6}) {
       const Errors e = rounding.errors(algorithm);
-      expect_small(it, algorithm, e);
+      if (algorithm != ConvAlgorithm::direct) expect_small(it, algorithm, e);
       std::array<char, 64> numbers{};
       std::snprintf(numbers.data(), numbers.size(), " %.1e %.1e %.1e |", e.y, e.dx, e.dw);
       table += numbers.data();
