@@ -28,33 +28,55 @@ namespace md {
 namespace {
 
 using Json = nlohmann::ordered_json;
-constexpr const char *kOps = "ops", *kData = "data";  // reports of their own kind
+constexpr const char* kData = "data";   // a report of its own kind, as those of ops are
+constexpr const char* kOps = "ops";     // of every network
+constexpr const char* kOpsOf = "ops_";  // and a benchmark's name
+constexpr double kMostOfParts = 1.15;   // aim: the whole, as a multiple of its ops
 
 // --- In the child ----------------------------------------------------------------------------------------------------
 
-Json ops_report(const BenchOptions& o) {
-  const OpTable table = time_ops(o.seconds / 20);
-  const Peaks& peaks = table.peaks;
-  Json rows = Json::array();
-  for (const OpTime& t : table.rows) {
-    rows.push_back({{"network", t.network},
-                    {"op", t.op},
-                    {"input", t.shape},
-                    {"pass", t.backward ? "backward" : "forward"},
-                    {"seconds", t.times.median_s},
-                    {"fastest_s", t.times.fastest_s},
-                    {"spread_s", {t.times.lower_s, t.times.upper_s}},
-                    {"gflops", t.flops / t.times.median_s / 1e9},
-                    {"best_gflops", t.flops / t.times.fastest_s / 1e9},
-                    {"gbytes", t.bytes / t.times.median_s / 1e9},
-                    {"of_peak", t.of_peak(peaks)},
-                    {"in_cache", t.in_cache(peaks)}});
+bool on_gpu(Device device) { return device.kind == Device::cuda; }
+
+const Benchmark& find(const std::string& name) {
+  for (const Benchmark& b : benchmarks()) {
+    if (b.name == name) return b;
   }
-  Json report{{"peak_gflops", peaks.flops / 1e9},
+  fail(ErrorKind::usage, "--child: no benchmark '", name, "'");
+}
+
+Json row_of(const OpTime& t, const Peaks& peaks, double parts_s) {
+  return {{"op", t.op},
+          {"input", t.shape},
+          {"pass", t.pass},
+          {"count", t.count},
+          {"seconds", t.times.median_s},
+          {"fastest_s", t.times.fastest_s},
+          {"spread_s", {t.times.lower_s, t.times.upper_s}},
+          {"of_parts", t.seconds() / parts_s},
+          {"gflops", t.flops / t.times.median_s / 1e9},
+          {"best_gflops", t.flops / t.times.fastest_s / 1e9},
+          {"gbytes", t.bytes / t.times.median_s / 1e9},
+          {"of_peak", t.of_peak(peaks)},
+          {"in_cache", t.in_cache(peaks)}};
+}
+
+Json ops_report(const Benchmark& b, const BenchOptions& o) {
+  const OpTable table = time_ops(b, choose_device(o.device), o.seconds / 20);
+  const Peaks& peaks = table.peaks;
+  const double parts_s = table.parts_s();
+  Json rows = Json::array();
+  for (const OpTime& t : table.rows) rows.push_back(row_of(t, peaks, parts_s));
+  Json report{{"what", b.what},
+              {"peak_gflops", peaks.flops / 1e9},
               {"peak_gflops_by", peaks.f32_by},
               {"product_gflops", peaks.product_flops / 1e9}};
   report["peak_bf16_gflops"] = peaks.bf16_flops > 0 ? Json(peaks.bf16_flops / 1e9) : Json();
-  report.update({{"peak_bf16_by", peaks.bf16_by}, {"peak_gbytes", peaks.bytes / 1e9}, {"rows", rows}});
+  report.update({{"peak_bf16_by", peaks.bf16_by}, {"peak_gbytes", peaks.bytes / 1e9}});
+  report.update({{"whole_s", table.whole_s}, {"parts_s", parts_s}, {"least_s", table.least_s()}});
+  const double whole_of_parts = table.whole_s / parts_s;
+  report.update(
+      {{"whole_of_parts", whole_of_parts}, {"target", kMostOfParts}, {"met", whole_of_parts <= kMostOfParts}});
+  report.update({{"missing", table.missing}, {"rows", rows}});
   return report;
 }
 
@@ -66,23 +88,19 @@ Json data_report(const BenchOptions& o) {
           {"from_memory_s", t.from_memory_s}};
 }
 
-bool on_gpu(Device device) { return device.kind == Device::cuda; }
-
-const Benchmark& find(const std::string& name) {
-  for (const Benchmark& b : benchmarks()) {
-    if (b.name == name) return b;
-  }
-  fail(ErrorKind::usage, "--child: no benchmark '", name, "'");
-}
-
 Json child_report(const BenchOptions& options) {
-  if (options.child == kOps) return ops_report(options);
+  if (options.child.starts_with(kOpsOf)) return ops_report(find(options.child.substr(4)), options);
   if (options.child == kData) return data_report(options);
+  const Benchmark& benchmark = find(options.child);
+  if (benchmark.start) {
+    const Startup startup = benchmark.start();
+    return {{"seconds", startup.seconds}, {"peak_mb", startup.peak_mb}};
+  }
   const Device device = choose_device(options.device);
-  const auto work = find(options.child).prepare(device);
+  const Work work = benchmark.prepare(device);
   const Tensor last = Tensor::zeros({1}, device);
   const auto until_done = [&] {
-    work();
+    work.run();
     last.to_host();  // a GPU does this after all that was asked of it before
   };
   Json report{{"seconds", median_s(options.seconds, until_done)}};
@@ -93,11 +111,16 @@ Json child_report(const BenchOptions& options) {
 // --- In the parent ---------------------------------------------------------------------------------------------------
 
 std::vector<std::string> known(Device device) {
+  const bool usual = device == Device{};  // the CPU, in f32
   std::vector<std::string> names;
   for (const Benchmark& b : benchmarks()) {
-    if (!b.cpu_only || !on_gpu(device)) names.push_back(b.name);
+    if (!b.cpu_only || usual) names.push_back(b.name);
   }
-  if (!on_gpu(device)) names.insert(names.end(), {kData, kOps});
+  if (!usual) return names;
+  names.emplace_back(kData);
+  for (const Benchmark& b : benchmarks()) {
+    if (b.has_ops) names.push_back(kOpsOf + b.name);
+  }
   return names;
 }
 
@@ -108,17 +131,24 @@ std::string names_of_all(Device device) {
   return list;
 }
 
+bool is_own_kind(const std::string& name) { return name == kData || name.starts_with(kOpsOf); }
+
 std::vector<std::string> chosen(const BenchOptions& o, Device device) {
   const std::vector<std::string> all = known(device);
+  if (o.only.empty()) return all;
+  std::vector<std::string> names;
   for (const std::string& name : o.only) {
-    if (std::find(all.begin(), all.end(), name) == all.end())
+    const auto wanted = [&](const std::string& one) {
+      return one == name || (name == kOps && one.starts_with(kOpsOf));
+    };
+    const std::size_t before = names.size();
+    std::copy_if(all.begin(), all.end(), std::back_inserter(names), wanted);
+    if (names.size() == before)
       fail(ErrorKind::usage, "--only: no benchmark '", name, on_gpu(device) ? "' on a GPU" : "'", " (there are",
            names_of_all(device), ")");
   }
-  return o.only.empty() ? all : o.only;
+  return names;
 }
-
-bool is_own_kind(const std::string& name) { return name == kOps || name == kData; }
 
 /// Throws where a file or folder that is named cannot be used.
 void check_places(const BenchOptions& o) {
@@ -140,12 +170,13 @@ Json run_and_print(const BenchOptions& o, const std::string& name, Device device
     return reports;
   }
   Json report = run_timed({"/proc/self/exe", "--child", name}, o);
-  if (name == kOps) {
-    print_ops(report, earlier.value(name, Json::object()));
-  } else {
+  if (name == kData) {
     print_data(report);
+    return {{name, report}};
   }
-  return {{name, report}};
+  const std::string key = cat(name, "_", name_of(device.precision));
+  print_ops(report, earlier.value(key, Json::object()));
+  return {{key, report}};
 }
 
 Exit bench(BenchOptions o) {
@@ -180,7 +211,8 @@ int main(int argc, char** argv) {
   app.add_flag("--peer", o.peer, "compare with every mode of other programs, in alternating runs");
   app.add_option("--other-build", o.other_build, "compare with this mdbench of another build, in alternating runs")
       ->excludes(app.get_option("--peer"));
-  app.add_option("--only", o.only, "benchmarks to run:" + md::names_of_all(md::Device{}))->delimiter(',');
+  app.add_option("--only", o.only, "benchmarks to run; ops is all that begin so:" + md::names_of_all(md::Device{}))
+      ->delimiter(',');
   app.add_option("--json", o.json, "write the figures to this file as well");
   app.add_option("--against", o.against, "compare with this file of an earlier --json, and mark what got slower");
   md::OptionTable device;

@@ -37,7 +37,7 @@ Json read_earlier(const std::string& file, const Json& now) {
 Json earlier_row(const Json& table, const Json& row) {
   for (const Json& candidate : table.value("rows", Json::array())) {
     const auto same = [&](const char* key) { return candidate.value(key, Json()) == row.at(key); };
-    if (same("network") && same("op") && same("input") && same("pass")) return candidate;
+    if (same("op") && same("input") && same("pass")) return candidate;
   }
   return Json::object();
 }

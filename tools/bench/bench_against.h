@@ -9,7 +9,7 @@ namespace md {
 /// with other threads or on another device than `now`, the beginning of this run's report.
 nlohmann::ordered_json read_earlier(const std::string& file, const nlohmann::ordered_json& now);
 
-/// What an earlier table of ops says of this row's network, op, input and pass; an empty object where it has none.
+/// What an earlier table of ops says of this row's op, input and pass; an empty object where it has none.
 nlohmann::ordered_json earlier_row(const nlohmann::ordered_json& table, const nlohmann::ordered_json& row);
 
 /// Both have a time or a memory under `key`, and [low, high] under `spread`. "   1.07 of before: SLOWER" where even the

@@ -47,7 +47,7 @@ const Runs* least(const std::vector<Runs>& modes, const std::string& precision, 
 std::optional<Target> target_of(const BenchOptions& o, const Benchmark& b, Precision precision) {
   if (!o.peer || o.device.name != "cpu") return {};
   for (const Target& target : b.targets) {
-    if (target.precision == precision) return target;
+    if (target.precision == name_of(precision)) return target;
   }
   return {};
 }
@@ -149,7 +149,9 @@ Json compare(const BenchOptions& o, const Benchmark& b, const std::vector<Precis
   }
   Json reports;
   for (std::size_t i = 0; i < precisions.size(); ++i) {
-    reports[b.name + "_" + ours[i].precision] = verdict(ours[i], modes, target_of(o, b, precisions[i]));
+    Json& report = reports[b.name + "_" + ours[i].precision];
+    report["what"] = b.what;
+    report.update(verdict(ours[i], modes, target_of(o, b, precisions[i])));
   }
   return reports;
 }

@@ -1,50 +1,18 @@
-// Frames are rendered (tools/synth/synth_dataset.h), so that JPEGs and depth are of the size and kind that real ones
-// are.
 #include "tools/bench/bench_data.h"
 
-#include <unistd.h>
-
-#include <filesystem>
 #include <memory>
 #include <vector>
 
 #include "data/loader.h"
+#include "tools/bench/bench_frames.h"
 #include "tools/bench/bench_steps.h"
 #include "tools/bench/timing.h"
 #include "tools/cli/clock.h"
-#include "tools/synth/synth_dataset.h"
 
 namespace md {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr AugmentSpec kBts;  // on NYU
-constexpr int kFrames = 8;
-
-/// Rendered frames in a temporary folder.
-class RenderedSet {
- public:
-  RenderedSet() : folder_(fs::temp_directory_path() / cat("mdbench-", getpid())) {
-    fs::create_directory(folder_);
-    try {
-      const synth::SetSpec set{.out = folder_.string(), .train_frames = kFrames, .seed = 1};
-      list_ = synth::write_split(set, synth::Split::train).list;
-    } catch (...) {  // no destructor will run
-      fs::remove_all(folder_);
-      throw;
-    }
-  }
-  ~RenderedSet() { fs::remove_all(folder_); }
-  RenderedSet(const RenderedSet&) = delete;
-  RenderedSet& operator=(const RenderedSet&) = delete;
-  Dataset open() const { return Dataset({.dataset = "nyu", .list = list_, .root = folder_.string()}); }
-
- private:
-  fs::path folder_;
-  std::string list_;
-};
-
 Batch copy_of(Batch batch) {
   for (Tensor* t : {&batch.image, &batch.depth_m, &batch.focal_px}) *t = t->clone();
   return batch;
@@ -53,8 +21,8 @@ Batch copy_of(Batch batch) {
 }  // namespace
 
 std::function<void()> augment_frames() {
-  const RenderedSet set;
-  const Dataset data = set.open();
+  const RenderedFrames frames_on_disk;
+  const Dataset data = frames_on_disk.open();
   const auto frames = std::make_shared<std::vector<Sample>>();
   for (i64 i = 0; i < data.size(); ++i) frames->push_back(data.load(i));
   const Tensor image = Tensor::empty({kBts.height, kBts.width, 3}), depth_m = Tensor::empty({kBts.height, kBts.width});
@@ -69,10 +37,10 @@ std::function<void()> augment_frames() {
 }
 
 DataTimes time_data(double at_least_s) {
-  const RenderedSet set;
-  const Dataset data = set.open();
+  const RenderedFrames frames_on_disk;
+  const Dataset data = frames_on_disk.open();
   const auto train = lt_step(Device{});
-  const auto step = [&](const Batch& batch) { train(batch.image, batch.depth_m); };
+  const auto step = [&](const Batch& batch) { train.run(batch.image, batch.depth_m); };
   DataTimes times;
   Batch last;
   {

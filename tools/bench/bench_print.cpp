@@ -52,6 +52,18 @@ std::string verdict_lines(const Json& r) {
              "\n");
 }
 
+/// The parts of the whole, the peaks' share in it, and what is missing.
+std::string sum_lines(const Json& r) {
+  const double whole_s = r["whole_s"], parts_s = r["parts_s"], least_s = r["least_s"];
+  std::string text =
+      printed("  the whole %.2f ms, its parts %.2f ms: %.3f of them", 1e3 * whole_s, 1e3 * parts_s,
+              r["whole_of_parts"].get<double>()) +
+      printed(", target %.2f %s; the peaks allow %.2f ms, %.0f %% of the whole\n", r["target"].get<double>(),
+              r["met"].get<bool>() ? "met" : "MISSED", 1e3 * least_s, 100 * least_s / whole_s);
+  for (const std::string op : r["missing"]) text += "  not among the parts: " + op + "\n";
+  return text;
+}
+
 }  // namespace
 
 void print_work(const std::string& what, const Json& reports, const Json& earlier) {
@@ -78,25 +90,35 @@ void print_work(const std::string& what, const Json& reports, const Json& earlie
 }
 
 void print_ops(const Json& r, const Json& before) {
-  std::cout << "ops of the three networks, each one's slowest first; peaks measured: "
-            << printed("%.0f GFLOP/s (", r["peak_gflops"].get<double>()) << r["peak_gflops_by"].get<std::string>()
+  std::cout << "ops of " << r["what"].get<std::string>()
+            << "; peaks measured: " << printed("%.0f GFLOP/s (", r["peak_gflops"].get<double>())
+            << r["peak_gflops_by"].get<std::string>()
             << printed("; a product reaches %.0f), bf16: ", r["product_gflops"].get<double>()) << bf16_peak(r)
             << printed(", memory: %.1f GB/s\n", r["peak_gbytes"].get<double>());
   std::vector<std::vector<std::string>> rows;
   for (const Json& row : r["rows"]) {
     const char* const of_peak =
         row["in_cache"].get<bool>() ? "  in cache: %.0f %% of the memory's peak" : "  %3.0f %% of peak";
-    rows.push_back({"  " + row["network"].get<std::string>(), row["op"], row["input"], row["pass"],
-                    printed("%.2f ms", 1e3 * row["seconds"].get<double>()),
+    rows.push_back({"  " + row["op"].get<std::string>(), row["input"], row["pass"],
+                    printed("%d x", row["count"].get<int>()), printed("%.2f ms", 1e3 * row["seconds"].get<double>()),
+                    printed("%.1f %%", 100 * row["of_parts"].get<double>()),
                     printed("%.1f GFLOP/s", row["gflops"].get<double>()),
                     printed("%.1f GB/s", row["gbytes"].get<double>()),
                     printed(of_peak, 100 * row["of_peak"].get<double>()) +
                         against(earlier_row(before, row), row, "seconds", "spread_s")});
   }
   const auto words = [](std::size_t least) { return TextColumn{.least = least, .left = true}; };
-  std::cout << text_table(
-      {words(10), words(27), words(19), words(9), {.least = 11}, {.least = 16}, {.least = 12}, words(0)}, rows);
-  std::cout << std::flush;
+  std::cout << text_table({words(34),
+                           words(19),
+                           words(9),
+                           {.least = 5},
+                           {.least = 11},
+                           {.least = 8},
+                           {.least = 16},
+                           {.least = 12},
+                           words(0)},
+                          rows)
+            << sum_lines(r) << std::flush;
 }
 
 void print_data(const Json& r) {

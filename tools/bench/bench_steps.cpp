@@ -18,11 +18,17 @@ namespace {
 BenchStep train_step(const std::shared_ptr<DepthNet>& net, const std::vector<Adam::Group>& groups,
                      const AdamSpec& spec) {
   const auto optimizer = std::make_shared<Adam>(groups, spec);
-  return [=](const Tensor& image, const Tensor& target_m) {
+  double bytes = 0;
+  for (const Adam::Group& group : groups) {
+    for (const auto& parameter : group.params) bytes += 7. * double(parameter.tensor.bytes());
+  }
+  const auto update = [=] { optimizer->step(1e-4); };
+  const auto run = [=](const Tensor& image, const Tensor& target_m) {
     optimizer->zero_grad();
     silog(net->forward(image).depth_m, target_m, {}).backward();
-    optimizer->step(1e-4);
+    update();
   };
+  return {run, update, bytes};
 }
 
 }  // namespace

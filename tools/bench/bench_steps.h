@@ -8,8 +8,12 @@
 
 namespace md {
 
-/// image [N,H,W,3] and target_m [N,H,W] on the device of the step.
-using BenchStep = std::function<void(const Tensor& image, const Tensor& target_m)>;
+/// A training step of a network, and of it what the optimiser does.
+struct BenchStep {
+  std::function<void(const Tensor& image, const Tensor& target_m)> run;  // [N,H,W,3] and [N,H,W] on its device
+  std::function<void()> update;                                          // with the gradients of the last run
+  double update_bytes;  // reads parameter, gradient and two moments of each number, and writes all but the gradient
+};
 
 /// A network of nets/registry.h with fresh weights.
 std::shared_ptr<DepthNet> bench_net(Device, const std::string& name);
