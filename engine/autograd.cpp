@@ -50,10 +50,11 @@ Grads call_backward(Node& node, const Tensor& dy, Needs needs) {
 /// Asks one node for the gradients of its inputs and hands them on.
 void step_back(GradMeta& output) {
   Node& node = *output.node;
-  const Tensor dy = std::exchange(output.grad, {});
+  Tensor dy = std::exchange(output.grad, {});
   std::uint32_t needs = 0;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) needs |= node.inputs[i] ? 1U << i : 0U;
   Grads grads = call_backward(node, dy, Needs(needs));
+  dy = {};  // its memory may be that of a gradient now, and nobody else's
   MD_CHECK(grads.size() == node.inputs.size(), node.op, ": ", grads.size(), " gradients for ", node.inputs.size(),
            " inputs");
   for (std::size_t i = 0; i < grads.size(); ++i) {

@@ -114,7 +114,7 @@ Tensor apply(const char* op, const Tensor& x, Curve curve) {
   const Tensor y = Tensor::empty(x.shape(), x.device());
   launch(x.device(), rows.outer, rows.inner, Value<Curve>{curve, x.data(), y.data(), rows.inner});
   return record(op, y, {x}, [curve, kept = Saved(Curve::kKeepsOutput ? y : x), rows](const Tensor& dy, Needs) -> Grads {
-    const Tensor dx = Tensor::empty(dy.shape(), dy.device());
+    const Tensor dx = in_place_of(dy);
     const Gradient<Curve> gradient{curve, dy.data(), kept->data(), dx.data(), rows.inner};
     launch(dy.device(), rows.outer, rows.inner, gradient);
     return {dx};
@@ -124,7 +124,7 @@ Tensor apply(const char* op, const Tensor& x, Curve curve) {
 template <class Curve>
 Tensor gradient_from_output(Curve curve, const Tensor& y, const Tensor& dy) {
   const Rows rows = pointwise_rows(dy.shape());
-  const Tensor dz = Tensor::empty(dy.shape(), dy.device());
+  const Tensor dz = in_place_of(dy);
   launch(dy.device(), rows.outer, rows.inner, Gradient<Curve>{curve, dy.data(), y.data(), dz.data(), rows.inner});
   return dz;
 }

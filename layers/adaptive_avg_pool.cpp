@@ -29,14 +29,11 @@ struct Spread {
 
 // y[n,c] = 1/(HW) sum over h,w of x[n,h,w,c]: dx[n,h,w,c] = dy[n,c] / (HW). [N,H,W,C] -> [N,1,1,C].
 Tensor mean_over_pixels(const Tensor& x) {
-  const i64 images = x.dim(0), pixels = x.dim(1) * x.dim(2), channels = x.dim(3);
-  const float factor = 1.F / static_cast<float>(pixels);
-  const Tensor y = Tensor::empty({images, 1, 1, channels}, x.device());
-  backend(x.device()).reduce_sum(x, {}, images, pixels, channels, y);
-  launch(x.device(), images, channels, Times{y.data(), channels, factor});
-  return record("mean_over_pixels", y, {x}, [pixels, factor, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
+  return record("mean_over_pixels", mean_of_pixels(x), {x}, [shape = x.shape()](const Tensor& dy, Needs) -> Grads {
+    const i64 pixels = shape[1] * shape[2];
     const Tensor dx = Tensor::empty(shape, dy.device());
-    launch(dy.device(), shape[0] * pixels, shape[3], Spread{dy.data(), dx.data(), pixels, shape[3], factor});
+    launch(dy.device(), shape[0] * pixels, shape[3],
+           Spread{dy.data(), dx.data(), pixels, shape[3], 1.F / static_cast<float>(pixels)});
     return {dx};
   });
 }
@@ -54,6 +51,14 @@ Taps bin_taps(const Axis& axis) {
 }
 
 }  // namespace
+
+Tensor mean_of_pixels(const Tensor& x) {
+  const i64 images = x.dim(0), pixels = x.dim(1) * x.dim(2), channels = x.dim(3);
+  const Tensor y = Tensor::empty({images, 1, 1, channels}, x.device());
+  backend(x.device()).reduce_sum(x, {}, images, pixels, channels, y);
+  launch(x.device(), images, channels, Times{y.data(), channels, 1.F / static_cast<float>(pixels)});
+  return y;
+}
 
 Tensor adaptive_avg_pool(const Tensor& x, i64 h, i64 w) {
   require_image("adaptive_avg_pool", x);

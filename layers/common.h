@@ -41,6 +41,12 @@ inline void require_together(const char* op, std::initializer_list<Tensor> tenso
   }
 }
 
+/// The mean of each image, off the tape: [N,H,W,C] -> [N,1,1,C] (layers/adaptive_avg_pool.cpp).
+Tensor mean_of_pixels(const Tensor& x);
+
+/// Memory for a gradient that is made of dy element by element: dy's own where nobody else has it.
+inline Tensor in_place_of(const Tensor& dy) { return dy.unique() ? dy : Tensor::empty(dy.shape(), dy.device()); }
+
 /// Throws unless both are f32, on one device and of one shape.
 inline void require_same_shape(const char* op, const Tensor& a, const Tensor& b) {
   require_together(op, {a, b});

@@ -56,6 +56,29 @@ TEST(Tape, GradientsOfLeavesAreTheirOwnMemory) {
   EXPECT_EQ(seed.to_host(), (std::vector<float>{1, 1}));
 }
 
+TEST(Tape, GradientsAreMadeInMemoryThatNobodyElseHas) {
+  // relu's dx takes dy's memory, but not that of the caller's seed, nor of a gradient that another path waits for.
+  const Tensor a = leaf({1, -2}), b = leaf({-3, 4});
+  const Tensor seed = Tensor::full({2}, 5.F);
+  const Tensor y = add(relu(a), relu(b));
+  relu(y).backward(seed);  // y = [1, 4]
+  EXPECT_EQ(seed.to_host(), (std::vector<float>{5, 5}));
+  EXPECT_EQ(a.grad().to_host(), (std::vector<float>{5, 0}));
+  EXPECT_EQ(b.grad().to_host(), (std::vector<float>{0, 5}));
+}
+
+TEST(Tape, AChainOfPointwiseOpsBringsItsGradientBackInOneBlock) {
+  const Tensor a = Tensor::full({1024}, 1.F).requires_grad_();
+  const auto allocations = [] {
+    const PoolStats stats = backend(Device{}).pool_stats();
+    return stats.hits + stats.misses;
+  };
+  const Tensor y = elu(relu(elu(relu(a))));
+  const i64 before = allocations();
+  y.backward();
+  EXPECT_EQ(allocations() - before, 1);  // the seed
+}
+
 TEST(Tape, SeedScalesTheWalk) {
   const Tensor a = leaf({1, 2});
   scale(a, 3.F).backward(Tensor::from_host(std::vector<float>{10, 100}, {2}));
