@@ -1,12 +1,14 @@
-// batch_norm: torch.nn.functional.batch_norm followed by an activation, over all axes but the last. x [...,C].
+// batch_norm: torch.nn.functional.batch_norm, plus a residual if there is one, followed by an activation, over all axes
+// but the last. x, residual [...,C].
 //   training:   mean, var of the batch (biased var normalises);  running = (1 - momentum)*running + momentum*batch,
 //               with the UNBIASED batch variance
 //   evaluation: the running statistics
-//   y = act(weight * (x - mean) / sqrt(var + eps) + bias)
+//   y = act(weight * (x - mean) / sqrt(var + eps) + bias + residual)
 // The two passes over memory and their gradients are the backend's (engine/cpu/batch_norm.cpp has the formulas).
 #include <cmath>
 
 #include "engine/autograd.h"
+#include "engine/curves.h"
 #include "engine/launch.h"
 #include "layers/common.h"
 #include "layers/ops.h"
@@ -21,13 +23,38 @@ struct InverseRoot {
   MD_HD void operator()(i64, i64 c) const { rstd[c] = 1.F / sqrtf(variance[c] + eps); }
 };
 
-void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& s) {
+/// y = act(y + residual), act none or relu.
+struct AddAndActivate {
+  const float* residual;
+  float* y;
+  i64 row;
+  bool relu;
+  MD_HD void operator()(i64 o, i64 i) const {
+    const float sum = y[o * row + i] + residual[o * row + i];
+    y[o * row + i] = relu ? Relu::value(sum) : sum;
+  }
+};
+
+/// dz = dy where y is above 0.
+struct ReluGradient {
+  const float *dy, *y;
+  float* dz;
+  i64 row;
+  MD_HD void operator()(i64 o, i64 i) const { dz[o * row + i] = dy[o * row + i] * Relu::slope(y[o * row + i]); }
+};
+
+void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& s,
+           const BatchNormSpec& spec, const Tensor& residual) {
   MD_CHECK(x.shape().rank() >= 2 && x.numel() > 0, "batch_norm: input ", x.shape(), " wants [...,C]");
   const Shape per_channel{x.dim(-1)};
   for (const Tensor* t : {&weight, &bias, &s.running_mean, &s.running_var}) {
     MD_CHECK(t->shape() == per_channel, "batch_norm: ", t->shape(), " for input ", x.shape());
   }
-  require_together("batch_norm", {x, weight, bias, s.running_mean, s.running_var});
+  require_together("batch_norm", {x, weight, bias, s.running_mean, s.running_var, residual});
+  MD_CHECK(!residual || residual.shape() == x.shape(), "batch_norm: residual ", residual.shape(), " for input ",
+           x.shape());
+  MD_CHECK(!residual || spec.act.kind == Act::none || spec.act.kind == Act::relu,
+           "batch_norm: behind a residual there is no ", name_of(spec.act.kind));
   const Tensor& batches = s.batches_tracked;
   MD_CHECK(!batches || (batches.dtype() == DType::i32 && batches.numel() == 1 && batches.device() == x.device()),
            "batch_norm: batches_tracked is no i32 number beside the input");
@@ -35,15 +62,12 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const Batc
            x.shape());
 }
 
-}  // namespace
+struct Statistics {
+  Tensor mean, rstd;  // [C]
+};
 
-// With xhat = (x - mean) * rstd, dz = dy * act'(weight * xhat + bias) and R values per channel (Ioffe & Szegedy 2015):
-//   dbias = sum dz;  dweight = sum dz * xhat
-//   training:    dx = weight * rstd * (dz - dbias/R - xhat * dweight/R)
-//   evaluation:  dx = weight * rstd * dz
-Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state,
-                  const BatchNormSpec& spec) {
-  check(x, weight, bias, state);
+/// Those of the batch, which move the running ones; or, in evaluation, the running ones.
+Statistics statistics_of(const Tensor& x, const BatchNormState& state, const BatchNormSpec& spec) {
   Backend& b = backend(x.device());
   const i64 C = x.dim(-1);
   const Tensor mean = Tensor::empty({C}, x.device()), rstd = Tensor::empty({C}, x.device());
@@ -58,18 +82,57 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
     b.copy(mean.raw(), state.running_mean.raw(), mean.bytes());
     launch(x.device(), 1, C, InverseRoot{state.running_var.data(), rstd.data(), spec.eps});
   }
-  Tensor y = Tensor::empty(x.shape(), x.device());
-  b.batch_norm(spec, x, weight, bias, mean, rstd, y);
-  const bool training = state.training;
-  return record({"batch_norm", std::pair(state, spec)}, y, {x, weight, bias},
-                [spec, training, x = Saved(x), weight = Saved(weight), bias = Saved(bias), mean, rstd](
-                    const Tensor& dy, Needs needs) -> Grads {
-                  const Tensor dx = needs[0] ? Tensor::empty(dy.shape(), dy.device()) : Tensor();
+  return {mean, rstd};
+}
+
+/// Of y = relu(...), in dy's memory where nobody else has it.
+Tensor before_relu(const Tensor& dy, const Tensor& y) {
+  const Tensor dz = in_place_of(dy);
+  const Rows rows = pointwise_rows(dy.shape());
+  launch(dy.device(), rows.outer, rows.inner, ReluGradient{dy.data(), y.data(), dz.data(), rows.inner});
+  return dz;
+}
+
+}  // namespace
+
+// With xhat = (x - mean) * rstd, dz = dy * act'(weight * xhat + bias + residual) and R values per channel (Ioffe &
+// Szegedy 2015):
+//   dbias = sum dz;  dweight = sum dz * xhat;  dresidual = dz
+//   training:    dx = weight * rstd * (dz - dbias/R - xhat * dweight/R)
+//   evaluation:  dx = weight * rstd * dz
+// Without a residual the backend makes dz from x as it goes; with one, dz is a map that the residual needs anyway, made
+// from y, whose sign is that of the sum.
+Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state,
+                  const BatchNormSpec& spec, const Tensor& residual) {
+  check(x, weight, bias, state, spec, residual);
+  const Statistics of = statistics_of(x, state, spec);
+  BatchNormSpec of_x = spec;  // what x alone goes through
+  if (residual) of_x.act = {};
+  const Tensor y = Tensor::empty(x.shape(), x.device());
+  backend(x.device()).batch_norm(of_x, x, weight, bias, of.mean, of.rstd, y);
+  const bool relu = spec.act.kind == Act::relu;
+  std::vector<Tensor> inputs = {x, weight, bias};
+  if (residual) {
+    const Rows rows = pointwise_rows(x.shape());
+    launch(x.device(), rows.outer, rows.inner, AddAndActivate{residual.data(), y.data(), rows.inner, relu});
+    inputs.push_back(residual);
+  }
+  return record({"batch_norm", std::pair(state, spec)}, y, inputs,
+                [of_x, training = state.training, has_residual = bool(residual), x = Saved(x), weight = Saved(weight),
+                 bias = Saved(bias), mean = of.mean, rstd = of.rstd,
+                 y = Saved(residual && relu ? y : Tensor())](const Tensor& dy, Needs needs) -> Grads {
+                  Tensor dresidual;
+                  if (has_residual) dresidual = *y ? before_relu(dy, *y) : dy;
+                  const Tensor& dz = has_residual ? dresidual : dy;
+                  Tensor dx;  // dz is the residual's gradient: not in its memory
+                  if (needs[0]) dx = has_residual ? Tensor::empty(dy.shape(), dy.device()) : in_place_of(dy);
                   const Tensor dweight = Tensor::empty(mean.shape(), dy.device()),
                                dbias = Tensor::empty(mean.shape(), dy.device());
                   backend(dy.device())
-                      .batch_norm_backward(spec, training, dy, *x, *weight, *bias, mean, rstd, dx, dweight, dbias);
-                  return {dx, dweight, dbias};
+                      .batch_norm_backward(of_x, training, dz, *x, *weight, *bias, mean, rstd, dx, dweight, dbias);
+                  Grads grads = {dx, dweight, dbias};
+                  if (has_residual) grads.push_back(dresidual);
+                  return grads;
                 });
 }
 

@@ -1,21 +1,11 @@
 // Maps side by side along the last axis (PyTorch: torch.cat(parts, dim=1) of NCHW), and a range of channels taken out
 // again. The gradient of a part is its slice of dy; the gradient of a slice is dy, with zeros for the other channels.
 #include "engine/autograd.h"
-#include "engine/launch.h"
 #include "layers/common.h"
+#include "layers/copy_channels.h"
 #include "layers/ops.h"
 
 namespace md {
-namespace {
-
-struct CopyChannels {
-  const float* from;
-  float* to;
-  i64 from_row, to_row;  // channels of a whole row on either side
-  MD_HD void operator()(i64 row, i64 c) const { to[row * to_row + c] = from[row * from_row + c]; }
-};
-
-}  // namespace
 
 // y[r, first_k + c] = part_k[r,c]: dpart_k[r,c] = dy[r, first_k + c].
 Tensor concat(const std::vector<Tensor>& parts) {

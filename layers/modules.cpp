@@ -82,11 +82,11 @@ BatchNorm2d::BatchNorm2d(i64 channels, BatchNormOptions options)
       running_var_(buffer("running_var", Tensor::full({channels}, 1))),
       num_batches_tracked_(buffer("num_batches_tracked", Tensor::zeros(Shape{}, Device{}, DType::i32))) {}
 
-Tensor BatchNorm2d::forward(const Tensor& x) const { return forward(x, spec_.act); }
+Tensor BatchNorm2d::forward(const Tensor& x) const { return forward(x, {}); }
 
-Tensor BatchNorm2d::forward(const Tensor& x, const Activation& act) const {
+Tensor BatchNorm2d::forward(const Tensor& x, const Tensor& residual) const {
   return batch_norm(x, weight_, bias_, {running_mean_, running_var_, momentum_, training(), num_batches_tracked_},
-                    {spec_.eps, act});
+                    spec_, residual);
 }
 
 std::vector<std::uint64_t> BatchNorm2d::versions(const Conv2d& conv) const {
@@ -129,14 +129,12 @@ bool ConvNorm::is_folded(const Tensor& x) const {
 }
 
 Tensor ConvNorm::forward(const Tensor& x, Tensor residual) const {
-  const Activation act = norm_->spec_.act;
   if (is_folded(x)) {
     Conv2dSpec spec = conv_->spec();
-    spec.act = act;
+    spec.act = norm_->spec_.act;
     return conv2d(x, conv_->weight(), norm_->bias_, spec, std::move(residual));
   }
-  const Tensor z = conv_->forward(x);
-  return residual ? activate(add(norm_->forward(z, {}), residual), act) : norm_->forward(z);
+  return norm_->forward(conv_->forward(x), residual);
 }
 
 void fold_batch_norms(Module& net) {
@@ -166,7 +164,7 @@ SqueezeExcite::SqueezeExcite(WeightRng rng, i64 channels, i64 squeezed)
       fc2_(child<Conv2d>("fc2", rng, squeezed, channels, 1, ConvOptions{.act = {Act::hardsigmoid}})) {}
 
 Tensor SqueezeExcite::forward(const Tensor& x) const {
-  return multiply_channels(x, fc2_.forward(fc1_.forward(adaptive_avg_pool(x, 1, 1))));
+  return squeeze_excite(x, [&](const Tensor& mean) { return fc2_.forward(fc1_.forward(mean)); });
 }
 
 Linear::Linear(WeightRng rng, i64 in, i64 out, LinearOptions options)

@@ -73,7 +73,7 @@ class BatchNorm2d : public Module {
  private:
   friend class ConvNorm;
   friend void fold_batch_norms(Module&);
-  Tensor forward(const Tensor& x, const Activation&) const;
+  Tensor forward(const Tensor& x, const Tensor& residual) const;
   void fold_into(const Conv2d&);
   std::vector<std::uint64_t> versions(const Conv2d&) const;
 

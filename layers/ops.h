@@ -2,6 +2,7 @@
 // the table with tests and PyTorch names. Images are [N,H,W,C]. Every op checks shapes and throws md::Error, and every
 // op is differentiable unless it says otherwise.
 #pragma once
+#include <functional>
 #include <vector>
 
 #include "engine/backend.h"
@@ -33,9 +34,10 @@ struct BatchNormState {
   bool training = false;             // batch statistics (and update), or running statistics
   Tensor batches_tracked = {};       // i32 [], counted up in training; or empty
 };
-/// torch.nn.functional.batch_norm followed by the activation of the spec. x [...,C]; weight, bias [C].
+/// torch.nn.functional.batch_norm, plus a residual of x's shape if there is one, followed by the activation of the
+/// spec, which behind a residual is none or relu. x [...,C]; weight, bias [C].
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state,
-                  const BatchNormSpec& spec);
+                  const BatchNormSpec& spec, const Tensor& residual = {});
 
 /// torch.nn.functional.layer_norm over the last axis. x [...,C]; weight, bias [C].
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, float eps = 1e-5F);
@@ -61,6 +63,9 @@ Tensor multiply(const Tensor& a, const Tensor& b);  // same shape
 Tensor scale(const Tensor& x, float factor);        // factor * x
 /// x [N,H,W,C] * s [N,1,1,C]: the gate of squeeze-and-excitation.
 Tensor multiply_channels(const Tensor& x, const Tensor& s);
+/// x * gate(mean of x over H and W): squeeze-and-excitation around any gate. x [N,H,W,C]; the gate takes [N,1,1,C] and
+/// gives the same shape, by ops that bring its argument a gradient.
+Tensor squeeze_excite(const Tensor& x, const std::function<Tensor(const Tensor& mean)>& gate);
 
 /// torchvision.ops.stochastic_depth(mode="row"): drops a sample of x [N,H,W,C] with this probability and divides the
 /// others by 1 - rate; one draw a sample.
@@ -90,6 +95,9 @@ struct Interpolation {
 Tensor upsample_bilinear(const Tensor& x, i64 h, i64 w, Corners = Corners::half_pixel);
 /// interpolate(mode="bilinear", scale_factor=s): the size is floor(s * side), but pixels are 1/s apart, not side/size.
 Tensor upsample_bilinear(const Tensor& x, double scale_factor, Corners = Corners::half_pixel);
+/// concat({upsample_bilinear(x, h, w), beside}) in one pass, h and w those of `beside` [N,h,w,K]. x [N,H,W,C]. Result
+/// [N,h,w,C+K].
+Tensor upsample_concat(const Tensor& x, const Tensor& beside);
 /// torch.nn.functional.interpolate(mode="nearest", size=(h, w)): source index floor(i * H / h).
 Tensor upsample_nearest(const Tensor& x, i64 h, i64 w);
 /// interpolate(mode="nearest", scale_factor=s): source index floor(i / s).

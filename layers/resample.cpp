@@ -1,4 +1,4 @@
-// The kernel: one sparse matrix along one axis, applied along H and along W.
+// The kernel: a sparse matrix along H and one along W, applied at once.
 #include "layers/resample.h"
 
 #include <algorithm>
@@ -7,35 +7,110 @@
 #include <tuple>
 
 #include "engine/backend.h"
-#include "engine/launch.h"
 #include "engine/lru_cache.h"
+#include "layers/copy_channels.h"
 
 namespace md {
 namespace {
 
-// One output row j of y [M,to,inner] from x [M,from,inner]; `lanes` neighbouring elements a call.
-struct Resample {
-  const float* x;
-  float* y;
+/// A sparse matrix as a kernel reads it.
+struct MatrixView {
   const int *begin, *index;
   const float* weight;
-  i64 from, to, inner, lanes;
-  MD_HD void operator()(i64 row, i64 block) const {
-    const i64 j = row % to, first = block * lanes;
-    const i64 count = inner - first < lanes ? inner - first : lanes;
-    const float* source = x + row / to * from * inner + first;
-    float* target = y + row * inner + first;
-    const int end = begin[j + 1];
-    if (count == 1) {  // one channel, or a GPU: the sum fits a register
+  i64 from, to;
+};
+
+/// y [N,rows.to,columns.to,y_pixel] from x [N,rows.from,columns.from,x_pixel], of which the first C channels are
+/// written and read.
+struct Maps {
+  MatrixView rows, columns;
+  const float* x;
+  float* y;
+  i64 C, x_pixel, y_pixel;
+
+  MD_HD const float* image_of(i64 row) const { return x + row / rows.to * rows.from * columns.from * x_pixel; }
+  /// Row j, column k of one channel.
+  MD_HD float element(const float* image, i64 j, i64 k) const {
+    float sum = 0.F;
+    for (int r = rows.begin[j]; r < rows.begin[j + 1]; ++r) {
+      const float* line = image + rows.index[r] * columns.from * x_pixel;
+      float along = 0.F;
+      for (int t = columns.begin[k]; t < columns.begin[k + 1]; ++t)
+        along += columns.weight[t] * line[columns.index[t] * x_pixel];
+      sum += rows.weight[r] * along;
+    }
+    return sum;
+  }
+};
+
+/// For a GPU: a call makes one element.
+struct ResampleElement {
+  Maps of;
+  MD_HD void operator()(i64 row, i64 at) const {
+    const i64 k = at / of.C, c = at % of.C;
+    of.y[(row * of.columns.to + k) * of.y_pixel + c] = of.element(of.image_of(row) + c, row % of.rows.to, k);
+  }
+};
+
+/// For a CPU: a call makes `block` channels of `pixels` neighbours. What they read of the rows is added up first, in a
+/// line that stays in the cache; of a line that would be too long, each element is made by itself.
+struct ResampleSegment {
+  static constexpr i64 kLine = 2048;  // floats
+  Maps of;
+  i64 block, pixels;
+
+  MD_HD void operator()(i64 row, i64 part) const {
+    const MatrixView& columns = of.columns;
+    const i64 blocks = (of.C + block - 1) / block, c = part % blocks * block, n = least(block, of.C - c);
+    const i64 first = part / blocks * pixels, last = least(first + pixels, columns.to), j = row % of.rows.to;
+    const float* source = of.image_of(row) + c;
+    float* target = of.y + (row * columns.to + first) * of.y_pixel + c;
+    i64 from = columns.from, to = 0;  // the columns that these pixels read
+    for (int t = columns.begin[first]; t < columns.begin[last]; ++t) {
+      from = least(from, columns.index[t]);
+      to = to > columns.index[t] ? to : columns.index[t] + 1;
+    }
+    float line[kLine];
+    const bool fits = (to - from) * n <= kLine;
+    if (fits) add_rows(j, source + from * of.x_pixel, to - from, n, line);
+    for (i64 k = first; k < last; ++k, target += of.y_pixel) {
+      if (fits) {
+        add_columns(k, line, from, n, target);
+      } else {
+        for (i64 i = 0; i < n; ++i) target[i] = of.element(source + i, j, k);
+      }
+    }
+  }
+
+ private:
+  MD_HD static i64 least(i64 a, i64 b) { return a < b ? a : b; }
+  MD_HD void add_rows(i64 j, const float* source, i64 width, i64 n, float* line) const {
+    for (i64 i = 0; i < width * n; ++i) line[i] = 0.F;
+    for (int r = of.rows.begin[j]; r < of.rows.begin[j + 1]; ++r) {
+      const float weight = of.rows.weight[r];
+      const float* tapped = source + of.rows.index[r] * of.columns.from * of.x_pixel;
+      if (n == of.x_pixel) {
+        for (i64 i = 0; i < width * n; ++i) line[i] += weight * tapped[i];
+      } else {
+        for (i64 s = 0; s < width; ++s)
+          for (i64 i = 0; i < n; ++i) line[s * n + i] += weight * tapped[s * of.x_pixel + i];
+      }
+    }
+  }
+  MD_HD void add_columns(i64 k, const float* line, i64 from, i64 n, float* target) const {
+    const MatrixView& m = of.columns;
+    const int begin = m.begin[k], end = m.begin[k + 1];
+    if (n == 1) {  // the sum fits a register
       float sum = 0.F;
-      for (int t = begin[j]; t < end; ++t) sum += weight[t] * source[index[t] * inner];
+      for (int t = begin; t < end; ++t) sum += m.weight[t] * line[m.index[t] - from];
       *target = sum;
       return;
     }
-    for (i64 i = 0; i < count; ++i) target[i] = 0.F;
-    for (int t = begin[j]; t < end; ++t) {
-      const float* tapped = source + index[t] * inner;
-      for (i64 i = 0; i < count; ++i) target[i] += weight[t] * tapped[i];
+    for (i64 i = 0; i < n; ++i) target[i] = 0.F;
+    for (int t = begin; t < end; ++t) {
+      const float weight = m.weight[t];
+      const float* tapped = line + (m.index[t] - from) * n;
+      for (i64 i = 0; i < n; ++i) target[i] += weight * tapped[i];
     }
   }
 };
@@ -53,25 +128,15 @@ class Matrix {
   Matrix(const Taps& taps, Device device)
       : from_(taps.from),
         to_(taps.to()),
-        device_(device),
         begin_(upload(taps.begin, DType::i32, device)),
         index_(upload(taps.index, DType::i32, device)),
         weight_(upload(taps.weight, DType::f32, device)) {}
 
-  /// x [outer,from,inner] -> y [outer,to,inner]
-  void apply(i64 outer, i64 inner, const float* x, float* y) const {
-    // On a CPU a call fills some registers' worth, which vectorises at any number of channels; on a GPU neighbouring
-    // threads take neighbouring elements.
-    const i64 lanes = device_.kind == Device::cpu ? 64 : 1;
-    launch(device_, outer * to_, (inner + lanes - 1) / lanes,
-           Resample{x, y, begin_.data<int>(), index_.data<int>(), weight_.data(), from_, to_, inner, lanes});
-  }
+  MatrixView view() const { return {begin_.data<int>(), index_.data<int>(), weight_.data(), from_, to_}; }
   i64 from() const { return from_; }
-  i64 to() const { return to_; }
 
  private:
   i64 from_, to_;
-  Device device_;
   Tensor begin_, index_, weight_;
 };
 
@@ -108,28 +173,17 @@ MatricesPtr matrices(const Axis& axis, Device device) {
   return made.find_or_make(key, [&] { return std::make_shared<const Matrices>(axis.taps(axis), device); });
 }
 
-// The pass that shrinks goes first. A CPU goes image by image, so that the map between the two passes stays in its
-// cache; for a GPU every launch costs.
-Tensor apply(const Matrix& rows, const Matrix& columns, const Tensor& x) {
-  const Device device = x.device();
-  const i64 images = x.dim(0), channels = x.dim(3), at_once = device.kind == Device::cpu ? 1 : images;
-  const Tensor y = Tensor::empty({images, rows.to(), columns.to(), channels}, device);
-  const bool rows_first = rows.to() < rows.from();
-  const Shape between = rows_first ? Shape{at_once, rows.to(), columns.from(), channels}
-                                   : Shape{at_once, rows.from(), columns.to(), channels};
-  const Tensor half = Tensor::empty(between, device);
-  for (i64 n = 0; n < images; n += at_once) {
-    const float* source = x.data() + n * rows.from() * columns.from() * channels;
-    float* target = y.data() + n * rows.to() * columns.to() * channels;
-    if (rows_first) {
-      rows.apply(at_once, columns.from() * channels, source, half.data());
-      columns.apply(at_once * rows.to(), channels, half.data(), target);
-    } else {
-      columns.apply(at_once * rows.from(), channels, source, half.data());
-      rows.apply(at_once, columns.to() * channels, half.data(), target);
-    }
-  }
-  return y;
+/// The first `channels` channels of x and of y, which are maps of any number of channels.
+void apply(const Matrix& rows, const Matrix& columns, i64 channels, const Tensor& x, const Tensor& y) {
+  const Maps maps{rows.view(), columns.view(), x.data(), y.data(), channels, x.dim(3), y.dim(3)};
+  const i64 lines = y.dim(0) * y.dim(1), width = y.dim(2);
+  if (x.device().kind != Device::cpu) return launch(x.device(), lines, width * channels, ResampleElement{maps});
+  const i64 block = std::min<i64>(channels, 64), blocks = (channels + block - 1) / block;
+  constexpr i64 kCalls = 16384;  // enough for launch() to divide them among threads
+  const i64 most =
+      std::min((ResampleSegment::kLine / block - 4) * width / columns.from(), lines * width * blocks / kCalls);
+  const i64 pixels = std::clamp<i64>(most, 1, width);
+  launch(x.device(), lines, (width + pixels - 1) / pixels * blocks, ResampleSegment{maps, block, pixels});
 }
 
 }  // namespace
@@ -145,11 +199,30 @@ Taps copying_taps(i64 from, i64 to, const std::function<i64(i64)>& source) {
 }
 
 // y[j,k] = sum over i,l of R[j,i] x[i,l] C[k,l]: dx[i,l] = sum over j,k of R[j,i] dy[j,k] C[k,l], the same map with
-// both matrices transposed.
-Tensor resample(const Op& op, const Tensor& x, const Axis& rows, const Axis& columns) {
-  const MatricesPtr r = matrices(rows, x.device()), c = matrices(columns, x.device());
-  return record(op, apply(r->forward, c->forward, x), {x},
-                [r, c](const Tensor& dy, Needs) -> Grads { return {apply(r->backward, c->backward, dy)}; });
+// both matrices transposed. What stands beside is copied, and its gradient is its slice of dy.
+Tensor resample(const Op& op, const Tensor& x, const Axis& rows, const Axis& columns, const Tensor& beside) {
+  const Device device = x.device();
+  const MatricesPtr r = matrices(rows, device), c = matrices(columns, device);
+  const i64 C = x.dim(3), K = beside ? beside.dim(3) : 0, pixels = x.dim(0) * rows.to * columns.to;
+  const Tensor y = Tensor::empty({x.dim(0), rows.to, columns.to, C + K}, device);
+  apply(r->forward, c->forward, C, x, y);
+  std::vector<Tensor> inputs = {x};
+  if (beside) {
+    launch(device, pixels, K, CopyChannels{beside.data(), y.data() + C, K, C + K});
+    inputs.push_back(beside);
+  }
+  return record(op, y, inputs, [r, c, C, K, pixels, shape = x.shape()](const Tensor& dy, Needs needs) -> Grads {
+    Grads grads(K > 0 ? 2 : 1);
+    if (needs[0]) {
+      grads[0] = Tensor::empty(shape, dy.device());
+      apply(r->backward, c->backward, C, dy, grads[0]);
+    }
+    if (needs[1]) {
+      grads[1] = Tensor::empty({dy.dim(0), dy.dim(1), dy.dim(2), K}, dy.device());
+      launch(dy.device(), pixels, K, CopyChannels{dy.data() + C, grads[1].data(), C + K, K});
+    }
+    return grads;
+  });
 }
 
 }  // namespace md

@@ -38,7 +38,8 @@ struct Axis {
 Taps copying_taps(i64 from, i64 to, const std::function<i64(i64)>& source);
 
 /// x [N,rows.from,columns.from,C] -> [N,rows.to,columns.to,C], recorded on the tape as `op`. The matrices of an axis
-/// are made once for each device and kept.
-Tensor resample(const Op& op, const Tensor& x, const Axis& rows, const Axis& columns);
+/// are made once for each device and kept. With `beside` [N,rows.to,columns.to,K], an input too, the result is both
+/// side by side, [N,rows.to,columns.to,C+K].
+Tensor resample(const Op& op, const Tensor& x, const Axis& rows, const Axis& columns, const Tensor& beside = {});
 
 }  // namespace md

@@ -87,6 +87,16 @@ Tensor upsample_bilinear(const Tensor& x, i64 h, i64 w, Corners corners) { retur
 Tensor upsample_bilinear(const Tensor& x, double scale_factor, Corners corners) {
   return bilinear(x, scaled_size("upsample_bilinear", x, scale_factor), {corners, scale_factor});
 }
+
+Tensor upsample_concat(const Tensor& x, const Tensor& beside) {
+  require_image("upsample_concat", x);
+  require_image("upsample_concat", beside);
+  require_together("upsample_concat", {x, beside});
+  MD_CHECK(x.dim(0) == beside.dim(0), "upsample_concat: ", x.shape(), " does not fit beside ", beside.shape());
+  return resample({"upsample_concat", Interpolation{}}, x, {bilinear_taps, x.dim(1), beside.dim(1)},
+                  {bilinear_taps, x.dim(2), beside.dim(2)}, beside);
+}
+
 Tensor upsample_nearest(const Tensor& x, i64 h, i64 w) { return nearest(x, {h, w}, {}); }
 Tensor upsample_nearest(const Tensor& x, double scale_factor) {
   return nearest(x, scaled_size("upsample_nearest", x, scale_factor), {.scale_factor = scale_factor});

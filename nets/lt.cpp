@@ -15,8 +15,7 @@ UpBlock::UpBlock(WeightRng rng, i64 in, i64 skip, i64 out)
       conv2_(child<Conv2d>("conv2", rng, out, out, 3, leaky(1))) {}
 
 Tensor UpBlock::forward(const Tensor& x, const Tensor& skip) const {
-  const Tensor up = upsample_bilinear(x, skip.dim(1), skip.dim(2));
-  return conv2_.forward(conv1_.forward(concat({up, skip})));
+  return conv2_.forward(conv1_.forward(upsample_concat(x, skip)));
 }
 
 Lt::Lt(const NetOptions& options) : Lt(options, init_rng(options)) {}

@@ -160,6 +160,36 @@ TEST_P(BatchNorm, FusesItsActivation) {
   });
 }
 
+TEST_P(BatchNorm, AddsAResidualBeforeItsActivation) {
+  for_each_device([&](Device device) {
+    for (const Act act : {Act::none, Act::relu}) {
+      for (const bool training : {true, false}) {
+        const Function one = [&](const std::vector<Tensor>& in) {
+          return batch_norm(in[0], in[1], in[2], state(training, device), {spec.eps, {act}}, in[3]);
+        };
+        const Function three = [&](const std::vector<Tensor>& in) {
+          return activate(add(op(training, device)(in), in[3]), {act});
+        };
+        std::vector<Tensor> in = inputs(device);
+        in.push_back(random_tensor(shape, 7, -2, 2, device));
+        EXPECT_TRUE(close(one(in), three(in), kTolerance));
+        const std::vector<Tensor> got = gradients(one, in), want = gradients(three, in);
+        for (std::size_t i = 0; i < in.size(); ++i) EXPECT_TRUE(close(got[i], want[i], kTolerance)) << "input " << i;
+      }
+    }
+  });
+}
+
+// Its gradient is dy itself, handed to the residual and to x's own backward: neither may be made in the other's memory.
+TEST(BatchNormResidual, SharesItsGradientWithNobody) {
+  const BatchNormState state{Tensor::zeros({3}), Tensor::full({3}, 1.F), 0.1F, true};
+  const Function chain = [&](const std::vector<Tensor>& in) {
+    const Tensor y = batch_norm(elu(in[0]), Tensor::full({3}, 2.F), Tensor::zeros({3}), state, {}, elu(in[1]));
+    return scale(y, 3.F);
+  };
+  expect_gradcheck(chain, {random_tensor({4, 2, 3}, 1), random_tensor({4, 2, 3}, 2)});
+}
+
 const Sizes kSmall[] = {
     {"map", {2, 3, 5, 7}}, {"one_channel", {2, 4, 3, 1}}, {"one_image", {1, 5, 2, 16}}, {"one_pixel", {6, 1, 1, 5}},
     {"rows", {11, 3}},     {"wide", {2, 5, 3, 19}}};
@@ -197,6 +227,9 @@ TEST(BatchNormEvaluation, KeepsItsStatisticsForItsBackward) {
 
 TEST(BatchNormErrors, NameTheShapes) {
   const Tensor x = Tensor::zeros({2, 3, 4, 5}), five = Tensor::zeros({5}), four = Tensor::zeros({4});
+  EXPECT_ERROR(batch_norm(x, five, five, {five, five}, {}, five), "batch_norm: residual [5] for input [2,3,4,5]");
+  EXPECT_ERROR(batch_norm(x, five, five, {five, five}, {.act = {Act::hardswish}}, x),
+               "batch_norm: behind a residual there is no hardswish");
   EXPECT_ERROR(batch_norm(x, four, five, {five, five}, {}), "batch_norm: [4] for input [2,3,4,5]");
   EXPECT_ERROR(batch_norm(five, five, five, {five, five}, {}), "input [5] wants [...,C]");
   const Tensor none = Tensor::zeros({0});

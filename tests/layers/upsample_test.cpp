@@ -9,6 +9,7 @@
 
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
+#include "tests/kit/lost_terms.h"
 
 namespace md::test {
 namespace {
@@ -102,6 +103,44 @@ INSTANTIATE_TEST_SUITE_P(, Upsample,
                                            Sizes{"many_channels", {1, 2, 3, 131}, 4, 6}),
                          [](const auto& instance) { return std::string(instance.param.name); });
 
+Tensor beside(const std::vector<Tensor>& in) { return upsample_concat(in[0], in[1]); }
+Tensor one_after_the_other(const std::vector<Tensor>& in) {
+  return concat({upsample_bilinear(in[0], in[1].dim(1), in[1].dim(2)), in[1]});
+}
+
+TEST_P(Upsample, ConcatEqualsTheTwoOps) {
+  for_each_device([&](Device device) {
+    for (const i64 channels : {1, 3, 40}) {
+      const std::vector<Tensor> in = {input(device), random_tensor({s.from[0], s.h, s.w, channels}, 2, -1, 1, device)};
+      EXPECT_TRUE(close(beside(in), one_after_the_other(in), 0));
+      const std::vector<Tensor> got = gradients(beside, in), want = gradients(one_after_the_other, in);
+      EXPECT_TRUE(close(got[0], want[0], 0));
+      EXPECT_TRUE(close(got[1], want[1], 0));
+    }
+  });
+}
+
+TEST(UpsampleConcat, PassesTheGradientCheck) {
+  for_each_device([](Device device) {
+    expect_gradcheck(beside,
+                     {random_tensor({2, 2, 3, 4}, 1, -1, 1, device), random_tensor({2, 4, 5, 3}, 2, -1, 1, device)});
+  });
+}
+
+LOST_TERMS(upsample_concat) {
+  return {{"upsample_concat", beside, {random_tensor({2, 2, 3, 4}, 1), random_tensor({2, 4, 5, 3}, 2)}}};
+}
+
+TEST(UpsampleConcat, LeavesOutPartsThatNeedNoGradient) {
+  for (const int needy : {0, 1}) {
+    const std::vector<Tensor> in = {random_tensor({1, 2, 2, 3}, 1), random_tensor({1, 4, 4, 2}, 2)};
+    in[needy].requires_grad_();
+    beside(in).backward(random_tensor({1, 4, 4, 5}, 3));
+    EXPECT_TRUE(in[needy].grad());
+    EXPECT_FALSE(in[1 - needy].grad());
+  }
+}
+
 // Interpolation weights sum to one, so a constant stays what it is, and every unit of gradient arrives somewhere.
 TEST(UpsampleInvariants, ConstantsAndGradientSumsAreKept) {
   const Tensor x = Tensor::full({1, 5, 7, 2}, 3.F);
@@ -137,6 +176,8 @@ TEST(UpsampleErrors, NameTheShapes) {
   EXPECT_ERROR(upsample_bilinear(x, 0, 3), "upsample_bilinear: input [1,4,5,2] cannot become 0 x 3");
   EXPECT_ERROR(upsample_nearest(x, 0.1), "upsample_nearest: input [1,4,5,2] cannot become 0 x 0");
   EXPECT_ERROR(upsample_nearest(x, -2.), "scale factor -2 is not positive");
+  EXPECT_ERROR(upsample_concat(x, Tensor::zeros({2, 8, 10, 2})),
+               "upsample_concat: [1,4,5,2] does not fit beside [2,8,10,2]");
   EXPECT_ERROR(upsample_bilinear(Tensor::zeros({4, 5}), 8, 8), "input [4,5] is not a map [N,H,W,C]");
 }
 

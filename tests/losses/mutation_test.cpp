@@ -72,6 +72,18 @@ Op batch_norm_op(bool training, Activation act) {
   return op;
 }
 
+/// |sum| < 6 and the residual far from 0: no kink of relu is in reach, and both sides of it are there.
+Op batch_norm_residual(Activation act) {
+  Op op = batch_norm_op(true, act);
+  const BatchNormState state{Tensor::zeros({3}), Tensor::full({3}, 1.F), 0.1F, true};
+  op.f = [=](const Inputs& in) { return batch_norm(in[0], in[1], in[2], state, {1e-3F, act}, in[3]); };
+  op.lost = {};
+  const Tensor residual = random_tensor({2, 4, 5, 3}, 6, -1, 1);
+  for (i64 i = 0; i < residual.numel(); ++i) residual.data()[i] += residual.data()[i] < 0 ? -6.F : 6.F;
+  op.inputs.push_back(residual);
+  return op;
+}
+
 /// Far from the kink of leaky_relu on both sides: |conv| <= 2.3 < 4.
 Op conv2d_leaky() {
   const Conv2dSpec spec{.stride = 2, .pad = 1, .act = {Act::leaky_relu, 0.2F}};
@@ -105,6 +117,8 @@ std::vector<Op> convolutions_and_norms() {
       batch_norm_op(true, {}),
       batch_norm_op(true, {Act::hardswish}),
       batch_norm_op(false, {Act::hardswish}),
+      batch_norm_residual({}),
+      batch_norm_residual({Act::relu}),
   };
 }
 

@@ -117,6 +117,7 @@ const std::map<std::string, OnnxWriter::Write>& OnnxWriter::forms() {
       {"slice_channels", &OnnxWriter::slice_channels},
       {"mean_over_pixels", &OnnxWriter::mean_over_pixels},
       {"upsample_bilinear", &OnnxWriter::upsample},
+      {"upsample_concat", &OnnxWriter::upsample},
       {"upsample_conv2d", &OnnxWriter::upsample_conv2d},
       {"upsample_nearest", &OnnxWriter::upsample},
       {"window_attention", &OnnxWriter::window_attention},
@@ -208,8 +209,11 @@ const TracedOp* OnnxWriter::norm_behind(const TracedOp& convolution) const {
   const auto readers = readers_.find(convolution.y.impl());
   if (readers == readers_.end() || readers->second.size() != 1 || readers->second[0]->name != "batch_norm")
     return nullptr;
-  const bool bare = std::any_cast<Conv2dSpec>(convolution.attributes).act.kind == Act::none;
-  return bare && convolution.inputs.size() == 3 ? readers->second[0] : nullptr;
+  const TracedOp& norm = *readers->second[0];
+  const bool bare = std::any_cast<Conv2dSpec>(convolution.attributes).act.kind == Act::none &&
+                    norm.inputs[0].impl() == convolution.y.impl();
+  const bool sum_is_there = norm.inputs.size() == 3 || values_.contains(norm.inputs[3].impl());
+  return bare && convolution.inputs.size() == 3 && sum_is_there ? &norm : nullptr;
 }
 
 /// A batch norm as it stands after training: x scale + shift, channel by channel.
@@ -250,8 +254,13 @@ void OnnxWriter::conv2d(const TracedOp& op) {
                                      {"pads", std::vector<i64>{spec.pad.h, spec.pad.w, spec.pad.h, spec.pad.w}},
                                      {"dilations", both(spec.dilation)},
                                      {"group", i64{spec.groups}}});
-  const std::string sum = op.inputs.size() > 3 ? graph_.node("Add", {y, first(op.inputs[3])}) : y;
-  set_first(behind ? behind->y : op.y, activated(sum, act));
+  const TracedOp& whole = behind ? *behind : op;
+  set_first(whole.y, activated(plus_residual(y, whole), act));
+}
+
+/// Of a convolution or a batch norm: its fourth input, if it has one.
+std::string OnnxWriter::plus_residual(const std::string& x, const TracedOp& op) {
+  return op.inputs.size() > 3 ? graph_.node("Add", {x, first(op.inputs[3])}) : x;
 }
 
 void OnnxWriter::upsample_conv2d(const TracedOp& op) {
@@ -279,7 +288,7 @@ void OnnxWriter::batch_norm(const TracedOp& op) {
   const std::string y =
       affine(first(op.inputs[0]), entry(op.inputs[1]).name, std::vector<float>(norm.scale.begin(), norm.scale.end()),
              std::vector<float>(norm.shift.begin(), norm.shift.end()));
-  set_first(op.y, activated(y, norm.act));
+  set_first(op.y, activated(plus_residual(y, op), norm.act));
 }
 
 void OnnxWriter::layer_norm(const TracedOp& op) {
@@ -393,13 +402,16 @@ void OnnxWriter::upsample(const TracedOp& op) {
                           .scale_factor = how.scale_factor,
                           .h = op.inputs[0].dim(1),
                           .w = op.inputs[0].dim(2),
-                          .C = op.y.dim(3),
+                          .C = op.inputs[0].dim(3),
                           .H = op.y.dim(1),
                           .W = op.y.dim(2),
                           .nearest = op.name == "upsample_nearest",
                           .corners = how.corners};
   if (!resize.by_ratio()) needs_one_size(op);
-  set_first(op.y, onnx_resize(graph_, first(op.inputs[0]), resize));
+  const std::string enlarged = onnx_resize(graph_, first(op.inputs[0]), resize);
+  const bool beside = op.inputs.size() > 1;
+  set_first(op.y,
+            beside ? graph_.node("Concat", {enlarged, first(op.inputs[1])}, {{"axis", kChannelsFirst}}) : enlarged);
 }
 
 void OnnxWriter::max_pool(const TracedOp& op) {

@@ -79,6 +79,7 @@ class OnnxWriter {
   std::string affine(const std::string& x, const std::string& name, const std::vector<float>& scale,
                      const std::vector<float>& shift);
   std::string activated(const std::string& x, const Activation&);
+  std::string plus_residual(const std::string& x, const TracedOp&);
 
   // Ops, one function for each that is more than a node of the same meaning.
   void adaptive_avg_pool(const TracedOp&);
