@@ -2,8 +2,6 @@
 //   y[n,oy,ox,c] = max over ky,kx of x[n,iy,ix,c],   iy = oy*stride - pad + ky,  ix = ox*stride - pad + kx
 // The gradient goes to the pixel that won, which the op remembers as its place in the window, ky*kernel + kx:
 //   dx[n,iy,ix,c] = sum of dy[n,oy,ox,c] over the windows that (iy,ix) won
-#include <cmath>
-
 #include "engine/autograd.h"
 #include "engine/launch.h"
 #include "engine/unravel.h"
@@ -17,29 +15,36 @@ struct Geometry {
   i64 H, W, C, OH, OW, kernel, stride, pad;
 };
 
+/// A call takes kAtOnce neighbouring channels: on a CPU a register's worth or two, so that each comparison is a
+/// vector's.
+template <i64 kAtOnce>
 struct Largest {
   Geometry g;
   const float* x;       // [N,H,W,C]
   float* y;             // [N,OH,OW,C]
   std::uint8_t* place;  // [N,OH,OW,C]
-  MD_HD void operator()(i64 pixel, i64 c) const {
+  MD_HD void operator()(i64 pixel, i64 block) const {
     const auto [n, oy, ox] = unravel(pixel, {kAnyExtent, g.OH, g.OW});
-    const i64 top = oy * g.stride - g.pad, left = ox * g.stride - g.pad;
-    const float* image = x + n * g.H * g.W * g.C + c;
-    float best = -INFINITY;
-    i64 won = -1;
+    const i64 top = oy * g.stride - g.pad, left = ox * g.stride - g.pad, c = block * kAtOnce;
+    const i64 count = g.C - c < kAtOnce ? g.C - c : kAtOnce, to = pixel * g.C + c;
+    float best[kAtOnce] = {};
+    int won[kAtOnce];
+    for (i64 i = 0; i < kAtOnce; ++i) won[i] = -1;
     for (i64 ky = 0; ky < g.kernel; ++ky) {
       for (i64 kx = 0; kx < g.kernel; ++kx) {
         const i64 iy = top + ky, ix = left + kx;
         if (iy < 0 || iy >= g.H || ix < 0 || ix >= g.W) continue;
-        const float value = image[(iy * g.W + ix) * g.C];
-        if (won >= 0 && !(value > best) && value == value) continue;  // NaN wins
-        best = value;
-        won = ky * g.kernel + kx;
+        const float* from = x + ((n * g.H + iy) * g.W + ix) * g.C + c;
+        const int here = static_cast<int>(ky * g.kernel + kx);
+        for (i64 i = 0; i < count; ++i) {
+          const bool wins = won[i] < 0 || from[i] > best[i] || from[i] != from[i];  // NaN wins
+          best[i] = wins ? from[i] : best[i];
+          won[i] = wins ? here : won[i];
+        }
       }
     }
-    y[pixel * g.C + c] = best;
-    place[pixel * g.C + c] = static_cast<std::uint8_t>(won);
+    for (i64 i = 0; i < count; ++i) y[to + i] = best[i];
+    for (i64 i = 0; i < count; ++i) place[to + i] = static_cast<std::uint8_t>(won[i]);
   }
 };
 
@@ -83,7 +88,14 @@ Tensor max_pool(const Tensor& x, const PoolSpec& spec) {
   const Geometry g = geometry(x, spec);
   const Shape out{x.dim(0), g.OH, g.OW, g.C};
   const Tensor y = Tensor::empty(out, x.device()), place = Tensor::empty(out, x.device(), DType::u8);
-  launch(x.device(), y.numel() / g.C, g.C, Largest{g, x.data(), y.data(), place.data<std::uint8_t>()});
+  const i64 pixels = y.numel() / g.C;
+  if (x.device().kind == Device::cpu) {
+    constexpr i64 kAtOnce = 32;
+    launch(x.device(), pixels, (g.C + kAtOnce - 1) / kAtOnce,
+           Largest<kAtOnce>{g, x.data(), y.data(), place.data<std::uint8_t>()});
+  } else {
+    launch(x.device(), pixels, g.C, Largest<1>{g, x.data(), y.data(), place.data<std::uint8_t>()});
+  }
   return record({"max_pool", spec}, y, {x}, [g, place, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
     const Tensor dx = Tensor::empty(shape, dy.device());
     launch(dy.device(), dx.numel() / g.C, g.C, ToTheWinner{g, dy.data(), place.data<std::uint8_t>(), dx.data()});

@@ -46,13 +46,14 @@ struct Loss {  // of the three sums over all pixels
 /// 1/depth_i.
 struct LossBackward {
   Pixels pixels;
+  const float* d;  // of the forward pass: a logarithm costs more than a read
   const float *count, *sum_d, *loss, *dy;
   float variance_focus;
   float* dx;
   MD_HD void operator()(i64 row, i64 x) const {
     const i64 i = row * pixels.W + x;
     const bool counts = pixels.counts(i) && *loss != 0.F;
-    const float n = *count, dd = 100.F / (n * *loss) * (pixels.d(i) - variance_focus * (*sum_d / n));
+    const float n = *count, dd = 100.F / (n * *loss) * (d[i] - variance_focus * (*sum_d / n));
     dx[i] = counts ? *dy * dd / pixels.depth_m[i] : 0.F;
   }
 };
@@ -77,8 +78,9 @@ Tensor silog(const Tensor& depth_m, const Tensor& target_m, const SilogOptions& 
 
   const auto scalar = [&] { return Tensor::empty({}, device); };
   const Tensor count = scalar(), sum_d = scalar(), sum_d2 = scalar(), loss = scalar();
+  const Tensor d = Tensor::empty(target_m.shape(), device);
   {
-    const Tensor counted = Tensor::empty(target_m.shape(), device), d = Tensor::empty(target_m.shape(), device);
+    const Tensor counted = Tensor::empty(target_m.shape(), device);
     launch(device, rows, W, Terms{in, counted.data(), d.data()});
     backend(device).reduce_sum(counted, {}, 1, pixels, 1, count);
     backend(device).reduce_sum(d, {}, 1, pixels, 1, sum_d);
@@ -87,12 +89,12 @@ Tensor silog(const Tensor& depth_m, const Tensor& target_m, const SilogOptions& 
   launch(device, 1, 1, Loss{count.data(), sum_d.data(), sum_d2.data(), options.variance_focus, loss.data()});
 
   return record("silog", loss, {depth_m},
-                [depth_m = Saved(depth_m), target_m = Saved(target_m), loss = Saved(loss), count, sum_d, options](
+                [depth_m = Saved(depth_m), target_m = Saved(target_m), loss = Saved(loss), d, count, sum_d, options](
                     const Tensor& dy, Needs) {
                   const Pixels saved{depth_m->data(), target_m->data(), options.min_depth_m, target_m->dim(2)};
                   const Tensor dx = Tensor::empty(depth_m->shape(), dy.device());
                   launch(dy.device(), target_m->numel() / saved.W, saved.W,
-                         LossBackward{saved, count.data(), sum_d.data(), loss->data(), dy.data(),
+                         LossBackward{saved, d.data(), count.data(), sum_d.data(), loss->data(), dy.data(),
                                       options.variance_focus, dx.data()});
                   return Grads{dx};
                 });
