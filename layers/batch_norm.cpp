@@ -43,8 +43,7 @@ struct ReluGradient {
   MD_HD void operator()(i64 o, i64 i) const { dz[o * row + i] = dy[o * row + i] * Relu::slope(y[o * row + i]); }
 };
 
-void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& s,
-           const BatchNormSpec& spec, const Tensor& residual) {
+void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& s, const Tensor& residual) {
   MD_CHECK(x.shape().rank() >= 2 && x.numel() > 0, "batch_norm: input ", x.shape(), " wants [...,C]");
   const Shape per_channel{x.dim(-1)};
   for (const Tensor* t : {&weight, &bias, &s.running_mean, &s.running_var}) {
@@ -53,8 +52,6 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const Batc
   require_together("batch_norm", {x, weight, bias, s.running_mean, s.running_var, residual});
   MD_CHECK(!residual || residual.shape() == x.shape(), "batch_norm: residual ", residual.shape(), " for input ",
            x.shape());
-  MD_CHECK(!residual || spec.act.kind == Act::none || spec.act.kind == Act::relu,
-           "batch_norm: behind a residual there is no ", name_of(spec.act.kind));
   const Tensor& batches = s.batches_tracked;
   MD_CHECK(!batches || (batches.dtype() == DType::i32 && batches.numel() == 1 && batches.device() == x.device()),
            "batch_norm: batches_tracked is no i32 number beside the input");
@@ -104,7 +101,9 @@ Tensor before_relu(const Tensor& dy, const Tensor& y) {
 // from y, whose sign is that of the sum.
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state,
                   const BatchNormSpec& spec, const Tensor& residual) {
-  check(x, weight, bias, state, spec, residual);
+  check(x, weight, bias, state, residual);
+  if (residual && spec.act.kind != Act::none && spec.act.kind != Act::relu)  // y does not tell their slope
+    return activate(batch_norm(x, weight, bias, state, {spec.eps, {}}, residual), spec.act);
   const Statistics of = statistics_of(x, state, spec);
   BatchNormSpec of_x = spec;  // what x alone goes through
   if (residual) of_x.act = {};

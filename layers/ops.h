@@ -35,7 +35,7 @@ struct BatchNormState {
   Tensor batches_tracked = {};       // i32 [], counted up in training; or empty
 };
 /// torch.nn.functional.batch_norm, plus a residual of x's shape if there is one, followed by the activation of the
-/// spec, which behind a residual is none or relu. x [...,C]; weight, bias [C].
+/// spec, which behind a residual is an op of its own unless it is relu. x [...,C]; weight, bias [C].
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state,
                   const BatchNormSpec& spec, const Tensor& residual = {});
 
