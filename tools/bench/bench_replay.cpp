@@ -80,7 +80,7 @@ using BatchNormAttributes = std::pair<BatchNormState, BatchNormSpec>;
 /// In training it moves the running statistics of the network, which are not looked at.
 Tensor batch_norm_again(const StepOp& op, Inputs& in) {
   auto [state, spec] = attributes<BatchNormAttributes>(op);
-  return batch_norm(in[0], in[1], in[2], state, spec);
+  return batch_norm(in[0], in[1], in[2], state, spec, in.size() > 3 ? in[3] : Tensor());
 }
 
 Tensor upsample_again(const StepOp& op, Inputs& in) {
@@ -193,6 +193,7 @@ std::map<std::string, Replay> places() {
       {"reshape", plain([](const StepOp& op, Inputs& in) { return in[0].reshape(op.y); })},
       {"rows", plain([](const StepOp& op, Inputs& in) { return in[0].rows(0, op.y[0]); })},
       {"upsample_bilinear", {upsample_again}},
+      {"upsample_concat", plain([](const StepOp&, Inputs& in) { return upsample_concat(in[0], in[1]); })},
       {"upsample_nearest", {upsample_again}},
       {"adaptive_avg_pool", resized(adaptive_avg_pool)},
       {"mean_over_pixels", resized(adaptive_avg_pool)},
