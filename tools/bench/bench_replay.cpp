@@ -155,7 +155,7 @@ std::map<std::string, Replay> norms() {
        {batch_norm_again,
         [](const StepOp& op) {
           const auto [state, spec] = attributes<BatchNormAttributes>(op);
-          return with_act(state.training ? "" : "of evaluation", spec.act);
+          return with_act(state.training ? "" : "of evaluation", spec.act) + (op.inputs.size() > 3 ? " + map" : "");
         }}},
       {"layer_norm",
        plain([](const StepOp& op, Inputs& in) { return layer_norm(in[0], in[1], in[2], attributes<float>(op)); })},
@@ -195,6 +195,7 @@ std::map<std::string, Replay> places() {
       {"upsample_bilinear", {upsample_again}},
       {"upsample_concat", plain([](const StepOp&, Inputs& in) { return upsample_concat(in[0], in[1]); })},
       {"upsample_nearest", {upsample_again}},
+      {"upsample_concat", plain([](const StepOp&, Inputs& in) { return upsample_concat(in[0], in[1]); })},
       {"adaptive_avg_pool", resized(adaptive_avg_pool)},
       {"mean_over_pixels", resized(adaptive_avg_pool)},
       {"avg_pool",
