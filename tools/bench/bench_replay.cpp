@@ -195,7 +195,6 @@ std::map<std::string, Replay> places() {
       {"upsample_bilinear", {upsample_again}},
       {"upsample_concat", plain([](const StepOp&, Inputs& in) { return upsample_concat(in[0], in[1]); })},
       {"upsample_nearest", {upsample_again}},
-      {"upsample_concat", plain([](const StepOp&, Inputs& in) { return upsample_concat(in[0], in[1]); })},
       {"adaptive_avg_pool", resized(adaptive_avg_pool)},
       {"mean_over_pixels", resized(adaptive_avg_pool)},
       {"avg_pool",
