@@ -57,6 +57,7 @@ Json run_child(const BenchOptions& o, const std::string& program, const std::str
                Precision precision) {
   std::vector<std::string> command{program, "--child", b.name};
   if (precision == Precision::tf32) command.emplace_back("--tf32");
+  if (o.device.exact_convolutions) command.emplace_back("--exact-convolutions");
   Json report = run_timed(command, o);
   report.update({{"mode", mode}, {"precision", name_of(precision)}});
   return report;
