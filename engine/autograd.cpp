@@ -81,11 +81,45 @@ Node::~Node() {
   }
 }
 
+Saved::Saved(const Tensor& t) : version_(0) {
+  if (!t) return;
+  shape_ = t.shape();
+  version_ = t.version();
+  const GradMeta* const meta = t.impl()->meta.get();
+  if (meta && meta->remade && meta->remade->version == version_) {
+    remade_ = meta->remade;
+  } else {
+    tensor_ = t.detach();
+  }
+}
+
 const Tensor& Saved::operator*() const {
+  if (!tensor_ && remade_) tensor_ = remade_->get();
   MD_CHECK(!tensor_ || tensor_.version() == version_, "a tensor ", tensor_.shape(),
            " that it needs was modified by an inplace operation: it is at version ", tensor_.version(),
            ", and was saved at version ", version_);
   return tensor_;
+}
+
+void Saved::release() {
+  tensor_ = {};
+  remade_ = nullptr;
+}
+
+Tensor Remade::get() {
+  if (std::shared_ptr<Storage> there = made.lock())
+    return TensorAccess::make({std::move(there), 0, shape, dtype, nullptr});
+  const NoGrad off;
+  Tensor again = make();
+  again.storage().version = version;
+  made = again.impl()->storage;
+  return again;
+}
+
+void can_be_made_again(const Tensor& y, std::function<Tensor()> make) {
+  if (!y.impl()->meta || !y.impl()->meta->node) return;  // not on the tape
+  y.impl()->meta->remade =
+      std::make_shared<Remade>(Remade{std::move(make), y.shape(), y.dtype(), y.version(), y.impl()->storage});
 }
 
 NoGrad::NoGrad() : before_(enabled) { enabled = false; }
@@ -100,7 +134,8 @@ bool recording(std::initializer_list<const Tensor*> inputs) {
 
 GradMeta& TensorAccess::meta(const Tensor& t) {
   MD_CHECK(t.impl_, "empty tensor has no gradient");
-  if (!t.impl_->meta) t.impl_->meta = std::make_shared<GradMeta>(GradMeta{t.shape(), t.device(), false, {}, nullptr});
+  if (!t.impl_->meta)
+    t.impl_->meta = std::make_shared<GradMeta>(GradMeta{t.shape(), t.device(), false, {}, nullptr, nullptr});
   return *t.impl_->meta;
 }
 
@@ -140,6 +175,7 @@ void Tensor::backward(Tensor seed) const {
   while (!todo.empty()) {
     const MetaPtr output = todo.top();
     todo.pop();
+    output->remade = nullptr;              // all who saved it come before
     if (output->grad) step_back(*output);  // none: every path to it returned "zero"
     // The node stays, empty, so that a second walk does not take its output for a leaf.
     output->node->backward = nullptr;

@@ -51,21 +51,31 @@ class Op {
 /// a tensor that is on the tape would keep the tape alive.
 Tensor record(const Op& op, Tensor y, std::vector<Tensor> inputs, Backward backward);
 
-/// What an op keeps of a tensor (or of none) for its backward: the memory, off the tape, and the version it had.
-/// Reading it after an in-place write to that memory throws, as in PyTorch: the gradient would be that of other
-/// numbers.
+struct Remade;  // engine/tensor_impl.h
+
+/// What an op keeps of a tensor (or of none) for its backward: the memory, off the tape, and the version it had; or,
+/// for an output that can be made again, how. Reading it after an in-place write to that memory throws, as in PyTorch:
+/// the gradient would be that of other numbers.
 class Saved {
  public:
   /// Of a tensor, or of "no tensor".
-  explicit Saved(const Tensor& t) : tensor_(t ? t.detach() : Tensor()), version_(t ? t.version() : 0) {}
+  explicit Saved(const Tensor& t);
   const Tensor& operator*() const;
   const Tensor* operator->() const { return &**this; }
-  const Shape& shape() const { return tensor_.shape(); }  // no write changes it
+  const Shape& shape() const { return shape_; }  // no write changes it
+  /// Lets go of the memory, in a backward that has read it for the last time and goes on.
+  void release();
 
  private:
-  Tensor tensor_;
+  mutable Tensor tensor_;  // none as long as it has not been made again
+  std::shared_ptr<Remade> remade_;
+  Shape shape_;
   std::uint64_t version_;
 };
+
+/// Says how `y`, which record() returned, is made again, bit for bit, from what its op keeps in any case: who saves it
+/// keeps `make` and not its memory. For outputs that cost no more than a pass over memory.
+void can_be_made_again(const Tensor& y, std::function<Tensor()> make);
 
 /// True if an op on these inputs would be recorded: lets an op skip work that only its backward needs.
 bool recording(std::initializer_list<const Tensor*> inputs);

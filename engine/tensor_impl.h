@@ -9,6 +9,16 @@ namespace md {
 
 struct Node;
 
+/// How an op's output is made again, for all who saved it.
+struct Remade {
+  std::function<Tensor()> make;
+  Shape shape;
+  DType dtype;
+  std::uint64_t version;        // of the numbers that it makes
+  std::weak_ptr<Storage> made;  // the output itself or what was made last, as long as somebody has it
+  Tensor get();
+};
+
 /// The place of a tensor in the graph. Nodes point to these and not to tensors, so that the graph keeps no memory alive
 /// except what an op's backward captured.
 struct GradMeta {
@@ -16,7 +26,8 @@ struct GradMeta {
   Device device;
   bool requires_grad = false;
   Tensor grad;
-  std::shared_ptr<Node> node;  // the op that made it; none for leaves
+  std::shared_ptr<Node> node;      // the op that made it; none for leaves
+  std::shared_ptr<Remade> remade;  // if it can be made again
 };
 
 /// What a Tensor points to.

@@ -116,23 +116,33 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
     launch(x.device(), rows.outer, rows.inner, AddAndActivate{residual.data(), y.data(), rows.inner, relu});
     inputs.push_back(residual);
   }
-  return record({"batch_norm", std::pair(state, spec)}, y, inputs,
-                [of_x, training = state.training, has_residual = bool(residual), x = Saved(x), weight = Saved(weight),
-                 bias = Saved(bias), mean = of.mean, rstd = of.rstd,
-                 y = Saved(residual && relu ? y : Tensor())](const Tensor& dy, Needs needs) -> Grads {
-                  Tensor dresidual;
-                  if (has_residual) dresidual = *y ? before_relu(dy, *y) : dy;
-                  const Tensor& dz = has_residual ? dresidual : dy;
-                  Tensor dx;  // dz is the residual's gradient: not in its memory
-                  if (needs[0]) dx = has_residual ? Tensor::empty(dy.shape(), dy.device()) : in_place_of(dy);
-                  const Tensor dweight = Tensor::empty(mean.shape(), dy.device()),
-                               dbias = Tensor::empty(mean.shape(), dy.device());
-                  backend(dy.device())
-                      .batch_norm_backward(of_x, training, dz, *x, *weight, *bias, mean, rstd, dx, dweight, dbias);
-                  Grads grads = {dx, dweight, dbias};
-                  if (has_residual) grads.push_back(dresidual);
-                  return grads;
-                });
+  const Saved saved_x(x), saved_weight(weight), saved_bias(bias);
+  const Tensor recorded =
+      record({"batch_norm", std::pair(state, spec)}, y, inputs,
+             [of_x, training = state.training, has_residual = bool(residual), x = saved_x, weight = saved_weight,
+              bias = saved_bias, mean = of.mean, rstd = of.rstd,
+              y = Saved(residual && relu ? y : Tensor())](const Tensor& dy, Needs needs) -> Grads {
+               Tensor dresidual;
+               if (has_residual) dresidual = *y ? before_relu(dy, *y) : dy;
+               const Tensor& dz = has_residual ? dresidual : dy;
+               Tensor dx;  // dz is the residual's gradient: not in its memory
+               if (needs[0]) dx = has_residual ? Tensor::empty(dy.shape(), dy.device()) : in_place_of(dy);
+               const Tensor dweight = Tensor::empty(mean.shape(), dy.device()),
+                            dbias = Tensor::empty(mean.shape(), dy.device());
+               backend(dy.device())
+                   .batch_norm_backward(of_x, training, dz, *x, *weight, *bias, mean, rstd, dx, dweight, dbias);
+               Grads grads = {dx, dweight, dbias};
+               if (has_residual) grads.push_back(dresidual);
+               return grads;
+             });
+  if (!residual) {
+    can_be_made_again(recorded, [spec, x = saved_x, weight = saved_weight, bias = saved_bias, of] {
+      const Tensor again = Tensor::empty(x.shape(), of.mean.device());
+      backend(of.mean.device()).batch_norm(spec, *x, *weight, *bias, of.mean, of.rstd, again);
+      return again;
+    });
+  }
+  return recorded;
 }
 
 }  // namespace md

@@ -80,24 +80,27 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
   std::vector<Tensor> inputs = {x, w, bias};
   if (residual) inputs.push_back(std::move(residual));
   // Only the activation's backward needs y.
-  const Saved saved_x(x), saved_w(w), saved_y(s.act.kind == Act::none ? Tensor() : y);
-  return record({"conv2d", s}, y, inputs, [s, saved_x, saved_w, saved_y](const Tensor& dy, Needs needs) -> Grads {
-    Backend& b = backend(dy.device());
-    const Tensor dz = before_activation(s.act, *saved_y, dy);
-    Tensor dx, dw, dbias;
-    if (needs[0]) {
-      dx = Tensor::empty(saved_x.shape(), dy.device());
-      b.conv2d_dx(s, dz, *saved_w, dx);
-    }
-    if (needs[2]) dbias = Tensor::empty({dz.dim(3)}, dz.device());
-    if (needs[1]) {
-      dw = Tensor::empty(saved_w.shape(), dy.device());
-      b.conv2d_dw(s, dz, *saved_x, dw, dbias);
-    } else if (needs[2]) {
-      b.reduce_sum(dz, {}, 1, dz.numel() / dz.dim(3), dz.dim(3), dbias);
-    }
-    return {dx, dw, dbias};
-  });
+  const Saved needed_y(s.act.kind == Act::none ? Tensor() : y);
+  return record({"conv2d", s}, y, inputs,
+                [s, x = Saved(x), w = Saved(w), y = needed_y](const Tensor& dy, Needs needs) mutable -> Grads {
+                  Backend& b = backend(dy.device());
+                  const Tensor dz = before_activation(s.act, *y, dy);
+                  y.release();
+                  Tensor dx, dw, dbias;
+                  if (needs[2]) dbias = Tensor::empty({dz.dim(3)}, dz.device());
+                  if (needs[1]) {
+                    dw = Tensor::empty(w.shape(), dy.device());
+                    b.conv2d_dw(s, dz, *x, dw, dbias);
+                  } else if (needs[2]) {
+                    b.reduce_sum(dz, {}, 1, dz.numel() / dz.dim(3), dz.dim(3), dbias);
+                  }
+                  x.release();  // dx is as large, and comes last
+                  if (needs[0]) {
+                    dx = Tensor::empty(x.shape(), dy.device());
+                    b.conv2d_dx(s, dz, *w, dx);
+                  }
+                  return {dx, dw, dbias};
+                });
 }
 
 }  // namespace md

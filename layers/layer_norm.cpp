@@ -17,14 +17,22 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, flo
   const Shape per_row{x.numel() / x.dim(-1)};
   const Tensor mean = Tensor::empty(per_row, x.device()), rstd = Tensor::empty(per_row, x.device());
   backend(x.device()).layer_norm(eps, x, weight, bias, y, mean, rstd);
-  return record({"layer_norm", eps}, y, {x, weight, bias},
-                [x = Saved(x), weight = Saved(weight), mean, rstd](const Tensor& dy, Needs needs) -> Grads {
-                  const Tensor dx = needs[0] ? Tensor::empty(x.shape(), dy.device()) : Tensor();
-                  const Tensor dweight = Tensor::empty(weight.shape(), dy.device()),
-                               dbias = Tensor::empty(weight.shape(), dy.device());
-                  backend(dy.device()).layer_norm_backward(dy, *x, *weight, mean, rstd, dx, dweight, dbias);
-                  return {dx, dweight, dbias};
-                });
+  const Saved saved_x(x), saved_weight(weight);
+  const Tensor recorded =
+      record({"layer_norm", eps}, y, {x, weight, bias},
+             [x = saved_x, weight = saved_weight, mean, rstd](const Tensor& dy, Needs needs) -> Grads {
+               const Tensor dx = needs[0] ? Tensor::empty(x.shape(), dy.device()) : Tensor();
+               const Tensor dweight = Tensor::empty(weight.shape(), dy.device()),
+                            dbias = Tensor::empty(weight.shape(), dy.device());
+               backend(dy.device()).layer_norm_backward(dy, *x, *weight, mean, rstd, dx, dweight, dbias);
+               return {dx, dweight, dbias};
+             });
+  can_be_made_again(recorded, [eps, x = saved_x, weight = saved_weight, bias = Saved(bias), mean, rstd] {
+    const Tensor again = Tensor::empty(x.shape(), mean.device());
+    backend(mean.device()).layer_norm(eps, *x, *weight, *bias, again, mean, rstd);  // the statistics: the same numbers
+    return again;
+  });
+  return recorded;
 }
 
 }  // namespace md

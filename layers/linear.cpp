@@ -15,24 +15,26 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
   require_together("linear", {x, w, bias});
   const Tensor y = Tensor::empty(with_channels(x.shape(), w.dim(0)), x.device());
   backend(x.device()).gemm({.transpose_b = true}, x, w, bias, y);
-  return record("linear", y, {x, w, bias}, [x = Saved(x), w = Saved(w)](const Tensor& dy, Needs needs) -> Grads {
-    Backend& b = backend(dy.device());
-    const i64 outputs = dy.dim(-1), rows = dy.numel() / outputs;
-    Tensor dx, dw, dbias;
-    if (needs[0]) {
-      dx = Tensor::empty(x.shape(), dy.device());
-      b.gemm({}, dy, *w, {}, dx);
-    }
-    if (needs[1]) {
-      dw = Tensor::empty(w.shape(), dy.device());
-      b.gemm({.transpose_a = true}, dy, *x, {}, dw);
-    }
-    if (needs[2]) {
-      dbias = Tensor::empty({outputs}, dy.device());
-      b.reduce_sum(dy, {}, 1, rows, outputs, dbias);
-    }
-    return {dx, dw, dbias};
-  });
+  return record("linear", y, {x, w, bias},
+                [x = Saved(x), w = Saved(w)](const Tensor& dy, Needs needs) mutable -> Grads {
+                  Backend& b = backend(dy.device());
+                  const i64 outputs = dy.dim(-1), rows = dy.numel() / outputs;
+                  Tensor dx, dw, dbias;
+                  if (needs[1]) {
+                    dw = Tensor::empty(w.shape(), dy.device());
+                    b.gemm({.transpose_a = true}, dy, *x, {}, dw);
+                  }
+                  if (needs[2]) {
+                    dbias = Tensor::empty({outputs}, dy.device());
+                    b.reduce_sum(dy, {}, 1, rows, outputs, dbias);
+                  }
+                  x.release();  // dx is as large, and comes last
+                  if (needs[0]) {
+                    dx = Tensor::empty(x.shape(), dy.device());
+                    b.gemm({}, dy, *w, {}, dx);
+                  }
+                  return {dx, dw, dbias};
+                });
 }
 
 }  // namespace md

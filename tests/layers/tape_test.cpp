@@ -220,5 +220,43 @@ TEST(Tape, FreesWhatOpsSavedOnTheWay) {
   EXPECT_EQ(backend({}).pool_stats().bytes_in_use, before);
 }
 
+struct Layers {
+  Tensor x = test::random_tensor({2, 5, 7, 4}, 1).requires_grad_(),
+         weight = test::random_tensor({4}, 2).requires_grad_(), bias = test::random_tensor({4}, 3).requires_grad_(),
+         conv = test::random_tensor({3, 3, 3, 4}, 4).requires_grad_();
+  Tensor mean = Tensor::zeros({4}), variance = Tensor::full({4}, 1.F);
+
+  /// The gradients of all four, where the outputs in between are held until the end, or not.
+  std::vector<std::vector<float>> gradients(bool held) const {
+    std::vector<Tensor> kept;
+    const auto hold = [&](Tensor y) {
+      if (held) kept.push_back(y);
+      return y;
+    };
+    const BatchNormState state{mean, variance, 0.1F, true};
+    const Tensor n = hold(batch_norm(x, weight, bias, state, {.act = {Act::hardswish}}));
+    const Tensor y = conv2d(hold(layer_norm(n, weight, bias, 1e-5F)), conv, {}, {.pad = 1});
+    return gradients_of(y);
+  }
+  std::vector<std::vector<float>> gradients_of(const Tensor& y) const {
+    y.backward(test::random_tensor(y.shape(), 5));
+    std::vector<std::vector<float>> all;
+    for (const Tensor* t : {&x, &weight, &bias, &conv}) {
+      all.push_back(t->grad().to_host());
+      t->zero_grad();
+    }
+    return all;
+  }
+};
+
+TEST(Tape, WhatIsMadeAgainGivesTheSameGradientsAndMovesNoStatistics) {
+  const Layers layers;
+  const auto held = layers.gradients(true);
+  const std::vector<float> mean = layers.mean.to_host();
+  const Layers again;
+  EXPECT_EQ(again.gradients(false), held);
+  EXPECT_EQ(again.mean.to_host(), mean);
+}
+
 }  // namespace
 }  // namespace md
