@@ -169,7 +169,7 @@ Json run_and_print(const BenchOptions& o, const std::string& name, Device device
     print_work(cat(b.name, ": ", b.what), reports, earlier);
     return reports;
   }
-  Json report = run_timed({"/proc/self/exe", "--child", name}, o);
+  Json report = run_mdbench("/proc/self/exe", name, device.precision, o);
   if (name == kData) {
     print_data(report);
     return {{name, report}};

@@ -55,10 +55,7 @@ std::optional<Target> target_of(const BenchOptions& o, const Benchmark& b, Preci
 /// One run of the benchmark in this mdbench, or in another build's.
 Json run_child(const BenchOptions& o, const std::string& program, const std::string& mode, const Benchmark& b,
                Precision precision) {
-  std::vector<std::string> command{program, "--child", b.name};
-  if (precision == Precision::tf32) command.emplace_back("--tf32");
-  if (o.device.exact_convolutions) command.emplace_back("--exact-convolutions");
-  Json report = run_timed(command, o);
+  Json report = run_mdbench(program, b.name, precision, o);
   report.update({{"mode", mode}, {"precision", name_of(precision)}});
   return report;
 }

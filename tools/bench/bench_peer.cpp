@@ -94,6 +94,13 @@ Json run_timed(Words command, const BenchOptions& o) {
   return report;
 }
 
+Json run_mdbench(const std::string& program, const std::string& benchmark, Precision precision, const BenchOptions& o) {
+  Words command{program, "--child", benchmark};
+  if (precision == Precision::tf32) command.emplace_back("--tf32");
+  if (o.device.exact_convolutions) command.emplace_back("--exact-convolutions");
+  return run_timed(command, o);
+}
+
 void prepare_peer(BenchOptions& o, Device device, bool with_onnx) {
   if (!o.python.empty()) {
     if (!has_pytorch(o.python, "torch", device))

@@ -16,6 +16,9 @@ std::string name_of(Precision);
 /// Runs a program that times something as these options say, and reports with one line of JSON; "peak_mb" is added, of
 /// the process, unless it says so itself. Throws ErrorKind::contract where it fails.
 nlohmann::ordered_json run_timed(std::vector<std::string> command, const BenchOptions&);
+/// The same of one benchmark in an mdbench, ours ("/proc/self/exe") or another build's, with the options of the device.
+nlohmann::ordered_json run_mdbench(const std::string& program, const std::string& benchmark, Precision,
+                                   const BenchOptions&);
 
 /// Sets options.python, to that of a virtual environment which is made unless it is there and works; with ONNX Runtime
 /// and OpenVINO in it where `with_onnx` says so and they can be had. Throws ErrorKind::missing where there is no
