@@ -180,6 +180,10 @@ Json run_and_print(const BenchOptions& o, const std::string& name, Device device
 }
 
 Exit bench(BenchOptions o) {
+  if (!o.export_to.empty()) {
+    export_net(find(o.child), o.export_to);
+    return Exit::ok;
+  }
   if (!o.child.empty()) {
     std::cout << child_report(o) << "\n";
     return Exit::ok;
@@ -240,5 +244,6 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 99));
   app.add_option("--seconds", o.seconds, "least time of a run, seconds")->capture_default_str()->check(md::positive());
   app.add_option("--child", o.child)->group("");
+  app.add_option("--export-to", o.export_to)->group("");
   return md::run_main(app, argc, argv, [&] { return md::bench(o); });
 }

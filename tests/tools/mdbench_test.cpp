@@ -119,6 +119,21 @@ TEST_F(MdbenchTest, FallsBackToPypiAndNamesThePeersWay) {
   EXPECT_EQ(report["ratio"], report["ours_s"].get<double>() / 3.0);
 }
 
+TEST_F(MdbenchTest, ExportForThePeersIsInNobodysMemory) {
+  // The peer runs only where the file of the network is there.
+  script("python",
+         "while [ $# -gt 0 ]; do [ \"$1\" != --onnx ] || file=$2; shift; done\n"
+         "[ -z \"$file\" ] || { [ -s \"$file\" ] && echo '" +
+             json::array({mode("ONNX", 3, 7)}).dump() + "'; }\n");
+  const auto peak_mb = [&](std::vector<std::string> args) {
+    args.insert(args.end(), {"--only", "lt_infer", "--pairs", "1", "--seconds", "0.01", "--json", path("out.json")});
+    const test::ToolRun run = test::run_tool("mdbench", args);
+    EXPECT_EQ(run.code, 0) << run.err;
+    return json::parse(bytes_of(path("out.json")))["lt_infer_f32"]["ours_peak_mb"].get<double>();
+  };
+  EXPECT_LT(peak_mb({"--peer", "--python", path("python")}), 1.2 * peak_mb({}));
+}
+
 /// The report of a short benchmark, changed by a test, as the earlier one of the same benchmark.
 class MdbenchAgainstTest : public test::DataFolder {
  protected:

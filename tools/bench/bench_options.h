@@ -23,7 +23,8 @@ struct BenchOptions {
   std::vector<std::string> peer_modes;                                           // parts of names; empty: all
   std::map<std::string, std::string> official = {{"bts", ""}, {"newcrfs", ""}};  // --NAME-folder
 
-  std::string child;  // the one benchmark to run in this process
+  std::string child;      // the one benchmark to run in this process
+  std::string export_to;  // instead of running it, write its network to this ONNX file
 };
 
 }  // namespace md

@@ -122,13 +122,18 @@ Json run_peers(const BenchOptions& o, const Benchmark& b, const Words& modes, co
   return run_timed(command, o);
 }
 
-ExportedNet::ExportedNet(const Benchmark& b) {
-  if (b.exported.empty()) return;
+void export_net(const Benchmark& b, const std::string& file) {
   const auto net = make_net(b.exported, {});
   net->eval();
-  file_ = std::filesystem::temp_directory_path() / cat("mdbench-", getpid(), "-", b.name, ".onnx");
   const OnnxFile size{.height = b.images[1], .width = b.images[2], .batch = {b.images[0]}};
-  write_file_durably(file_, to_onnx(*net, b.exported, size));
+  write_file_durably(file, to_onnx(*net, b.exported, size));
+}
+
+ExportedNet::ExportedNet(const Benchmark& b) {
+  if (b.exported.empty()) return;
+  file_ = std::filesystem::temp_directory_path() / cat("mdbench-", getpid(), "-", b.name, ".onnx");
+  if (run_process({"/proc/self/exe", "--child", b.name, "--export-to", file_}).exit_code != 0)
+    fail(ErrorKind::contract, b.name, ": its network cannot be exported");
 }
 
 ExportedNet::~ExportedNet() {

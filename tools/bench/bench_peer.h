@@ -31,7 +31,11 @@ void prepare_peer(BenchOptions&, Device, bool with_onnx);
 nlohmann::ordered_json run_peers(const BenchOptions&, const Benchmark&, const std::vector<std::string>& modes,
                                  const std::vector<std::string>& precisions, const std::string& onnx);
 
-/// The benchmark's network as an ONNX file, for as long as this lives; "" where it exports none.
+/// Writes the benchmark's network, which it must have, as an ONNX file.
+void export_net(const Benchmark&, const std::string& file);
+
+/// The benchmark's network as an ONNX file, for as long as this lives; "" where it exports none. Written by a process
+/// of its own: the memory that a process has taken counts in the peaks of those that it starts (ru_maxrss).
 class ExportedNet {
  public:
   explicit ExportedNet(const Benchmark&);
