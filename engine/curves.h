@@ -36,33 +36,40 @@ struct Hardsigmoid {
   static constexpr float slope(float x) { return x > -3.F && x < 3.F ? 1.F / 6.F : 0.F; }
 };
 
-/// x above 0, e^x - 1 below, to 2 roundings. Plain arithmetic: a call of expm1f would keep a loop from vectorising. x
-/// is n ln(2) + r with |r| <= ln(2)/2, and e^x - 1 = 2^n (e^r - 1) + (2^n - 1), which near 0, where n is 0, loses no
-/// digits.
+/// e^x = power * (1 + r * rest), with power = 2^n, x = n ln(2) + r and |r| <= ln(2)/2. Plain arithmetic: a call of expf
+/// or expm1f would keep a loop from vectorising.
+struct Exponential {
+  float power, r, rest;
+  constexpr float value() const { return (rest * r + 1.F) * power; }
+  /// e^x - 1, to 2 roundings: near 0, where power is 1, it loses no digits.
+  constexpr float minus_one() const { return power * (rest * r) + (power - 1.F); }
+};
+/// Of x <= 0; at most e^-87 too much.
+constexpr Exponential exponential_of_negative(float x) {
+  constexpr float kRound = 12582912.F;  // 1.5 * 2^23: adding it leaves no bits behind the point
+  const float bounded = x < -87.F ? -87.F : x;
+  const float n = (bounded * 1.44269504F + kRound) - kRound;
+  const float r = (bounded - n * 0.693359375F) + n * 2.12194440e-4F;  // ln(2) in two parts, so that n ln(2) is exact
+  float p = 1.F / 5040;                                               // Taylor: |r|^8 / 8! < 6e-9
+  p = p * r + 1.F / 720;
+  p = p * r + 1.F / 120;
+  p = p * r + 1.F / 24;
+  p = p * r + 1.F / 6;
+  p = p * r + 0.5F;
+  p = p * r + 1.F;
+  return {std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23), r, p};
+}
+
+/// x above 0, e^x - 1 below.
 struct Elu {
-  static constexpr float value(float x) {
-    constexpr float kRound = 12582912.F;  // 1.5 * 2^23: adding it leaves no bits behind the point
-    const float z = x > 0.F ? 0.F : x < -87.F ? -87.F : x;
-    const float n = (z * 1.44269504F + kRound) - kRound;
-    const float r = (z - n * 0.693359375F) + n * 2.12194440e-4F;  // ln(2) in two parts, so that n ln(2) is exact
-    float p = 1.F / 5040;                                         // Taylor: |r|^8 / 8! < 6e-9
-    p = p * r + 1.F / 720;
-    p = p * r + 1.F / 120;
-    p = p * r + 1.F / 24;
-    p = p * r + 1.F / 6;
-    p = p * r + 0.5F;
-    p = p * r + 1.F;
-    const float power = std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23);
-    return x > 0.F ? x : power * (p * r) + (power - 1.F);
-  }
+  static constexpr float value(float x) { return x > 0.F ? x : exponential_of_negative(x > 0.F ? 0.F : x).minus_one(); }
   static constexpr float slope(float y) { return y > 0.F ? 1.F : y + 1.F; }  // at y: below 0 it is e^x = y + 1
 };
 
 /// 1 / (1 + e^-x).
 struct Sigmoid {
-  static constexpr float value(float x) {
-    return 1.F / (1.F + expf(-x));
-  }                                                                // expf overflows to inf: the limit 0 is right
+  // expf overflows to inf: the limit 0 is right.
+  static constexpr float value(float x) { return 1.F / (1.F + expf(-x)); }
   static constexpr float slope(float y) { return (1.F - y) * y; }  // at y
 };
 

@@ -55,7 +55,7 @@ struct Gelu {
     float density, below;  // phi(x), Phi(x)
   };
   MD_HD static Normal normal(float x) {
-    const float a = fabsf(x), e = exp_of_negative(-0.5F * a * a), t = 1.F / (1.F + 0.28F * a);
+    const float a = fabsf(x), e = exponential_of_negative(-0.5F * a * a).value(), t = 1.F / (1.F + 0.28F * a);
     const float p =
         ((((-0.10675753710F * t + 0.39382029853F) * t - 0.24351381206F) * t + 0.27426105003F) * t + 0.06531640361F) *
             t +
@@ -67,22 +67,6 @@ struct Gelu {
   MD_HD float slope(float x) const {
     const Normal n = normal(x);
     return n.below + x * n.density;
-  }
-  // e^x for x <= 0, as 2^n e^r with n whole and |r| <= ln(2)/2; at most e^-87 too much.
-  MD_HD static float exp_of_negative(float x) {
-    constexpr float kRound = 12582912.F;  // 1.5 * 2^23: adding it leaves no bits behind the point
-    const float bounded = x < -87.F ? -87.F : x;
-    const float n = (bounded * 1.44269504F + kRound) - kRound;
-    const float r = (bounded - n * 0.693359375F) + n * 2.12194440e-4F;
-    float p = 1.F / 5040;  // Taylor: |r|^8 / 8! < 6e-9
-    p = p * r + 1.F / 720;
-    p = p * r + 1.F / 120;
-    p = p * r + 1.F / 24;
-    p = p * r + 1.F / 6;
-    p = p * r + 0.5F;
-    p = p * r + 1.F;
-    p = p * r + 1.F;
-    return p * std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23);
   }
 };
 
@@ -107,26 +91,24 @@ struct Gradient {
   }
 };
 
-// y = f(x), element by element: dx = dy f'(x), with f' from x or from y = f(x) as the curve says.
+/// dx = dy f'(x), from what the curve keeps: x, or y = f(x).
+template <class Curve>
+Tensor gradient(Curve curve, const Tensor& kept, const Tensor& dy) {
+  const Rows rows = pointwise_rows(dy.shape());
+  const Tensor dx = in_place_of(dy);
+  launch(dy.device(), rows.outer, rows.inner, Gradient<Curve>{curve, dy.data(), kept.data(), dx.data(), rows.inner});
+  return dx;
+}
+
+/// y = f(x), element by element.
 template <class Curve>
 Tensor apply(const char* op, const Tensor& x, Curve curve) {
   const Rows rows = pointwise_rows(x.shape());
   const Tensor y = Tensor::empty(x.shape(), x.device());
   launch(x.device(), rows.outer, rows.inner, Value<Curve>{curve, x.data(), y.data(), rows.inner});
-  return record(op, y, {x}, [curve, kept = Saved(Curve::kKeepsOutput ? y : x), rows](const Tensor& dy, Needs) -> Grads {
-    const Tensor dx = in_place_of(dy);
-    const Gradient<Curve> gradient{curve, dy.data(), kept->data(), dx.data(), rows.inner};
-    launch(dy.device(), rows.outer, rows.inner, gradient);
-    return {dx};
+  return record(op, y, {x}, [curve, kept = Saved(Curve::kKeepsOutput ? y : x)](const Tensor& dy, Needs) -> Grads {
+    return {gradient(curve, *kept, dy)};
   });
-}
-
-template <class Curve>
-Tensor gradient_from_output(Curve curve, const Tensor& y, const Tensor& dy) {
-  const Rows rows = pointwise_rows(dy.shape());
-  const Tensor dz = in_place_of(dy);
-  launch(dy.device(), rows.outer, rows.inner, Gradient<Curve>{curve, dy.data(), y.data(), dz.data(), rows.inner});
-  return dz;
 }
 
 }  // namespace
@@ -173,11 +155,11 @@ Tensor before_activation(const Activation& act, const Tensor& y, const Tensor& d
     case Act::none:
       return dy;
     case Act::leaky_relu:
-      return gradient_from_output(KeptLeakyRelu{{act.slope}}, y, dy);
+      return gradient(KeptLeakyRelu{{act.slope}}, y, dy);
     case Act::elu:
-      return gradient_from_output(KeptElu{}, y, dy);
+      return gradient(KeptElu{}, y, dy);
     case Act::sigmoid:
-      return gradient_from_output(KeptSigmoid{}, y, dy);
+      return gradient(KeptSigmoid{}, y, dy);
     default:
       fail(ErrorKind::contract, "before_activation: ", name_of(act.kind), " cannot be told from its output");
   }

@@ -132,18 +132,12 @@ class DnnlConvPrimitives final : public ConvPrimitives {
     library_.stream.wait();
   }
 
-  /// The weight in the library's layout; null where ours serves as it is. The copy is kept from the second use of the
-  /// same version on: evaluation makes it once, and training, which uses each version once, holds none.
+  /// The weight in the library's layout; null where ours serves as it is.
   std::shared_ptr<Storage> library_weights(const Primitive& p, const Tensor& w) {
     if (!p.reorder) return nullptr;
     const std::lock_guard lock(mutex_);
-    Storage::Derived& derived = w.storage().derived[{p.w_layout, w.raw()}];
-    const bool seen = derived.version == w.version();
-    if (seen && derived.copy) return derived.copy;
-    const auto copy = std::make_shared<Storage>(Device{}, p.w.get_size());
-    reorder(p, at(p.w_plain, w.raw()), at(p.w, copy->data));
-    derived = {w.version(), seen ? copy : nullptr};
-    return copy;
+    return library_copy(w, p.w_layout, p.w.get_size(),
+                        [&](void* copy) { reorder(p, at(p.w_plain, w.raw()), at(p.w, copy)); });
   }
 
   /// Shared: another thread's may be the one that makes it go.
@@ -186,7 +180,7 @@ class DnnlConvPrimitives final : public ConvPrimitives {
   template <class Desc>
   Primitive finish(const Problem& p, dnnl::primitive run, const Desc& d, const memory::desc& w, bool into_library) {
     ++created_;
-    Primitive made{std::move(run), p.x, p.y, w, p.bias, d.scratchpad_desc(), p.w_plain, layout_id(w), {}};
+    Primitive made{std::move(run), p.x, p.y, w, p.bias, d.scratchpad_desc(), p.w_plain, layouts_.of(w), {}};
     if (w != p.w_plain) {
       const auto& [from, to] = into_library ? std::tie(p.w_plain, w) : std::tie(w, p.w_plain);
       made.reorder = dnnl::reorder(dnnl::reorder::primitive_desc(library_.engine, from, library_.engine, to));
@@ -195,18 +189,10 @@ class DnnlConvPrimitives final : public ConvPrimitives {
     return made;
   }
 
-  std::uint64_t layout_id(const memory::desc& w) {
-    for (std::size_t i = 0; i < layouts_.size(); ++i) {
-      if (layouts_[i] == w) return i;
-    }
-    layouts_.push_back(w);
-    return layouts_.size() - 1;
-  }
-
   Dnnl library_;
   std::mutex mutex_;
   LruCache<Key, std::shared_ptr<const Primitive>> cache_;
-  std::vector<memory::desc> layouts_;
+  LayoutIds layouts_;
   i64 created_ = 0;
 };
 

@@ -2,8 +2,11 @@
 // differ, the difference ends here: in v2 an operation is described first and its primitive from that, in v3 in one
 // step; and v3 has no scale of its own for activations that are fused.
 #pragma once
+#include <algorithm>
+#include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
+#include <vector>
 
 #include "engine/backend.h"
 
@@ -97,5 +100,34 @@ class Dnnl {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
 };
+
+/// Numbers of the layouts that the library asked for, from `first` on: the keys of Storage::derived.
+class LayoutIds {
+ public:
+  explicit LayoutIds(std::uint64_t first = 0) : first_(first) {}
+  std::uint64_t of(const dnnl::memory::desc& layout) {
+    const auto found = std::find(layouts_.begin(), layouts_.end(), layout);
+    const auto index = std::uint64_t(found - layouts_.begin());
+    if (found == layouts_.end()) layouts_.push_back(layout);
+    return first_ + index;
+  }
+
+ private:
+  std::uint64_t first_;
+  std::vector<dnnl::memory::desc> layouts_;
+};
+
+/// A weight in the library's layout, filled by fill(data) where there is no copy of this version. Evaluation makes the
+/// copy once; training, which uses each version once, keeps none.
+template <class Fill>
+std::shared_ptr<Storage> library_copy(const Tensor& w, std::uint64_t layout, std::size_t bytes, const Fill& fill) {
+  Storage::Derived& derived = w.storage().derived[{layout, w.raw()}];
+  const bool seen = derived.version == w.version();
+  if (seen && derived.copy) return derived.copy;
+  const auto copy = std::make_shared<Storage>(Device{}, bytes);
+  fill(copy->data);
+  derived = {w.version(), seen ? copy : nullptr};
+  return copy;
+}
 
 }  // namespace md

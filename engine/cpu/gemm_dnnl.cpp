@@ -93,21 +93,16 @@ class DnnlGemmPrimitives final : public GemmPrimitives {
     return cache_.find_or_make(key, [&] { return std::make_shared<const Primitive>(create(key)); });
   }
 
-  /// A weight of ours in the library's layout. Evaluation makes the copy once; training, which uses each version once,
-  /// holds none.
+  /// A weight of ours in the library's layout.
   std::shared_ptr<Storage> library_weight(const Operand& weight, const Tensor& ours) {
     const std::lock_guard lock(mutex_);
-    Storage::Derived& derived = ours.storage().derived[{weight.layout, ours.raw()}];
-    const bool seen = derived.version == ours.version();
-    if (seen && derived.copy) return derived.copy;
-    const auto copy = std::make_shared<Storage>(Device{}, weight.wanted.get_size());
-    if (weight.panel) {
-      pack_panels_(ours.data(), weight.rows, weight.columns, weight.panel, static_cast<float*>(copy->data));
-    } else {
-      reorder(weight, library_.at(weight.ours, ours.raw()), library_.at(weight.wanted, copy->data));
-    }
-    derived = {ours.version(), seen ? copy : nullptr};
-    return copy;
+    return library_copy(ours, weight.layout, weight.wanted.get_size(), [&](void* copy) {
+      if (weight.panel) {
+        pack_panels_(ours.data(), weight.rows, weight.columns, weight.panel, static_cast<float*>(copy));
+      } else {
+        reorder(weight, library_.at(weight.ours, ours.raw()), library_.at(weight.wanted, copy));
+      }
+    });
   }
 
   void reorder(const Operand& operand, const memory& from, const memory& to) {
@@ -150,8 +145,8 @@ class DnnlGemmPrimitives final : public GemmPrimitives {
 
   /// The operand that is a weight [rows,columns]; `in`: it is read.
   Operand weight_operand(int argument, i64 rows, i64 columns, const memory::desc& wanted, bool in) {
-    Operand w{argument, weight(rows, columns),           wanted,           {}, rows,
-              columns,  panel_of(wanted, rows, columns), layout_id(wanted)};
+    Operand w{argument,           weight(rows, columns), wanted, {}, rows, columns, panel_of(wanted, rows, columns),
+              layouts_.of(wanted)};
     if (w.ours == wanted) return w;
     const memory::desc &from = in ? w.ours : w.wanted, &to = in ? w.wanted : w.ours;
     w.reorder = dnnl::reorder(dnnl::reorder::primitive_desc(library_.engine, from, library_.engine, to));
@@ -201,16 +196,8 @@ class DnnlGemmPrimitives final : public GemmPrimitives {
             {}};
   }
 
-  std::uint64_t layout_id(const memory::desc& layout) {
-    constexpr std::uint64_t kFirst = std::uint64_t{1} << 32;  // those before are layouts of other convolutions
-    const auto found = std::find(layouts_.begin(), layouts_.end(), layout);
-    const auto index = std::uint64_t(found - layouts_.begin());
-    if (found == layouts_.end()) layouts_.push_back(layout);
-    return kFirst + index;
-  }
-
   Dnnl library_;
-  std::vector<memory::desc> layouts_;
+  LayoutIds layouts_{std::uint64_t{1} << 32};  // those before are layouts of other convolutions
   PackPanels pack_panels_;
   std::mutex mutex_;
   LruCache<Key, std::shared_ptr<const Primitive>> cache_;
