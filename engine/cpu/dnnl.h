@@ -105,6 +105,7 @@ class Dnnl {
 class LayoutIds {
  public:
   explicit LayoutIds(std::uint64_t first = 0) : first_(first) {}
+  /// The layout's number, the same whenever it comes again.
   std::uint64_t of(const dnnl::memory::desc& layout) {
     const auto found = std::find(layouts_.begin(), layouts_.end(), layout);
     const auto index = std::uint64_t(found - layouts_.begin());
