@@ -68,11 +68,17 @@ Case read_case(const Path& path, const std::string& name) {
   Case c{path, name, "broken", "", {}, {}};
   if (path.extension() == ".safetensors") {
     c.file = SafeTensors::read(path.string());
-    c.meta = Json::parse(c.file.metadata().at("meta"));
+    const auto meta = c.file.metadata().find("meta");
+    if (meta == c.file.metadata().end()) {
+      c.kind = "other";
+      return c;
+    }
+    c.meta = Json::parse(meta->second);
     classify(c);
     return c;
   }
   c.meta = read_json(path);
+  c.kind = "other";
   if (c.meta.contains("tables")) c.kind = "optim", c.op = "lr_polynomial";
   if (path.parent_path().filename() == "manifests") c.kind = "manifest", c.op = path.stem().string();
   return c;

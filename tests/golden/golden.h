@@ -63,7 +63,7 @@ class Report {
 struct Case {
   Path path;         // of the safetensors file (or of the JSON file where there is none)
   std::string name;  // "layers/conv1x1"
-  std::string kind;  // layer, network, manifest, optim, data; or broken
+  std::string kind;  // layer, network, manifest, optim, data; broken; or other: no golden, such as weights or an index
   std::string op;    // key into the handlers of its kind; of a broken file, the reason
   Json meta;
   SafeTensors file;
@@ -86,7 +86,7 @@ Handlers data_handlers();
 
 // golden_newcrfs.cpp, for the tables of golden_layers.cpp and golden_networks.cpp.
 Handlers newcrfs_layers();
-/// Every inner map of NeWCRFs tiny07 that its goldens have, by the golden's name; tokens as [B,L,C].
+/// The inner maps of a NeWCRFs of any size, by the official code's names of modules; tokens as [B,L,C].
 std::map<std::string, Tensor> newcrfs_features(const State&, const Tensor& image);
 
 /// within, across, ranges, margins, r_p and reduction, as the MetricDepth goldens have them.
@@ -96,7 +96,8 @@ struct MetricDepthSetting {
 };
 MetricDepthSetting metric_depth_setting(const Json& params);
 
-/// Every case under `folder`, sorted by name. A file that cannot be read becomes a case of kind "broken".
+/// Every file of tensors or JSON under `folder`, sorted by name. One that cannot be read becomes a case of kind
+/// "broken".
 std::vector<Case> find_cases(const Path& folder);
 
 /// tests/goldens, or env MD_GOLDENS.

@@ -107,12 +107,12 @@ void inverted_residual_case(const Case& golden, Report& report) {
 }
 
 void linear_case(const Case& golden, Report& report) {
-  LayerRun run(golden, report);
+  LayerRun run(golden, report, Axes::as_stored);
   run.finish(linear(run.input("input"), run.leaf("weight", Layout::same), run.leaf("bias", Layout::same)));
 }
 
 void layer_norm_case(const Case& golden, Report& report) {
-  LayerRun run(golden, report);
+  LayerRun run(golden, report, Axes::as_stored);
   const Tensor weight = run.leaf("param.weight", Layout::same), bias = run.leaf("param.bias", Layout::same);
   run.finish(layer_norm(run.input("input"), weight, bias, run.params().at("eps")));
 }
@@ -208,10 +208,10 @@ void silog_case(const Case& golden, Report& report) {
   run.finish(silog(depth_m, flat_map(run.constant("depth_gt", Layout::same)), options));
 }
 
-/// A pointwise op of one input.
+/// An op of one input that maps each element by itself, or rows along the last axis.
 Handler pointwise(Tensor (*op)(const Tensor&)) {
   return [op](const Case& golden, Report& report) {
-    LayerRun run(golden, report);
+    LayerRun run(golden, report, Axes::as_stored);
     run.finish(op(run.input("input")));
   };
 }
@@ -219,7 +219,7 @@ Handler pointwise(Tensor (*op)(const Tensor&)) {
 /// PyTorch's slope 0.01 is called "leaky_relu_001" on file: the digits after the point.
 Handler leaky_relu_case(float slope) {
   return [slope](const Case& golden, Report& report) {
-    LayerRun run(golden, report);
+    LayerRun run(golden, report, Axes::as_stored);
     run.finish(leaky_relu(run.input("input"), run.params().value("negative_slope", slope)));
   };
 }

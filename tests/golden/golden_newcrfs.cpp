@@ -128,30 +128,48 @@ std::unique_ptr<Part> part_of(const State& state, const std::string& prefix, Arg
 
 using Maps = std::map<std::string, Tensor>;
 
-/// The maps inside tiny07's encoder, and its four outputs under "backbone.outN".
-void add_encoder_features(const State& state, const Tensor& image, Maps& maps) {
-  const SwinOptions swin;
-  Tensor x = part_of<PatchEmbed>(state, "backbone.patch_embed.", swin.dim)->forward(image);
-  maps["backbone.patch_embed"] = x;
-  WindowBlockOptions block{.dim = swin.dim, .heads = swin.heads[0]};
-  for (const int i : {0, 1}) {
-    const std::string name = cat("backbone.layers.0.blocks.", i);
-    block.shift = i * (kWindow / 2);
+/// What a Swin is built with can be read off its entries: channels, blocks of each stage, heads.
+SwinOptions swin_of(const State& state) {
+  SwinOptions swin;
+  swin.dim = state.at("backbone.patch_embed.proj.bias").dim(0);
+  for (std::size_t stage = 0; stage < swin.depths.size(); ++stage) {
+    const auto table = [stage](int block) {
+      return cat("backbone.layers.", stage, ".blocks.", block, ".attn.relative_position_bias_table");
+    };
+    swin.depths[stage] = 0;
+    while (state.contains(table(swin.depths[stage]))) ++swin.depths[stage];
+    swin.heads[stage] = int(state.at(table(0)).dim(1));
+  }
+  return swin;
+}
+
+/// The maps inside stage `stage` of the encoder for its input; its output.
+Tensor add_stage_features(const State& state, const SwinOptions& swin, std::size_t stage, Tensor x, Maps& maps) {
+  const std::string layer = cat("backbone.layers.", stage);
+  WindowBlockOptions block{.dim = swin.dim << stage, .heads = swin.heads[stage]};
+  for (int i = 0; i < swin.depths[stage]; ++i) {
+    const std::string name = cat(layer, ".blocks.", i);
+    block.shift = i % 2 * (kWindow / 2);
     x = part_of<WindowBlock>(state, name + ".", block)->forward(x, {});
     maps[name] = as_tokens(x);
   }
-  maps["backbone.layers.0.downsample"] =
-      as_tokens(part_of<PatchMerging>(state, "backbone.layers.0.downsample.", swin.dim)->forward(x));
-  x = maps["backbone.patch_embed"];
-  for (std::size_t i = 0; i < 4; ++i) {
-    const WindowLayer::Options options{.block = {.dim = swin.dim << i, .heads = swin.heads[i]},
-                                       .drop_rates = std::vector<double>(std::size_t(swin.depths[i]))};
-    const auto stage = part_of<SwinStage>(state, cat("backbone.layers.", i, "."), options, i == 3);
-    x = stage->forward(x, {});
-    if (i == 2) maps["backbone.layers.2"] = as_tokens(x);
-    const auto norm = [&](const char* what) { return state.at(cat("backbone.norm", i, what)).to(device()); };
-    maps[cat("backbone.out", i)] = layer_norm(x, norm(".weight"), norm(".bias"));
-    if (i < 3) x = stage->downsample(x);
+  maps[layer] = as_tokens(x);
+  const auto norm = [&](const char* what) { return state.at(cat("backbone.norm", stage, what)).to(device()); };
+  maps[cat("backbone.out", stage)] = layer_norm(x, norm(".weight"), norm(".bias"));
+  return x;
+}
+
+/// The maps inside the encoder, and its four outputs under "backbone.outN".
+void add_encoder_features(const State& state, const Tensor& image, Maps& maps) {
+  const SwinOptions swin = swin_of(state);
+  Tensor x = part_of<PatchEmbed>(state, "backbone.patch_embed.", swin.dim)->forward(image);
+  maps["backbone.patch_embed"] = x;
+  for (std::size_t stage = 0; stage < swin.depths.size(); ++stage) {
+    x = add_stage_features(state, swin, stage, x, maps);
+    if (stage + 1 == swin.depths.size()) break;
+    const std::string name = cat("backbone.layers.", stage, ".downsample");
+    x = part_of<PatchMerging>(state, name + ".", swin.dim << stage)->forward(x);
+    maps[name] = as_tokens(x);
   }
 }
 
@@ -174,7 +192,7 @@ Maps newcrfs_features(const State& state, const Tensor& image) {
   Maps maps;
   add_encoder_features(state, image, maps);
   const auto decoder = part_of<PyramidPooling>(state, "decoder.", maps["backbone.out3"].dim(3));
-  for (const std::size_t level : {0, 1, 3})
+  for (std::size_t level = 0; level < PyramidPooling::kScales.size(); ++level)
     maps[cat("decoder.psp_modules.", level)] = decoder->level(maps["backbone.out3"], level);
   Tensor v = maps["decoder"] = decoder->forward(maps["backbone.out3"]);
   for (i64 i = 3; i >= 0; --i) {

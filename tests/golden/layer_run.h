@@ -7,10 +7,14 @@
 
 namespace md::golden {
 
+/// What the axes of an array of rank 4 are: those of a map [N,C,H,W], which the engine has as [N,H,W,C], or, for an op
+/// that works along the last axis of any array, whatever they are, in the order on file.
+enum class Axes : std::uint8_t { map, as_stored };
+
 /// Hands out the tensors of a case and remembers under which names their gradients and new values are on file.
 class LayerRun {
  public:
-  LayerRun(const Case& golden, Report& report) : golden_(golden), report_(report) {}
+  LayerRun(const Case& golden, Report& report, Axes axes = Axes::map) : golden_(golden), report_(report), axes_(axes) {}
 
   const Json& params() const { return golden_.meta.at("params"); }
 
@@ -26,10 +30,7 @@ class LayerRun {
     return x;
   }
   /// Maps are permuted, everything else is taken as it is.
-  Tensor input(const std::string& name) {
-    const bool map = golden_.file.entry(name).shape.rank() == 4;
-    return leaf(name, map ? Layout::conv : Layout::same);
-  }
+  Tensor input(const std::string& name) { return leaf(name, layout_of(golden_.file.entry(name).shape)); }
   Tensor buffer(const std::string& name) {
     Tensor x = constant("param." + name, Layout::same);
     buffers_["after." + name] = x;
@@ -49,10 +50,9 @@ class LayerRun {
 
   /// Compares `y` and, after walking back from it, every gradient and buffer on file.
   void finish(const Tensor& y) {
-    compare("output", y, y.shape().rank() == 4 ? Layout::conv : Layout::same);
+    compare("output", y, layout_of(y.shape()));
     if (golden_.file.has("grad_output")) {
-      const Shape& shape = golden_.file.entry("grad_output").shape;
-      y.backward(constant("grad_output", shape.rank() == 4 ? Layout::conv : Layout::same));
+      y.backward(constant("grad_output", layout_of(golden_.file.entry("grad_output").shape)));
     }
     compare_leaves_and_buffers();
   }
@@ -86,6 +86,11 @@ class LayerRun {
     Tensor tensor;
     Layout layout;
   };
+
+  // A map's permutation is the one of a convolution's weight.
+  Layout layout_of(const Shape& shape) const {
+    return axes_ == Axes::map && shape.rank() == 4 ? Layout::conv : Layout::same;
+  }
 
   Tensor stored_or_formula(const std::string& name, const Shape& shape) const {
     if (golden_.file.has("param." + name)) return golden_.file.tensor("param." + name);
@@ -122,6 +127,7 @@ class LayerRun {
 
   const Case& golden_;
   Report& report_;
+  Axes axes_;
   std::map<std::string, Leaf> leaves_;
   std::map<std::string, Tensor> buffers_;
 };
