@@ -91,8 +91,8 @@ class Backend {
   virtual void free(void*, std::size_t bytes) = 0;  // back into the pool, with the size that was asked for
   virtual PoolStats pool_stats() const = 0;
   /// Between two pieces of work whose sizes differ: the pool gives back to the system what the work since the last call
-  /// did not need, as far as more than these bytes are free. Equal pieces find all they need. Unless overridden,
-  /// nothing.
+  /// did not need, as far as more than these bytes are free, and of the library's primitives all go that were made for
+  /// sizes of longer ago, but for a few. Equal pieces find all they need. Unless overridden, nothing.
   virtual void keep_cached_at_most(std::size_t /*bytes*/) {}
   virtual void fill(const Tensor& y, float value) = 0;  // every element; f32, i32 or u8, or 0 of any dtype
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;           // both on this device

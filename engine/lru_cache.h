@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <list>
 #include <map>
-#include <utility>
 
 namespace md {
 
@@ -21,18 +20,24 @@ class LruCache {
     const auto found = places_.find(key);
     if (found != places_.end()) {
       values_.splice(values_.begin(), values_, found->second);
-      return values_.front().second;
+      return used(values_.front());
     }
-    std::list<std::pair<Key, Value>> fresh;
-    fresh.emplace_front(key, make());
+    std::list<Entry> fresh;
+    fresh.push_front({key, make()});
     places_.emplace(key, fresh.begin());
     values_.splice(values_.begin(), fresh);
     ++made_;
-    if (places_.size() > most_) {
-      places_.erase(values_.back().first);
-      values_.pop_back();
-    }
-    return values_.front().second;
+    if (places_.size() > most_) forget_last();
+    return used(values_.front());
+  }
+
+  /// Between two pieces of work: of the values that the work since the last call did not use, the ones that were used
+  /// longest ago go, as far as there are more than `most` values. Whether any went.
+  bool keep_at_most(std::size_t most) {
+    const std::size_t before = places_.size();
+    while (places_.size() > most && values_.back().last_used != piece_) forget_last();
+    ++piece_;
+    return places_.size() < before;
   }
 
   /// The next new value makes an old one go.
@@ -41,9 +46,25 @@ class LruCache {
   std::size_t made() const { return made_; }  // ever
 
  private:
-  std::size_t most_, made_ = 0;
-  std::list<std::pair<Key, Value>> values_;  // the last used one first
-  std::map<Key, typename std::list<std::pair<Key, Value>>::iterator> places_;
+  struct Entry {
+    Key key;
+    Value value;
+    std::size_t last_used = 0;  // in which piece of work
+  };
+
+  Value& used(Entry& entry) {
+    entry.last_used = piece_;
+    return entry.value;
+  }
+
+  void forget_last() {
+    places_.erase(values_.back().key);
+    values_.pop_back();
+  }
+
+  std::size_t most_, made_ = 0, piece_ = 0;
+  std::list<Entry> values_;  // the last used one first
+  std::map<Key, typename std::list<Entry>::iterator> places_;
 };
 
 }  // namespace md

@@ -120,6 +120,10 @@ class DnnlConvPrimitives final : public ConvPrimitives {
     if (p.reorder) reorder(p, at(p.w, chosen.data), at(p.w_plain, dw.raw()));
   }
 
+  void keep_at_most(std::size_t primitives) override {
+    const std::lock_guard lock(mutex_);
+    if (cache_.keep_at_most(primitives)) Dnnl::forget_primitives();
+  }
   i64 created() const override { return created_; }
   i64 kept() const override { return static_cast<i64>(cache_.size()); }
 

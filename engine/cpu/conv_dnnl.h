@@ -17,6 +17,8 @@ class ConvPrimitives {
   /// dw from dz, and dbias unless it is empty.
   virtual void weight_gradient(const Conv2dSpec&, const Tensor& dz, const Tensor& x, const Tensor& dw,
                                const Tensor& dbias) = 0;
+  /// Between two pieces of work: as LruCache::keep_at_most, and the library keeps none of what goes.
+  virtual void keep_at_most(std::size_t primitives) = 0;
   virtual i64 created() const = 0;  // primitives, ever
   virtual i64 kept() const = 0;     // primitives in the cache now
 };
@@ -24,6 +26,8 @@ class ConvPrimitives {
 /// Keeps at most so many primitives. A network's step has a few hundred; images of changing sizes have ever new ones,
 /// of some 90 KB each (oneDNN 2.6.3, LT).
 constexpr std::size_t kMostPrimitives = 1024;
+/// Between pictures of changing sizes: those of the two sizes that LT saw last, with 60 primitives for each.
+constexpr std::size_t kMostBetweenSizes = 128;
 std::unique_ptr<ConvPrimitives> make_conv_primitives(std::size_t most = kMostPrimitives);
 
 /// Depthwise weights are [kh,kw,C]; all others [O,kh,kw,I/groups].

@@ -19,7 +19,7 @@ class CpuBackend final : public Backend {
   void* alloc(std::size_t bytes) override { return pool_.alloc(bytes); }
   void free(void* block, std::size_t bytes) override { pool_.free(block, bytes); }
   PoolStats pool_stats() const override { return pool_.stats(); }
-  void keep_cached_at_most(std::size_t bytes) override { pool_.keep_at_most(bytes); }
+  void keep_cached_at_most(std::size_t bytes) override;
   void fill(const Tensor& y, float value) override;
   void copy(void* to, const void* from, std::size_t bytes) override;
   void to_device(void* device, const void* host, std::size_t bytes) override { copy(device, host, bytes); }

@@ -19,6 +19,12 @@ class Dnnl {
 
   /// The library's view of memory of ours.
   dnnl::memory at(const dnnl::memory::desc& d, void* data) const { return dnnl::memory(d, engine, data); }
+  /// The library has a cache of its own, of which everything goes: what is in use is held by who uses it.
+  static void forget_primitives() {
+    const int most = dnnl::get_primitive_cache_capacity();
+    dnnl::set_primitive_cache_capacity(0);
+    dnnl::set_primitive_cache_capacity(most);
+  }
   /// Says that the scratchpad is ours.
   static dnnl::primitive_attr attributes() {
     dnnl::primitive_attr attr;

@@ -79,6 +79,10 @@ class DnnlGemmPrimitives final : public GemmPrimitives {
     if (p.c.reorder) reorder(p.c, its_c, our_c);
   }
 
+  void keep_at_most(std::size_t primitives) override {
+    const std::lock_guard lock(mutex_);
+    if (cache_.keep_at_most(primitives)) Dnnl::forget_primitives();
+  }
   i64 created() const override { return i64(cache_.made()); }
   i64 kept() const override { return i64(cache_.size()); }
 

@@ -12,6 +12,8 @@ class GemmPrimitives {
   virtual ~GemmPrimitives() = default;
   /// As Backend::gemm.
   virtual void run(const GemmSpec&, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) = 0;
+  /// Between two pieces of work: as LruCache::keep_at_most, and the library keeps none of what goes.
+  virtual void keep_at_most(std::size_t primitives) = 0;
   virtual i64 created() const = 0;  // primitives, ever
   virtual i64 kept() const = 0;     // primitives in the cache now
 };

@@ -62,6 +62,12 @@ CpuBackend::CpuBackend()
       products_(make_gemm_primitives(kMostPrimitives, pack_panels)) {}
 CpuBackend::~CpuBackend() = default;
 
+void CpuBackend::keep_cached_at_most(std::size_t bytes) {
+  pool_.keep_at_most(bytes);
+  convolutions_->keep_at_most(kMostBetweenSizes);
+  products_->keep_at_most(kMostBetweenSizes);
+}
+
 /// Never destroyed: tensors in static storage may outlive any order of destruction.
 Backend& cpu_backend() {
   static auto* const it = new CpuBackend;

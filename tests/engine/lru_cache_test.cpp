@@ -37,6 +37,47 @@ TEST(LruCache, StaysAsItWasIfMakingFails) {
   EXPECT_EQ(cache.made(), 1U);
 }
 
+TEST(LruCache, BetweenPiecesOfWorkKeepsWhatTheLastOneUsed) {
+  LruCache<int, int> cache(100);
+  const auto use = [&](std::initializer_list<int> keys) {
+    for (const int key : keys) cache.find_or_make(key, [key] { return key; });
+  };
+  use({1, 2, 3, 4});
+  EXPECT_FALSE(cache.keep_at_most(2)) << "all were used";
+  use({2, 5});
+  EXPECT_TRUE(cache.keep_at_most(3)) << "1 and 3 were used longest ago";
+  EXPECT_EQ(cache.size(), 3U);
+  use({2, 4, 5});
+  EXPECT_EQ(cache.made(), 5U) << "these are there";
+  use({6});
+  EXPECT_FALSE(cache.keep_at_most(0)) << "one more than before, and the work used every one";
+  EXPECT_TRUE(cache.keep_at_most(1)) << "nothing was used since";
+  EXPECT_EQ(cache.size(), 1U);
+  use({6});
+  EXPECT_EQ(cache.made(), 6U) << "the last one used stays longest";
+}
+
+TEST(LruCache, BetweenPiecesOfWorkTheBackendLetsGoOfOldSizes) {
+  Backend& cpu = backend({});
+  const Tensor w = test::random_tensor({8, 3, 3, 5}, 1);
+  const auto convolve = [&](i64 height) {
+    const Tensor x = test::random_tensor({1, height, 6, 5}, 2);
+    cpu.conv2d({.pad = 1}, x, w, {}, Tensor::empty({1, height, 6, 8}));
+  };
+  const auto created_by = [&](i64 height) {
+    const i64 before = cpu.primitives_created();
+    convolve(height);
+    return cpu.primitives_created() - before;
+  };
+  for (i64 height = 3; height < 303; ++height) {
+    convolve(height);
+    cpu.keep_cached_at_most(0);
+  }
+  EXPECT_EQ(created_by(302), 0) << "the last one is still there";
+  EXPECT_EQ(created_by(250), 0) << "one of shortly before, too";
+  EXPECT_GT(created_by(3), 0) << "one of long ago is made anew";
+}
+
 TEST(LruCache, BoundsThePrimitivesOfManyImageSizes) {
   const auto primitives = make_conv_primitives(4);
   const Tensor w = test::random_tensor({8, 3, 3, 5}, 1);
