@@ -1,7 +1,8 @@
 // What a pair of MetricDepth is and what it adds (Liu, Yang, Zuo, Zang, Eq. 1-13), for both devices. With l the
 // Euclidean distance of the two features:
 //   D_r = |D_a - D_s| < r_p   a positive:         t(l) = l                  pulled together
-//   r_l < D_r < r_h           in that range:      t(l) = max(0, m - l)      pushed the margin m apart
+//   r_l < D_r < r_h           in that range:      t(l) = max(0, m - l)      pushed the margin m apart, which may grow
+//                                                                          with D_r (MetricDepthPairs::Range)
 // and dt/df_p = t'(l) (f_p - f_q) / l at either end p, taken as 0 at l = 0. A pair with a depth that was not measured
 // is none: such a depth is NaN, and every comparison with it is false.
 //   Every function is inlined wherever it is called, so that a CPU's set of kernels may compile it for its own
@@ -33,7 +34,8 @@ MD_INLINE T kind_of_pair(T anchor_m, T sample_m, float positive_below_m, const M
   const T apart_m = signed_m < 0.F ? -signed_m : signed_m;
   T kind = apart_m < positive_below_m ? T{} + kPositivePair : T{} + kNoPair;
   for (int j = 0; j < count; ++j) {
-    kind = (apart_m > ranges[j].low) & (apart_m < ranges[j].high) ? T{} + ranges[j].margin : kind;
+    const T margin = ranges[j].margin + ranges[j].slope * apart_m;
+    kind = (apart_m > ranges[j].low) & (apart_m < ranges[j].high) ? margin : kind;
   }
   return kind;
 }

@@ -11,10 +11,11 @@ struct MetricDepthPairs {
   struct Shift {
     int image, row, column;
   };
-  /// Pairs whose depths differ by more than `low` and less than `high` metres are pushed `margin` apart, a distance of
-  /// features.
+  /// Pairs whose depths differ by D_r, more than `low` and less than `high` metres, are pushed margin + slope * D_r
+  /// apart, a distance of features.
   struct Range {
     float low, high, margin;
+    float slope = 0.F;  // per metre
   };
   std::vector<Shift> shifts;
   std::vector<Range> ranges;    // where they overlap, the last one wins

@@ -64,6 +64,29 @@ struct FirstValidDepth {
   }
 };
 
+constexpr float kAboveZero = 16.F;  // for logarithms of depths: 0 and less is "not measured"
+
+struct LogDepth {
+  const float* depth_m;
+  float* y;
+  i64 row;
+  MD_HD void operator()(i64 r, i64 x) const {
+    const float d = depth_m[r * row + x];
+    y[r * row + x] = d > 0.F ? kAboveZero + std::log(d) : 0.F;
+  }
+};
+
+/// As the backend takes them.
+std::vector<MetricDepthPairs::Range> ranges_of(const MetricDepthOptions& options) {
+  std::vector<MetricDepthPairs::Range> ranges = options.ranges;
+  if (!options.proportional_margins) return ranges;
+  for (MetricDepthPairs::Range& r : ranges) {
+    r.slope = r.margin / centre_of(r);
+    r.margin = 0.F;
+  }
+  return ranges;
+}
+
 /// From {sum, pairs} to the loss, and the factor that turns the gradient of the sum into that of the loss.
 struct Reduce {
   const float* result;  // [2]
@@ -106,6 +129,11 @@ std::vector<MetricDepthPairs::Range> parse_ranges(const std::vector<std::string>
   return out;
 }
 
+float centre_of(const MetricDepthPairs::Range& r) {
+  if (std::isfinite(r.high)) return (r.low + r.high) / 2;
+  return r.low > 0.F ? r.low : 1.F;
+}
+
 MetricDepthShifts draw_shifts(const MetricDepthOptions& options, std::uint64_t seed, i64 step, i64 K, i64 h, i64 w) {
   MD_CHECK(h >= 2 && w >= 2, "metric_depth: a map of ", h, "x", w, " cannot be rolled");
   Rng rng(seed, Purpose::metric_depth, 0, std::uint64_t(step));
@@ -132,6 +160,14 @@ Tensor depth_to_feature_size(const Tensor& depth_m, i64 h, i64 w, DepthCell cell
   return y;
 }
 
+Tensor depth_to_compare(const Tensor& depth_m, MetricDepthOptions::Difference difference) {
+  if (difference == MetricDepthOptions::Difference::absolute) return depth_m;
+  const Tensor y = Tensor::empty(depth_m.shape(), depth_m.device());
+  const i64 row = depth_m.dim(-1);
+  launch(depth_m.device(), depth_m.numel() / row, row, LogDepth{depth_m.data(), y.data(), row});
+  return y;
+}
+
 // L = factor * sum over pairs of t(l), l = |f_p - f_q|; t = l for a positive, max(0, m - l) in a range. Both ends move:
 // dL/df_p = factor * sum over the pairs of p of t'(l) (f_p - f_q) / l, t' = 1, -1 or 0; the gradient of l at 0 is 0.
 // The backend's pass over the features gives the sum and its gradient together; only the factor is left to backward.
@@ -143,7 +179,8 @@ Tensor metric_depth(const Tensor& features, const Tensor& depth_m, const std::ve
   const Tensor result = Tensor::empty({2}, device), loss = Tensor::empty({}, device);
   const Tensor factor = Tensor::empty({}, device);
   const Tensor gradient = recording({&features}) ? Tensor::empty(features.shape(), device) : Tensor();
-  backend(device).metric_depth({shifts, options.ranges, options.positive_below_m}, features, depth_m, result, gradient);
+  backend(device).metric_depth({shifts, ranges_of(options), options.positive_below_m}, features,
+                               depth_to_compare(depth_m, options.difference), result, gradient);
   launch(device, 1, 1, Reduce{result.data(), options.weight, mean, loss.data(), factor.data()});
 
   return record("metric_depth", loss, {features}, [gradient, factor](const Tensor& dy, Needs) {

@@ -18,6 +18,9 @@ struct MetricDepthOptions {
   float positive_below_m = 0.1F;                                                                         // r_p
   std::vector<MetricDepthPairs::Range> ranges = {{0.5F, 1.F, 3.F}, {1.F, 1.5F, 6.F}, {1.5F, 2.F, 8.F}};  // LT on NYU
   enum class Reduction : std::uint8_t { mean, sum } reduction = Reduction::mean;  // over identified pairs, or Eq. 13
+  /// D_r, also of the thresholds: metres, or relative: |ln D_a - ln D_s|, what stays where all depths are scaled.
+  enum class Difference : std::uint8_t { absolute, relative } difference = Difference::absolute;
+  bool proportional_margins = false;  // margin * D_r / centre_of(range) instead of the margin
   float weight = 1.F;
 };
 
@@ -25,6 +28,9 @@ struct MetricDepthOptions {
 /// strategy (Eq. 8, r_n = 0.5). Throws ErrorKind::usage, quoting the string, unless 0 <= low < high and margin > 0.
 std::vector<MetricDepthPairs::Range> parse_ranges(const std::vector<std::string>& ranges_m,
                                                   const std::vector<double>& margins);
+
+/// The D_r at which a proportional margin is the margin: the middle; of a range without end its beginning, or 1.
+float centre_of(const MetricDepthPairs::Range&);
 
 /// The samples of a training step, and whether some of those asked for cannot be.
 struct MetricDepthShifts {
@@ -41,6 +47,10 @@ MetricDepthShifts draw_shifts(const MetricDepthOptions&, std::uint64_t seed, i64
 enum class DepthCell : std::uint8_t { nearest, first_valid };
 /// depth_m [K,H,W], 0 = not measured -> [K,h,w]. Not differentiable.
 Tensor depth_to_feature_size(const Tensor& depth_m, i64 h, i64 w, DepthCell);
+
+/// Numbers whose differences are the D_r that is asked for, of the same shape: depth_m itself, or 16 + ln depth_m; <= 0
+/// where nothing was measured (or below 1e-7 m). Not differentiable.
+Tensor depth_to_compare(const Tensor& depth_m, MetricDepthOptions::Difference);
 
 /// features [K,h,w,C], depth_m [K,h,w] (<= 0 = not measured) -> scalar [], weight included; differentiable in features,
 /// at both ends of a pair. No identified pair: loss 0, gradient 0. The gradient of l at l = 0 is 0.

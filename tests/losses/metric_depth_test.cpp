@@ -54,19 +54,23 @@ Definition by_definition(const Case& c) {
               (modulo(k - shift.image, K) * h + modulo(y - shift.row, h)) * w + modulo(x - shift.column, w);
           const float Da = D[std::size_t(a)], Ds = D[std::size_t(s_at)];
           if (!(Da > 0 && Ds > 0)) continue;  // not measured
-          const float D_r = std::fabs(Da - Ds);
+          const bool relative = c.options.difference == MetricDepthOptions::Difference::relative;
+          const double D_r = relative ? std::fabs(std::log(double(Da) / double(Ds))) : double(std::fabs(Da - Ds));
           double square = 0;
           for (i64 i = 0; i < C; ++i) {
             const double d = double(F[std::size_t(a * C + i)]) - double(F[std::size_t(s_at * C + i)]);
             square += d * d;
           }
           const double l = std::sqrt(square);
-          bool identified = D_r < c.options.positive_below_m;
+          bool identified = D_r < double(c.options.positive_below_m);
           double term = identified ? l : 0, slope = identified ? 1 : 0;
           for (const auto& range : c.options.ranges) {
-            if (!(range.low < D_r && D_r < range.high)) continue;
+            if (!(double(range.low) < D_r && D_r < double(range.high))) continue;
             identified = true;
-            term = std::max(0., double(range.margin) - l);
+            const double low = double(range.low), high = double(range.high);
+            const double centre = high < 1e9 ? (low + high) / 2 : low > 0 ? low : 1;
+            const double margin = double(range.margin) * (c.options.proportional_margins ? D_r / centre : 1.);
+            term = std::max(0., margin - l);
             slope = term > 0 ? -1 : 0;
           }
           pairs += identified;
@@ -143,6 +147,38 @@ TEST(MetricDepth, UniformStrategySumAndWeight) {
   });
 }
 
+TEST(MetricDepth, RelativeDifferencesAreThoseOfLogarithms) {
+  for_each_device([](Device device) {
+    Case c = random_case({2, 6, 9, 4}, 0.8, 31, device);
+    c.options.difference = MetricDepthOptions::Difference::relative;
+    c.options.positive_below_m = 0.1F;
+    c.options.ranges = {{0.3F, 0.6F, 3.F}, {0.6F, kInfinity, 6.F}};
+    expect_as_defined(c);
+  });
+}
+
+TEST(MetricDepth, RelativeDifferencesStayWhereAllDepthsAreScaled) {
+  Case c = random_case({2, 6, 9, 4}, 0.8, 32);
+  c.options.difference = MetricDepthOptions::Difference::relative;
+  const float before = c.loss(c.features).item();
+  EXPECT_GT(before, 0.F);
+  for (float* d = c.depth_m.data(); d != c.depth_m.data() + c.depth_m.numel(); ++d) *d *= 8.F;
+  EXPECT_NEAR(c.loss(c.features).item(), before, 1e-5F * before);
+}
+
+TEST(MetricDepth, ProportionalMarginsGrowWithTheDepthDifference) {
+  for_each_device([](Device device) {
+    Case c = random_case({2, 6, 9, 4}, 0.8, 33, device);
+    c.options.proportional_margins = true;
+    expect_as_defined(c);
+    c.options.ranges = {{0.F, 0.5F, 2.F}, {0.5F, kInfinity, 3.F}};
+    expect_as_defined(c);
+    c.options.ranges = {{0.F, kInfinity, 2.F}};
+    c.options.difference = MetricDepthOptions::Difference::relative;
+    expect_as_defined(c);
+  });
+}
+
 TEST(MetricDepth, TheLastOfOverlappingRangesWins) {
   for_each_device([](Device device) {
     Case c = random_case({2, 6, 9, 4}, 1., 13, device);
@@ -172,7 +208,10 @@ const GradcheckOptions kCheck{.step = 2e-3F};
 
 TEST(MetricDepth, GradientIsThatOfTheFormula) {
   for_each_device([](Device device) {
-    const Case c = small_case({2, 3, 4, 3}, 3, 15, device);
+    Case c = small_case({2, 3, 4, 3}, 3, 15, device);
+    expect_gradcheck(c.function(), {c.features}, kCheck);
+    c.options.proportional_margins = true;
+    c.options.difference = MetricDepthOptions::Difference::relative;
     expect_gradcheck(c.function(), {c.features}, kCheck);
   });
 }

@@ -151,6 +151,24 @@ TEST_F(ResumeTest, AccumulatedStepsToo) {
   EXPECT_TRUE(refused(run_tool("mdtrain", resumed("accumulated", {"--accumulate", "2"})), 2, {"accumulate 3 -> 2"}));
 }
 
+TEST_F(ResumeTest, AdaptiveThresholdsToo) {
+  const Args how = {"--thresholds", "adaptive", "--proportional-margins"};
+  const auto with = [&](Args more) {
+    more.insert(more.end(), how.begin(), how.end());
+    return more;
+  };
+  ASSERT_EQ(run_tool("mdtrain", anew("adaptive", how)).code, 0);
+  ASSERT_EQ(run_tool("mdtrain", anew("adaptive_parts", with({"--max-steps", "5"}))).code, 0);
+  const ToolRun rest = run_tool("mdtrain", resumed("adaptive_parts", {"--max-steps", "0"}));
+  ASSERT_EQ(rest.code, 0) << rest.err;
+  const SafeTensors got = SafeTensors::read(path("adaptive_parts/last.safetensors"));
+  const SafeTensors whole = SafeTensors::read(path("adaptive/last.safetensors"));
+  EXPECT_EQ(got.metadata().at("sha256"), whole.metadata().at("sha256"));
+  const json terms = json::parse(whole.metadata().at("run")).at("terms");
+  EXPECT_EQ(json::parse(got.metadata().at("run")).at("terms"), terms);
+  EXPECT_EQ(terms.at("metric_depth").at(0), kSteps) << "one update a step";
+}
+
 TEST_F(ResumeTest, AFinishedRunHasNothingLeftToDo) {
   ASSERT_EQ(run_tool("mdtrain", anew("finished")).code, 0);
   const ToolRun again = run_tool("mdtrain", resumed("finished"));

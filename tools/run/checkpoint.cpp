@@ -29,6 +29,7 @@ json to_json(const RunState& s) {
           {"replaced_in_epoch", s.replaced_in_epoch},
           {"lr_factor", s.lr_factor},
           {"frame_size", {s.frame_height, s.frame_width}},
+          {"terms", s.terms},
           {"computed_on", s.computed_on},
           {"best", s.best}};
 }
@@ -59,6 +60,7 @@ RunState run_state(const SafeTensors& file) {
           .lr_factor = lr_factor,
           .frame_height = frame[0],
           .frame_width = frame[1],
+          .terms = run.value("terms", decltype(RunState::terms)()),  // likewise
           .computed_on = run.at("computed_on"),
           .best = run.at("best")};
 }

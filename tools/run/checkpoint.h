@@ -3,9 +3,11 @@
 // keyed by (seed, step), and so is the loader's place: there is no more state. The best network of a run is kept
 // without the optimiser.
 #pragma once
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "engine/optim.h"
 #include "engine/safetensors.h"
@@ -24,6 +26,7 @@ struct RunState {
   i64 replaced = 0, replaced_in_epoch = 0;                  // bad frames (data/loader.h), each time one's turn came
   double lr_factor = 1;                                     // below 1 once the run went back
   int frame_height = 0, frame_width = 0;                    // of the first training frame, uncropped; 0: not known
+  std::map<std::string, std::vector<double>> terms = {};    // what loss terms carry from step to step, by name
   std::string computed_on = {};                             // the backend and its threads: the last bits depend on them
   nlohmann::json best = nullptr;                            // metrics of the best evaluation so far, or null
 };

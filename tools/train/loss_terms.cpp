@@ -1,15 +1,36 @@
 // The scale-invariant loss, and MetricDepth where the options ask for it.
 #include "tools/train/loss_terms.h"
 
+#include <memory>
+
+#include "losses/adaptive_pairs.h"
+
 namespace md {
 namespace {
 
-Tensor metric_depth_of(const LossInput& in, const MetricDepthOptions& options, DepthCell cell, std::uint64_t seed) {
+/// `adaptive`: what takes the place of the options' thresholds, or null.
+Tensor metric_depth_of(const LossInput& in, const MetricDepthOptions& options, DepthCell cell, std::uint64_t seed,
+                       AdaptivePairs* adaptive) {
   const Tensor& features = in.maps.features;
   const i64 n = features.dim(0), h = features.dim(1), w = features.dim(2);
   const MetricDepthShifts shifts = draw_shifts(options, seed, in.draw, n, h, w);
   if (shifts.across_left_out) in.notes.insert("MetricDepth: a batch of one image has no samples across images");
-  return metric_depth(features, depth_to_feature_size(in.batch.depth_m, h, w, cell), shifts.list, options);
+  const Tensor depth_m = depth_to_feature_size(in.batch.depth_m, h, w, cell);
+  if (!adaptive) return metric_depth(features, depth_m, shifts.list, options);
+  adaptive->update(features, depth_m, shifts.list);
+  return metric_depth(features, depth_m, shifts.list, adaptive->options());
+}
+
+LossTerm metric_depth_term(const TrainOptions& o) {
+  const auto adaptive = o.adaptive_thresholds ? std::make_shared<AdaptivePairs>(o.metric) : nullptr;
+  LossTerm term{"metric_depth",
+                [options = o.metric, cell = o.depth_cell, seed = o.seed, adaptive](const LossInput& in) {
+                  return metric_depth_of(in, options, cell, seed, adaptive.get());
+                }};
+  if (!adaptive) return term;
+  term.state = [adaptive] { return adaptive->state(); };
+  term.set_state = [adaptive](const std::vector<double>& state) { adaptive->set_state(state); };
+  return term;
 }
 
 }  // namespace
@@ -19,10 +40,7 @@ std::vector<LossTerm> loss_terms(const TrainOptions& o) {
   terms.push_back({"silog", [options = o.silog](const LossInput& in) {
                      return silog(in.maps.depth_m, in.batch.depth_m, options);
                    }});
-  if (o.metric_depth)
-    terms.push_back({"metric_depth", [options = o.metric, cell = o.depth_cell, seed = o.seed](const LossInput& in) {
-                       return metric_depth_of(in, options, cell, seed);
-                     }});
+  if (o.metric_depth) terms.push_back(metric_depth_term(o));
   return terms;
 }
 

@@ -23,6 +23,9 @@ struct LossInput {
 struct LossTerm {
   std::string name;                              // the key in metrics.jsonl
   std::function<Tensor(const LossInput&)> loss;  // scalar [], its weight included; differentiable in maps
+  /// What it carries from one step to the next, for checkpoints and for steps that are skipped; empty: nothing.
+  std::function<std::vector<double>()> state = {};
+  std::function<void(const std::vector<double>&)> set_state = {};
 };
 
 /// Those that the options ask for, in the order in which they are added.

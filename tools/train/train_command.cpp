@@ -93,6 +93,16 @@ void add_losses(OptionTable& table, TrainOptions& o) {
             CLI::Range(0, 1000));
   table.add("n-across", o.metric.n_across, "MetricDepth's samples from other images of the batch, for each pixel",
             CLI::Range(0, 1000));
+  table.add_choice<bool>("thresholds", o.adaptive_thresholds, {{"given", false}, {"adaptive", true}},
+                         "MetricDepth's --positive-below, --ranges and --margins: as given, or adaptive: from the "
+                         "running distributions of depth differences and of features' distances");
+  using Difference = MetricDepthOptions::Difference;
+  table.add_choice<Difference>("depth-difference", o.metric.difference,
+                               {{"absolute", Difference::absolute}, {"relative", Difference::relative}},
+                               "what MetricDepth compares: absolute: metres, or relative: differences of the depths' "
+                               "natural logarithms, which --positive-below and --ranges then are");
+  table.add("proportional-margins", o.metric.proportional_margins,
+            "MetricDepth's margin grows with the depth difference, and is that of --margins in the middle of a range");
   table.add("positive-below", o.metric.positive_below_m,
             "depth difference below which MetricDepth pulls two pixels together (r_p), metres", not_negative());
   table.add("ranges", o.ranges,

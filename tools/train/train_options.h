@@ -39,7 +39,7 @@ struct TrainOptions {
   std::string freeze = "none";     // a rule of the network's record
   bool freeze_statistics = false;
   SilogOptions silog;
-  bool metric_depth = false;
+  bool metric_depth = false, adaptive_thresholds = false;
   MetricDepthOptions metric;
   std::vector<std::string> ranges = {"0.5-1", "1-1.5", "1.5-2"};  // these two become metric.ranges in resolve()
   std::vector<double> margins = {3, 6, 8};

@@ -1,4 +1,4 @@
-// A skipped step puts back the one thing that the forward pass changes: the running statistics.
+// A skipped step puts back what the forward pass changes: the running statistics, and what loss terms carry along.
 #include "tools/train/train_step.h"
 
 #include <algorithm>
@@ -90,6 +90,7 @@ std::string TrainStep::not_finite(const std::vector<float>& summary) const {
 
 void TrainStep::begin(const Batch& batch, i64 step, double lr_factor) {
   backend(summary_.device()).copy_each(before_, statistics_);
+  terms_before_ = term_states();
   under_way_ = true;
   net_.train();
   if (options_.freeze_statistics) freeze_statistics(net_);
@@ -131,7 +132,7 @@ StepLosses TrainStep::finish() {
     losses_.parts.push_back({terms_[i].name, double(summary[1 + i]) / double(parts_)});
   losses_.not_finite = not_finite(summary);
   if (losses_.skipped()) {
-    put_statistics_back();
+    put_state_back();
   } else {
     optimizer_.step(losses_.lr);
   }
@@ -139,11 +140,27 @@ StepLosses TrainStep::finish() {
 }
 
 void TrainStep::abandon() {
-  if (std::exchange(under_way_, false)) put_statistics_back();
+  if (std::exchange(under_way_, false)) put_state_back();
 }
 
-void TrainStep::put_statistics_back() {
+void TrainStep::put_state_back() {
   for (std::size_t i = 0; i < statistics_.size(); ++i) statistics_[i].copy_from(before_[i]);
+  set_term_states(terms_before_);
+}
+
+TrainStep::TermStates TrainStep::term_states() const {
+  TermStates states;
+  for (const LossTerm& term : terms_) {
+    if (term.state) states[term.name] = term.state();
+  }
+  return states;
+}
+
+void TrainStep::set_term_states(const TermStates& states) {
+  for (const LossTerm& term : terms_) {
+    if (const auto state = states.find(term.name); term.set_state && state != states.end())
+      term.set_state(state->second);
+  }
 }
 
 }  // namespace md

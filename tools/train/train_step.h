@@ -6,6 +6,7 @@
 // counts is not computed, and the mean is that of the others. A sample without is part of batch norm's statistics like
 // any other, as in the peers' code, and of no loss.
 #pragma once
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -55,11 +56,16 @@ class TrainStep {
   StepLosses finish();
   /// In place of finish(), where something else failed: the network is as it was before begin().
   void abandon();
+  /// What the terms carry from step to step, by name; for set_term_states, which throws ErrorKind::bad_data where it is
+  /// another term's.
+  using TermStates = std::map<std::string, std::vector<double>>;
+  TermStates term_states() const;
+  void set_term_states(const TermStates&);
   Adam& optimizer() { return optimizer_; }
 
  private:
   void add_part(const Batch& part, i64 part_number);
-  void put_statistics_back();
+  void put_state_back();
   void add_to_summary(std::size_t place, const Tensor& loss);
   void summarise_gradients();
   std::string not_finite(const std::vector<float>& summary) const;  // as in StepLosses
@@ -77,6 +83,7 @@ class TrainStep {
   i64 parts_ = 0;                   // of its batch: those with ground truth
   std::vector<Tensor> statistics_;  // the net's buffers ...
   std::vector<Tensor> before_;      // ... and room for their values before the step
+  TermStates terms_before_;
 };
 
 }  // namespace md

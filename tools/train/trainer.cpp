@@ -225,6 +225,7 @@ class Trainer {
     state_ = std::move(state);
     checkpoint.restore(*net_);
     checkpoint.restore(step_.optimizer());
+    step_.set_term_states(state_.terms);
     loader_.reset();  // its threads end before others begin
     loader_ = loader_from(state_.step);
     coming_.reset();
@@ -306,6 +307,7 @@ class Trainer {
     unmeasured_in_a_row_ = losses.nothing_measured ? unmeasured_in_a_row_ + 1 : 0;
     ++ran_;
     ++state_.step;
+    state_.terms = step_.term_states();
     state_.epoch = state_.step / state_.steps_per_epoch;
     state_.skipped += losses.skipped();
     const auto replaced = i64(batch.bad.size());
