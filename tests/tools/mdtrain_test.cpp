@@ -311,6 +311,26 @@ TEST_F(MdtrainTest, ASkippedStepChangesNothing) {
   EXPECT_FALSE(run_step(train, batch, 2).skipped());
 }
 
+TEST_F(MdtrainTest, ASkippedStepLeavesAdaptiveThresholdsAsTheyWere) {
+  TrainOptions options;
+  options.metric_depth = options.adaptive_thresholds = true;
+  const auto net = make_net("lt", {});
+  std::vector<LossTerm> terms = loss_terms(options);
+  float more = 0.F;
+  terms.push_back({"more", [&more](const LossInput&) { return Tensor::full({}, more); }});
+  TrainStep train(options, *net, 10, terms);
+  const Batch batch = random_batch();
+  EXPECT_FALSE(run_step(train, batch, 0).skipped());
+  const TrainStep::TermStates before = train.term_states();
+  ASSERT_EQ(before.at("metric_depth").at(0), 1) << "updates";
+  more = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(run_step(train, batch, 1).not_finite, "loss");
+  EXPECT_EQ(train.term_states(), before);
+  more = 0.F;
+  EXPECT_FALSE(run_step(train, batch, 2).skipped());
+  EXPECT_NE(train.term_states(), before);
+}
+
 // A depth of 1e-41 m has a logarithm, but its inverse, which is the derivative, is beyond a float.
 TEST_F(MdtrainTest, ANonFiniteGradientSkipsTheStepToo) {
   TrainOptions options;
