@@ -21,7 +21,8 @@ bool wants_gradient(const Tensor& t) { return t && t.requires_grad(); }
 
 /// The only place that adds gradients.
 void accumulate(GradMeta& into, Tensor g, const char* op) {
-  MD_CHECK(g.shape() == into.shape, op, ": gradient ", g.shape(), " for an input of ", into.shape);
+  MD_CHECK(g.shape() == into.shape && g.dtype() == into.dtype, op, ": gradient ", g.shape(), " ", name_of(g.dtype()),
+           " for an input of ", into.shape, " ", name_of(into.dtype));
   if (!into.grad) {
     // A leaf's gradient outlives the walk and may be clipped in place: it is nobody else's memory.
     into.grad = into.node || TensorAccess::unique(g) ? std::move(g) : g.clone();
@@ -135,7 +136,7 @@ bool recording(std::initializer_list<const Tensor*> inputs) {
 GradMeta& TensorAccess::meta(const Tensor& t) {
   MD_CHECK(t.impl_, "empty tensor has no gradient");
   if (!t.impl_->meta)
-    t.impl_->meta = std::make_shared<GradMeta>(GradMeta{t.shape(), t.device(), false, {}, nullptr, nullptr});
+    t.impl_->meta = std::make_shared<GradMeta>(GradMeta{t.shape(), t.dtype(), t.device(), false, {}, nullptr, nullptr});
   return *t.impl_->meta;
 }
 
@@ -158,14 +159,15 @@ const Tensor& Tensor::requires_grad_(bool on) const {
 }
 Tensor Tensor::grad() const { return impl_ && impl_->meta ? impl_->meta->grad : Tensor(); }
 void Tensor::set_grad(Tensor g) const {
-  MD_CHECK(!g || g.shape() == shape(), "set_grad: ", g.shape(), " for ", shape());
+  MD_CHECK(!g || (g.shape() == shape() && g.dtype() == dtype()), "set_grad: ", g.shape(), " ", name_of(g.dtype()),
+           " for ", shape(), " ", name_of(dtype()));
   TensorAccess::meta(*this).grad = std::move(g);
 }
 
 void Tensor::backward(Tensor seed) const {
   MD_CHECK(requires_grad(), "backward: nothing here requires a gradient");
   const MetaPtr root = impl_->meta;
-  accumulate(*root, seed ? std::move(seed) : full(shape(), 1.F, device()), "backward: seed");
+  accumulate(*root, seed ? std::move(seed) : full(shape(), 1.F, device(), dtype()), "backward: seed");
   std::priority_queue<MetaPtr, std::vector<MetaPtr>, Older> todo;
   std::unordered_set<const Node*> queued;
   const auto enqueue = [&](const MetaPtr& meta) {

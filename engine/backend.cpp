@@ -1,6 +1,8 @@
 // Which backend serves which device.
 #include "engine/backend.h"
 
+#include "engine/cpu/isa_dnnl.h"
+
 namespace md {
 
 std::ostream& operator<<(std::ostream& out, const PerAxis& p) {
@@ -23,14 +25,23 @@ std::vector<std::string> device_names();
 
 namespace {
 
-class SameTensors final : public InputQueue {
+/// Of the CPU: in f32 the tensors themselves.
+class OnTheCpu final : public InputQueue {
  public:
-  std::vector<Tensor> push(std::span<const Tensor> host) override { return {host.begin(), host.end()}; }
+  explicit OnTheCpu(Device to) : to_(to) {}
+  std::vector<Tensor> push(std::span<const Tensor> host) override {
+    std::vector<Tensor> there;
+    for (const Tensor& t : host) there.push_back(t.to(to_));
+    return there;
+  }
+
+ private:
+  Device to_;
 };
 
 }  // namespace
 
-std::unique_ptr<InputQueue> Backend::input_queue(Device) { return std::make_unique<SameTensors>(); }
+std::unique_ptr<InputQueue> Backend::input_queue(Device to) { return std::make_unique<OnTheCpu>(to); }
 
 void Backend::copy_each(const std::vector<Tensor>& to, const std::vector<Tensor>& from) {
   for (std::size_t k = 0; k < to.size(); ++k) copy(to[k].raw(), from[k].raw(), from[k].bytes());
@@ -53,9 +64,14 @@ std::vector<std::string> cuda_device_names() {
 
 Backend& backend(Device device) {
   if (device.kind == Device::cpu) {
-    MD_CHECK(device.precision == Precision::f32, "device cpu: computes in f32 alone");
-    return cpu_backend();
+    MD_CHECK(device.precision != Precision::tf32, "device cpu: computes in f32 or bf16, not in TF32");
+    Backend& cpu = cpu_backend();
+    if (device.precision == Precision::bf16 && !can_multiply_bf16())
+      fail(ErrorKind::no_device, "device cpu: no bf16, as this processor has no instructions for it (AVX512-BF16)");
+    return cpu;
   }
+  if (device.precision == Precision::bf16)
+    fail(ErrorKind::no_device, "device cuda:", device.index, ": no bf16, which only CPUs compute in");
 #ifdef MD_WITH_CUDA
   return cuda_backend(device.index);
 #else

@@ -76,11 +76,12 @@ class InputQueue {
   virtual ~InputQueue() = default;
   /// Copies of tensors on the CPU; shapes and dtypes may differ from call to call. The copies hold until the next call
   /// but one, and for all work on the device that was asked for before the next call. A GPU's are read from `host` when
-  /// this returns; a CPU's are the tensors themselves.
+  /// this returns; a CPU's are, in f32, the tensors themselves.
   virtual std::vector<Tensor> push(std::span<const Tensor> host) = 0;
 };
 
 /// One device's kernels. Operands are dense, f32 unless said otherwise, and on this device; outputs are overwritten.
+/// Those called maps, and their gradients, are all f32 or all bf16; sums are f32 or better in any case.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -94,11 +95,11 @@ class Backend {
   /// did not need, as far as more than these bytes are free, and of the library's primitives all go that were made for
   /// sizes of longer ago, but for a few. Equal pieces find all they need. Unless overridden, nothing.
   virtual void keep_cached_at_most(std::size_t /*bytes*/) {}
-  virtual void fill(const Tensor& y, float value) = 0;  // every element; f32, i32 or u8, or 0 of any dtype
-  virtual void copy(void* to, const void* from, std::size_t bytes) = 0;           // both on this device
+  virtual void fill(const Tensor& y, float value) = 0;                   // every element (a GPU's bf16: with 0 alone)
+  virtual void copy(void* to, const void* from, std::size_t bytes) = 0;  // both on this device
   virtual void to_device(void* device, const void* host, std::size_t bytes) = 0;  // `host` has been read on return
   virtual void to_host(void* host, const void* device, std::size_t bytes) = 0;    // waits
-  virtual void add_into(const Tensor& sum, const Tensor& x) = 0;                  // sum += x, f32
+  virtual void add_into(const Tensor& sum, const Tensor& x) = 0;                  // sum += x, maps
   virtual std::unique_ptr<InputQueue> input_queue(Device to);                     // unless overridden, a CPU's
 
   // Many small tensors at once; unless overridden, one after the other.
@@ -109,7 +110,7 @@ class Backend {
   /// Library primitives (or plans) created so far: constant in a steady-state training step.
   virtual i64 primitives_created() const = 0;
 
-  // Convolution, x [N,H,W,I], y [N,OH,OW,O]. `bias` may be empty.
+  // Convolution, maps x [N,H,W,I] and y [N,OH,OW,O]; y may be f32 where x is bf16. `bias` may be empty.
   /// y = act(conv(x, w) + bias), or act(conv(x, w) + bias + y) where the spec accumulates.
   virtual void conv2d(const Conv2dSpec&, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) = 0;
   /// dz is the gradient before the activation.
@@ -118,7 +119,7 @@ class Backend {
   virtual void conv2d_dw(const Conv2dSpec&, const Tensor& dz, const Tensor& x, const Tensor& dw,
                          const Tensor& dbias) = 0;
 
-  // Batch norm over the rows of x [R,C], with its activation. mean, rstd [C].
+  // Batch norm over the rows of maps x [R,C], with its activation. mean, rstd [C].
   /// Writes the batch statistics (rstd = 1/sqrt(biased variance + eps)) and moves the running ones.
   virtual void batch_norm_statistics(const BatchNormSpec&, const Tensor& x, const RunningStatistics&,
                                      const Tensor& mean, const Tensor& rstd) = 0;
@@ -131,10 +132,11 @@ class Backend {
                                    const Tensor& dx, const Tensor& dweight, const Tensor& dbias) = 0;
 
   /// c [M,N] = a [M,K] times b [K,N] (+ bias [N] in every row; may be empty), all dense. A transposed factor is [K,M],
-  /// or [N,K], in memory. Leading axes count as rows.
+  /// or [N,K], in memory. Leading axes count as rows. Where `a` is a bf16 map, so is c, and b is an f32 weight; where
+  /// it is a transposed one, b is one too, and c the f32 gradient of a weight.
   virtual void gemm(const GemmSpec&, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) = 0;
 
-  // Layer norm of each row of x [R,C]. mean, rstd [R].
+  // Layer norm of each row of maps x [R,C]. mean, rstd [R].
   /// y = (x - mean) * rstd * weight + bias; weight, bias [C]. Writes mean and rstd = 1/sqrt(biased variance + eps) too.
   virtual void layer_norm(float eps, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y,
                           const Tensor& mean, const Tensor& rstd) = 0;
@@ -149,7 +151,7 @@ class Backend {
   virtual void window_attention_backward(const WindowSpec&, const WindowTensors& inputs, const Tensor& dy,
                                          const WindowTensors& gradients) = 0;
 
-  /// y[o,i] = sum over a of x[o,a,i] (times factor[o,a,i], if given). Fixed order, double partial sums.
+  /// y[o,i] = sum over a of maps x[o,a,i] (times factor[o,a,i], if given), y f32. Fixed order, double partial sums.
   virtual void reduce_sum(const Tensor& x, const Tensor& factor, i64 outer, i64 axis, i64 inner, const Tensor& y) = 0;
 
   /// One pass over features [K,h,w,C] and depth_m [K,h,w], 0 or less where none was measured: the sum of the terms of
@@ -160,7 +162,7 @@ class Backend {
 };
 
 /// The backend of a device, whatever its precision; throws (ErrorKind::no_device) when this program was built without
-/// it or there is none.
+/// it, there is none, or it does not compute in that precision.
 Backend& backend(Device);
 
 /// The set of own CPU kernels in use, and all that this program has: "avx512 of avx2, avx512, avx512_bf16", or

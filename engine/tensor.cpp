@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "engine/backend.h"
+#include "engine/bf16.h"
 #include "engine/tensor_impl.h"
 
 namespace md {
@@ -25,6 +26,11 @@ std::size_t size_of(DType t) {
 const char* name_of(DType t) {
   static const char* const names[] = {"f32", "bf16", "i32", "u8"};
   return names[static_cast<int>(t)];
+}
+
+DType map_dtype(Precision precision, i64 channels) {
+  constexpr i64 kWide = 8;  // from which on it is worth it; below are the channels that mean something by themselves
+  return precision == Precision::bf16 && channels >= kWide ? DType::bf16 : DType::f32;
 }
 
 Shape::Shape(const std::vector<i64>& dims) {
@@ -61,7 +67,7 @@ Storage::Storage(Device d, std::size_t n) : device(d), bytes(n), data(backend(d)
 #endif
 }
 
-Storage::~Storage() { backend(device).free(data, bytes); }
+Storage::~Storage() { backend({device.kind, device.index}).free(data, bytes); }  // also where the precision has gone
 
 Tensor Tensor::empty(const Shape& shape, Device device, DType dtype) {
   const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
@@ -102,7 +108,7 @@ struct DTypeOf<float> {
   static constexpr DType value = DType::f32;
 };
 template <>
-struct DTypeOf<std::uint16_t> {
+struct DTypeOf<bf16> {
   static constexpr DType value = DType::bf16;
 };
 template <>
@@ -122,7 +128,7 @@ T* Tensor::data() const {
   return static_cast<T*>(raw());
 }
 template float* Tensor::data<float>() const;
-template std::uint16_t* Tensor::data<std::uint16_t>() const;
+template bf16* Tensor::data<bf16>() const;
 template std::int32_t* Tensor::data<std::int32_t>() const;
 template std::uint8_t* Tensor::data<std::uint8_t>() const;
 
@@ -206,7 +212,7 @@ Tensor Tensor::rows(i64 begin, i64 end) const {
   const std::size_t offset = row * static_cast<std::size_t>(begin);
   const Shape from = shape();
   return record("rows", view(*this, Shape(dims), offset), {*this}, [from, offset](const Tensor& dy, Needs) -> Grads {
-    Tensor dx = zeros(from, dy.device());
+    Tensor dx = zeros(from, dy.device(), dy.dtype());
     backend(dy.device()).copy(static_cast<std::byte*>(dx.raw()) + offset, dy.raw(), dy.bytes());
     return {dx};
   });

@@ -25,8 +25,8 @@ using i64 = std::int64_t;
 
 /// What the elements of a tensor are.
 enum class DType : std::uint8_t {
-  f32,   // all that is computed with and learnt; the only one with gradients
-  bf16,  // the upper half of an f32: convolutions on a GPU, and files
+  f32,   // all that is learnt, and maps
+  bf16,  // the upper half of an f32 (engine/bf16.h): maps of a bf16 device, and files
   i32,   // indices and counts
   u8,    // places in a window, flags, scratch memory
 };
@@ -35,15 +35,19 @@ std::size_t size_of(DType);
 /// "f32", "bf16", "i32", "u8".
 const char* name_of(DType);
 
-/// How exactly a GPU multiplies in convolutions and matrix products of f32 tensors; sums are f32 either way.
+/// How exactly a device multiplies in convolutions and matrix products, and keeps maps; sums are f32 in any case.
 enum class Precision : std::uint8_t {
   f32,   // seven digits
-  tf32,  // factors are rounded to three digits (10 bits of mantissa): several times faster
+  tf32,  // of a GPU: factors are rounded to three digits (10 bits of fraction), several times faster
+  bf16,  // of a CPU: wide maps, their gradients and the weights in products have two to three digits (7 bits of
+         // fraction) and half the bytes; parameters, their gradients and narrow maps stay f32
 };
+/// What maps of so many channels are on a device of this precision. Narrow ones stay f32: images, planes, depths.
+DType map_dtype(Precision, i64 channels);
 
 /// Where a tensor's memory is, and how products of it are computed there. Devices are equal when all of it is, and an
-/// op takes operands of one device: f32 and TF32 do not mix by accident. Both precisions of a GPU are one backend and
-/// share its memory. The CPU has index 0 and f32.
+/// op takes operands of one device: precisions do not mix by accident. All precisions of a GPU, or of the CPU, are one
+/// backend and share its memory. The CPU has index 0.
 struct Device {
   enum Kind : std::uint8_t { cpu, cuda } kind = cpu;
   int index = 0;  // among the GPUs
@@ -81,7 +85,7 @@ class Tensor {
   Tensor() = default;  // "no tensor": no gradient, no bias
   /// Memory that holds anything (NaN in debug builds). Throws where there is none left.
   static Tensor empty(const Shape&, Device = {}, DType = DType::f32);
-  static Tensor full(const Shape&, float value, Device = {}, DType = DType::f32);  // f32, i32 or u8; bf16 with 0 only
+  static Tensor full(const Shape&, float value, Device = {}, DType = DType::f32);
   static Tensor zeros(const Shape& s, Device d = {}, DType t = DType::f32) { return full(s, 0.f, d, t); }
   /// A copy of as many numbers as the shape has.
   static Tensor from_host(std::span<const float>, const Shape&, Device = {});
@@ -94,7 +98,7 @@ class Tensor {
   Device device() const;                                       // of the memory
   std::size_t bytes() const;                                   // of its elements
 
-  /// Pointer to the first element, checked against the dtype (bf16: std::uint16_t). May be a device pointer.
+  /// Pointer to the first element, checked against the dtype. May be a device pointer.
   template <class T = float>
   T* data() const;
   void* raw() const;  // the same, whatever the dtype
@@ -117,12 +121,12 @@ class Tensor {
   bool requires_grad() const;                          // backward() brings it a gradient, or carries one through it
   const Tensor& requires_grad_(bool on = true) const;  // of a leaf: a parameter, an input under test
   /// What all walks since zero_grad() have brought, added up; empty if none has. Of leaves: other gradients are gone
-  /// after the walk. Of this tensor's shape, layout and device, f32; its memory belongs to this tensor alone, so it may
-  /// be changed in place.
+  /// after the walk. Of this tensor's shape, dtype, layout and device; its memory belongs to this tensor alone, so it
+  /// may be changed in place.
   Tensor grad() const;
-  void set_grad(Tensor) const;              // of this tensor's shape, or none
+  void set_grad(Tensor) const;              // of this tensor's shape and dtype, or none
   void zero_grad() const { set_grad({}); }  // "no gradient", which adds up as zero
-  /// Walks the tape from here. `seed` has this tensor's shape; without one, ones. Frees the tape as it goes.
+  /// Walks the tape from here. `seed` has this tensor's shape and dtype; without one, ones. Frees the tape as it goes.
   void backward(Tensor seed = {}) const;
 
   std::uint64_t version() const;  // how often its storage was written in place

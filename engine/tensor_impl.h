@@ -23,6 +23,7 @@ struct Remade {
 /// except what an op's backward captured.
 struct GradMeta {
   Shape shape;
+  DType dtype;
   Device device;
   bool requires_grad = false;
   Tensor grad;

@@ -14,7 +14,8 @@ struct WindowSpec {
   int shift = 0;  // tokens by which the windows lie further down and right: 0 or kWindow / 2
 };
 
-/// The tensors of window attention, f32. C channels divide evenly among the heads.
+/// The tensors of window attention: maps, both f32 or both bf16, and f32 parameters. C channels divide evenly among the
+/// heads.
 struct WindowTensors {
   Tensor qkv;         // [N,H,W,3C]: query, key and value of each token; or, if `v` is given, query and key [N,H,W,2C]
   Tensor v;           // [N,H,W,C], or empty

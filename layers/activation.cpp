@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "engine/autograd.h"
+#include "engine/bf16.h"
 #include "engine/curves.h"
 #include "engine/launch.h"
 #include "layers/common.h"
@@ -70,20 +71,20 @@ struct Gelu {
   }
 };
 
-template <class Curve>
+template <class Curve, class T>
 struct Value {
   Curve curve;
-  const float* x;
-  float* y;
+  const T* x;
+  T* y;
   i64 row;
   MD_HD void operator()(i64 o, i64 i) const { y[o * row + i] = curve.value(x[o * row + i]); }
 };
 
-template <class Curve>
+template <class Curve, class T>
 struct Gradient {
   Curve curve;
-  const float *dy, *kept;
-  float* dx;
+  const T *dy, *kept;
+  T* dx;
   i64 row;
   MD_HD void operator()(i64 o, i64 i) const {
     const i64 at = o * row + i;
@@ -96,7 +97,11 @@ template <class Curve>
 Tensor gradient(Curve curve, const Tensor& kept, const Tensor& dy) {
   const Rows rows = pointwise_rows(dy.shape());
   const Tensor dx = in_place_of(dy);
-  launch(dy.device(), rows.outer, rows.inner, Gradient<Curve>{curve, dy.data(), kept.data(), dx.data(), rows.inner});
+  with_storage(dy.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    launch(dy.device(), rows.outer, rows.inner,
+           Gradient<Curve, T>{curve, dy.data<T>(), kept.data<T>(), dx.data<T>(), rows.inner});
+  });
   return dx;
 }
 
@@ -104,8 +109,11 @@ Tensor gradient(Curve curve, const Tensor& kept, const Tensor& dy) {
 template <class Curve>
 Tensor apply(const char* op, const Tensor& x, Curve curve) {
   const Rows rows = pointwise_rows(x.shape());
-  const Tensor y = Tensor::empty(x.shape(), x.device());
-  launch(x.device(), rows.outer, rows.inner, Value<Curve>{curve, x.data(), y.data(), rows.inner});
+  const Tensor y = Tensor::empty(x.shape(), x.device(), x.dtype());
+  with_storage(x.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    launch(x.device(), rows.outer, rows.inner, Value<Curve, T>{curve, x.data<T>(), y.data<T>(), rows.inner});
+  });
   return record(op, y, {x}, [curve, kept = Saved(Curve::kKeepsOutput ? y : x)](const Tensor& dy, Needs) -> Grads {
     return {gradient(curve, *kept, dy)};
   });

@@ -2,6 +2,7 @@
 // and likewise of columns; bins may overlap. The mean over a box is a mean along W of means along H. avg_pool2d is the
 // case of equal bins.
 #include "engine/autograd.h"
+#include "engine/bf16.h"
 #include "engine/launch.h"
 #include "layers/common.h"
 #include "layers/ops.h"
@@ -10,16 +11,19 @@
 namespace md {
 namespace {
 
+template <class T>
 struct Times {
-  float* y;  // [N,C]
+  const float* sum;  // [N,C]
+  T* y;              // [N,C]
   i64 channels;
   float factor;
-  MD_HD void operator()(i64 n, i64 c) const { y[n * channels + c] *= factor; }
+  MD_HD void operator()(i64 n, i64 c) const { y[n * channels + c] = sum[n * channels + c] * factor; }
 };
 
+template <class T>
 struct Spread {
-  const float* dy;  // [N,C]
-  float* dx;        // [N*pixels,C]
+  const T* dy;  // [N,C]
+  T* dx;        // [N*pixels,C]
   i64 pixels, channels;
   float factor;
   MD_HD void operator()(i64 pixel, i64 c) const {
@@ -31,9 +35,12 @@ struct Spread {
 Tensor mean_over_pixels(const Tensor& x) {
   return record("mean_over_pixels", mean_of_pixels(x), {x}, [shape = x.shape()](const Tensor& dy, Needs) -> Grads {
     const i64 pixels = shape[1] * shape[2];
-    const Tensor dx = Tensor::empty(shape, dy.device());
-    launch(dy.device(), shape[0] * pixels, shape[3],
-           Spread{dy.data(), dx.data(), pixels, shape[3], 1.F / static_cast<float>(pixels)});
+    const Tensor dx = Tensor::empty(shape, dy.device(), dy.dtype());
+    with_storage(dy.dtype(), [&](auto storage) {
+      using T = decltype(storage);
+      launch(dy.device(), shape[0] * pixels, shape[3],
+             Spread<T>{dy.data<T>(), dx.data<T>(), pixels, shape[3], 1.F / static_cast<float>(pixels)});
+    });
     return {dx};
   });
 }
@@ -54,9 +61,13 @@ Taps bin_taps(const Axis& axis) {
 
 Tensor mean_of_pixels(const Tensor& x) {
   const i64 images = x.dim(0), pixels = x.dim(1) * x.dim(2), channels = x.dim(3);
-  const Tensor y = Tensor::empty({images, 1, 1, channels}, x.device());
-  backend(x.device()).reduce_sum(x, {}, images, pixels, channels, y);
-  launch(x.device(), images, channels, Times{y.data(), channels, 1.F / static_cast<float>(pixels)});
+  const Tensor sum = Tensor::empty({images, 1, 1, channels}, x.device());
+  backend(x.device()).reduce_sum(x, {}, images, pixels, channels, sum);
+  const Tensor y = x.dtype() == DType::f32 ? sum : Tensor::empty(sum.shape(), x.device(), x.dtype());
+  with_storage(x.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    launch(x.device(), images, channels, Times<T>{sum.data(), y.data<T>(), channels, 1.F / static_cast<float>(pixels)});
+  });
   return y;
 }
 

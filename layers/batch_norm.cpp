@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "engine/autograd.h"
+#include "engine/bf16.h"
 #include "engine/curves.h"
 #include "engine/launch.h"
 #include "layers/common.h"
@@ -24,9 +25,10 @@ struct InverseRoot {
 };
 
 /// y = act(y + residual), act none or relu.
+template <class T>
 struct AddAndActivate {
-  const float* residual;
-  float* y;
+  const T* residual;
+  T* y;
   i64 row;
   bool relu;
   MD_HD void operator()(i64 o, i64 i) const {
@@ -36,9 +38,10 @@ struct AddAndActivate {
 };
 
 /// dz = dy where y is above 0.
+template <class T>
 struct ReluGradient {
-  const float *dy, *y;
-  float* dz;
+  const T *dy, *y;
+  T* dz;
   i64 row;
   MD_HD void operator()(i64 o, i64 i) const { dz[o * row + i] = dy[o * row + i] * Relu::slope(y[o * row + i]); }
 };
@@ -49,7 +52,7 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const Batc
   for (const Tensor* t : {&weight, &bias, &s.running_mean, &s.running_var}) {
     MD_CHECK(t->shape() == per_channel, "batch_norm: ", t->shape(), " for input ", x.shape());
   }
-  require_together("batch_norm", {x, weight, bias, s.running_mean, s.running_var, residual});
+  require_together("batch_norm", {x, residual}, {weight, bias, s.running_mean, s.running_var});
   MD_CHECK(!residual || residual.shape() == x.shape(), "batch_norm: residual ", residual.shape(), " for input ",
            x.shape());
   const Tensor& batches = s.batches_tracked;
@@ -86,7 +89,10 @@ Statistics statistics_of(const Tensor& x, const BatchNormState& state, const Bat
 Tensor before_relu(const Tensor& dy, const Tensor& y) {
   const Tensor dz = in_place_of(dy);
   const Rows rows = pointwise_rows(dy.shape());
-  launch(dy.device(), rows.outer, rows.inner, ReluGradient{dy.data(), y.data(), dz.data(), rows.inner});
+  with_storage(dy.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    launch(dy.device(), rows.outer, rows.inner, ReluGradient<T>{dy.data<T>(), y.data<T>(), dz.data<T>(), rows.inner});
+  });
   return dz;
 }
 
@@ -107,13 +113,16 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
   const Statistics of = statistics_of(x, state, spec);
   BatchNormSpec of_x = spec;  // what x alone goes through
   if (residual) of_x.act = {};
-  const Tensor y = Tensor::empty(x.shape(), x.device());
+  const Tensor y = Tensor::empty(x.shape(), x.device(), x.dtype());
   backend(x.device()).batch_norm(of_x, x, weight, bias, of.mean, of.rstd, y);
   const bool relu = spec.act.kind == Act::relu;
   std::vector<Tensor> inputs = {x, weight, bias};
   if (residual) {
     const Rows rows = pointwise_rows(x.shape());
-    launch(x.device(), rows.outer, rows.inner, AddAndActivate{residual.data(), y.data(), rows.inner, relu});
+    with_storage(x.dtype(), [&](auto storage) {
+      using T = decltype(storage);
+      launch(x.device(), rows.outer, rows.inner, AddAndActivate<T>{residual.data<T>(), y.data<T>(), rows.inner, relu});
+    });
     inputs.push_back(residual);
   }
   const Saved saved_x(x), saved_weight(weight), saved_bias(bias);
@@ -126,7 +135,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
                if (has_residual) dresidual = *y ? before_relu(dy, *y) : dy;
                const Tensor& dz = has_residual ? dresidual : dy;
                Tensor dx;  // dz is the residual's gradient: not in its memory
-               if (needs[0]) dx = has_residual ? Tensor::empty(dy.shape(), dy.device()) : in_place_of(dy);
+               if (needs[0]) dx = has_residual ? Tensor::empty(dy.shape(), dy.device(), dy.dtype()) : in_place_of(dy);
                const Tensor dweight = Tensor::empty(mean.shape(), dy.device()),
                             dbias = Tensor::empty(mean.shape(), dy.device());
                backend(dy.device())
@@ -137,7 +146,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
              });
   if (!residual) {
     can_be_made_again(recorded, [spec, x = saved_x, weight = saved_weight, bias = saved_bias, of] {
-      const Tensor again = Tensor::empty(x.shape(), of.mean.device());
+      const Tensor again = Tensor::empty(x.shape(), of.mean.device(), x->dtype());
       backend(of.mean.device()).batch_norm(spec, *x, *weight, *bias, of.mean, of.rstd, again);
       return again;
     });

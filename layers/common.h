@@ -30,24 +30,33 @@ inline void require_image(const char* op, const Tensor& x) {
   MD_CHECK(x.shape().rank() == 4 && x.numel() > 0, op, ": input ", x.shape(), " is not a map [N,H,W,C]");
 }
 
-/// What an op reads together: all f32 and on one device. Empty handles (no bias) are skipped.
-inline void require_together(const char* op, std::initializer_list<Tensor> tensors) {
-  const Tensor& first = *tensors.begin();
-  for (const Tensor& t : tensors) {
-    if (!t) continue;
-    MD_CHECK(t.dtype() == DType::f32 && t.device() == first.device(), op, ": ", t.shape(), " ", name_of(t.dtype()),
+/// What an op reads together, on one device: maps of one dtype, f32 or on a bf16 device bf16, and parameters, f32.
+/// Empty handles (no bias) are skipped.
+inline void require_together(const char* op, std::initializer_list<Tensor> maps,
+                             std::initializer_list<Tensor> parameters = {}) {
+  const Tensor& first = *maps.begin();
+  const bool bf16 = first.dtype() == DType::bf16 && first.device().precision == Precision::bf16;
+  const auto require = [&](const Tensor& t, DType wanted) {
+    MD_CHECK(!t || (t.dtype() == wanted && t.device() == first.device()), op, ": ", t.shape(), " ", name_of(t.dtype()),
              " beside ", first.shape(), " ", name_of(first.dtype()),
              t.device() == first.device() ? "" : ", on another device");
-  }
+  };
+  for (const Tensor& map : maps) require(map, bf16 ? DType::bf16 : DType::f32);
+  for (const Tensor& parameter : parameters) require(parameter, DType::f32);
 }
 
 /// The mean of each image, off the tape: [N,H,W,C] -> [N,1,1,C] (layers/adaptive_avg_pool.cpp).
 Tensor mean_of_pixels(const Tensor& x);
 
 /// Memory for a gradient that is made of dy element by element: dy's own where nobody else has it.
-inline Tensor in_place_of(const Tensor& dy) { return dy.unique() ? dy : Tensor::empty(dy.shape(), dy.device()); }
+inline Tensor in_place_of(const Tensor& dy) {
+  return dy.unique() ? dy : Tensor::empty(dy.shape(), dy.device(), dy.dtype());
+}
 
-/// Throws unless both are f32, on one device and of one shape.
+/// The numbers as that dtype, off the tape; the tensor itself where they are.
+Tensor as_dtype(const Tensor& x, DType);  // layers/cast.cpp
+
+/// Throws unless both are maps of one dtype, on one device and of one shape.
 inline void require_same_shape(const char* op, const Tensor& a, const Tensor& b) {
   require_together(op, {a, b});
   MD_CHECK(a.shape() == b.shape(), op, ": shapes ", a.shape(), " and ", b.shape(), " differ");

@@ -5,7 +5,8 @@
 //   iy = oy*stride - pad + ky*dilation,  ix = ox*stride - pad + kx*dilation
 // and y = act(z + residual), in one pass where nothing is recorded. For a gradient the kernel takes along what can be
 // told from y: act'(z) of leaky_relu, elu and sigmoid. The kernels are the backend's (oneDNN or cuDNN);
-// tests/layers/conv2d_test.cpp has all three sums as loops.
+// tests/layers/conv2d_test.cpp has all three sums as loops. On a bf16 device a wide y is bf16, and so is the x that it
+// is made of; gradients have x's dtype.
 #include <algorithm>
 #include <utility>
 
@@ -21,7 +22,7 @@ namespace {
 Shape output_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& s, const Tensor& residual) {
   MD_CHECK(x.shape().rank() == 4 && x.numel() > 0, "conv2d: input ", x.shape(), " wants [N,H,W,C]");
   MD_CHECK(w.numel() > 0, "conv2d: weight ", w.shape(), " is empty");
-  require_together("conv2d", {x, w, bias, residual});
+  require_together("conv2d", {x}, {w, bias});
   const i64 I = x.dim(3);
   const bool depthwise = s.groups > 1 && s.groups == I && w.shape().rank() == 3;
   const bool dense = w.shape().rank() == 4 && !(s.groups > 1 && s.groups == I && w.dim(0) == I);
@@ -44,7 +45,10 @@ Shape output_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const C
   const i64 OW = extent(x.dim(2), w.dim(ky + 1), s.stride.w, s.pad.w, s.dilation.w);
   MD_CHECK(OH > 0 && OW > 0, "conv2d: input ", x.shape(), " is smaller than the window of ", w.shape());
   const Shape y{x.dim(0), OH, OW, O};
-  MD_CHECK(!residual || residual.shape() == y, "conv2d: residual ", residual.shape(), " for an output ", y);
+  const DType dtype = map_dtype(x.device().precision, O);
+  MD_CHECK(!residual || (residual.shape() == y && residual.dtype() == dtype && residual.device() == x.device()),
+           "conv2d: residual ", residual.shape(), " ", name_of(residual.dtype()), " for an output ", y, " ",
+           name_of(dtype), residual.device() == x.device() ? "" : ", on another device");
   return y;
 }
 
@@ -57,7 +61,7 @@ Tensor step_by_step(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2d
 
 /// Memory for the output, which holds the residual if there is one: its own memory where nobody else has it.
 Tensor output(const Shape& shape, Device device, const Tensor& residual) {
-  if (!residual) return Tensor::empty(shape, device);
+  if (!residual) return Tensor::empty(shape, device, map_dtype(device.precision, shape[-1]));
   return residual.unique() ? residual.detach() : residual.clone();
 }
 
@@ -73,6 +77,9 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
   const Shape shape = output_shape(x, w, bias, s, residual);
   if (recording({&x, &w, &bias, &residual}) && (residual || !fuses_for_training(s.act)))
     return step_by_step(x, w, bias, s, residual);
+  const DType dtype = x.dtype();
+  if (dtype == DType::f32 && map_dtype(x.device().precision, shape[3]) == DType::bf16)
+    return conv2d(cast(x, DType::bf16), w, bias, s, std::move(residual));
   const Tensor y = output(shape, x.device(), residual);
   Conv2dSpec run = s;
   run.accumulate = bool(residual);
@@ -82,9 +89,9 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
   // Only the activation's backward needs y.
   const Saved needed_y(s.act.kind == Act::none ? Tensor() : y);
   return record({"conv2d", s}, y, inputs,
-                [s, x = Saved(x), w = Saved(w), y = needed_y](const Tensor& dy, Needs needs) mutable -> Grads {
+                [s, dtype, x = Saved(x), w = Saved(w), y = needed_y](const Tensor& dy, Needs needs) mutable -> Grads {
                   Backend& b = backend(dy.device());
-                  const Tensor dz = before_activation(s.act, *y, dy);
+                  const Tensor dz = as_dtype(before_activation(s.act, *y, dy), dtype);
                   y.release();
                   Tensor dx, dw, dbias;
                   if (needs[2]) dbias = Tensor::empty({dz.dim(3)}, dz.device());
@@ -96,7 +103,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
                   }
                   x.release();  // dx is as large, and comes last
                   if (needs[0]) {
-                    dx = Tensor::empty(x.shape(), dy.device());
+                    dx = Tensor::empty(x.shape(), dy.device(), dtype);
                     b.conv2d_dx(s, dz, *w, dx);
                   }
                   return {dx, dw, dbias};

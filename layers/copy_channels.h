@@ -1,16 +1,37 @@
-// Some channels of the rows of one map into some of another's: a kernel of concat, of slices, and of whoever makes a
-// concatenation himself.
+// Some channels of the rows of one map into some of another's: a kernel of concat, of slices, of whoever makes a
+// concatenation himself, and of casts.
 #pragma once
+#include "engine/bf16.h"
 #include "engine/launch.h"
 
 namespace md {
 
-/// to[r, c] = from[r, c], with rows of their own lengths on either side.
+/// to[r, c] = from[r, c], with rows of their own lengths on either side, and types of their own.
+template <class From, class To>
 struct CopyChannels {
-  const float* from;
-  float* to;
+  const From* from;
+  To* to;
   i64 from_row, to_row;  // channels of a whole row on either side
   MD_HD void operator()(i64 row, i64 c) const { to[row * to_row + c] = from[row * from_row + c]; }
 };
+
+/// Channels from `first` on of a map that is seen as rows of so many.
+struct Channels {
+  const Tensor& map;
+  i64 row, first = 0;
+};
+
+/// to = from, in `rows` rows of `channels`.
+inline void copy_channels(const Channels& from, const Channels& to, i64 rows, i64 channels) {
+  with_storage(from.map.dtype(), [&](auto from_storage) {
+    with_storage(to.map.dtype(), [&](auto to_storage) {
+      using From = decltype(from_storage);
+      using To = decltype(to_storage);
+      launch(
+          from.map.device(), rows, channels,
+          CopyChannels<From, To>{from.map.data<From>() + from.first, to.map.data<To>() + to.first, from.row, to.row});
+    });
+  });
+}
 
 }  // namespace md

@@ -1,5 +1,6 @@
 // Sums and products of maps of one shape: a + b, a * b, and x times a number.
 #include "engine/autograd.h"
+#include "engine/bf16.h"
 #include "engine/launch.h"
 #include "layers/common.h"
 #include "layers/ops.h"
@@ -7,39 +8,50 @@
 namespace md {
 namespace {
 
+template <class T>
 struct Sum {
-  const float *a, *b;
-  float* y;
+  const T *a, *b;
+  T* y;
   i64 row;
   MD_HD void operator()(i64 o, i64 i) const { y[o * row + i] = a[o * row + i] + b[o * row + i]; }
 };
 
+template <class T>
 struct Product {
-  const float *a, *b;
-  float* y;
+  const T *a, *b;
+  T* y;
   i64 row;
   MD_HD void operator()(i64 o, i64 i) const { y[o * row + i] = a[o * row + i] * b[o * row + i]; }
 };
 
+template <class T>
 struct Scaled {
   float factor;
-  const float* x;
-  float* y;
+  const T* x;
+  T* y;
   i64 row;
   MD_HD void operator()(i64 o, i64 i) const { y[o * row + i] = factor * x[o * row + i]; }
 };
 
-Tensor product(const Tensor& a, const Tensor& b) {
+/// Kernel{a, b, y} for every element.
+template <template <class> class Kernel>
+Tensor of_both(const Tensor& a, const Tensor& b) {
   const Rows rows = pointwise_rows(a.shape());
-  const Tensor y = Tensor::empty(a.shape(), a.device());
-  launch(a.device(), rows.outer, rows.inner, Product{a.data(), b.data(), y.data(), rows.inner});
+  const Tensor y = Tensor::empty(a.shape(), a.device(), a.dtype());
+  with_storage(a.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    launch(a.device(), rows.outer, rows.inner, Kernel<T>{a.data<T>(), b.data<T>(), y.data<T>(), rows.inner});
+  });
   return y;
 }
 
 Tensor scaled(const Tensor& x, float factor) {
   const Rows rows = pointwise_rows(x.shape());
-  const Tensor y = Tensor::empty(x.shape(), x.device());
-  launch(x.device(), rows.outer, rows.inner, Scaled{factor, x.data(), y.data(), rows.inner});
+  const Tensor y = Tensor::empty(x.shape(), x.device(), x.dtype());
+  with_storage(x.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    launch(x.device(), rows.outer, rows.inner, Scaled<T>{factor, x.data<T>(), y.data<T>(), rows.inner});
+  });
   return y;
 }
 
@@ -48,18 +60,16 @@ Tensor scaled(const Tensor& x, float factor) {
 // y = a + b: da = dy, db = dy.
 Tensor add(const Tensor& a, const Tensor& b) {
   require_same_shape("add", a, b);
-  const Rows rows = pointwise_rows(a.shape());
-  const Tensor y = Tensor::empty(a.shape(), a.device());
-  launch(a.device(), rows.outer, rows.inner, Sum{a.data(), b.data(), y.data(), rows.inner});
-  return record("add", y, {a, b}, [](const Tensor& dy, Needs) -> Grads { return {dy, dy}; });
+  return record("add", of_both<Sum>(a, b), {a, b}, [](const Tensor& dy, Needs) -> Grads { return {dy, dy}; });
 }
 
 // y = a b: da = dy b, db = dy a.
 Tensor multiply(const Tensor& a, const Tensor& b) {
   require_same_shape("multiply", a, b);
-  return record("multiply", product(a, b), {a, b}, [a = Saved(a), b = Saved(b)](const Tensor& dy, Needs needs) {
-    return Grads{needs[0] ? product(dy, *b) : Tensor(), needs[1] ? product(dy, *a) : Tensor()};
-  });
+  return record(
+      "multiply", of_both<Product>(a, b), {a, b}, [a = Saved(a), b = Saved(b)](const Tensor& dy, Needs needs) {
+        return Grads{needs[0] ? of_both<Product>(dy, *b) : Tensor(), needs[1] ? of_both<Product>(dy, *a) : Tensor()};
+      });
 }
 
 // y = k x: dx = k dy.

@@ -105,7 +105,9 @@ Tensor group_norm(const Tensor& x, i64 groups, const Tensor& weight, const Tenso
   MD_CHECK(groups > 0 && C % groups == 0, "group_norm: input ", x.shape(), " does not divide into ", groups, " groups");
   MD_CHECK(weight.shape() == Shape({C}) && bias.shape() == Shape({C}), "group_norm: weight ", weight.shape(),
            " and bias ", bias.shape(), " for input ", x.shape());
-  require_together("group_norm", {x, weight, bias});
+  require_together("group_norm", {x}, {weight, bias});
+  if (x.dtype() != DType::f32)  // networks have it on maps of a few pixels
+    return cast(group_norm(cast(x, DType::f32), groups, weight, bias, eps), x.dtype());
   const Groups layout{pixels, C, groups};
   const Tensor y = Tensor::empty(x.shape(), x.device()), mean = Tensor::empty({N, groups}, x.device()),
                rstd = Tensor::empty({N, groups}, x.device());

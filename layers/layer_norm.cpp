@@ -12,8 +12,8 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, flo
   const Shape per_channel{x.dim(-1)};
   MD_CHECK(weight.shape() == per_channel && bias.shape() == per_channel, "layer_norm: weight ", weight.shape(),
            " and bias ", bias.shape(), " for input ", x.shape());
-  require_together("layer_norm", {x, weight, bias});
-  const Tensor y = Tensor::empty(x.shape(), x.device());
+  require_together("layer_norm", {x}, {weight, bias});
+  const Tensor y = Tensor::empty(x.shape(), x.device(), x.dtype());
   const Shape per_row{x.numel() / x.dim(-1)};
   const Tensor mean = Tensor::empty(per_row, x.device()), rstd = Tensor::empty(per_row, x.device());
   backend(x.device()).layer_norm(eps, x, weight, bias, y, mean, rstd);
@@ -21,14 +21,14 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, flo
   const Tensor recorded =
       record({"layer_norm", eps}, y, {x, weight, bias},
              [x = saved_x, weight = saved_weight, mean, rstd](const Tensor& dy, Needs needs) -> Grads {
-               const Tensor dx = needs[0] ? Tensor::empty(x.shape(), dy.device()) : Tensor();
+               const Tensor dx = needs[0] ? Tensor::empty(x.shape(), dy.device(), dy.dtype()) : Tensor();
                const Tensor dweight = Tensor::empty(weight.shape(), dy.device()),
                             dbias = Tensor::empty(weight.shape(), dy.device());
                backend(dy.device()).layer_norm_backward(dy, *x, *weight, mean, rstd, dx, dweight, dbias);
                return {dx, dweight, dbias};
              });
   can_be_made_again(recorded, [eps, x = saved_x, weight = saved_weight, bias = Saved(bias), mean, rstd] {
-    const Tensor again = Tensor::empty(x.shape(), mean.device());
+    const Tensor again = Tensor::empty(x.shape(), mean.device(), x->dtype());
     backend(mean.device()).layer_norm(eps, *x, *weight, *bias, again, mean, rstd);  // the statistics: the same numbers
     return again;
   });

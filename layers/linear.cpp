@@ -12,8 +12,8 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
            x.shape(), " does not fit weight ", w.shape());
   MD_CHECK(!bias || bias.shape() == Shape({w.dim(0)}), "linear: bias ", bias.shape(), " for weight ", w.shape());
   MD_CHECK(w.dim(0) > 0, "linear: weight ", w.shape(), " is empty");
-  require_together("linear", {x, w, bias});
-  const Tensor y = Tensor::empty(with_channels(x.shape(), w.dim(0)), x.device());
+  require_together("linear", {x}, {w, bias});
+  const Tensor y = Tensor::empty(with_channels(x.shape(), w.dim(0)), x.device(), x.dtype());
   backend(x.device()).gemm({.transpose_b = true}, x, w, bias, y);
   return record("linear", y, {x, w, bias},
                 [x = Saved(x), w = Saved(w)](const Tensor& dy, Needs needs) mutable -> Grads {
@@ -30,7 +30,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
                   }
                   x.release();  // dx is as large, and comes last
                   if (needs[0]) {
-                    dx = Tensor::empty(x.shape(), dy.device());
+                    dx = Tensor::empty(x.shape(), dy.device(), dy.dtype());
                     b.gemm({}, dy, *w, {}, dx);
                   }
                   return {dx, dw, dbias};

@@ -3,6 +3,7 @@
 // The gradient goes to the pixel that won, which the op remembers as its place in the window, ky*kernel + kx:
 //   dx[n,iy,ix,c] = sum of dy[n,oy,ox,c] over the windows that (iy,ix) won
 #include "engine/autograd.h"
+#include "engine/bf16.h"
 #include "engine/launch.h"
 #include "engine/unravel.h"
 #include "layers/common.h"
@@ -17,11 +18,11 @@ struct Geometry {
 
 /// A call takes kAtOnce neighbouring channels: on a CPU a register's worth or two, so that each comparison is a
 /// vector's.
-template <i64 kAtOnce>
+template <class T, i64 kAtOnce>
 struct Largest {
   Geometry g;
-  const float* x;       // [N,H,W,C]
-  float* y;             // [N,OH,OW,C]
+  const T* x;           // [N,H,W,C]
+  T* y;                 // [N,OH,OW,C]
   std::uint8_t* place;  // [N,OH,OW,C]
   MD_HD void operator()(i64 pixel, i64 block) const {
     const auto [n, oy, ox] = unravel(pixel, {kAnyExtent, g.OH, g.OW});
@@ -34,11 +35,12 @@ struct Largest {
       for (i64 kx = 0; kx < g.kernel; ++kx) {
         const i64 iy = top + ky, ix = left + kx;
         if (iy < 0 || iy >= g.H || ix < 0 || ix >= g.W) continue;
-        const float* from = x + ((n * g.H + iy) * g.W + ix) * g.C + c;
+        const T* from = x + ((n * g.H + iy) * g.W + ix) * g.C + c;
         const int here = static_cast<int>(ky * g.kernel + kx);
         for (i64 i = 0; i < count; ++i) {
-          const bool wins = won[i] < 0 || from[i] > best[i] || from[i] != from[i];  // NaN wins
-          best[i] = wins ? from[i] : best[i];
+          const float v = from[i];
+          const bool wins = won[i] < 0 || v > best[i] || v != v;  // NaN wins
+          best[i] = wins ? v : best[i];
           won[i] = wins ? here : won[i];
         }
       }
@@ -48,11 +50,12 @@ struct Largest {
   }
 };
 
+template <class T>
 struct ToTheWinner {
   Geometry g;
-  const float* dy;
+  const T* dy;
   const std::uint8_t* place;
-  float* dx;
+  T* dx;
   MD_HD void operator()(i64 pixel, i64 c) const {
     const auto [n, row, column] = unravel(pixel, {kAnyExtent, g.H, g.W});
     const i64 iy = row + g.pad, ix = column + g.pad;  // counted from the padded corner
@@ -87,18 +90,25 @@ Geometry geometry(const Tensor& x, const PoolSpec& s) {
 Tensor max_pool(const Tensor& x, const PoolSpec& spec) {
   const Geometry g = geometry(x, spec);
   const Shape out{x.dim(0), g.OH, g.OW, g.C};
-  const Tensor y = Tensor::empty(out, x.device()), place = Tensor::empty(out, x.device(), DType::u8);
+  const Tensor y = Tensor::empty(out, x.device(), x.dtype()), place = Tensor::empty(out, x.device(), DType::u8);
   const i64 pixels = y.numel() / g.C;
-  if (x.device().kind == Device::cpu) {
-    constexpr i64 kAtOnce = 32;
-    launch(x.device(), pixels, (g.C + kAtOnce - 1) / kAtOnce,
-           Largest<kAtOnce>{g, x.data(), y.data(), place.data<std::uint8_t>()});
-  } else {
-    launch(x.device(), pixels, g.C, Largest<1>{g, x.data(), y.data(), place.data<std::uint8_t>()});
-  }
+  with_storage(x.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    if (x.device().kind == Device::cpu) {
+      constexpr i64 kAtOnce = 32;
+      launch(x.device(), pixels, (g.C + kAtOnce - 1) / kAtOnce,
+             Largest<T, kAtOnce>{g, x.data<T>(), y.data<T>(), place.data<std::uint8_t>()});
+    } else {
+      launch(x.device(), pixels, g.C, Largest<T, 1>{g, x.data<T>(), y.data<T>(), place.data<std::uint8_t>()});
+    }
+  });
   return record({"max_pool", spec}, y, {x}, [g, place, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
-    const Tensor dx = Tensor::empty(shape, dy.device());
-    launch(dy.device(), dx.numel() / g.C, g.C, ToTheWinner{g, dy.data(), place.data<std::uint8_t>(), dx.data()});
+    const Tensor dx = Tensor::empty(shape, dy.device(), dy.dtype());
+    with_storage(dy.dtype(), [&](auto storage) {
+      using T = decltype(storage);
+      launch(dy.device(), dx.numel() / g.C, g.C,
+             ToTheWinner<T>{g, dy.data<T>(), place.data<std::uint8_t>(), dx.data<T>()});
+    });
     return {dx};
   });
 }

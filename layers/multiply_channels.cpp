@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/autograd.h"
+#include "engine/bf16.h"
 #include "engine/launch.h"
 #include "layers/common.h"
 #include "layers/ops.h"
@@ -13,9 +14,10 @@
 namespace md {
 namespace {
 
+template <class T>
 struct Gate {
-  const float *x, *s;  // [N*pixels,C], [N,C]
-  float* y;
+  const T *x, *s;  // [N*pixels,C], [N,C]
+  T* y;
   i64 pixels, channels;
   MD_HD void operator()(i64 pixel, i64 c) const {
     y[pixel * channels + c] = x[pixel * channels + c] * s[pixel / pixels * channels + c];
@@ -23,16 +25,20 @@ struct Gate {
 };
 
 Tensor gated(const Tensor& x, const Tensor& s) {
-  const Tensor y = Tensor::empty(x.shape(), x.device());
+  const Tensor y = Tensor::empty(x.shape(), x.device(), x.dtype());
   const i64 pixels = x.dim(1) * x.dim(2), channels = x.dim(3);
-  launch(x.device(), x.dim(0) * pixels, channels, Gate{x.data(), s.data(), y.data(), pixels, channels});
+  with_storage(x.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    launch(x.device(), x.dim(0) * pixels, channels, Gate<T>{x.data<T>(), s.data<T>(), y.data<T>(), pixels, channels});
+  });
   return y;
 }
 
 // Where dx is dy's own memory, each element is read before it is written.
+template <class T>
 struct GateGradient {
-  const float *dy, *s, *dm;  // [N*pixels,C], [N,C], [N,C]
-  float* dx;
+  const T *dy, *s, *dm;  // [N*pixels,C], [N,C], [N,C]
+  T* dx;
   i64 pixels, channels;
   float factor;
   MD_HD void operator()(i64 pixel, i64 c) const {
@@ -51,7 +57,18 @@ void check(const char* op, const Tensor& x, const Tensor& s) {
 Tensor gate_gradient(const Tensor& dy, const Tensor& x) {
   const Tensor ds = Tensor::empty({x.dim(0), 1, 1, x.dim(3)}, dy.device());
   backend(dy.device()).reduce_sum(dy, x, dy.dim(0), dy.dim(1) * dy.dim(2), dy.dim(3), ds);
-  return ds;
+  return as_dtype(ds, x.dtype());
+}
+
+/// dx of a map that is multiplied by s and has the gradient dm of its mean.
+void spread(const Tensor& dy, const Tensor& s, const Tensor& dm, const Tensor& dx) {
+  const i64 pixels = dy.dim(1) * dy.dim(2), channels = dy.dim(3);
+  with_storage(dy.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    launch(dy.device(), dy.dim(0) * pixels, channels,
+           GateGradient<T>{dy.data<T>(), s.data<T>(), dm.data<T>(), dx.data<T>(), pixels, channels,
+                           1.F / static_cast<float>(pixels)});
+  });
 }
 
 }  // namespace
@@ -76,10 +93,8 @@ Tensor squeeze_excite(const Tensor& x, const std::function<Tensor(const Tensor& 
   const auto left = std::make_shared<Factors>();
   const Tensor mean = record("mean_over_pixels", mean_of_pixels(x), {x}, [left](const Tensor& dm, Needs) -> Grads {
     const auto [dy, s] = std::exchange(*left, {});
-    const i64 pixels = dy.dim(1) * dy.dim(2), channels = dy.dim(3);
     const Tensor dx = in_place_of(dy);
-    launch(dy.device(), dy.dim(0) * pixels, channels,
-           GateGradient{dy.data(), s.data(), dm.data(), dx.data(), pixels, channels, 1.F / static_cast<float>(pixels)});
+    spread(dy, s, dm, dx);
     return {dx};
   });
   const Tensor s = gate(mean);

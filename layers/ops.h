@@ -1,6 +1,8 @@
 // The index of all ops. Each is one file layers/<op>.cpp with its maths, kernels, forward and backward; README.md has
 // the table with tests and PyTorch names. Images are [N,H,W,C]. Every op checks shapes and throws md::Error, and every
-// op is differentiable unless it says otherwise.
+// op is differentiable unless it says otherwise. Parameters are f32. Maps are f32; on a bf16 device bf16 ones too, and
+// what an op makes of them has their dtype, where convolutions and concat do not choose (map_dtype): softmax, sums,
+// l2_normalize and planar guidance take f32 alone.
 #pragma once
 #include <functional>
 #include <vector>
@@ -13,8 +15,8 @@
 namespace md {
 
 /// spec.act(torch.nn.functional.conv2d(x, w, bias) + residual). x [N,H,W,I]; w [O,kh,kw,I/groups], or [kh,kw,C] for
-/// depthwise (groups == C); bias [O] or empty. Result [N,OH,OW,O]. So is the residual, or empty; where nothing is
-/// recorded, the result takes its memory if the caller gives up the last handle of it.
+/// depthwise (groups == C); bias [O] or empty. Result [N,OH,OW,O], of map_dtype. So is the residual, or empty; where
+/// nothing is recorded, the result takes its memory if the caller gives up the last handle of it.
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dSpec& spec, Tensor residual = {});
 
 /// act(conv2d(interpolate(x, scale_factor=2, mode="nearest"), w, padding=1)), without the enlarged map and in 4/9 of
@@ -58,6 +60,9 @@ Tensor activate(const Tensor& x, const Activation& act);
 
 Tensor softmax(const Tensor& x);  // over the last axis
 
+/// torch.Tensor.to(dtype), f32 or bf16; x itself where it has that dtype. Its gradient comes back in x's dtype.
+Tensor cast(const Tensor& x, DType dtype);
+
 Tensor add(const Tensor& a, const Tensor& b);       // same shape
 Tensor multiply(const Tensor& a, const Tensor& b);  // same shape
 Tensor scale(const Tensor& x, float factor);        // factor * x
@@ -78,7 +83,7 @@ Tensor stochastic_depth(const Tensor& x, double rate, Rng rng);
 Tensor window_attention(const Tensor& qkv, const Tensor& v, const Tensor& padding, const Tensor& bias_table,
                         const WindowSpec&);
 
-/// torch.cat(parts, dim=1) of NCHW maps: here the last axis.
+/// torch.cat(parts, dim=1) of NCHW maps, of either dtype: here the last axis.
 Tensor concat(const std::vector<Tensor>& parts);
 
 /// Channels [begin, end) of the last axis: torch.narrow.

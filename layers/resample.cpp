@@ -22,18 +22,19 @@ struct MatrixView {
 
 /// y [N,rows.to,columns.to,y_pixel] from x [N,rows.from,columns.from,x_pixel], of which the first C channels are
 /// written and read.
+template <class T>
 struct Maps {
   MatrixView rows, columns;
-  const float* x;
-  float* y;
+  const T* x;
+  T* y;
   i64 C, x_pixel, y_pixel;
 
-  MD_HD const float* image_of(i64 row) const { return x + row / rows.to * rows.from * columns.from * x_pixel; }
+  MD_HD const T* image_of(i64 row) const { return x + row / rows.to * rows.from * columns.from * x_pixel; }
   /// Row j, column k of one channel.
-  MD_HD float element(const float* image, i64 j, i64 k) const {
+  MD_HD float element(const T* image, i64 j, i64 k) const {
     float sum = 0.F;
     for (int r = rows.begin[j]; r < rows.begin[j + 1]; ++r) {
-      const float* line = image + rows.index[r] * columns.from * x_pixel;
+      const T* line = image + rows.index[r] * columns.from * x_pixel;
       float along = 0.F;
       for (int t = columns.begin[k]; t < columns.begin[k + 1]; ++t)
         along += columns.weight[t] * line[columns.index[t] * x_pixel];
@@ -44,8 +45,9 @@ struct Maps {
 };
 
 /// For a GPU: a call makes one element.
+template <class T>
 struct ResampleElement {
-  Maps of;
+  Maps<T> of;
   MD_HD void operator()(i64 row, i64 at) const {
     const i64 k = at / of.C, c = at % of.C;
     of.y[(row * of.columns.to + k) * of.y_pixel + c] = of.element(of.image_of(row) + c, row % of.rows.to, k);
@@ -54,17 +56,18 @@ struct ResampleElement {
 
 /// For a CPU: a call makes `block` channels of `pixels` neighbours. What they read of the rows is added up first, in a
 /// line that stays in the cache; of a line that would be too long, each element is made by itself.
+template <class T>
 struct ResampleSegment {
-  static constexpr i64 kLine = 2048;  // floats
-  Maps of;
+  static constexpr i64 kLine = 2048, kBlock = 64;  // floats; the most channels
+  Maps<T> of;
   i64 block, pixels;
 
   MD_HD void operator()(i64 row, i64 part) const {
     const MatrixView& columns = of.columns;
     const i64 blocks = (of.C + block - 1) / block, c = part % blocks * block, n = least(block, of.C - c);
     const i64 first = part / blocks * pixels, last = least(first + pixels, columns.to), j = row % of.rows.to;
-    const float* source = of.image_of(row) + c;
-    float* target = of.y + (row * columns.to + first) * of.y_pixel + c;
+    const T* source = of.image_of(row) + c;
+    T* target = of.y + (row * columns.to + first) * of.y_pixel + c;
     i64 from = columns.from, to = 0;  // the columns that these pixels read
     for (int t = columns.begin[first]; t < columns.begin[last]; ++t) {
       from = least(from, columns.index[t]);
@@ -84,11 +87,11 @@ struct ResampleSegment {
 
  private:
   MD_HD static i64 least(i64 a, i64 b) { return a < b ? a : b; }
-  MD_HD void add_rows(i64 j, const float* source, i64 width, i64 n, float* line) const {
+  MD_HD void add_rows(i64 j, const T* source, i64 width, i64 n, float* line) const {
     for (i64 i = 0; i < width * n; ++i) line[i] = 0.F;
     for (int r = of.rows.begin[j]; r < of.rows.begin[j + 1]; ++r) {
       const float weight = of.rows.weight[r];
-      const float* tapped = source + of.rows.index[r] * of.columns.from * of.x_pixel;
+      const T* tapped = source + of.rows.index[r] * of.columns.from * of.x_pixel;
       if (n == of.x_pixel) {
         for (i64 i = 0; i < width * n; ++i) line[i] += weight * tapped[i];
       } else {
@@ -96,6 +99,11 @@ struct ResampleSegment {
           for (i64 i = 0; i < n; ++i) line[s * n + i] += weight * tapped[s * of.x_pixel + i];
       }
     }
+  }
+  MD_HD void add_columns(i64 k, const float* line, i64 from, i64 n, bf16* target) const {
+    float sums[kBlock];
+    add_columns(k, line, from, n, sums);
+    for (i64 i = 0; i < n; ++i) target[i] = sums[i];
   }
   MD_HD void add_columns(i64 k, const float* line, i64 from, i64 n, float* target) const {
     const MatrixView& m = of.columns;
@@ -174,16 +182,21 @@ MatricesPtr matrices(const Axis& axis, Device device) {
 }
 
 /// The first `channels` channels of x and of y, which are maps of any number of channels.
-void apply(const Matrix& rows, const Matrix& columns, i64 channels, const Tensor& x, const Tensor& y) {
-  const Maps maps{rows.view(), columns.view(), x.data(), y.data(), channels, x.dim(3), y.dim(3)};
+template <class T>
+void apply_as(const Matrix& rows, const Matrix& columns, i64 channels, const Tensor& x, const Tensor& y) {
+  using Segment = ResampleSegment<T>;
+  const Maps<T> maps{rows.view(), columns.view(), x.data<T>(), y.data<T>(), channels, x.dim(3), y.dim(3)};
   const i64 lines = y.dim(0) * y.dim(1), width = y.dim(2);
-  if (x.device().kind != Device::cpu) return launch(x.device(), lines, width * channels, ResampleElement{maps});
-  const i64 block = std::min<i64>(channels, 64), blocks = (channels + block - 1) / block;
+  if (x.device().kind != Device::cpu) return launch(x.device(), lines, width * channels, ResampleElement<T>{maps});
+  const i64 block = std::min(channels, Segment::kBlock), blocks = (channels + block - 1) / block;
   constexpr i64 kCalls = 16384;  // enough for launch() to divide them among threads
-  const i64 most =
-      std::min((ResampleSegment::kLine / block - 4) * width / columns.from(), lines * width * blocks / kCalls);
+  const i64 most = std::min((Segment::kLine / block - 4) * width / columns.from(), lines * width * blocks / kCalls);
   const i64 pixels = std::clamp<i64>(most, 1, width);
-  launch(x.device(), lines, (width + pixels - 1) / pixels * blocks, ResampleSegment{maps, block, pixels});
+  launch(x.device(), lines, (width + pixels - 1) / pixels * blocks, Segment{maps, block, pixels});
+}
+
+void apply(const Matrix& rows, const Matrix& columns, i64 channels, const Tensor& x, const Tensor& y) {
+  with_storage(x.dtype(), [&](auto storage) { apply_as<decltype(storage)>(rows, columns, channels, x, y); });
 }
 
 }  // namespace
@@ -204,25 +217,27 @@ Tensor resample(const Op& op, const Tensor& x, const Axis& rows, const Axis& col
   const Device device = x.device();
   const MatricesPtr r = matrices(rows, device), c = matrices(columns, device);
   const i64 C = x.dim(3), K = beside ? beside.dim(3) : 0, pixels = x.dim(0) * rows.to * columns.to;
-  const Tensor y = Tensor::empty({x.dim(0), rows.to, columns.to, C + K}, device);
+  const Tensor y = Tensor::empty({x.dim(0), rows.to, columns.to, C + K}, device, x.dtype());
   apply(r->forward, c->forward, C, x, y);
   std::vector<Tensor> inputs = {x};
   if (beside) {
-    launch(device, pixels, K, CopyChannels{beside.data(), y.data() + C, K, C + K});
+    copy_channels({beside, K}, {y, C + K, C}, pixels, K);
     inputs.push_back(beside);
   }
-  return record(op, y, inputs, [r, c, C, K, pixels, shape = x.shape()](const Tensor& dy, Needs needs) -> Grads {
-    Grads grads(K > 0 ? 2 : 1);
-    if (needs[0]) {
-      grads[0] = Tensor::empty(shape, dy.device());
-      apply(r->backward, c->backward, C, dy, grads[0]);
-    }
-    if (needs[1]) {
-      grads[1] = Tensor::empty({dy.dim(0), dy.dim(1), dy.dim(2), K}, dy.device());
-      launch(dy.device(), pixels, K, CopyChannels{dy.data() + C, grads[1].data(), C + K, K});
-    }
-    return grads;
-  });
+  const DType beside_dtype = beside ? beside.dtype() : x.dtype();
+  return record(op, y, inputs,
+                [r, c, C, K, pixels, beside_dtype, shape = x.shape()](const Tensor& dy, Needs needs) -> Grads {
+                  Grads grads(K > 0 ? 2 : 1);
+                  if (needs[0]) {
+                    grads[0] = Tensor::empty(shape, dy.device(), dy.dtype());
+                    apply(r->backward, c->backward, C, dy, grads[0]);
+                  }
+                  if (needs[1]) {
+                    grads[1] = Tensor::empty({dy.dim(0), dy.dim(1), dy.dim(2), K}, dy.device(), beside_dtype);
+                    copy_channels({dy, C + K, C}, {grads[1], K}, pixels, K);
+                  }
+                  return grads;
+                });
 }
 
 }  // namespace md

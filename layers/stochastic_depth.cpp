@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/autograd.h"
+#include "engine/bf16.h"
 #include "engine/launch.h"
 #include "layers/common.h"
 #include "layers/ops.h"
@@ -12,23 +13,29 @@ namespace {
 
 constexpr i64 kAtOnce = 256;  // samples whose factors travel with a launch: nothing is copied to a device
 
+template <class T>
 struct Scale {
   float factors[kAtOnce];
-  const float* x;  // [at most kAtOnce,pixels,C]
-  float* y;
+  const T* x;  // [at most kAtOnce,pixels,C]
+  T* y;
   i64 pixels, C;
   MD_HD void operator()(i64 pixel, i64 c) const { y[pixel * C + c] = x[pixel * C + c] * factors[pixel / pixels]; }
 };
 
-Tensor scaled(const Tensor& x, const std::vector<float>& factors) {
-  const Tensor y = Tensor::empty(x.shape(), x.device());
+template <class T>
+void scale_samples(const Tensor& x, const std::vector<float>& factors, const Tensor& y) {
   const i64 N = x.dim(0), pixels = x.dim(1) * x.dim(2), C = x.dim(3);
   for (i64 first = 0; first < N; first += kAtOnce) {
     const i64 samples = std::min(kAtOnce, N - first), at = first * pixels * C;
-    Scale scale{{}, x.data() + at, y.data() + at, pixels, C};
+    Scale<T> scale{{}, x.data<T>() + at, y.data<T>() + at, pixels, C};
     std::copy_n(factors.begin() + first, samples, scale.factors);
     launch(x.device(), samples * pixels, C, scale);
   }
+}
+
+Tensor scaled(const Tensor& x, const std::vector<float>& factors) {
+  const Tensor y = Tensor::empty(x.shape(), x.device(), x.dtype());
+  with_storage(x.dtype(), [&](auto storage) { scale_samples<decltype(storage)>(x, factors, y); });
   return y;
 }
 

@@ -12,6 +12,7 @@
 // takes 16 multiplications where 36 were. Each of the three is linear; the gradients are those of conv2d between the
 // two transposed copies. The activation is the convolution's: it does not care where its numbers stand.
 #include "engine/autograd.h"
+#include "engine/bf16.h"
 #include "engine/launch.h"
 #include "engine/unravel.h"
 #include "layers/common.h"
@@ -56,9 +57,10 @@ struct Unfold {
   }
 };
 
+template <class T>
 struct Interleave {
-  const float* z;  // [N,H+1,W+1,4O]
-  float* y;        // [N,2H,2W,O]
+  const T* z;  // [N,H+1,W+1,4O]
+  T* y;        // [N,2H,2W,O]
   i64 H, W, O;
   MD_HD void operator()(i64 pixel, i64 o) const {
     const auto [n, i, a, j, b] = unravel(pixel, {kAnyExtent, H, 2, W, 2});
@@ -67,15 +69,16 @@ struct Interleave {
   }
 };
 
+template <class T>
 struct Deinterleave {
-  const float* dy;
-  float* dz;
+  const T* dy;
+  T* dz;
   i64 H, W, O;
   MD_HD void operator()(i64 at, i64 o) const {
     const auto [n, row, column, a, b] = unravel(at, {kAnyExtent, H + 1, W + 1, 2, 2});
     const i64 i = row - a, j = column - b;
     const bool inside = i >= 0 && i < H && j >= 0 && j < W;
-    dz[at * O + o] = inside ? dy[((n * 2 * H + 2 * i + a) * 2 * W + 2 * j + b) * O + o] : 0.F;
+    dz[at * O + o] = inside ? dy[((n * 2 * H + 2 * i + a) * 2 * W + 2 * j + b) * O + o] : T(0.F);
   }
 };
 
@@ -90,37 +93,47 @@ Tensor fold_upsampling(const Tensor& w) {
 
 Tensor upsample_conv2d(const Tensor& x, const Tensor& w, const Activation& act, const Tensor& folded) {
   require_image("upsample_conv2d", x);
-  require_together("upsample_conv2d", {x, w});
+  require_together("upsample_conv2d", {x}, {w});
   const i64 N = x.dim(0), H = x.dim(1), W = x.dim(2), I = x.dim(3), O = w.shape().rank() == 4 ? w.dim(0) : 0;
   MD_CHECK(w.shape() == Shape({O, 3, 3, I}) && O > 0, "upsample_conv2d: input ", x.shape(), " wants a weight [O,3,3,",
            I, "], not ", w.shape());
   if (recording({&x, &w}) && !fuses_for_training(act)) return activate(upsample_conv2d(x, w), act);
-  const Tensor z = Tensor::empty({N, H + 1, W + 1, 4 * O}, x.device());
+  const DType dtype = map_dtype(x.device().precision, O);
+  if (dtype == DType::bf16 && x.dtype() == DType::f32) return upsample_conv2d(cast(x, dtype), w, act, folded);
+  const Tensor z = Tensor::empty({N, H + 1, W + 1, 4 * O}, x.device(), dtype);
   Conv2dSpec small = kSmall;
   small.act = act;
   backend(x.device()).conv2d(small, x, folded ? folded : fold_upsampling(w), {}, z);
-  const Tensor y = Tensor::empty({N, 2 * H, 2 * W, O}, x.device());
-  launch(x.device(), 4 * N * H * W, O, Interleave{z.data(), y.data(), H, W, O});
+  const Tensor y = Tensor::empty({N, 2 * H, 2 * W, O}, x.device(), dtype);
+  with_storage(dtype, [&](auto storage) {
+    using T = decltype(storage);
+    launch(x.device(), 4 * N * H * W, O, Interleave<T>{z.data<T>(), y.data<T>(), H, W, O});
+  });
   const Saved kept_y(act.kind == Act::none ? Tensor() : y);
-  return record({"upsample_conv2d", act}, y, {x, w},
-                [N, H, W, I, O, act, x = Saved(x), w = Saved(w), kept_y](const Tensor& dy, Needs needs) -> Grads {
-                  Backend& b = backend(dy.device());
-                  const Tensor before = before_activation(act, *kept_y, dy);
-                  const Tensor dz = Tensor::empty({N, H + 1, W + 1, 4 * O}, dy.device());
-                  launch(dy.device(), 4 * N * (H + 1) * (W + 1), O, Deinterleave{before.data(), dz.data(), H, W, O});
-                  Tensor dx, dw;
-                  if (needs[0]) {
-                    dx = Tensor::empty(x.shape(), dy.device());
-                    b.conv2d_dx(kSmall, dz, fold_upsampling(*w), dx);
-                  }
-                  if (needs[1]) {
-                    const Tensor dv = Tensor::empty({4 * O, 2, 2, I}, dy.device());
-                    b.conv2d_dw(kSmall, dz, *x, dv, {});
-                    dw = Tensor::empty(w.shape(), dy.device());
-                    launch(dy.device(), 9 * O, I, Unfold{dv.data(), dw.data(), O, I});
-                  }
-                  return {dx, dw};
-                });
+  return record(
+      {"upsample_conv2d", act}, y, {x, w},
+      [N, H, W, I, O, act, of_x = x.dtype(), x = Saved(x), w = Saved(w), kept_y](const Tensor& dy,
+                                                                                 Needs needs) -> Grads {
+        Backend& b = backend(dy.device());
+        const Tensor before = as_dtype(before_activation(act, *kept_y, dy), of_x);
+        const Tensor dz = Tensor::empty({N, H + 1, W + 1, 4 * O}, dy.device(), of_x);
+        with_storage(of_x, [&](auto storage) {
+          using T = decltype(storage);
+          launch(dy.device(), 4 * N * (H + 1) * (W + 1), O, Deinterleave<T>{before.data<T>(), dz.data<T>(), H, W, O});
+        });
+        Tensor dx, dw;
+        if (needs[0]) {
+          dx = Tensor::empty(x.shape(), dy.device(), of_x);
+          b.conv2d_dx(kSmall, dz, fold_upsampling(*w), dx);
+        }
+        if (needs[1]) {
+          const Tensor dv = Tensor::empty({4 * O, 2, 2, I}, dy.device());
+          b.conv2d_dw(kSmall, dz, *x, dv, {});
+          dw = Tensor::empty(w.shape(), dy.device());
+          launch(dy.device(), 9 * O, I, Unfold{dv.data(), dw.data(), O, I});
+        }
+        return {dx, dw};
+      });
 }
 
 }  // namespace md

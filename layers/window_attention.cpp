@@ -21,14 +21,14 @@ void check(const Tensor& qkv, const Tensor& v, const Tensor& padding, const Tens
   MD_CHECK((!v || v.shape() == Shape{qkv.dim(0), qkv.dim(1), qkv.dim(2), C}), "window_attention: values ",
            v ? v.shape() : Shape{}, " for queries and keys ", qkv.shape());
   MD_CHECK(padding.shape() == Shape{width}, "window_attention: padding ", padding.shape(), " for input ", qkv.shape());
-  require_together("window_attention", {qkv, v, padding, table});
+  require_together("window_attention", {qkv, v}, {padding, table});
   constexpr i64 kDistances = (2 * kWindow - 1) * (2 * kWindow - 1);
   MD_CHECK((table.shape() == Shape{kDistances, s.heads}), "window_attention: bias table ", table.shape(), ", not ",
            Shape{kDistances, s.heads});
   MD_CHECK(s.shift >= 0 && s.shift < kWindow, "window_attention: shift ", s.shift, " of windows of ", kWindow);
 }
 
-Tensor empty_like(const Tensor& t) { return t ? Tensor::empty(t.shape(), t.device()) : Tensor(); }
+Tensor empty_like(const Tensor& t) { return t ? Tensor::empty(t.shape(), t.device(), t.dtype()) : Tensor(); }
 
 }  // namespace
 
@@ -36,7 +36,7 @@ Tensor window_attention(const Tensor& qkv, const Tensor& v, const Tensor& paddin
                         const WindowSpec& spec) {
   check(qkv, v, padding, bias_table, spec);
   const i64 C = qkv.dim(3) / (v ? 2 : 3);
-  const Tensor y = Tensor::empty({qkv.dim(0), qkv.dim(1), qkv.dim(2), C}, qkv.device());
+  const Tensor y = Tensor::empty({qkv.dim(0), qkv.dim(1), qkv.dim(2), C}, qkv.device(), qkv.dtype());
   backend(qkv.device()).window_attention(spec, {qkv, v, padding, bias_table}, y);
   return record(
       {"window_attention", spec}, y, {qkv, v, padding, bias_table},

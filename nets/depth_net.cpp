@@ -15,6 +15,9 @@ i64 aligned(i64 size) { return (size + kMultiple - 1) / kMultiple * kMultiple; }
 /// How many rows (or columns) of a map of `map` rows lie over the first `size` of `padded` image rows.
 i64 covering(i64 map, i64 size, i64 padded) { return (map * size + padded - 1) / padded; }
 
+/// What losses compute with.
+DepthMaps as_f32(const DepthMaps& maps) { return {cast(maps.depth_m, DType::f32), cast(maps.features, DType::f32)}; }
+
 }  // namespace
 
 DepthMaps DepthNet::forward(const Tensor& image, const Tensor& focal_px, const ForwardContext& context) const {
@@ -24,10 +27,11 @@ DepthMaps DepthNet::forward(const Tensor& image, const Tensor& focal_px, const F
   if (std::min(h, w) < kSmallest || std::max(h, w) > kLargest)
     fail(ErrorKind::bad_data, "network: image of ", h, "x", w, " pixels, each side must be ", kSmallest, " to ",
          kLargest);
-  if (h == padded_h && w == padded_w) return forward_aligned(image, focal_px, context);
+  if (h == padded_h && w == padded_w) return as_f32(forward_aligned(image, focal_px, context));
   const DepthMaps maps = forward_aligned(pad_reflect(image, padded_h, padded_w), focal_px, context);
   const Shape& f = maps.features.shape();
-  return {crop(maps.depth_m, h, w), crop(maps.features, covering(f[1], h, padded_h), covering(f[2], w, padded_w))};
+  return as_f32(
+      {crop(maps.depth_m, h, w), crop(maps.features, covering(f[1], h, padded_h), covering(f[2], w, padded_w))});
 }
 
 std::optional<Rng> init_rng(const NetOptions& options) {

@@ -21,7 +21,7 @@ struct NetOptions {
   bool recompute = false;       // keep only what is between blocks; their insides are computed again in the backward
 };
 
-/// What a network says of a batch of images.
+/// What a network says of a batch of images, f32 whatever the precision.
 struct DepthMaps {
   Tensor depth_m;   // [N,H,W,1]
   Tensor features;  // [N,h,w,C]: the map before the prediction layer, on which MetricDepth acts

@@ -16,7 +16,8 @@ namespace md::MD_KERNELS {
 namespace {
 
 /// Mean and sum of squared deviations of one chunk, per channel. scratch [2*width].
-void chunk_moments(const RowWalk& w, i64 chunk, const float* x, float* scratch, float* mean, float* m2) {
+template <class T>
+void chunk_moments(const RowWalk& w, i64 chunk, const T* x, float* scratch, float* mean, float* m2) {
   float *acc = scratch, *mu = scratch + w.width;
   std::fill_n(acc, w.width, 0.F);
   const i64 begin = w.begin(chunk), end = w.end(chunk);
@@ -53,8 +54,8 @@ struct Affine {
 };
 
 /// Per chunk: sum of dz and of dz * (x - mean).
-template <Act kAct>
-void gradient_sums(const RowWalk& w, const Affine& affine, const float* dy, const float* x, const float* mean,
+template <Act kAct, class T>
+void gradient_sums(const RowWalk& w, const Affine& affine, const T* dy, const T* x, const float* mean,
                    std::vector<float>& partial) {
   const std::vector<float> wide_mean = tile(mean, w);
   const float *a = affine.slope.data(), *b = affine.offset.data(), *mu = wide_mean.data();
@@ -81,9 +82,8 @@ struct InputGradient {
   std::vector<float> k_dz, k_x, k_1;
 };
 
-template <Act kAct>
-void input_gradient(const RowWalk& w, const Affine& affine, const InputGradient& g, const float* dy, const float* x,
-                    float* dx) {
+template <Act kAct, class T>
+void input_gradient(const RowWalk& w, const Affine& affine, const InputGradient& g, const T* dy, const T* x, T* dx) {
   const float *a = affine.slope.data(), *b = affine.offset.data();
   const std::vector<float> t_dz = tile(g.k_dz.data(), w), t_x = tile(g.k_x.data(), w), t_1 = tile(g.k_1.data(), w);
   const float *k_dz = t_dz.data(), *k_x = t_x.data(), *k_1 = t_1.data();
@@ -101,19 +101,46 @@ void input_gradient(const RowWalk& w, const Affine& affine, const InputGradient&
 
 RowWalk walk_of(const Tensor& x, i64 C) { return {x.numel() / C, C}; }
 
-}  // namespace
-
-void CpuBackend::batch_norm_statistics(const BatchNormSpec& spec, const Tensor& x, const RunningStatistics& running,
-                                       const Tensor& mean, const Tensor& rstd) {
-  const RowWalk w = walk_of(x, mean.numel());
-  const float* px = x.data();
+/// Mean and sum of squared deviations of each chunk, [chunks,2,C].
+template <class T>
+std::vector<float> moments_of(const RowWalk& w, const T* x) {
   std::vector<float> moments(static_cast<std::size_t>(w.chunks * 2 * w.C));
   Scratch scratch(static_cast<std::size_t>(2 * w.width));
 #pragma omp parallel for schedule(static)
   for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
     float* at = moments.data() + chunk * 2 * w.C;
-    chunk_moments(w, chunk, px, scratch.mine().data(), at, at + w.C);
+    chunk_moments(w, chunk, x, scratch.mine().data(), at, at + w.C);
   }
+  return moments;
+}
+
+template <Act kAct, class T>
+void normalise(const RowWalk& w, const Affine& affine, const T* x, T* y) {
+  const float *a = affine.slope.data(), *b = affine.offset.data();
+#pragma omp parallel for schedule(static)
+  for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
+    for_each_wide_row(w, w.begin(chunk), w.end(chunk), [x, y, a, b](i64 at, i64 n) {
+#pragma omp simd
+      for (i64 i = 0; i < n; ++i) y[at + i] = activate<kAct>(x[at + i] * a[i] + b[i]);
+    });
+  }
+}
+
+/// Calls fn.operator()<Act, T>() for the activation of the spec and the type that stores x.
+template <class Fn>
+void with_activation_and_storage(const BatchNormSpec& spec, const Tensor& x, const Fn& fn) {
+  with_activation(spec, [&]<Act kAct>() {
+    with_storage(x.dtype(), [&](auto storage) { fn.template operator()<kAct, decltype(storage)>(); });
+  });
+}
+
+}  // namespace
+
+void CpuBackend::batch_norm_statistics(const BatchNormSpec& spec, const Tensor& x, const RunningStatistics& running,
+                                       const Tensor& mean, const Tensor& rstd) {
+  const RowWalk w = walk_of(x, mean.numel());
+  std::vector<float> moments;
+  with_storage(x.dtype(), [&](auto storage) { moments = moments_of(w, x.data<decltype(storage)>()); });
   const auto blend = [&](float& old, double batch) { old = batch_norm_running(old, batch, running.momentum); };
   for (i64 c = 0; c < w.C; ++c) {
     double n = 0, mu = 0, m2 = 0;
@@ -137,17 +164,8 @@ void CpuBackend::batch_norm(const BatchNormSpec& spec, const Tensor& x, const Te
                             const Tensor& mean, const Tensor& rstd, const Tensor& y) {
   const RowWalk w = walk_of(x, mean.numel());
   const Affine affine(w, weight.data(), bias.data(), mean.data(), rstd.data());
-  const float *px = x.data(), *a = affine.slope.data(), *b = affine.offset.data();
-  float* py = y.data();
-  with_activation(spec, [&]<Act kAct>() {
-#pragma omp parallel for schedule(static)
-    for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
-      for_each_wide_row(w, w.begin(chunk), w.end(chunk), [px, py, a, b](i64 at, i64 n) {
-#pragma omp simd
-        for (i64 i = 0; i < n; ++i) py[at + i] = activate<kAct>(px[at + i] * a[i] + b[i]);
-      });
-    }
-  });
+  with_activation_and_storage(spec, x,
+                              [&]<Act kAct, class T>() { normalise<kAct>(w, affine, x.data<T>(), y.data<T>()); });
 }
 
 void CpuBackend::batch_norm_backward(const BatchNormSpec& spec, bool batch_statistics, const Tensor& dy,
@@ -157,7 +175,9 @@ void CpuBackend::batch_norm_backward(const BatchNormSpec& spec, bool batch_stati
   const auto C = static_cast<std::size_t>(w.C);
   const Affine affine(w, weight.data(), bias.data(), mean.data(), rstd.data());
   std::vector<float> partial(static_cast<std::size_t>(w.chunks) * 2 * C);
-  with_activation(spec, [&]<Act kAct>() { gradient_sums<kAct>(w, affine, dy.data(), x.data(), mean.data(), partial); });
+  with_activation_and_storage(spec, x, [&]<Act kAct, class T>() {
+    gradient_sums<kAct>(w, affine, dy.data<T>(), x.data<T>(), mean.data(), partial);
+  });
   InputGradient g{std::vector<float>(C), std::vector<float>(C), std::vector<float>(C)};
   for (std::size_t c = 0; c < C; ++c) {
     double sum_dz = 0, sum_dz_x = 0;
@@ -175,7 +195,9 @@ void CpuBackend::batch_norm_backward(const BatchNormSpec& spec, bool batch_stati
     g.k_1[c] = of_channel.k_1;
   }
   if (!dx) return;
-  with_activation(spec, [&]<Act kAct>() { input_gradient<kAct>(w, affine, g, dy.data(), x.data(), dx.data()); });
+  with_activation_and_storage(spec, x, [&]<Act kAct, class T>() {
+    input_gradient<kAct>(w, affine, g, dy.data<T>(), x.data<T>(), dx.data<T>());
+  });
 }
 
 }  // namespace md::MD_KERNELS

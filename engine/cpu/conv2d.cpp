@@ -1,4 +1,5 @@
 // Which kernel computes which convolution or product: oneDNN, except where an own kernel is measured to be faster.
+#include "engine/cpu/conv_depthwise.h"
 #include "engine/cpu/conv_direct.h"
 #include "engine/cpu/cpu_backend.h"
 #include "engine/cpu/winograd.h"
@@ -11,11 +12,16 @@ bool to_one_channel(const Conv2dSpec& spec, const Tensor& w) {
   return spec.groups == 1 && w.shape().rank() == 4 && w.dim(0) == 1 && w.dim(3) >= 16;
 }
 
-/// oneDNN's weight gradient is generic for depthwise windows above 3x3; small odd windows have an own kernel.
-bool own_weight_gradient(const Conv2dSpec& spec, const Tensor& dw) {
+bool own_depthwise(const Tensor& map, const Tensor& w) {
+  return map.dtype() == DType::bf16 && is_depthwise(w) && w.dim(0) * w.dim(1) <= kMostTaps;
+}
+
+/// oneDNN's weight gradient is generic for depthwise windows above 3x3, and of bf16 for all; small odd windows have an
+/// own kernel.
+bool own_weight_gradient(const Conv2dSpec& spec, const Tensor& dz, const Tensor& dw) {
   const i64 k = dw.dim(is_depthwise(dw) ? 1 : 2);
   const bool has_kernel = k == 1 || k == 3 || k == 5 || k == 7;
-  return has_kernel && (to_one_channel(spec, dw) || (is_depthwise(dw) && k > 3));
+  return has_kernel && (to_one_channel(spec, dw) || (is_depthwise(dw) && (k > 3 || dz.dtype() == DType::bf16)));
 }
 
 }  // namespace
@@ -23,6 +29,8 @@ bool own_weight_gradient(const Conv2dSpec& spec, const Tensor& dw) {
 void CpuBackend::conv2d(const Conv2dSpec& spec, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
   if (to_one_channel(spec, w)) {
     direct_one_channel(spec, x, w, bias, y);
+  } else if (own_depthwise(x, w)) {
+    depthwise(spec, x, w, bias, y);
   } else if (const int tile = winograd_tile(ConvPass::forward, spec, x, w, y)) {
     winograd_forward(tile, spec, x, w, bias, y);
   } else {
@@ -31,7 +39,9 @@ void CpuBackend::conv2d(const Conv2dSpec& spec, const Tensor& x, const Tensor& w
 }
 
 void CpuBackend::conv2d_dx(const Conv2dSpec& spec, const Tensor& dz, const Tensor& w, const Tensor& dx) {
-  if (const int tile = winograd_tile(ConvPass::data, spec, dx, w, dz)) {
+  if (own_depthwise(dz, w)) {
+    depthwise_data_gradient(spec, dz, w, dx);
+  } else if (const int tile = winograd_tile(ConvPass::data, spec, dx, w, dz)) {
     winograd_data_gradient(tile, spec, dz, w, dx);
   } else {
     convolutions_->data_gradient(spec, dz, w, dx);
@@ -40,7 +50,7 @@ void CpuBackend::conv2d_dx(const Conv2dSpec& spec, const Tensor& dz, const Tenso
 
 void CpuBackend::conv2d_dw(const Conv2dSpec& spec, const Tensor& dz, const Tensor& x, const Tensor& dw,
                            const Tensor& dbias) {
-  if (own_weight_gradient(spec, dw)) {
+  if (own_weight_gradient(spec, dz, dw)) {
     direct_weight_gradient(spec, dz, x, dw);
   } else if (const int tile = winograd_tile(ConvPass::weights, spec, x, dw, dz)) {
     winograd_weight_gradient(tile, spec, dz, x, dw);

@@ -40,23 +40,23 @@ struct Variant {
 };
 
 /// dw for one row of the window, one block of channels, over a range of output rows (n*OH + oy).
-template <class V>
+template <class V, class T>
 struct WindowRow {
   const Geometry& g;
-  const float *x, *dz;  // [N,H,W,C] and [N,OH,OW,C] (or [N,OH,OW,1]), both at the block's first channel
+  const T *x, *dz;  // [N,H,W,C] and [N,OH,OW,C] (or [N,OH,OW,1]), both at the block's first channel
   i64 ky, lanes;
 
-  Vec channels(const float* p) const {
+  Vec channels(const T* p) const {
     if constexpr (V::full) return load(p);
     return load_part(p, lanes);
   }
-  Vec upstream(const float* row, i64 ox) const {
+  Vec upstream(const T* row, i64 ox) const {
     if constexpr (V::broadcast_dz) return broadcast(row[ox]);
     return channels(row + ox * g.C);
   }
 
   /// The border: each tap looks whether it is inside.
-  void edge(const float* xr, const float* zr, i64 begin, i64 end, Vec* acc) const {
+  void edge(const T* xr, const T* zr, i64 begin, i64 end, Vec* acc) const {
     for (i64 ox = begin; ox < end; ++ox) {
       const Vec z = upstream(zr, ox);
       for (i64 kx = 0; kx < V::K; ++kx) {
@@ -68,11 +68,11 @@ struct WindowRow {
 
   /// The inside: four outputs at a time, so that with unit stride their K+3 inputs are loaded once.
   template <int kStride>
-  void inside(const float* xr, const float* zr, Vec* acc) const {
+  void inside(const T* xr, const T* zr, Vec* acc) const {
     constexpr int kOutputs = 4, kInputs = (kOutputs - 1) * kStride + V::K;
     i64 ox = g.inner_begin;
     for (; ox + kOutputs <= g.inner_end; ox += kOutputs) {
-      const float* p = xr + (ox * kStride - g.pad.w) * g.C;
+      const T* p = xr + (ox * kStride - g.pad.w) * g.C;
       Vec z[kOutputs];
 #pragma GCC unroll 4
       for (int o = 0; o < kOutputs; ++o) z[o] = upstream(zr, ox + o);
@@ -93,8 +93,8 @@ struct WindowRow {
     for (i64 r = row_begin; r < row_end; ++r) {
       const i64 n = r / g.OH, iy = r % g.OH * g.stride.h - g.pad.h + ky * g.dilation.h;
       if (iy < 0 || iy >= g.H) continue;
-      const float* xr = x + (n * g.H + iy) * g.W * g.C;
-      const float* zr = dz + r * g.OW * (V::broadcast_dz ? 1 : g.C);
+      const T* xr = x + (n * g.H + iy) * g.W * g.C;
+      const T* zr = dz + r * g.OW * (V::broadcast_dz ? 1 : g.C);
       const bool dense = g.dilation.w == 1 && g.stride.w <= 2;
       edge(xr, zr, 0, dense ? g.inner_begin : g.OW, acc);
       if (!dense) continue;
@@ -110,25 +110,25 @@ struct WindowRow {
 };
 
 /// One chunk of output rows, one block of channels, all rows of the window, into taps[kh,kw,C].
-template <int K, bool kBroadcastDz>
-void chunk_gradient(const Geometry& g, const float* x, const float* dz, i64 begin, i64 end, i64 c, float* taps) {
+template <int K, bool kBroadcastDz, class T>
+void chunk_gradient(const Geometry& g, const T* x, const T* dz, i64 begin, i64 end, i64 c, float* taps) {
   const i64 lanes = std::min(kLanes, g.C - c);
   // A narrow last block reads 16 channels that begin earlier, and its partial sums overlap those of its neighbour:
   // written by the same thread, with equal values.
   const i64 from = lanes < kLanes && g.C >= kLanes ? g.C - kLanes : c;
-  const float *px = x + from, *pz = kBroadcastDz ? dz : dz + from;
+  const T *px = x + from, *pz = kBroadcastDz ? dz : dz + from;
   for (i64 ky = 0; ky < g.kh; ++ky) {
     float* out = taps + ky * g.kw * g.C + from;
     if (g.C >= kLanes) {
-      WindowRow<Variant<K, kBroadcastDz, true>>{g, px, pz, ky, kLanes}.run(begin, end, out);
+      WindowRow<Variant<K, kBroadcastDz, true>, T>{g, px, pz, ky, kLanes}.run(begin, end, out);
     } else {
-      WindowRow<Variant<K, kBroadcastDz, false>>{g, px, pz, ky, lanes}.run(begin, end, out);
+      WindowRow<Variant<K, kBroadcastDz, false>, T>{g, px, pz, ky, lanes}.run(begin, end, out);
     }
   }
 }
 
-template <int K, bool kBroadcastDz>
-void weight_gradient(const Geometry& g, const float* x, const float* dz, float* dw) {
+template <int K, bool kBroadcastDz, class T>
+void weight_gradient(const Geometry& g, const T* x, const T* dz, float* dw) {
   // Chunks depend on the shape alone, so the sum is the same with any number of threads.
   const i64 rows = g.N * g.OH, per_chunk = std::max<i64>(4, 32768 / (g.OW * g.C)),
             chunks = (rows + per_chunk - 1) / per_chunk;
@@ -150,8 +150,8 @@ void weight_gradient(const Geometry& g, const float* x, const float* dz, float* 
   }
 }
 
-template <bool kBroadcast>
-void weight_gradient(const Geometry& g, const float* x, const float* dz, float* dw) {
+template <bool kBroadcast, class T>
+void weight_gradient(const Geometry& g, const T* x, const T* dz, float* dw) {
   switch (g.kw) {
     case 1:
       return weight_gradient<1, kBroadcast>(g, x, dz, dw);
@@ -168,8 +168,8 @@ void weight_gradient(const Geometry& g, const float* x, const float* dz, float* 
 
 /// Sixteen channels of the window at one output, for outputs [ox, ox+kCount) of a row; window columns outside the image
 /// are skipped only where kEdge.
-template <int kCount, bool kEdge>
-[[gnu::always_inline]] inline void window_dots(const Geometry& g, const float* x, const float* w, i64 n, i64 oy, i64 ox,
+template <int kCount, bool kEdge, class T>
+[[gnu::always_inline]] inline void window_dots(const Geometry& g, const T* x, const float* w, i64 n, i64 oy, i64 ox,
                                                Vec* acc) {
   const i64 whole = g.C / kLanes * kLanes;
   for (i64 ky = 0; ky < g.kh; ++ky) {
@@ -178,7 +178,7 @@ template <int kCount, bool kEdge>
     for (i64 kx = 0; kx < g.kw; ++kx) {
       const i64 ix = ox * g.stride.w - g.pad.w + kx * g.dilation.w;
       if (kEdge && (ix < 0 || ix >= g.W)) continue;
-      const float* p = x + ((n * g.H + iy) * g.W + ix) * g.C;
+      const T* p = x + ((n * g.H + iy) * g.W + ix) * g.C;
       const float* q = w + (ky * g.kw + kx) * g.C;
       for (i64 c = 0; c < whole; c += kLanes) {
         const Vec tap = load(q + c);
@@ -194,8 +194,8 @@ template <int kCount, bool kEdge>
 }
 
 /// Outputs [begin, end) of one row.
-template <int kCount, bool kEdge, class Finish>
-void output_span(const Geometry& g, const float* x, const float* w, i64 r, i64 begin, i64 end, const Finish& finish) {
+template <int kCount, bool kEdge, class T, class Finish>
+void output_span(const Geometry& g, const T* x, const float* w, i64 r, i64 begin, i64 end, const Finish& finish) {
   for (i64 ox = begin; ox + kCount <= end; ox += kCount) {
     Vec acc[kCount] = {};
     window_dots<kCount, kEdge>(g, x, w, r / g.OH, r % g.OH, ox, acc);
@@ -204,35 +204,43 @@ void output_span(const Geometry& g, const float* x, const float* w, i64 r, i64 b
   }
 }
 
+template <class T>
+void one_channel(const Geometry& g, const Conv2dSpec& spec, const T* x, const float* w, float b, float* y) {
+  const bool accumulate = spec.accumulate;
+  with_curve(spec.act, [&](auto curve) {
+#pragma omp parallel for schedule(static)
+    for (i64 r = 0; r < g.N * g.OH; ++r) {
+      const auto finish = [b, curve, accumulate, row = y + r * g.OW](i64 ox, float sum) {
+        const float z = b + sum;
+        row[ox] = curve.value(accumulate ? z + row[ox] : z);
+      };
+      const i64 eights = g.inner_begin + (g.inner_end - g.inner_begin) / 8 * 8;
+      output_span<1, true>(g, x, w, r, 0, g.inner_begin, finish);
+      output_span<8, false>(g, x, w, r, g.inner_begin, eights, finish);
+      output_span<1, true>(g, x, w, r, eights, g.OW, finish);
+    }
+  });
+}
+
 }  // namespace
 
 void direct_weight_gradient(const Conv2dSpec& spec, const Tensor& dz, const Tensor& x, const Tensor& dw) {
   const int window = dw.shape().rank() == 3 ? 0 : 1;
   const Geometry g(spec, x, dz, dw.dim(window), dw.dim(window + 1));
-  if (dz.dim(3) == 1 && g.C > 1) {
-    weight_gradient<true>(g, x.data(), dz.data(), dw.data());
-  } else {
-    weight_gradient<false>(g, x.data(), dz.data(), dw.data());
-  }
+  with_storage(x.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    if (dz.dim(3) == 1 && g.C > 1) {
+      weight_gradient<true>(g, x.data<T>(), dz.data<T>(), dw.data());
+    } else {
+      weight_gradient<false>(g, x.data<T>(), dz.data<T>(), dw.data());
+    }
+  });
 }
 
 void direct_one_channel(const Conv2dSpec& spec, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
   const Geometry g(spec, x, y, w.dim(1), w.dim(2));
-  const float *px = x.data(), *pw = w.data(), b = bias ? *bias.data() : 0.F;
-  float* py = y.data();
-  const bool accumulate = spec.accumulate;
-  with_curve(spec.act, [&](auto curve) {
-#pragma omp parallel for schedule(static)
-    for (i64 r = 0; r < g.N * g.OH; ++r) {
-      const auto finish = [b, curve, accumulate, row = py + r * g.OW](i64 ox, float sum) {
-        const float z = b + sum;
-        row[ox] = curve.value(accumulate ? z + row[ox] : z);
-      };
-      const i64 eights = g.inner_begin + (g.inner_end - g.inner_begin) / 8 * 8;
-      output_span<1, true>(g, px, pw, r, 0, g.inner_begin, finish);
-      output_span<8, false>(g, px, pw, r, g.inner_begin, eights, finish);
-      output_span<1, true>(g, px, pw, r, eights, g.OW, finish);
-    }
+  with_storage(x.dtype(), [&](auto storage) {
+    one_channel(g, spec, x.data<decltype(storage)>(), w.data(), bias ? *bias.data() : 0.F, y.data());
   });
 }
 

@@ -7,10 +7,10 @@
 namespace md::MD_KERNELS {
 
 /// dw [kh,kw,C] of a depthwise convolution; or of one with a single output channel (dz [N,OH,OW,1], dw [1,kh,kw,C]),
-/// which is the same sum with dz broadcast along the channels.
+/// which is the same sum with dz broadcast along the channels. Maps are f32 or bf16.
 void direct_weight_gradient(const Conv2dSpec&, const Tensor& dz, const Tensor& x, const Tensor& dw);
 
-/// y [N,OH,OW,1] for w [1,kh,kw,C], as of Backend::conv2d.
+/// y [N,OH,OW,1], f32, for w [1,kh,kw,C], as of Backend::conv2d.
 void direct_one_channel(const Conv2dSpec&, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y);
 
 }  // namespace md::MD_KERNELS

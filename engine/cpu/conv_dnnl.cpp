@@ -1,6 +1,6 @@
 // Activations stay plain nhwc, which runs as fast here as the library's own blocked layouts; weights take the layout
-// the library asks for, in copies that are redone when the weight's version changed. Creating a primitive costs
-// milliseconds, so primitives and reorders are cached.
+// the library asks for, and the type of x, in copies that are redone when the weight's version changed. Creating a
+// primitive costs milliseconds, so primitives and reorders are cached.
 #include "engine/cpu/conv_dnnl.h"
 
 #include <mutex>
@@ -23,19 +23,20 @@ struct Key {
   Pass pass;
   std::array<i64, 8> image;   // N H W I OH OW O, and whether there is a bias
   std::array<i64, 9> window;  // kh kw, stride, pad and dilation along H and W, groups
+  DType x, y;
   Activation act;
   bool accumulate;
   auto operator<=>(const Key& o) const {
-    return std::tie(pass, image, window, act.kind, act.slope, accumulate) <=>
-           std::tie(o.pass, o.image, o.window, o.act.kind, o.act.slope, o.accumulate);
+    return std::tie(pass, image, window, x, y, act.kind, act.slope, accumulate) <=>
+           std::tie(o.pass, o.image, o.window, o.x, o.y, o.act.kind, o.act.slope, o.accumulate);
   }
 };
 
 /// One convolution, as the library sees it (NCHW order of dimensions, whatever the layout in memory).
 struct Problem {
   memory::desc x, y, bias;
-  memory::desc w_plain;  // ours
-  memory::desc w_any;    // the library may choose
+  memory::desc w_plain;        // ours
+  memory::desc w_any, dw_any;  // the library may choose; the gradient is f32
   memory::dims strides, dilation, pads, far_pads;
 };
 
@@ -53,17 +54,19 @@ Key key_of(Pass pass, const Conv2dSpec& s, const Tensor& x, const Tensor& w, con
           {x.dim(0), x.dim(1), x.dim(2), x.dim(3), y.dim(1), y.dim(2), y.dim(3), bias},
           {w.dim(window), w.dim(window + 1), s.stride.h, s.stride.w, s.pad.h, s.pad.w, s.dilation.h, s.dilation.w,
            s.groups},
+          x.dtype(),
+          y.dtype(),
           pass == Pass::forward ? s.act : Activation{},
           pass == Pass::forward && s.accumulate};
 }
 
 Problem describe(const Key& k) {
-  const auto f32 = memory::data_type::f32;
+  const auto f32 = memory::data_type::f32, x_type = Dnnl::type_of(k.x);
   const auto [N, H, W, I, OH, OW, O, has_bias] = k.image;
   const auto [kh, kw, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, G] = k.window;
   Problem p;
-  p.x = memory::desc({N, I, H, W}, f32, memory::format_tag::nhwc);
-  p.y = memory::desc({N, O, OH, OW}, f32, memory::format_tag::nhwc);
+  p.x = memory::desc({N, I, H, W}, x_type, memory::format_tag::nhwc);
+  p.y = memory::desc({N, O, OH, OW}, Dnnl::type_of(k.y), memory::format_tag::nhwc);
   if (has_bias) p.bias = memory::desc({O}, f32, memory::format_tag::x);
   const i64 J = I / G;
   const memory::dims grouped{G, O / G, J, kh, kw}, dense{O, I, kh, kw};
@@ -74,7 +77,8 @@ Problem describe(const Key& k) {
   } else {
     p.w_plain = memory::desc(grouped, f32, memory::dims{O / G * kh * kw * J, kh * kw * J, 1, kw * J, J});
   }
-  p.w_any = memory::desc(G == 1 ? dense : grouped, f32, memory::format_tag::any);
+  p.w_any = memory::desc(G == 1 ? dense : grouped, x_type, memory::format_tag::any);
+  p.dw_any = memory::desc(G == 1 ? dense : grouped, f32, memory::format_tag::any);
   p.strides = {stride_h, stride_w};
   p.dilation = {dilation_h - 1, dilation_w - 1};  // 0 is an ordinary convolution here
   p.pads = {pad_h, pad_w};
@@ -174,9 +178,9 @@ class DnnlConvPrimitives final : public ConvPrimitives {
       return finish(p, Data(d), d, d.weights_desc(), true);
     }
     using Weights = dnnl::convolution_backward_weights;
-    const auto d = p.bias ? library_.describe_gradient<Weights>(forward, attr, kDirect, p.x, p.w_any, p.bias, p.y,
+    const auto d = p.bias ? library_.describe_gradient<Weights>(forward, attr, kDirect, p.x, p.dw_any, p.bias, p.y,
                                                                 p.strides, p.dilation, p.pads, p.far_pads)
-                          : library_.describe_gradient<Weights>(forward, attr, kDirect, p.x, p.w_any, p.y, p.strides,
+                          : library_.describe_gradient<Weights>(forward, attr, kDirect, p.x, p.dw_any, p.y, p.strides,
                                                                 p.dilation, p.pads, p.far_pads);
     return finish(p, Weights(d), d, d.diff_weights_desc(), false);
   }

@@ -17,6 +17,10 @@ class Dnnl {
  public:
   using Args = std::unordered_map<int, dnnl::memory>;
 
+  /// What the library calls a dtype.
+  static dnnl::memory::data_type type_of(DType dtype) {
+    return dtype == DType::bf16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
+  }
   /// The library's view of memory of ours.
   dnnl::memory at(const dnnl::memory::desc& d, void* data) const { return dnnl::memory(d, engine, data); }
   /// The library has a cache of its own, of which everything goes: what is in use is held by who uses it.
@@ -124,8 +128,8 @@ class LayoutIds {
   std::vector<dnnl::memory::desc> layouts_;
 };
 
-/// A weight in the library's layout, filled by fill(data) where there is no copy of this version. Evaluation makes the
-/// copy once; training, which uses each version once, keeps none.
+/// A weight in the library's layout and type, filled by fill(data) where there is no copy of this version. Evaluation
+/// makes the copy once; training, which uses each version once, keeps none.
 template <class Fill>
 std::shared_ptr<Storage> library_copy(const Tensor& w, std::uint64_t layout, std::size_t bytes, const Fill& fill) {
   Storage::Derived& derived = w.storage().derived[{layout, w.raw()}];

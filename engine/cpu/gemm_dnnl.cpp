@@ -1,7 +1,8 @@
 // A product is a 1x1 convolution of one row of pixels (or one of its gradients) wherever that is faster: the library's
 // convolutions want the weight in a layout of their own, and reach 226 of 236 GFLOP/s where its products reach 205
 // (2.6.3 on two Zen 4 cores; 1200 x 768 by 768 x 3072). As of other convolutions, the copy in that layout is kept from
-// the second use of one version of the weight on. All other factors stay in the layout they have.
+// the second use of one version of the weight on. All other factors stay in the layout they have. Where the other
+// factor is bf16, so is the weight's copy, which a product that is none of a convolution's wants too.
 #include "engine/cpu/gemm_dnnl.h"
 
 #include <algorithm>
@@ -18,6 +19,7 @@ using dnnl::memory;
 struct Key {
   i64 M, N, K;
   bool transpose_a, transpose_b, bias;
+  DType a, b, c;
   auto operator<=>(const Key&) const = default;
 };
 
@@ -40,11 +42,13 @@ struct Primitive {
 memory::desc floats(const memory::dims& dims, memory::format_tag tag) { return {dims, memory::data_type::f32, tag}; }
 
 /// A matrix as the product sees it; in memory it may be stored by columns.
-memory::desc matrix(i64 rows, i64 columns, bool transposed) {
-  return floats({rows, columns}, transposed ? memory::format_tag::ba : memory::format_tag::ab);
+memory::desc matrix(DType type, i64 rows, i64 columns, bool transposed) {
+  return {{rows, columns}, Dnnl::type_of(type), transposed ? memory::format_tag::ba : memory::format_tag::ab};
 }
 /// A matrix as one row of pixels, and as the weight of a 1x1 convolution, both dense by rows.
-memory::desc pixels(i64 rows, i64 columns) { return floats({1, columns, 1, rows}, memory::format_tag::nhwc); }
+memory::desc pixels(DType type, i64 rows, i64 columns) {
+  return {{1, columns, 1, rows}, Dnnl::type_of(type), memory::format_tag::nhwc};
+}
 memory::desc weight(i64 rows, i64 columns) { return floats({rows, columns, 1, 1}, memory::format_tag::oihw); }
 
 /// The height of the panels (PackPanels) that a layout of [rows,columns] consists of; 0 if it does not.
@@ -65,7 +69,8 @@ class DnnlGemmPrimitives final : public GemmPrimitives {
 
   void run(const GemmSpec& s, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) override {
     const i64 N = c.dim(-1), M = c.numel() / N;
-    const auto found = find({M, N, a.numel() / M, s.transpose_a, s.transpose_b, bool(bias)});
+    const auto found =
+        find({M, N, a.numel() / M, s.transpose_a, s.transpose_b, bool(bias), a.dtype(), b.dtype(), c.dtype()});
     const Primitive& p = *found;
     const std::shared_ptr<Storage> weight = p.b.reorder ? library_weight(p.b, b) : nullptr;
     const Storage gradient({}, p.c.reorder ? p.c.wanted.get_size() : 0);
@@ -122,46 +127,57 @@ class DnnlGemmPrimitives final : public GemmPrimitives {
     return create_product(k);
   }
 
-  Primitive create_product(const Key& k) const {
-    const memory::desc a = matrix(k.M, k.K, k.transpose_a), b = matrix(k.K, k.N, k.transpose_b),
-                       c = matrix(k.M, k.N, false), bias = k.bias ? matrix(1, k.N, false) : memory::desc();
+  Primitive create_product(const Key& k) {
+    const memory::desc a = matrix(k.a, k.M, k.K, k.transpose_a), b = matrix(k.a, k.K, k.N, k.transpose_b),
+                       c = matrix(k.c, k.M, k.N, false),
+                       bias = k.bias ? matrix(DType::f32, 1, k.N, false) : memory::desc();
     const dnnl::primitive_attr attr = Dnnl::attributes();
     const auto d =
         k.bias ? library_.describe<dnnl::matmul>(attr, a, b, bias, c) : library_.describe<dnnl::matmul>(attr, a, b, c);
     return {dnnl::matmul(d),          d.scratchpad_desc(),
-            {DNNL_ARG_SRC, a, a, {}}, {DNNL_ARG_WEIGHTS, b, b, {}},
+            {DNNL_ARG_SRC, a, a, {}}, operand(DNNL_ARG_WEIGHTS, matrix(k.b, k.K, k.N, k.transpose_b), b, true),
             {DNNL_ARG_DST, c, c, {}}, bias};
   }
 
   /// Of `rows` pixels, and that of which the gradients are.
-  Forward::primitive_desc forward(i64 rows, i64 inputs, i64 outputs, const memory::desc& bias) const {
+  Forward::primitive_desc forward(DType type, i64 rows, i64 inputs, i64 outputs, const memory::desc& bias) const {
     const memory::dims one{1, 1}, none{0, 0};
     const auto kind = dnnl::prop_kind::forward_training;
     const auto algorithm = dnnl::algorithm::convolution_direct;
-    const memory::desc x = pixels(rows, inputs), y = pixels(rows, outputs), w = any_weight(outputs, inputs);
+    const memory::desc x = pixels(type, rows, inputs), y = pixels(type, rows, outputs),
+                       w = any_weight(type, outputs, inputs);
     const dnnl::primitive_attr attr = Dnnl::attributes();
     return bias ? library_.describe<Forward>(attr, kind, algorithm, x, w, bias, y, one, none, none, none)
                 : library_.describe<Forward>(attr, kind, algorithm, x, w, y, one, none, none, none);
   }
-  static memory::desc any_weight(i64 outputs, i64 inputs) {
-    return floats({outputs, inputs, 1, 1}, memory::format_tag::any);
+  static memory::desc any_weight(DType type, i64 outputs, i64 inputs) {
+    return {{outputs, inputs, 1, 1}, Dnnl::type_of(type), memory::format_tag::any};
   }
 
   /// The operand that is a weight [rows,columns]; `in`: it is read.
   Operand weight_operand(int argument, i64 rows, i64 columns, const memory::desc& wanted, bool in) {
-    Operand w{argument,           weight(rows, columns), wanted, {}, rows, columns, panel_of(wanted, rows, columns),
-              layouts_.of(wanted)};
-    if (w.ours == wanted) return w;
-    const memory::desc &from = in ? w.ours : w.wanted, &to = in ? w.wanted : w.ours;
-    w.reorder = dnnl::reorder(dnnl::reorder::primitive_desc(library_.engine, from, library_.engine, to));
+    Operand w = operand(argument, weight(rows, columns), wanted, in);
+    w.rows = rows;
+    w.columns = columns;
+    w.panel = panel_of(wanted, rows, columns);
     return w;
+  }
+
+  /// `in`: it is read.
+  Operand operand(int argument, const memory::desc& ours, const memory::desc& wanted, bool in) {
+    Operand o{argument, ours, wanted, {}};
+    if (ours == wanted) return o;
+    o.layout = layouts_.of(wanted);
+    const memory::desc &from = in ? ours : wanted, &to = in ? wanted : ours;
+    o.reorder = dnnl::reorder(dnnl::reorder::primitive_desc(library_.engine, from, library_.engine, to));
+    return o;
   }
 
   /// a [M,K] pixels, b' [N,K] the weight.
   Primitive create_forward(const Key& k) {
     const memory::desc bias = k.bias ? floats({k.N}, memory::format_tag::x) : memory::desc();
-    const auto d = forward(k.M, k.K, k.N, bias);
-    const memory::desc a = pixels(k.M, k.K), c = pixels(k.M, k.N);
+    const auto d = forward(k.a, k.M, k.K, k.N, bias);
+    const memory::desc a = pixels(k.a, k.M, k.K), c = pixels(k.a, k.M, k.N);
     return {Forward(d),
             d.scratchpad_desc(),
             {DNNL_ARG_SRC, a, a, {}},
@@ -173,10 +189,10 @@ class DnnlGemmPrimitives final : public GemmPrimitives {
   /// a [M,K] the output's gradient, b [K,N] the weight.
   Primitive create_data_gradient(const Key& k) {
     const memory::dims one{1, 1}, none{0, 0};
-    const memory::desc a = pixels(k.M, k.K), c = pixels(k.M, k.N);
-    const auto d = library_.describe_gradient<DataGradient>(forward(k.M, k.N, k.K, {}), Dnnl::attributes(),
+    const memory::desc a = pixels(k.a, k.M, k.K), c = pixels(k.a, k.M, k.N);
+    const auto d = library_.describe_gradient<DataGradient>(forward(k.a, k.M, k.N, k.K, {}), Dnnl::attributes(),
                                                             dnnl::algorithm::convolution_direct, c,
-                                                            any_weight(k.K, k.N), a, one, none, none, none);
+                                                            any_weight(k.a, k.K, k.N), a, one, none, none, none);
     return {DataGradient(d),
             d.scratchpad_desc(),
             {DNNL_ARG_DIFF_DST, a, a, {}},
@@ -188,10 +204,10 @@ class DnnlGemmPrimitives final : public GemmPrimitives {
   /// a' [K,M] the output's gradient, b [K,N] pixels, c the weight's gradient.
   Primitive create_weight_gradient(const Key& k) {
     const memory::dims one{1, 1}, none{0, 0};
-    const memory::desc a = pixels(k.K, k.M), b = pixels(k.K, k.N);
-    const auto d = library_.describe_gradient<WeightGradient>(forward(k.K, k.N, k.M, {}), Dnnl::attributes(),
-                                                              dnnl::algorithm::convolution_direct, b,
-                                                              any_weight(k.M, k.N), a, one, none, none, none);
+    const memory::desc a = pixels(k.a, k.K, k.M), b = pixels(k.a, k.K, k.N);
+    const auto d = library_.describe_gradient<WeightGradient>(
+        forward(k.a, k.K, k.N, k.M, {}), Dnnl::attributes(), dnnl::algorithm::convolution_direct, b,
+        any_weight(DType::f32, k.M, k.N), a, one, none, none, none);
     return {WeightGradient(d),
             d.scratchpad_desc(),
             {DNNL_ARG_DIFF_DST, a, a, {}},

@@ -1,10 +1,14 @@
 #include "engine/cpu/isa_dnnl.h"
 
+#include <atomic>
 #include <map>
 
 #include "engine/cpu/dnnl.h"
 
 namespace md {
+namespace {
+std::atomic<bool> emulated = false;
+}
 
 void hold_dnnl_to(const std::string& set) {
   static const std::map<std::string, dnnl::cpu_isa> levels{{"avx2", dnnl::cpu_isa::avx2},
@@ -14,5 +18,14 @@ void hold_dnnl_to(const std::string& set) {
   if (level == levels.end()) return;
   MD_CHECK(dnnl::set_max_cpu_isa(level->second) == dnnl::status::success, "oneDNN cannot be held to ", set);
 }
+
+bool can_multiply_bf16() {
+  // A level has the bits of all that it includes.
+  const auto may = unsigned(dnnl::get_effective_cpu_isa()), bf16 = unsigned(dnnl::cpu_isa::avx512_core_bf16);
+  return (may & bf16) == bf16 || emulated;
+}
+
+void emulate_bf16_products(bool on) { emulated = on; }
+bool bf16_products_emulated() { return emulated; }
 
 }  // namespace md

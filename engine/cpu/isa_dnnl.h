@@ -8,4 +8,12 @@ namespace md {
 /// REQUIRES: nothing has been computed with it yet.
 void hold_dnnl_to(const std::string& set);
 
+/// Whether it has instructions for products of bf16, and may use them; or emulate_bf16_products() is on.
+bool can_multiply_bf16();
+
+/// For tests: from now on (or no longer) convolutions and products of bf16 are computed on any processor, in f32 of
+/// rounded factors: what the instructions give, but for the order of sums (engine/cpu/emulated_dnnl.cpp).
+void emulate_bf16_products(bool on);
+bool bf16_products_emulated();  // whether they are
+
 }  // namespace md

@@ -20,6 +20,7 @@
 
 #include "engine/backend.h"
 #include "engine/batch_norm_formula.h"
+#include "engine/bf16.h"
 #include "engine/conv_algorithm.h"
 #include "engine/cpu/conv_dnnl.h"
 #include "engine/cpu/gemm_dnnl.h"

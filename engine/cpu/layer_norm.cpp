@@ -27,8 +27,14 @@ void each_register(i64 C, const F& f) {
   for (; c + kLanes <= C; c += kLanes) f(c, kLanes);
   if (c < C) f(c, C - c);
 }
-Vec load_lanes(const float* p, i64 lanes) { return lanes == kLanes ? load(p) : load_part(p, lanes); }
-void store_lanes(float* p, Vec v, i64 lanes) { lanes == kLanes ? store(p, v) : store_part(p, v, lanes); }
+template <class T>
+Vec load_lanes(const T* p, i64 lanes) {
+  return lanes == kLanes ? load(p) : load_part(p, lanes);
+}
+template <class T>
+void store_lanes(T* p, Vec v, i64 lanes) {
+  lanes == kLanes ? store(p, v) : store_part(p, v, lanes);
+}
 
 struct Moments {
   float mean, rstd;
@@ -36,7 +42,8 @@ struct Moments {
 
 /// The mean in two steps, the second about the first, and the variance about the first: exact also for rows far from
 /// zero.
-Moments moments_of(const float* x, i64 C, float eps) {
+template <class T>
+Moments moments_of(const T* x, i64 C, float eps) {
   Vec sum{}, off_sum{}, squares{};
   each_register(C, [&](i64 c, i64 lanes) { sum += load_lanes(x + c, lanes); });
   const float about = sum_of_lanes(sum) / float(C);
@@ -54,7 +61,8 @@ struct Sums {
 };
 
 /// dx of one row, and its part of the sums over rows.
-void backward_row(i64 C, const float* dy, const float* x, const float* weight, float mean, float rstd, float* dx,
+template <class T>
+void backward_row(i64 C, const T* dy, const T* x, const float* weight, float mean, float rstd, T* dx,
                   const Sums& sums) {
   Vec g_sum{}, gx_sum{};
   each_register(C, [&](i64 c, i64 lanes) {
@@ -74,42 +82,65 @@ void backward_row(i64 C, const float* dy, const float* x, const float* weight, f
   });
 }
 
+/// Of a forward pass: [C], [C], [R], [R].
+struct Parameters {
+  const float *weight, *bias;
+};
+struct Statistics {
+  float *mean, *rstd;
+};
+
+template <class T>
+void forward(i64 R, i64 C, float eps, const T* x, const Parameters& p, T* y, const Statistics& s) {
+#pragma omp parallel for schedule(static) if (R * C > 16384)
+  for (i64 r = 0; r < R; ++r) {
+    const T* row = x + r * C;
+    const auto [mu, scale] = moments_of(row, C, eps);
+    T* out = y + r * C;
+    each_register(C, [&, mu = mu, scale = scale](i64 c, i64 lanes) {
+      const Vec xhat = (load_lanes(row + c, lanes) - mu) * scale;
+      store_lanes(out + c, xhat * load_lanes(p.weight + c, lanes) + load_lanes(p.bias + c, lanes), lanes);
+    });
+    s.mean[r] = mu;
+    s.rstd[r] = scale;
+  }
+}
+
+/// dx (may be null), and dweight and dbias of each chunk, [chunks,2,C].
+template <class T>
+void backward(const RowChunks& chunks, i64 C, const T* dy, const T* x, const float* weight, const float* mean,
+              const float* rstd, T* dx, float* sums) {
+#pragma omp parallel for schedule(static) if (chunks.count > 1)
+  for (i64 chunk = 0; chunk < chunks.count; ++chunk) {
+    std::fill_n(sums + chunk * 2 * C, 2 * C, 0.F);
+    const Sums mine{sums + chunk * 2 * C, sums + (chunk * 2 + 1) * C};
+    for (i64 r = chunks.begin(chunk); r < chunks.end(chunk); ++r)
+      backward_row(C, dy + r * C, x + r * C, weight, mean[r], rstd[r], dx ? dx + r * C : nullptr, mine);
+  }
+}
+
 }  // namespace
 
 void CpuBackend::layer_norm(float eps, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y,
                             const Tensor& mean, const Tensor& rstd) {
-  const i64 C = weight.numel(), R = x.numel() / C;
-  const float *px = x.data(), *pw = weight.data(), *pb = bias.data();
-  float *py = y.data(), *pm = mean.data(), *pr = rstd.data();
-#pragma omp parallel for schedule(static) if (R * C > 16384)
-  for (i64 r = 0; r < R; ++r) {
-    const float* row = px + r * C;
-    const auto [mu, scale] = moments_of(row, C, eps);
-    float* out = py + r * C;
-    each_register(C, [&, mu = mu, scale = scale](i64 c, i64 lanes) {
-      const Vec xhat = (load_lanes(row + c, lanes) - mu) * scale;
-      store_lanes(out + c, xhat * load_lanes(pw + c, lanes) + load_lanes(pb + c, lanes), lanes);
-    });
-    pm[r] = mu;
-    pr[r] = scale;
-  }
+  const i64 C = weight.numel();
+  with_storage(x.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    forward(x.numel() / C, C, eps, x.data<T>(), {weight.data(), bias.data()}, y.data<T>(), {mean.data(), rstd.data()});
+  });
 }
 
 void CpuBackend::layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
                                      const Tensor& rstd, const Tensor& dx, const Tensor& dweight, const Tensor& dbias) {
   const i64 C = weight.numel();
   const RowChunks chunks(x.numel() / C, C);
-  const float *pdy = dy.data(), *px = x.data(), *pw = weight.data(), *pm = mean.data(), *pr = rstd.data();
-  float* const pdx = dx ? dx.data() : nullptr;
-  const Storage partial({}, std::size_t(chunks.count * 2 * C) * sizeof(float));  // dweight and dbias of each chunk
+  const Storage partial({}, std::size_t(chunks.count * 2 * C) * sizeof(float));
   float* const sums = static_cast<float*>(partial.data);
-#pragma omp parallel for schedule(static) if (chunks.count > 1)
-  for (i64 chunk = 0; chunk < chunks.count; ++chunk) {
-    std::fill_n(sums + chunk * 2 * C, 2 * C, 0.F);
-    const Sums mine{sums + chunk * 2 * C, sums + (chunk * 2 + 1) * C};
-    for (i64 r = chunks.begin(chunk); r < chunks.end(chunk); ++r)
-      backward_row(C, pdy + r * C, px + r * C, pw, pm[r], pr[r], pdx ? pdx + r * C : nullptr, mine);
-  }
+  with_storage(x.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    backward(chunks, C, dy.data<T>(), x.data<T>(), weight.data(), mean.data(), rstd.data(), dx ? dx.data<T>() : nullptr,
+             sums);
+  });
   std::vector<double> total(std::size_t(2 * C));
   for (i64 chunk = 0; chunk < chunks.count; ++chunk) {
     for (i64 c = 0; c < 2 * C; ++c) total[std::size_t(c)] += double(sums[chunk * 2 * C + c]);

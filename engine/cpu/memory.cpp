@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "engine/cpu/cpu_backend.h"
+#include "engine/cpu/emulated_dnnl.h"
 #include "engine/cpu/weight_panels.h"
 
 namespace md::MD_KERNELS {
@@ -58,8 +59,8 @@ void give(void* block, std::size_t bytes) { munmap(block, bytes); }
 
 CpuBackend::CpuBackend()
     : pool_({.take = take, .give = give, .unit = kHugePage, .divisible = true}),
-      convolutions_(make_conv_primitives()),
-      products_(make_gemm_primitives(kMostPrimitives, pack_panels)) {}
+      convolutions_(or_emulated(make_conv_primitives())),
+      products_(or_emulated(make_gemm_primitives(kMostPrimitives, pack_panels))) {}
 CpuBackend::~CpuBackend() = default;
 
 void CpuBackend::keep_cached_at_most(std::size_t bytes) {
@@ -76,15 +77,18 @@ Backend& cpu_backend() {
 
 void CpuBackend::fill(const Tensor& y, float value) {
   const i64 n = y.numel();
-  if (y.dtype() == DType::f32) {
-    float* p = y.data();
-#pragma omp parallel for simd if (n > kParallelFrom)
-    for (i64 i = 0; i < n; ++i) p[i] = value;
-  } else if (y.dtype() == DType::i32) {
+  if (y.dtype() == DType::i32) {
     std::fill_n(y.data<std::int32_t>(), n, static_cast<std::int32_t>(value));
-  } else {
-    MD_CHECK(value == 0.F || y.dtype() == DType::u8, "fill: ", name_of(y.dtype()), " with ", value);
+  } else if (y.dtype() == DType::u8) {
     std::memset(y.raw(), static_cast<int>(value), y.bytes());
+  } else {
+    with_storage(y.dtype(), [&](auto storage) {
+      using T = decltype(storage);
+      T* p = y.data<T>();
+      const T stored = value;
+#pragma omp parallel for simd if (n > kParallelFrom)
+      for (i64 i = 0; i < n; ++i) p[i] = stored;
+    });
   }
 }
 
@@ -99,11 +103,14 @@ void CpuBackend::copy(void* to, const void* from, std::size_t bytes) {
 }
 
 void CpuBackend::add_into(const Tensor& sum, const Tensor& x) {
-  float* a = sum.data();
-  const float* b = x.data();
   const i64 n = sum.numel();
+  with_storage(sum.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    T* a = sum.data<T>();
+    const T* b = x.data<T>();
 #pragma omp parallel for simd if (n > kParallelFrom)
-  for (i64 i = 0; i < n; ++i) a[i] += b[i];
+    for (i64 i = 0; i < n; ++i) a[i] = a[i] + b[i];
+  });
 }
 
 }  // namespace md::MD_KERNELS

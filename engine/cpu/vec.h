@@ -48,6 +48,25 @@ inline Vec load_part(const float* p, i64 n) {
 }
 inline void store_part(float* p, Vec v, i64 n) { std::memcpy(p, &v, static_cast<std::size_t>(n) * sizeof(float)); }
 #endif
+/// The same of bf16, as engine/bf16.h converts one: exactly, and to the nearest.
+using Bf16Vec [[gnu::vector_size(kLanes * sizeof(bf16))]] = std::uint16_t;
+using UintVec [[gnu::vector_size(kLanes * sizeof(float))]] = std::uint32_t;
+inline Vec widened(Bf16Vec halves) { return Vec(__builtin_convertvector(halves, UintVec) << 16U); }
+inline Bf16Vec nearest_bf16(Vec v) {
+  const UintVec bits = UintVec(v), nan = bits >> 16U | 0x40U, nearest = (bits + 0x7FFFU + (bits >> 16U & 1U)) >> 16U;
+  return __builtin_convertvector(v != v ? nan : nearest, Bf16Vec);
+}
+inline Vec load_part(const bf16* p, i64 n) {
+  Bf16Vec halves{};
+  std::memcpy(&halves, p, static_cast<std::size_t>(n) * sizeof(bf16));
+  return widened(halves);
+}
+inline Vec load(const bf16* p) { return load_part(p, kLanes); }
+inline void store_part(bf16* p, Vec v, i64 n) {
+  const Bf16Vec halves = nearest_bf16(v);
+  std::memcpy(p, &halves, static_cast<std::size_t>(n) * sizeof(bf16));
+}
+inline void store(bf16* p, Vec v) { store_part(p, v, kLanes); }
 /// v's first n lanes, the others 0.
 inline Vec first_lanes(Vec v, i64 n) {
   Vec kept{};

@@ -113,8 +113,9 @@ void multiply(const Product& p) {
 // ---- One head of one window ----
 
 /// A thing that every token has, per head: channels [first + h * dim, + dim) of rows of memory.
+template <class T>
 struct Part {
-  const float* map;
+  const T* map;
   i64 row, first;
   const float* padding;  // its value beyond the edge, at the same channel; null: 0
 };
@@ -131,10 +132,6 @@ struct Problem {
     dim = channels / heads;
     width = (dim + kLanes - 1) / kLanes * kLanes;
     scale = 1.F / std::sqrt(float(dim));
-    const i64 row = in.qkv.dim(3);
-    q = {in.qkv.data(), row, 0, in.padding.data()};
-    k = {in.qkv.data(), row, channels, in.padding.data()};
-    v = in.v ? Part{in.v.data(), channels, 0, nullptr} : Part{in.qkv.data(), row, 2 * channels, in.padding.data()};
   }
   i64 chunks() const { return (windows.count() + kWindowsInChunk - 1) / kWindowsInChunk; }
   i64 groups() const { return (heads + kHeadsTogether - 1) / kHeadsTogether; }
@@ -148,12 +145,24 @@ struct Problem {
   i64 heads, channels;
   i64 dim, width;  // channels of a head; the same in whole registers
   float scale;
-  Part q, k, v;
+};
+
+template <class T>
+struct Inputs {
+  Inputs(const Problem& p, const WindowTensors& in) {
+    const T* const qkv = in.qkv.data<T>();
+    const i64 row = in.qkv.dim(3);
+    q = {qkv, row, 0, in.padding.data()};
+    k = {qkv, row, p.channels, in.padding.data()};
+    v = in.v ? Part<T>{in.v.data<T>(), p.channels, 0, nullptr} : Part<T>{qkv, row, 2 * p.channels, in.padding.data()};
+  }
+  Part<T> q, k, v;
 };
 
 /// Where results go: channels [first, ...) of the rows of a map.
+template <class T>
 struct Target {
-  float* map;
+  T* map;
   i64 row, first;
 };
 
@@ -168,12 +177,10 @@ class Matrices {
   Buffer memory_;
 };
 
-/// factor times a part of each head, zeros behind its channels.
-void gather_token(const Problem& p, const Part& part, const Group& group, i64 t, float factor, Matrices& to) {
-  const i64 token = group.place.token[t];
-  const float* from = token >= 0 ? part.map + token * part.row : part.padding;
-  if (from) from += part.first + group.first * p.dim;
-  for (i64 h = 0; h < group.count; ++h) {
+/// factor times channels of each head, from memory (null: zeros), zeros behind them.
+template <class T>
+void gather_heads(const Problem& p, const T* from, i64 heads, i64 t, float factor, Matrices& to) {
+  for (i64 h = 0; h < heads; ++h) {
     float* const row = to[h] + t * p.width;
     for (i64 d = 0; d < p.width; d += kLanes) {
       Vec v{};
@@ -183,11 +190,22 @@ void gather_token(const Problem& p, const Part& part, const Group& group, i64 t,
   }
 }
 
+template <class T>
+void gather_token(const Problem& p, const Part<T>& part, const Group& group, i64 t, float factor, Matrices& to) {
+  const i64 token = group.place.token[t], first = part.first + group.first * p.dim;
+  if (token >= 0) {
+    gather_heads(p, part.map + token * part.row + first, group.count, t, factor, to);
+  } else {
+    gather_heads(p, part.padding ? part.padding + first : nullptr, group.count, t, factor, to);
+  }
+}
+
 /// The other way, for tokens of the map; each has one window, so nobody else writes there.
-void scatter(const Problem& p, Matrices& from, const Group& group, float factor, const Target& target) {
+template <class T>
+void scatter(const Problem& p, Matrices& from, const Group& group, float factor, const Target<T>& target) {
   for (i64 t = 0; t < kTokens; ++t) {
     if (group.place.token[t] < 0) continue;
-    float* const to = target.map + group.place.token[t] * target.row + target.first + group.first * p.dim;
+    T* const to = target.map + group.place.token[t] * target.row + target.first + group.first * p.dim;
     for (i64 h = 0; h < group.count; ++h) {
       const float* const row = from[h] + t * p.width;
       for (i64 d = 0; d < p.width; d += kLanes) {
@@ -261,11 +279,12 @@ class Heads {
       : q(problem), k(problem), v(problem), transposed(problem.width * kKeys), p(kTokens * kKeys) {}
 
   /// Q (scaled), K and V.
-  void gather(const Problem& problem, const Group& group) {
+  template <class T>
+  void gather(const Problem& problem, const Inputs<T>& in, const Group& group) {
     for (i64 t = 0; t < kTokens; ++t) {
-      gather_token(problem, problem.q, group, t, problem.scale, q);
-      gather_token(problem, problem.k, group, t, 1.F, k);
-      gather_token(problem, problem.v, group, t, 1.F, v);
+      gather_token(problem, in.q, group, t, problem.scale, q);
+      gather_token(problem, in.k, group, t, 1.F, k);
+      gather_token(problem, in.v, group, t, 1.F, v);
     }
   }
 
@@ -372,13 +391,9 @@ class WindowSums {
   Buffer sums_;
 };
 
-}  // namespace
-
-void CpuBackend::window_attention(const WindowSpec& spec, const WindowTensors& in, const Tensor& y) {
-  const Problem problem(spec, in);
-  const Buffer bias = spread_bias(in.bias_table, spec.heads);
+template <class T>
+void attend(const Problem& problem, const Inputs<T>& in, const Buffer& bias, const Target<T>& target) {
   const std::vector<Place> places = places_of(problem.windows);
-  const Target target{y.data(), problem.channels, 0};
   PerThread<Heads> all_heads(problem);
   PerThread<Matrices> outputs(problem);
 #pragma omp parallel
@@ -389,7 +404,7 @@ void CpuBackend::window_attention(const WindowSpec& spec, const WindowTensors& i
     for (i64 window = 0; window < problem.windows.count(); ++window) {
       for (i64 g = 0; g < problem.groups(); ++g) {
         const Group group = problem.group(places[std::size_t(window)], g);
-        heads.gather(problem, group);
+        heads.gather(problem, in, group);
         for (i64 i = 0; i < group.count; ++i) {
           heads.attend(problem, group, i, bias.data());
           multiply({{heads.p.data(), kKeys, 1}, kTokens, heads.v[i], out[i], problem.width});
@@ -400,16 +415,22 @@ void CpuBackend::window_attention(const WindowSpec& spec, const WindowTensors& i
   }
 }
 
-void CpuBackend::window_attention_backward(const WindowSpec& spec, const WindowTensors& in, const Tensor& dy,
-                                           const WindowTensors& gradients) {
-  const Problem problem(spec, in);
-  const Buffer bias = spread_bias(in.bias_table, spec.heads);
+/// Where the gradients of Inputs go.
+template <class T>
+struct Targets {
+  Targets(const Inputs<T>& in, const WindowTensors& gradients) {
+    T* const dqkv = gradients.qkv.data<T>();
+    dq = {dqkv, in.q.row, in.q.first};
+    dk = {dqkv, in.k.row, in.k.first};
+    dv = {gradients.v ? gradients.v.data<T>() : dqkv, in.v.row, in.v.first};
+  }
+  Target<T> dq, dk, dv;
+};
+
+template <class T>
+void attend_backward(const Problem& problem, const Inputs<T>& in, const Part<T>& dy, const Buffer& bias,
+                     const Targets<T>& to, WindowSums& sums) {
   const std::vector<Place> places = places_of(problem.windows);
-  WindowSums sums(problem);
-  const Part dy_part{dy.data(), problem.channels, 0, nullptr};
-  float* const dqkv = gradients.qkv.data();
-  const Target dq{dqkv, problem.q.row, problem.q.first}, dk{dqkv, problem.k.row, problem.k.first},
-      dv{gradients.v ? gradients.v.data() : dqkv, problem.v.row, problem.v.first};
   PerThread<Heads> all_heads(problem);
   PerThread<HeadGradients> all_gradients(problem);
 #pragma omp parallel
@@ -422,20 +443,43 @@ void CpuBackend::window_attention_backward(const WindowSpec& spec, const WindowT
         const i64 end = std::min((chunk + 1) * kWindowsInChunk, problem.windows.count());
         for (i64 window = chunk * kWindowsInChunk; window < end; ++window) {
           const Group group = problem.group(places[std::size_t(window)], g);
-          heads.gather(problem, group);
-          for (i64 t = 0; t < kTokens; ++t) gather_token(problem, dy_part, group, t, 1.F, gradient.dy);
+          heads.gather(problem, in, group);
+          for (i64 t = 0; t < kTokens; ++t) gather_token(problem, dy, group, t, 1.F, gradient.dy);
           for (i64 i = 0; i < group.count; ++i) {
             heads.attend(problem, group, i, bias.data());
             gradient.compute(problem, i, heads);
             sums.add(chunk, group, i, gradient);
           }
-          scatter(problem, gradient.dq, group, problem.scale, dq);
-          scatter(problem, gradient.dk, group, 1.F, dk);
-          scatter(problem, gradient.dv, group, 1.F, dv);
+          scatter(problem, gradient.dq, group, problem.scale, to.dq);
+          scatter(problem, gradient.dk, group, 1.F, to.dk);
+          scatter(problem, gradient.dv, group, 1.F, to.dv);
         }
       }
     }
   }
+}
+
+}  // namespace
+
+void CpuBackend::window_attention(const WindowSpec& spec, const WindowTensors& in, const Tensor& y) {
+  const Problem problem(spec, in);
+  const Buffer bias = spread_bias(in.bias_table, spec.heads);
+  with_storage(in.qkv.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    attend<T>(problem, {problem, in}, bias, {y.data<T>(), problem.channels, 0});
+  });
+}
+
+void CpuBackend::window_attention_backward(const WindowSpec& spec, const WindowTensors& in, const Tensor& dy,
+                                           const WindowTensors& gradients) {
+  const Problem problem(spec, in);
+  const Buffer bias = spread_bias(in.bias_table, spec.heads);
+  WindowSums sums(problem);
+  with_storage(in.qkv.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    const Inputs<T> inputs(problem, in);
+    attend_backward<T>(problem, inputs, {dy.data<T>(), problem.channels, 0, nullptr}, bias, {inputs, gradients}, sums);
+  });
   sums.table_gradient(gradients.bias_table);
   sums.padding_gradient(gradients.padding, !in.v);
 }

@@ -2,11 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <bit>
 #include <cmath>
 #include <functional>
 
 #include "engine/backend.h"
+#include "engine/bf16.h"
 #include "engine/cuda/conv_cudnn.h"
 #include "engine/cuda/conv_plan.h"
 #include "engine/cuda/runtime.h"
@@ -95,14 +95,12 @@ TEST(CudnnDouble, RefusesWhatDoesNotFitThePlan) {
 /// `host` rounded to bf16, on the GPU.
 Tensor as_bf16(const Tensor& host) {
   const Tensor short_one = Tensor::empty(host.shape(), {}, DType::bf16);
-  for (i64 i = 0; i < host.numel(); ++i)
-    short_one.data<std::uint16_t>()[i] = std::uint16_t((std::bit_cast<std::uint32_t>(host.data()[i]) + 0x8000U) >> 16U);
+  for (i64 i = 0; i < host.numel(); ++i) short_one.data<bf16>()[i] = host.data()[i];
   return short_one.to(kGpu);
 }
 Tensor as_f32(const Tensor& on_gpu) {
   const Tensor host = on_gpu.to(Device{}), long_one = Tensor::empty(host.shape());
-  for (i64 i = 0; i < host.numel(); ++i)
-    long_one.data()[i] = std::bit_cast<float>(std::uint32_t{host.data<std::uint16_t>()[i]} << 16U);
+  for (i64 i = 0; i < host.numel(); ++i) long_one.data()[i] = host.data<bf16>()[i];
   return long_one;
 }
 

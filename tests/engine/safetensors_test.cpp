@@ -13,6 +13,7 @@
 #include <functional>
 #include <iterator>
 
+#include "engine/bf16.h"
 #include "engine/durable_file.h"
 #include "tests/kit/test_folder.h"
 
@@ -42,7 +43,7 @@ State example() {
   state["mask"] = Tensor::empty({3}, {}, DType::u8);
   std::memcpy(state["mask"].raw(), "\x00\x01\xff", 3);
   state["half"] = Tensor::empty({1}, {}, DType::bf16);
-  *state["half"].data<std::uint16_t>() = 0x3fc0;  // 1.5
+  *state["half"].data<bf16>() = 1.5F;
   state["none"] = Tensor::empty({0, 4});
   return state;
 }
