@@ -60,8 +60,19 @@ Json row_of(const OpTime& t, const Peaks& peaks, double parts_s) {
           {"in_cache", t.in_cache(peaks)}};
 }
 
+/// The device in each precision that is asked for.
+std::vector<Device> choose_devices(const BenchOptions& o) {
+  std::vector<Device> devices;
+  for (const std::string& precision : o.precisions) {
+    DeviceOptions one = o.device;
+    one.precision = precision == "bf16" ? Precision::bf16 : Precision::f32;
+    devices.push_back(choose_device(one));
+  }
+  return devices;
+}
+
 Json ops_report(const Benchmark& b, const BenchOptions& o) {
-  const OpTable table = time_ops(b, choose_device(o.device), o.seconds / 20);
+  const OpTable table = time_ops(b, choose_devices(o).front(), o.seconds / 20);
   const Peaks& peaks = table.peaks;
   const double parts_s = table.parts_s();
   Json rows = Json::array();
@@ -96,7 +107,7 @@ Json child_report(const BenchOptions& options) {
     const Startup startup = benchmark.start();
     return {{"seconds", startup.seconds}, {"peak_mb", startup.peak_mb}};
   }
-  const Device device = choose_device(options.device);
+  const Device device = choose_devices(options).front();
   const Work work = benchmark.prepare(device);
   const Tensor last = Tensor::zeros({1}, device);
   const auto until_done = [&] {
@@ -110,14 +121,15 @@ Json child_report(const BenchOptions& options) {
 
 // --- In the parent ---------------------------------------------------------------------------------------------------
 
-std::vector<std::string> known(Device device) {
-  const bool usual = device == Device{};  // the CPU, in f32
+/// What runs on a device in some precisions.
+std::vector<std::string> known(const std::vector<Device>& devices) {
+  const bool usual = std::find(devices.begin(), devices.end(), Device{}) != devices.end();  // the CPU, in f32
   std::vector<std::string> names;
   for (const Benchmark& b : benchmarks()) {
     if (!b.cpu_only || usual) names.push_back(b.name);
   }
-  if (!usual) return names;
-  names.emplace_back(kData);
+  if (on_gpu(devices.front())) return names;
+  if (usual) names.emplace_back(kData);
   for (const Benchmark& b : benchmarks()) {
     if (b.has_ops) names.push_back(kOpsOf + b.name);
   }
@@ -125,16 +137,16 @@ std::vector<std::string> known(Device device) {
 }
 
 /// " lt_train metric_depth ..."
-std::string names_of_all(Device device) {
+std::string names_of_all(const std::vector<Device>& devices) {
   std::string list;
-  for (const std::string& name : known(device)) list += " " + name;
+  for (const std::string& name : known(devices)) list += " " + name;
   return list;
 }
 
 bool is_own_kind(const std::string& name) { return name == kData || name.starts_with(kOpsOf); }
 
-std::vector<std::string> chosen(const BenchOptions& o, Device device) {
-  const std::vector<std::string> all = known(device);
+std::vector<std::string> chosen(const BenchOptions& o, const std::vector<Device>& devices) {
+  const std::vector<std::string> all = known(devices);
   if (o.only.empty()) return all;
   std::vector<std::string> names;
   for (const std::string& name : o.only) {
@@ -144,8 +156,8 @@ std::vector<std::string> chosen(const BenchOptions& o, Device device) {
     const std::size_t before = names.size();
     std::copy_if(all.begin(), all.end(), std::back_inserter(names), wanted);
     if (names.size() == before)
-      fail(ErrorKind::usage, "--only: no benchmark '", name, on_gpu(device) ? "' on a GPU" : "'", " (there are",
-           names_of_all(device), ")");
+      fail(ErrorKind::usage, "--only: no benchmark '", name, on_gpu(devices.front()) ? "' on a GPU" : "'",
+           " (there are", names_of_all(devices), ")");
   }
   return names;
 }
@@ -161,22 +173,35 @@ void check_places(const BenchOptions& o) {
   }
 }
 
-/// Runs and prints one benchmark; returns its reports by name.
-Json run_and_print(const BenchOptions& o, const std::string& name, Device device, const Json& earlier) {
-  if (!is_own_kind(name)) {
-    const Benchmark& b = find(name);
-    Json reports = compare(o, b, {device.precision});
-    print_work(cat(b.name, ": ", b.what), reports, earlier);
-    return reports;
+/// A table for each precision; in two, also which ops bf16 makes slower.
+Json run_and_print_ops(const BenchOptions& o, const std::string& name, const std::vector<Precision>& precisions,
+                       const Json& earlier) {
+  Json reports = Json::object();
+  for (const Precision precision : precisions) {
+    const std::string key = cat(name, "_", name_of(precision));
+    reports[key] = run_mdbench("/proc/self/exe", name, precision, o);
+    print_ops(reports[key], earlier.value(key, Json::object()));
   }
-  Json report = run_mdbench("/proc/self/exe", name, device.precision, o);
+  if (reports.size() > 1) print_slower_ops(reports[name + "_f32"], reports[name + "_bf16"]);
+  return reports;
+}
+
+/// Runs and prints one benchmark; returns its reports by name.
+Json run_and_print(const BenchOptions& o, const std::string& name, const std::vector<Device>& devices,
+                   const Json& earlier) {
+  std::vector<Precision> precisions;
+  for (const Device& device : devices) precisions.push_back(device.precision);
   if (name == kData) {
+    Json report = run_mdbench("/proc/self/exe", name, Precision::f32, o);
     print_data(report);
     return {{name, report}};
   }
-  const std::string key = cat(name, "_", name_of(device.precision));
-  print_ops(report, earlier.value(key, Json::object()));
-  return {{key, report}};
+  if (is_own_kind(name)) return run_and_print_ops(o, name, precisions, earlier);
+  const Benchmark& b = find(name);
+  if (b.cpu_only) precisions = {Precision::f32};
+  Json reports = compare(o, b, precisions);
+  print_work(cat(b.name, ": ", b.what), reports, earlier);
+  return reports;
 }
 
 Exit bench(BenchOptions o) {
@@ -188,9 +213,10 @@ Exit bench(BenchOptions o) {
     std::cout << child_report(o) << "\n";
     return Exit::ok;
   }
-  const Device device = choose_device(o.device);
+  const std::vector<Device> devices = choose_devices(o);
+  const Device device = devices.front();
   o.device.name = on_gpu(device) ? cat("cuda:", device.index) : "cpu";
-  const std::vector<std::string> names = chosen(o, device);
+  const std::vector<std::string> names = chosen(o, devices);
   check_places(o);
   if (o.peer) {
     prepare_peer(o, device, std::any_of(names.begin(), names.end(), [](const std::string& name) {
@@ -201,7 +227,7 @@ Exit bench(BenchOptions o) {
   Json all{{"threads", o.threads}, {"device", backend(device).name()}};
   const Json earlier = o.against.empty() ? Json::object() : read_earlier(o.against, all);
   std::cout << "on " << backend(device).name() << ", " << counted(o.threads, "thread") << std::endl;
-  for (const std::string& name : names) all.update(run_and_print(o, name, device, earlier));
+  for (const std::string& name : names) all.update(run_and_print(o, name, devices, earlier));
   if (!o.json.empty()) write_file_durably(o.json, all.dump(2) + "\n");
   return Exit::ok;
 }
@@ -215,13 +241,18 @@ int main(int argc, char** argv) {
   app.add_flag("--peer", o.peer, "compare with every mode of other programs, in alternating runs");
   app.add_option("--other-build", o.other_build, "compare with this mdbench of another build, in alternating runs")
       ->excludes(app.get_option("--peer"));
-  app.add_option("--only", o.only, "benchmarks to run; ops is all that begin so:" + md::names_of_all(md::Device{}))
+  app.add_option("--only", o.only, "benchmarks to run; ops is all that begin so:" + md::names_of_all({md::Device{}}))
       ->delimiter(',');
   app.add_option("--json", o.json, "write the figures to this file as well");
   app.add_option("--against", o.against, "compare with this file of an earlier --json, and mark what got slower");
   md::OptionTable device;
   md::add_device_options(device, o.device);
   device.define(app);
+  app.add_option("--precision", o.precisions,
+                 "f32, bf16, or f32,bf16: both, in turns, with the ops that bf16 makes slower")
+      ->delimiter(',')
+      ->capture_default_str()
+      ->check(CLI::IsMember({"f32", "bf16"}));
   app.add_option("--venv", o.venv, "virtual environment of --peer; made if it is not there (build/peer-venv[-cuda])");
   app.add_option("--python", o.python, "a Python that has PyTorch, for --peer in place of --venv")->excludes("--venv");
   app.add_option("--peer-script", o.peer_script,

@@ -1,29 +1,32 @@
 // The table of ops of mdbench: that it knows each op of the networks, counts them, and runs each again as it was.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "engine/autograd.h"
 #include "layers/ops.h"
 #include "losses/silog.h"
 #include "nets/registry.h"
+#include "tests/kit/bf16_cpu.h"
 #include "tools/bench/bench_replay.h"
 #include "tools/bench/bench_trace.h"
 
 namespace md {
 namespace {
 
-Tensor of(const OpInput& input) {
+Tensor of(const OpInput& input, Device device) {
   if (!input.given) return {};
-  const Tensor t = Tensor::full(input.shape, 0.5F);
+  const Tensor t = Tensor::full(input.shape, 0.5F, device, input.dtype);
   return input.wants_gradient ? t.requires_grad_() : t;
 }
 
 /// Every op of a forward pass runs alone, and makes a map of the same size that is on the tape where it was.
-void expect_replayed(const std::string& net, const std::vector<StepOp>& ops) {
+void expect_replayed(const std::string& net, const std::vector<StepOp>& ops, Device device = {}) {
   ASSERT_FALSE(ops.empty());
   for (const StepOp& op : ops) {
     ASSERT_TRUE(can_replay(op)) << net << " runs the op '" << op.name << "', which tools/bench/bench_replay.cpp lacks";
     std::vector<Tensor> inputs;
-    for (const OpInput& input : op.inputs) inputs.push_back(of(input));
+    for (const OpInput& input : op.inputs) inputs.push_back(of(input, device));
     const Tensor y = replay(op, inputs);
     EXPECT_EQ(y.shape(), op.y) << net << " " << op.name;
     EXPECT_EQ(y.requires_grad(), op.recorded()) << net << " " << op.name;
@@ -47,6 +50,17 @@ TEST_P(BenchOps, OfAnInferenceCanAllBeRunAlone) {
                     const NoGrad off;
                     net_->forward(image_);
                   }));
+}
+
+TEST_P(BenchOps, OfATrainingStepInBf16CanAllBeRunAlone) {
+  const test::EmulatedBf16 on;
+  const Device device = test::kBf16Cpu;
+  net_->to(device);
+  const Tensor image = image_.to(device), target_m = Tensor::full({2, 64, 96}, 2.F, device);
+  const std::vector<StepOp> ops = ops_of([&] { silog(net_->forward(image).depth_m, target_m, {}).backward(); });
+  const auto is_bf16 = [](const StepOp& op) { return op.inputs[0].dtype == DType::bf16; };
+  EXPECT_GT(2 * std::count_if(ops.begin(), ops.end(), is_bf16), std::ptrdiff_t(ops.size()));
+  expect_replayed(GetParam(), ops, device);
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, BenchOps, testing::Values("lt", "bts", "newcrfs_tiny07"));

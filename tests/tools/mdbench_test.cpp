@@ -7,6 +7,7 @@
 #include "tests/kit/run_tool.h"
 #include "tools/bench/bench_against.h"
 #include "tools/bench/bench_compare.h"
+#include "tools/bench/bench_print.h"
 
 namespace md {
 namespace {
@@ -249,6 +250,30 @@ TEST(BenchAgainst, FindsTheRowOfTheSameOp) {
   table["rows"][1]["seconds"] = 3;
   EXPECT_EQ(earlier_row(table, row).at("seconds"), 3);
   EXPECT_TRUE(earlier_row(json{{"rows", json::array({other})}}, row).empty());
+}
+
+json row_of(const char* op, double seconds) {
+  return {{"op", op}, {"input", "[1]"}, {"pass", "forward"}, {"count", 2}, {"seconds", seconds}};
+}
+
+TEST(BenchPrint, NamesTheOpsThatBf16MakesSlower) {
+  const json f32{{"whole_s", 4}, {"rows", {row_of("conv2d", 2), row_of("relu", 1)}}},
+      bf16{{"whole_s", 3}, {"rows", {row_of("conv2d", 1), row_of("relu", 1.5), row_of("cast", 0.5)}}};
+  testing::internal::CaptureStdout();
+  print_slower_ops(f32, bf16);
+  EXPECT_EQ(testing::internal::GetCapturedStdout(),
+            "  bf16: the whole 0.750 of f32's\n"
+            "  SLOWER in bf16: 2 x relu [1] forward, 1500.00 ms, in f32 1000.00 ms\n"
+            "  in bf16 alone: 2 x cast [1] forward, 500.00 ms\n");
+}
+
+TEST(BenchPrint, ComparesBf16WithF32) {
+  json reports{{"x_f32", verdict(twice("ours", "f32", 2, 100), {}, {})},
+               {"x_bf16", verdict(twice("ours", "bf16", 3, 60), {}, {})}};
+  testing::internal::CaptureStdout();
+  print_work("x", reports, json::object());
+  const std::string text = testing::internal::GetCapturedStdout();
+  EXPECT_NE(text.find("  bf16: time 1.500, memory 0.600 of f32's: SLOWER\n"), std::string::npos) << text;
 }
 
 /// Both are the fastest of many short runs, spread over the same minute: other programs slow down most of them, but

@@ -5,17 +5,18 @@
 #include "engine/autograd.h"
 #include "engine/backend.h"
 #include "engine/rng.h"
+#include "layers/ops.h"
 #include "tools/bench/bench_replay.h"
 #include "tools/bench/bench_trace.h"
 
 namespace md {
 namespace {
 
-Tensor random(const Shape& shape, Device device) {
-  Rng rng(1, Purpose::test, 0, std::uint64_t(shape.numel()));
-  std::vector<float> x(std::size_t(shape.numel()));
+Tensor random(const OpInput& like, Device device) {
+  Rng rng(1, Purpose::test, 0, std::uint64_t(like.shape.numel()));
+  std::vector<float> x(std::size_t(like.shape.numel()));
   for (float& v : x) v = float(rng.uniform(0.1, 1));
-  return Tensor::from_host(x, shape, device);
+  return cast(Tensor::from_host(x, like.shape, device), like.dtype);
 }
 
 /// An op's inputs, and the passes that are timed.
@@ -23,7 +24,7 @@ class Passes {
  public:
   Passes(const StepOp& op, Device device) : op_(op) {
     for (const OpInput& input : op.inputs) {
-      given_.push_back(input.given ? random(input.shape, device) : Tensor());
+      given_.push_back(input.given ? random(input, device) : Tensor());
       if (input.wants_gradient) given_.back().requires_grad_();
     }
     forget();
@@ -71,20 +72,23 @@ void time_op(const StepOp& op, Device device, double at_least_s, std::vector<OpT
     passes.forget();
     passes.forward();
   };
-  out.push_back(
-      {name, shape, "forward", op.count, time_runs(at_least_s, forward, forget), flops_of(op), passes.bytes(false)});
+  out.push_back({name, shape, "forward", op.count, time_runs(at_least_s, forward, forget), flops_of(op),
+                 passes.bytes(false), op.inputs[0].dtype});
   if (!op.recorded()) return;
   out.push_back({name, shape, "backward", op.count,
                  time_runs(
                      at_least_s, [&] { passes.backward(); }, record_again),
-                 backward_flops(op), passes.bytes(true)});
+                 backward_flops(op), passes.bytes(true), op.inputs[0].dtype});
 }
 
 }  // namespace
 
 bool OpTime::in_cache(const Peaks& peaks) const { return bytes / peaks.bytes > times.median_s; }
 
-double OpTime::least_s(const Peaks& peaks) const { return std::max(flops / peaks.flops, bytes / peaks.bytes); }
+double OpTime::least_s(const Peaks& peaks) const {
+  const double most_flops = dtype == DType::bf16 ? peaks.bf16_flops : peaks.flops;
+  return std::max(flops > 0 ? flops / most_flops : 0, bytes / peaks.bytes);
+}
 
 double OpTable::parts_s() const {
   double sum = 0;

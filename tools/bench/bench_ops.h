@@ -16,6 +16,7 @@ struct OpTime {
   int count;                    // how often the work runs it
   Times times;                  // of one run
   double flops, bytes;          // flops 0: bound by memory; bytes: each input and output once
+  DType dtype = DType::f32;     // of its first input
   /// Of all its runs in the work.
   double seconds() const { return count * times.median_s; }
   /// The least time that the memory's peak allows is more than the time taken: the data lay in the caches.

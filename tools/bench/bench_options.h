@@ -13,6 +13,7 @@ struct BenchOptions {
   std::vector<std::string> only;
   std::string json, against;
   DeviceOptions device = {.name = "cpu"};
+  std::vector<std::string> precisions = {"f32"};  // "f32", "bf16"; on a GPU with --tf32, f32 means TF32
   int threads = 2, pairs = 3;
   double seconds = 2;
 

@@ -81,7 +81,10 @@ void append(Words& command, const std::string& option, const std::string& value)
 
 }  // namespace
 
-std::string name_of(Precision precision) { return precision == Precision::tf32 ? "tf32" : "f32"; }
+std::string name_of(Precision precision) {
+  static const char* const names[] = {"f32", "tf32", "bf16"};
+  return names[static_cast<int>(precision)];
+}
 
 Json run_timed(Words command, const BenchOptions& o) {
   command.insert(command.end(), {"--seconds", std::to_string(o.seconds), "--device", o.device.name});
@@ -97,6 +100,7 @@ Json run_timed(Words command, const BenchOptions& o) {
 Json run_mdbench(const std::string& program, const std::string& benchmark, Precision precision, const BenchOptions& o) {
   Words command{program, "--child", benchmark};
   if (precision == Precision::tf32) command.emplace_back("--tf32");
+  if (precision == Precision::bf16) append(command, "--precision", name_of(precision));
   if (o.device.exact_convolutions) command.emplace_back("--exact-convolutions");
   return run_timed(command, o);
 }

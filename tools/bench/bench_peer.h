@@ -10,7 +10,7 @@
 
 namespace md {
 
-/// "f32" or "tf32".
+/// "f32", "tf32" or "bf16".
 std::string name_of(Precision);
 
 /// Runs a program that times something as these options say, and reports with one line of JSON; "peak_mb" is added, of

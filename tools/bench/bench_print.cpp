@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <map>
 #include <set>
 
 #include "engine/check.h"
@@ -52,6 +53,17 @@ std::string verdict_lines(const Json& r) {
              "\n");
 }
 
+/// What bf16 makes of f32's time and memory; nothing where only one of them ran.
+std::string bf16_line(const Json& reports) {
+  std::map<std::string, Json> by_precision;
+  for (const Json& r : reports) by_precision[r["precision"]] = r;
+  if (!by_precision.contains("f32") || !by_precision.contains("bf16")) return "";
+  const Json &f32 = by_precision["f32"], &bf16 = by_precision["bf16"];
+  const auto ratio = [&](const char* what) { return bf16[what].get<double>() / f32[what].get<double>(); };
+  return printed("  bf16: time %.3f, memory %.3f of f32's", ratio("ours_s"), ratio("ours_peak_mb")) +
+         (ratio("ours_s") > 1 ? ": SLOWER\n" : "\n");
+}
+
 /// The parts of the whole, the peaks' share in it, and what is missing.
 std::string sum_lines(const Json& r) {
   const double whole_s = r["whole_s"], parts_s = r["parts_s"], least_s = r["least_s"];
@@ -86,6 +98,7 @@ void print_work(const std::string& what, const Json& reports, const Json& earlie
     }
   }
   for (const Json& r : reports) std::cout << verdict_lines(r);
+  std::cout << bf16_line(reports);
   std::cout << std::flush;
 }
 
@@ -119,6 +132,21 @@ void print_ops(const Json& r, const Json& before) {
                            words(0)},
                           rows)
             << sum_lines(r) << std::flush;
+}
+
+void print_slower_ops(const Json& f32, const Json& bf16) {
+  std::cout << printed("  bf16: the whole %.3f of f32's\n",
+                       bf16["whole_s"].get<double>() / f32["whole_s"].get<double>());
+  for (const Json& row : bf16["rows"]) {
+    const Json in_f32 = earlier_row(f32, row);
+    const double seconds = row["seconds"], before_s = in_f32.value("seconds", 0.);
+    if (seconds <= before_s) continue;
+    std::cout << cat("  ", in_f32.empty() ? "in bf16 alone: " : "SLOWER in bf16: ", row["count"].get<int>(), " x ",
+                     row["op"].get<std::string>(), " ", row["input"].get<std::string>(), " ",
+                     row["pass"].get<std::string>(), printed(", %.2f ms", 1e3 * seconds),
+                     in_f32.empty() ? "" : printed(", in f32 %.2f ms", 1e3 * before_s), "\n");
+  }
+  std::cout << std::flush;
 }
 
 void print_data(const Json& r) {

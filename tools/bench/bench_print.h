@@ -10,6 +10,8 @@ namespace md {
 void print_work(const std::string& what, const nlohmann::ordered_json& reports, const nlohmann::ordered_json& earlier);
 /// `before` is the earlier report of the same kind (tools/bench/bench_against.h), or an empty object.
 void print_ops(const nlohmann::ordered_json& report, const nlohmann::ordered_json& before);
+/// The ops that take longer in bf16 than in f32, and those that f32 does without, of two tables of one piece of work.
+void print_slower_ops(const nlohmann::ordered_json& f32, const nlohmann::ordered_json& bf16);
 void print_data(const nlohmann::ordered_json& report);
 
 }  // namespace md

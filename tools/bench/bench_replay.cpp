@@ -97,7 +97,8 @@ Tensor silog_again(const StepOp& op, Inputs& in) {
   const Shape& s = op.inputs[0].shape;
   static std::map<std::string, Tensor> targets;  // made once, as it is no part of the loss
   Tensor& target_m = targets[s.str()];
-  if (!target_m) target_m = Tensor::full({s[0], s[1], s[2]}, 2.F, in[0].device());
+  if (!target_m || target_m.device() != in[0].device())
+    target_m = Tensor::full({s[0], s[1], s[2]}, 2.F, in[0].device());
   return silog(in[0], target_m, {});
 }
 
@@ -176,6 +177,7 @@ std::map<std::string, Replay> sums() {
       {"stochastic_depth",
        plain([](const StepOp&, Inputs& in) { return stochastic_depth(in[0], 0.1, Rng(1, Purpose::test)); })},
       {"sum", pointwise(sum)},
+      {"cast", plain([](const StepOp& op, Inputs& in) { return cast(in[0], attributes<DType>(op)); })},
       {"silog", {silog_again}},
   };
 }

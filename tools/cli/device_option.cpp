@@ -24,15 +24,27 @@ void add_device_options(OptionTable& table, DeviceOptions& o) {
       "rounds more often");
 }
 
+void add_precision_option(OptionTable& table, DeviceOptions& o) {
+  table.add_choice<Precision>(
+      "precision", o.precision, {{"f32", Precision::f32}, {"bf16", Precision::bf16}},
+      "f32, or bf16 on CPUs that have instructions for it: maps of half the size and products of two to three digits; "
+      "weights, their gradients, losses and depth stay f32");
+}
+
 Device choose_device(const DeviceOptions& o) {
   choose_conv_algorithm(o.exact_convolutions ? ConvAlgorithm::direct : ConvAlgorithm::fastest);
-  if (o.name == "cpu" || (o.name == "auto" && cuda_device_names().empty())) return {};
+  const bool bf16 = o.precision == Precision::bf16;
+  if (o.name == "cpu" || (o.name == "auto" && cuda_device_names().empty())) {
+    const Device cpu{Device::cpu, 0, o.precision};
+    backend(cpu);
+    return cpu;
+  }
   const int index = o.name.starts_with("cuda:") ? std::stoi(o.name.substr(5)) : 0;
-  const Device gpu{Device::cuda, index, o.tf32 ? Precision::tf32 : Precision::f32};
+  const Device gpu{Device::cuda, index, bf16 ? Precision::bf16 : o.tf32 ? Precision::tf32 : Precision::f32};
   try {
     backend(gpu);
   } catch (const Error& error) {
-    if (o.name != "auto") throw;
+    if (o.name != "auto" || bf16) throw;
     std::cerr << "no usable GPU: " << error.what() << "; computing on the CPU" << std::endl;
     return {};
   }

@@ -144,6 +144,7 @@ void add_evaluate_options(CLI::App& app, EvaluateCommand& c) {
   how.add("batch", c.batch, "frames of equal size that the network sees at once", CLI::Range(1, 4096));
   how.add("loader-threads", c.loader_threads, "threads that decode images", CLI::Range(1, 256));
   add_device_options(how, c.device);
+  add_precision_option(how, c.device);
   how.define(app);
 }
 

@@ -116,6 +116,7 @@ void add_predict_options(CLI::App& app, PredictCommand& c) {
   add_prediction(app, c);
   OptionTable device;
   add_device_options(device, c.device);
+  add_precision_option(device, c.device);
   device.define(app);
 }
 

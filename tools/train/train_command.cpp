@@ -148,6 +148,7 @@ void add_schedule(OptionTable& table, TrainOptions& o) {
           finite() & CLI::Range(0.0, 1.0))
       .changes_numbers = false;
   add_device_options(table, o.device);
+  add_precision_option(table, o.device);
   table
       .add("checkpoint-every", o.checkpoint_every, "steps between checkpoints; 0: one at the end of each epoch",
            CLI::NonNegativeNumber)
