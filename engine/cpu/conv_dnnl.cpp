@@ -143,9 +143,8 @@ class DnnlConvPrimitives final : public ConvPrimitives {
   /// The weight in the library's layout; null where ours serves as it is.
   std::shared_ptr<Storage> library_weights(const Primitive& p, const Tensor& w) {
     if (!p.reorder) return nullptr;
-    const std::lock_guard lock(mutex_);
-    return library_copy(w, p.w_layout, p.w.get_size(),
-                        [&](void* copy) { reorder(p, at(p.w_plain, w.raw()), at(p.w, copy)); });
+    return weight_copy(w, p.w_layout, p.w.get_size(),
+                       [&](void* copy) { reorder(p, at(p.w_plain, w.raw()), at(p.w, copy)); });
   }
 
   /// Shared: another thread's may be the one that makes it go.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/backend.h"
+#include "engine/cpu/weight_copy.h"
 
 namespace md {
 
@@ -127,18 +128,5 @@ class LayoutIds {
   std::uint64_t first_;
   std::vector<dnnl::memory::desc> layouts_;
 };
-
-/// A weight in the library's layout and type, filled by fill(data) where there is no copy of this version. Evaluation
-/// makes the copy once; training, which uses each version once, keeps none.
-template <class Fill>
-std::shared_ptr<Storage> library_copy(const Tensor& w, std::uint64_t layout, std::size_t bytes, const Fill& fill) {
-  Storage::Derived& derived = w.storage().derived[{layout, w.raw()}];
-  const bool seen = derived.version == w.version();
-  if (seen && derived.copy) return derived.copy;
-  const auto copy = std::make_shared<Storage>(Device{}, bytes);
-  fill(copy->data);
-  derived = {w.version(), seen ? copy : nullptr};
-  return copy;
-}
 
 }  // namespace md

@@ -104,8 +104,7 @@ class DnnlGemmPrimitives final : public GemmPrimitives {
 
   /// A weight of ours in the library's layout.
   std::shared_ptr<Storage> library_weight(const Operand& weight, const Tensor& ours) {
-    const std::lock_guard lock(mutex_);
-    return library_copy(ours, weight.layout, weight.wanted.get_size(), [&](void* copy) {
+    return weight_copy(ours, weight.layout, weight.wanted.get_size(), [&](void* copy) {
       if (weight.panel) {
         pack_panels_(ours.data(), weight.rows, weight.columns, weight.panel, static_cast<float*>(copy));
       } else {

@@ -1,10 +1,11 @@
 // y and dx by Winograd's algorithm. Two ways through the same three steps (transform tiles, multiply the planes with
 // the transformed weights, transform back). Where the weights are few, a thread takes a block of tiles through all of
-// them, with all weights transformed before. Where they are many, and tiles few, all threads transform a chunk of
-// tiles, and each then takes blocks of output channels, whose weights it transforms as it goes: they are read once a
-// chunk, and never written back.
+// them, with all weights transformed before, and kept for the next convolution with them. Where they are many, and
+// tiles few, all threads transform a chunk of tiles, and each then takes blocks of output channels, whose weights it
+// transforms as it goes: they are read once a chunk, and never written back.
 #include "engine/cpu/winograd.h"
 
+#include "engine/cpu/weight_copy.h"
 #include "engine/cpu/winograd_product.h"
 #include "engine/cpu/winograd_tiles.h"
 #include "engine/cpu/winograd_weights.h"
@@ -25,6 +26,7 @@ constexpr i64 kChunkTiles = 9 * 14;
 /// What one convolution needs: y = act(conv(x, taps) + bias).
 struct Problem {
   Map x, y;
+  const Tensor& w;
   FilterTaps taps;
   PerAxis pad, dilation;
   const float* bias;  // or null
@@ -115,27 +117,35 @@ class Engine {
   Workspace zeros_;
 };
 
+/// All weights, transformed: for each block of output channels the planes, `plane` floats apart.
+template <int kTile, int kTaps>
+std::shared_ptr<Storage> transformed_weights(const Problem& p, i64 blocks, i64 plane) {
+  const i64 block = kTile * kTile * plane, groups = (p.x.C + kLanes - 1) / kLanes;
+  const std::uint64_t layout = kFirstWinogradLayout + kTile * 2 + p.taps.turned;
+  return weight_copy(p.w, layout, std::size_t(blocks * block) * sizeof(float), [&](void* copy) {
+#pragma omp parallel for collapse(2) schedule(static)
+    for (i64 b = 0; b < blocks; ++b) {
+      for (i64 g = 0; g < groups; ++g) {
+        const i64 first = g * kLanes;
+        transform_filters<kTile, kTaps>(p.taps, b * kWide, first, std::min(kLanes, p.x.C - first),
+                                        static_cast<float*>(copy) + b * block + first * kWide, plane);
+      }
+    }
+  });
+}
+
 template <int kTile, int kTaps>
 void run_blocks(const Problem& p) {
   constexpr int kPlanes = kTile * kTile;
   const i64 per_tile = kPlanes * (p.x.C + kWide);
   const Engine<kTile, kTaps> engine(p, std::max(kRows * 2, kBlockFloats / per_tile));
   const i64 plane = p.x.C * kWide, block = kPlanes * plane;
-  const Workspace weights(engine.out_blocks * block);
-  float* const v = weights.data();
-  const i64 groups = (p.x.C + kLanes - 1) / kLanes;
+  const std::shared_ptr<Storage> weights = transformed_weights<kTile, kTaps>(p, engine.out_blocks, plane);
+  const float* const v = static_cast<const float*>(weights->data);
   const ThreadWorkspaces workspaces(engine.input_floats() + engine.output_floats());
 #pragma omp parallel
   {
     float *const u = workspaces.mine(), *const m = u + engine.input_floats();
-#pragma omp for collapse(2) schedule(static)
-    for (i64 b = 0; b < engine.out_blocks; ++b) {
-      for (i64 g = 0; g < groups; ++g) {
-        const i64 first = g * kLanes;
-        transform_filters<kTile, kTaps>(p.taps, b * kWide, first, std::min(kLanes, p.x.C - first),
-                                        v + b * block + first * kWide, plane);
-      }
-    }
 #pragma omp for schedule(dynamic)
     for (i64 t = 0; t < engine.tiles.count; t += engine.most) {
       const i64 count = std::min(engine.most, engine.tiles.count - t);
@@ -202,7 +212,7 @@ void winograd_forward(int tile, const Conv2dSpec& spec, const Tensor& x, const T
                       const Tensor& y) {
   const FilterTaps taps{w.data(), w.dim(0), w.dim(3), false};
   run(tile, int(w.dim(1)),
-      {Map(x), Map(y), taps, spec.pad, spec.dilation, bias ? bias.data() : nullptr, spec.act, spec.accumulate});
+      {Map(x), Map(y), w, taps, spec.pad, spec.dilation, bias ? bias.data() : nullptr, spec.act, spec.accumulate});
 }
 
 // dx is the convolution of dz with the window turned by half a turn; what is padding of x is cut off.
@@ -210,7 +220,7 @@ void winograd_data_gradient(int tile, const Conv2dSpec& spec, const Tensor& dz, 
   const int reach = int(w.dim(1)) - 1;
   const PerAxis pad(reach * spec.dilation.h - spec.pad.h, reach * spec.dilation.w - spec.pad.w);
   const FilterTaps taps{w.data(), w.dim(3), w.dim(0), true};
-  run(tile, int(w.dim(1)), {Map(dz), Map(dx), taps, pad, spec.dilation, nullptr, {}, false});
+  run(tile, int(w.dim(1)), {Map(dz), Map(dx), w, taps, pad, spec.dilation, nullptr, {}, false});
 }
 
 }  // namespace md::MD_KERNELS

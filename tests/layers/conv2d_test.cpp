@@ -320,6 +320,24 @@ TEST(Conv2dWeights, MayBeRowsOfOneTensor) {
   }
 }
 
+// A weight that does not change is transformed once, one that does each time.
+TEST(Conv2dWeights, AreKeptTransformedUntilTheyChange) {
+  const NoGrad no_grad;
+  const Tensor x = random_tensor({1, 13, 15, 24}, 1);
+  for (const auto algorithm : {ConvAlgorithm::winograd4, ConvAlgorithm::winograd6}) {
+    const ChosenAlgorithm chosen(algorithm);
+    const Tensor w = random_tensor({40, 3, 3, 24}, 2), changed = random_tensor({40, 3, 3, 24}, 3);
+    const auto y = [&](const Tensor& weight) { return conv2d(x, weight, {}, {.pad = 1}); };
+    const Tensor first = y(w), second = y(w);
+    const Storage* const kept = w.storage().derived.begin()->second.copy.get();
+    EXPECT_TRUE(kept);
+    EXPECT_TRUE(close(y(w), first, 0) && close(second, first, 0));
+    EXPECT_EQ(w.storage().derived.begin()->second.copy.get(), kept);
+    w.copy_from(changed);
+    EXPECT_TRUE(close(y(w), y(changed), 0)) << "of the weight as it was";
+  }
+}
+
 TEST(Conv2dErrors, NameTheShapes) {
   const Tensor x = Tensor::zeros({2, 8, 9, 7});
   EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 3, 3, 8}), {}, {}), "conv2d: input [2,8,9,7] has 7 channels");
