@@ -32,3 +32,11 @@ install_packages() {
   # shellcheck disable=SC2086  # words are wanted
   ${root}apt-get update -qq && ${root}env DEBIAN_FRONTEND=noninteractive $install -qq >/dev/null
 }
+
+# install_optional PACKAGE: without a question and without an error; what it is for works without it as well.
+install_optional() {
+  local root=""
+  ((EUID == 0)) || root="sudo -n"
+  command -v apt-get >/dev/null && $root apt-get update -qq &&
+    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -qq "$1"
+} >/dev/null 2>&1 </dev/null
