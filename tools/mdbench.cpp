@@ -1,6 +1,7 @@
 // mdbench: times the work that matters and, with --peer or --other-build, the same work in other programs or in another
 // build, in alternating runs. Each run is a process of its own, so that its peak memory is its own too: the process's,
 // or on a GPU what its tensors took there.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>

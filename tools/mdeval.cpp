@@ -1,5 +1,6 @@
 // mdeval: the measures of a checkpoint, or of any program's predictions, on a list of frames under a named protocol
 // (tools/eval/evaluate_command.h), and its other commands, a file each.
+#include <CLI/CLI.hpp>
 #include <string>
 
 #include "tools/cli/cli.h"

@@ -1,4 +1,5 @@
 // mdsynth nyu|kitti --out DIR --frames N --seed S: ray-casts a data set (tools/synth/synth_dataset.h).
+#include <CLI/CLI.hpp>
 #include <iostream>
 
 #include "data/score.h"

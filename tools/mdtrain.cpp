@@ -1,4 +1,6 @@
 // mdtrain [train] | check-data | doctor: the training program. `mdtrain --help` is the manual.
+#include <CLI/CLI.hpp>
+
 #include "tools/cli/cli.h"
 #include "tools/train/check_data.h"
 #include "tools/train/doctor.h"

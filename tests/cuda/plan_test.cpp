@@ -4,6 +4,7 @@
 // plans), and what workspaces a step wants.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <filesystem>

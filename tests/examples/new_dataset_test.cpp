@@ -2,6 +2,9 @@
 // augmented, judged and scored, and whose options the programs take.
 #include <gtest/gtest.h>
 
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
 #include "data/datasets.h"
 #include "data/score.h"
 #include "engine/text.h"

@@ -1,6 +1,8 @@
 // Whatever the bytes, a config file gives options that are in range, and a dump that gives the same options, or is
 // refused in one line. Seeds: shipped configurations, and what TOML allows and forbids.
+#include <CLI/CLI.hpp>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "tests/fuzz/fuzz.h"

@@ -4,6 +4,7 @@
 //           --weight-decay 0.01 --brightness 0.9,1.1 --no-flip --max-steps 2 --checkpoint-every 1 --device cpu
 // its config.toml, and the metadata of its last.safetensors (whose 48 MB of tensors are made anew here).
 // Labels: tool
+#include <CLI/CLI.hpp>
 #include <fstream>
 #include <nlohmann/json.hpp>
 

@@ -1,6 +1,7 @@
 // Others' data sets in the programs: what the options for them do to a run, and that a run on any of them goes through
 // training, checkpoint and evaluation.
 // Labels: tool
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "tests/data/data_files.h"

@@ -2,7 +2,9 @@
 // configuration of that peer writes out.
 #include <gtest/gtest.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "tests/kit/testing.h"
 #include "tools/train/train_command.h"

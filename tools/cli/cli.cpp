@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
 #include <cmath>
@@ -14,6 +15,7 @@
 #include <new>
 #include <vector>
 
+#include "engine/check.h"
 #include "tools/cli/nearest.h"
 
 namespace md {

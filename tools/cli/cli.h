@@ -1,11 +1,15 @@
 // What every tool does around its work: parse the command line (CLI11), turn errors into one line on stderr and an exit
 // code (tools/cli/exit_code.h). stdout carries results, stderr carries progress (tools/cli/progress.h) and errors.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
 
 #include "tools/cli/exit_code.h"
+
+namespace CLI {
+class App;
+class Validator;
+}  // namespace CLI
 
 namespace md {
 

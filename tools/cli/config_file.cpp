@@ -1,6 +1,7 @@
 // What of TOML is refused before CLI11 reads it.
 #include "tools/cli/config_file.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <set>
 #include <sstream>

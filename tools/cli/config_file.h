@@ -1,7 +1,10 @@
 // `--config FILE`: options as TOML.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <memory>
+
+namespace CLI {
+class Config;
+}
 
 namespace md {
 

@@ -2,6 +2,7 @@
 #include "tools/cli/data_options.h"
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "data/datasets.h"
 #include "data/file_status.h"

@@ -1,16 +1,21 @@
 // Names of devices, and which of them can be used.
 #include "tools/cli/device_option.h"
 
+#include <algorithm>
+#include <cctype>
 #include <iostream>
-#include <regex>
 
 #include "engine/conv_algorithm.h"
 #include "tools/cli/option_table.h"
 
 namespace md {
 std::string is_device_name(const std::string& name) {
-  static const std::regex known("auto|cpu|cuda(:[0-9]{1,3})?");
-  return std::regex_match(name, known) ? "" : cat("'", name, "' is not auto, cpu, cuda or cuda:N");
+  const std::string number = name.starts_with("cuda:") ? name.substr(5) : "";
+  const bool gpu = !number.empty() && number.size() <= 3 &&
+                   std::ranges::all_of(number, [](unsigned char c) { return std::isdigit(c); });
+  return gpu || name == "auto" || name == "cpu" || name == "cuda"
+             ? ""
+             : cat("'", name, "' is not auto, cpu, cuda or cuda:N");
 }
 
 void add_device_options(OptionTable& table, DeviceOptions& o) {

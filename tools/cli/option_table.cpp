@@ -1,6 +1,13 @@
 // TOML and JSON of a table's values.
 #include "tools/cli/option_table.h"
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+
+#include "engine/check.h"
+#include "engine/tensor.h"
 #include "engine/text.h"
 #include "tools/cli/nearest.h"
 
@@ -29,10 +36,42 @@ std::string toml_value(const std::string& name, const nlohmann::json& value) {
   return "[" + list + "]";
 }
 
-}  // namespace
+template <class T>
+nlohmann::json to_json(const T& value) {
+  if constexpr (std::is_floating_point_v<T>)
+    return nlohmann::json::parse(shortest(value));  // the shortest number that is read as the same value
+  else
+    return value;
+}
+template <class T>
+nlohmann::json to_json(const std::vector<T>& values) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const T& value : values) list.push_back(to_json(value));
+  return list;
+}
 
-nlohmann::json json_number(float value) { return nlohmann::json::parse(shortest(value)); }
-nlohmann::json json_number(double value) { return nlohmann::json::parse(shortest(value)); }
+template <class T>
+void from_json(const nlohmann::json& json, T& value) {
+  value = json.get<T>();
+}
+// Text that looks like a number was kept as one before 2026-11-29.
+void from_json(const nlohmann::json& json, std::string& value) {
+  value = json.is_string() ? json.get<std::string>() : json.dump();
+}
+template <class T>
+void from_json(const nlohmann::json& json, std::vector<T>& values) {
+  values.clear();
+  for (const nlohmann::json& each : json) from_json(each, values.emplace_back());
+}
+
+template <class T>
+constexpr bool is_list = false;
+template <class T>
+constexpr bool is_list<std::vector<T>> = true;
+template <class T, std::size_t n>
+constexpr bool is_list<std::array<T, n>> = true;
+
+}  // namespace
 
 OptionRow& OptionTable::add_row(OptionRow row) {
   row.group = group_;
@@ -49,6 +88,55 @@ void OptionTable::add(const std::string& name, bool& value, const std::string& h
            .define = define,
            .value = [&value] { return nlohmann::json(value); },
            .store = [&value](const nlohmann::json& json) { value = json.get<bool>(); }});
+}
+
+template <class T>
+OptionRow& OptionTable::add(const std::string& name, T& value, const std::string& help,
+                            const std::optional<CLI::Validator>& check) {
+  const auto define = [=, &value](CLI::App& app) {
+    CLI::Option* const option = app.add_option("--" + name, value, help);
+    if (check) option->check(*check);
+    if (is_list<T>) option->delimiter(',');
+    return option;
+  };
+  return add_row({.name = name,
+                  .help = help,
+                  .define = define,
+                  .value = [&value] { return to_json(value); },
+                  .store = [&value](const nlohmann::json& json) { from_json(json, value); }});
+}
+
+// Here, once: CLI11 takes seconds to compile for each of them.
+#define MD_OPTION_OF(...)                                                                    \
+  template OptionRow& OptionTable::add(const std::string&, __VA_ARGS__&, const std::string&, \
+                                       const std::optional<CLI::Validator>&)
+MD_OPTION_OF(int);
+MD_OPTION_OF(i64);
+MD_OPTION_OF(std::uint64_t);
+MD_OPTION_OF(float);
+MD_OPTION_OF(double);
+MD_OPTION_OF(std::string);
+MD_OPTION_OF(std::vector<float>);
+MD_OPTION_OF(std::vector<double>);
+MD_OPTION_OF(std::vector<std::string>);
+MD_OPTION_OF(std::array<float, 2>);
+MD_OPTION_OF(std::array<double, 2>);
+#undef MD_OPTION_OF
+
+void OptionTable::add_names(const std::string& name, std::vector<std::string> names, const std::string& help,
+                            std::function<std::size_t()> chosen, std::function<void(std::size_t)> choose) {
+  const auto store = [name, names, choose = std::move(choose)](const std::string& given) {
+    const auto found = std::ranges::find(names, given);
+    if (found == names.end()) fail(ErrorKind::usage, "--", name, ": there is no '", given, "'");
+    choose(std::size_t(found - names.begin()));
+  };
+  const auto name_now = [names, chosen = std::move(chosen)]() -> std::string { return names[chosen()]; };
+  const auto define = [=](CLI::App& app) {
+    CLI::Option* const option = app.add_option_function<std::string>("--" + name, store, help);
+    return option->check(CLI::IsMember(names))->default_str(name_now());
+  };
+  const auto store_json = [store](const nlohmann::json& json) { store(json.get<std::string>()); };
+  add_row({.name = name, .help = help, .define = define, .value = name_now, .store = store_json});
 }
 
 void OptionTable::define(CLI::App& app) const {

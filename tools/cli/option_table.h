@@ -2,15 +2,12 @@
 // key of the config file (TOML), the value that a checkpoint keeps (JSON) and what is read back are made from it.
 #pragma once
 #include <CLI/CLI.hpp>
-#include <array>
 #include <functional>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "engine/check.h"
 
 namespace md {
 
@@ -29,7 +26,8 @@ class OptionTable {
   /// Headline of the rows to come.
   void group(std::string name) { group_ = std::move(name); }
 
-  /// A number, text, or a vector or array of them, given as a,b,c. A bool is a pair of flags, --name and --no-name.
+  /// A number, text, or a vector or array of them, given as a,b,c: the types that option_table.cpp names. A bool is a
+  /// pair of flags, --name and --no-name.
   void add(const std::string& name, bool& value, const std::string& help);
   template <class T>
   OptionRow& add(const std::string& name, T& value, const std::string& help,
@@ -54,6 +52,8 @@ class OptionTable {
 
  private:
   OptionRow& add_row(OptionRow row);
+  void add_names(const std::string& name, std::vector<std::string> names, const std::string& help,
+                 std::function<std::size_t()> chosen, std::function<void(std::size_t)> choose);
 
   std::string group_;
   std::vector<OptionRow> rows_;
@@ -61,90 +61,18 @@ class OptionTable {
 
 // --- implementation ---
 
-/// The shortest number that is read as the same value.
-nlohmann::json json_number(float);
-nlohmann::json json_number(double);
-
-namespace option_values {
-
-template <class T>
-nlohmann::json to_json(const T& value) {
-  if constexpr (std::is_floating_point_v<T>)
-    return json_number(value);
-  else
-    return value;
-}
-template <class T>
-nlohmann::json to_json(const std::vector<T>& values) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const T& value : values) list.push_back(to_json(value));
-  return list;
-}
-
-template <class T>
-void from_json(const nlohmann::json& json, T& value) {
-  value = json.get<T>();
-}
-// Text that looks like a number was kept as one before 2026-11-29.
-inline void from_json(const nlohmann::json& json, std::string& value) {
-  value = json.is_string() ? json.get<std::string>() : json.dump();
-}
-template <class T>
-void from_json(const nlohmann::json& json, std::vector<T>& values) {
-  values.clear();
-  for (const nlohmann::json& each : json) from_json(each, values.emplace_back());
-}
-
-template <class T>
-constexpr bool is_list = false;
-template <class T>
-constexpr bool is_list<std::vector<T>> = true;
-template <class T, std::size_t n>
-constexpr bool is_list<std::array<T, n>> = true;
-
-}  // namespace option_values
-
-template <class T>
-OptionRow& OptionTable::add(const std::string& name, T& value, const std::string& help,
-                            const std::optional<CLI::Validator>& check) {
-  const auto define = [=, &value](CLI::App& app) {
-    CLI::Option* const option = app.add_option("--" + name, value, help);
-    if (check) option->check(*check);
-    if (option_values::is_list<T>) option->delimiter(',');
-    return option;
-  };
-  return add_row({.name = name,
-                  .help = help,
-                  .define = define,
-                  .value = [&value] { return option_values::to_json(value); },
-                  .store = [&value](const nlohmann::json& json) { option_values::from_json(json, value); }});
-}
-
 template <class Value>
 void OptionTable::add_choice(const std::string& name, Value& value, std::vector<std::pair<std::string, Value>> names,
                              const std::string& help) {
   std::vector<std::string> known;
   for (const auto& [each, ignored] : names) known.push_back(each);
-  const auto name_now = [names, &value]() -> std::string {
-    for (const auto& [each, means] : names) {
-      if (means == value) return each;
+  const auto chosen = [names, &value] {
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (names[i].second == value) return i;
     }
-    return names.front().first;
+    return std::size_t{0};
   };
-  const auto store = [name, names, &value](const std::string& chosen) {
-    for (const auto& [each, means] : names) {
-      if (each == chosen) return void(value = means);
-    }
-    fail(ErrorKind::usage, "--", name, ": there is no '", chosen, "'");
-  };
-  const auto define = [=](CLI::App& app) {
-    CLI::Option* const option = app.add_option_function<std::string>("--" + name, store, help);
-    return option->check(CLI::IsMember(known))->default_str(name_now());
-  };
-  add_row(
-      {.name = name, .help = help, .define = define, .value = name_now, .store = [store](const nlohmann::json& json) {
-         store(json.get<std::string>());
-       }});
+  add_names(name, std::move(known), help, chosen, [names, &value](std::size_t i) { value = names[i].second; });
 }
 
 }  // namespace md

@@ -1,6 +1,7 @@
 // The same images under the same protocol, side by side.
 #include "tools/eval/compare.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <iostream>

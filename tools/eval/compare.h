@@ -1,9 +1,12 @@
 // `mdeval compare A B`: whether B is better than A, image by image, and how sure that is.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "tools/cli/exit_code.h"
+
+namespace CLI {
+class App;
+}
 
 namespace md {
 

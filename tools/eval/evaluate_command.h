@@ -1,12 +1,15 @@
 // `mdeval CHECKPOINT` and `mdeval --predictions DIR`: a table, and the files that it is made of.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "tools/cli/data_options.h"
 #include "tools/cli/device_option.h"
 #include "tools/cli/exit_code.h"
 #include "tools/eval/protocol_options.h"
+
+namespace CLI {
+class App;
+}
 
 namespace md {
 

@@ -1,6 +1,5 @@
 // `mdeval predict`: depth for a user's own pictures or video, as files that other programs read.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
@@ -8,6 +7,10 @@
 #include "tools/cli/device_option.h"
 #include "tools/cli/exit_code.h"
 #include "tools/eval/depth_files.h"
+
+namespace CLI {
+class App;
+}
 
 namespace md {
 

@@ -1,4 +1,6 @@
 // The options of `mdeval predict`, each understood alone.
+#include <CLI/CLI.hpp>
+
 #include "engine/text.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/option_table.h"

@@ -1,6 +1,8 @@
 // First the name, then a peer's habits, then what is asked for one by one.
 #include "tools/eval/protocol_options.h"
 
+#include <CLI/CLI.hpp>
+
 #include "data/datasets.h"
 #include "engine/text.h"
 #include "tools/cli/cli.h"

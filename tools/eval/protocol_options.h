@@ -1,9 +1,12 @@
 // The options that name a protocol and change its parameters; whatever they make of it is printed and hashed.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "data/protocol.h"
+
+namespace CLI {
+class App;
+}
 
 namespace md {
 

@@ -1,5 +1,6 @@
 #include "tools/onnx/export_onnx.h"
 
+#include <CLI/CLI.hpp>
 #include <charconv>
 #include <filesystem>
 #include <iostream>

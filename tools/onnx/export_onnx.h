@@ -1,12 +1,15 @@
 // `mdeval export --onnx`: a checkpoint as an ONNX file, for other programs. The network is not written down a second
 // time: it runs once, and the ops that it runs are what is written.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "nets/depth_net.h"
 #include "tools/cli/exit_code.h"
 #include "tools/onnx/onnx_file.h"
+
+namespace CLI {
+class App;
+}
 
 namespace md {
 

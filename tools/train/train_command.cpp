@@ -1,7 +1,9 @@
 // The rows, group by group; then what is only on the command line.
 #include "tools/train/train_command.h"
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "data/datasets.h"
 #include "engine/text.h"
@@ -9,6 +11,7 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/config_file.h"
 #include "tools/cli/flag_in_error.h"
+#include "tools/cli/option_table.h"
 #include "tools/run/run_folder.h"
 
 namespace md {

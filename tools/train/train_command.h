@@ -1,13 +1,17 @@
 // TrainOptions on the command line, in config files and in checkpoints.
 #pragma once
-#include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "tools/cli/option_table.h"
 #include "tools/train/train_options.h"
 
+namespace CLI {
+class App;
+}
+
 namespace md {
+
+class OptionTable;
 
 /// Every option that a run's config keeps, bound to `options`.
 OptionTable train_table(TrainOptions& options);
