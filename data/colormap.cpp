@@ -11,7 +11,6 @@
 namespace md {
 namespace {
 
-using Rgb = std::array<std::uint8_t, 3>;
 using Anchors = std::array<Rgb, 16>;
 
 constexpr Anchors turbo{{{48, 18, 59},
@@ -47,8 +46,37 @@ constexpr Anchors magma{{{0, 0, 4},
                          {253, 222, 160},
                          {252, 253, 191}}};
 
-constexpr std::array<std::pair<std::string_view, Colormap>, 2> kNames = {
-    {{"turbo", Colormap::turbo}, {"magma", Colormap::magma}}};
+constexpr Anchors viridis{{{68, 1, 84},
+                           {72, 24, 106},
+                           {71, 45, 123},
+                           {66, 64, 134},
+                           {59, 82, 139},
+                           {51, 99, 141},
+                           {44, 114, 142},
+                           {38, 130, 142},
+                           {33, 145, 140},
+                           {31, 160, 136},
+                           {40, 174, 128},
+                           {63, 188, 115},
+                           {94, 201, 98},
+                           {132, 212, 75},
+                           {173, 220, 48},
+                           {253, 231, 37}}};
+
+constexpr std::array<std::pair<std::string_view, Colormap>, 3> kNames = {
+    {{"turbo", Colormap::turbo}, {"magma", Colormap::magma}, {"viridis", Colormap::viridis}}};
+
+const Anchors& anchors_of(Colormap map) {
+  switch (map) {
+    case Colormap::turbo:
+      return turbo;
+    case Colormap::magma:
+      return magma;
+    case Colormap::viridis:
+      break;
+  }
+  return viridis;
+}
 
 /// t in [0,1].
 Rgb interpolate(const Anchors& anchors, float t) {
@@ -69,7 +97,7 @@ Colormap colormap(const std::string& name) {
   for (const auto& [known, map] : kNames) {
     if (known == name) return map;
   }
-  fail(ErrorKind::usage, "no colormap '", name, "' (turbo, magma)");
+  fail(ErrorKind::usage, "no colormap '", name, "' (turbo, magma, viridis)");
 }
 
 std::vector<std::string> colormap_names() {
@@ -78,6 +106,8 @@ std::vector<std::string> colormap_names() {
   return names;
 }
 
+Rgb colour_at(Colormap map, float t) { return interpolate(anchors_of(map), std::clamp(t, 0.F, 1.F)); }
+
 RgbImage colorize(const Tensor& depth_m, const ColorRange& range, Colormap map) {
   MD_CHECK(range.far_m > range.near_m, "colorize: range ", range.near_m, "..", range.far_m, " is empty");
   const i64 height = depth_m.dim(0), width = depth_m.dim(1);
@@ -85,8 +115,7 @@ RgbImage colorize(const Tensor& depth_m, const ColorRange& range, Colormap map) 
   for (i64 i = 0; i < height * width; ++i) {
     const float z_m = depth_m.data()[i];
     if (!(z_m > 0)) continue;  // stays black
-    const float t = std::clamp((z_m - range.near_m) / (range.far_m - range.near_m), 0.F, 1.F);
-    const Rgb color = interpolate(map == Colormap::turbo ? turbo : magma, t);
+    const Rgb color = colour_at(map, (z_m - range.near_m) / (range.far_m - range.near_m));
     std::copy(color.begin(), color.end(), image.pixels.begin() + i * 3);
   }
   return image;

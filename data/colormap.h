@@ -1,6 +1,8 @@
-// Depth maps as colours, over a fixed range so that images can be compared: turbo (Mikhailov 2019) and magma (Smith and
-// van der Walt 2015), interpolated between 16 anchors; within 7/255 of the published tables.
+// Depth maps as colours, over a fixed range so that images can be compared: turbo (Mikhailov 2019), magma and viridis
+// (Smith and van der Walt 2015; both can be read with any kind of colour vision), interpolated between 16 anchors;
+// within 7/255 of the published tables.
 #pragma once
+#include <array>
 #include <string>
 #include <vector>
 
@@ -9,11 +11,16 @@
 
 namespace md {
 
-enum class Colormap : std::uint8_t { turbo, magma };
-/// "turbo" or "magma"; throws ErrorKind::usage for another name.
+enum class Colormap : std::uint8_t { turbo, magma, viridis };
+/// "turbo", "magma" or "viridis"; throws ErrorKind::usage for another name.
 Colormap colormap(const std::string& name);
 /// Those that colormap() knows.
 std::vector<std::string> colormap_names();
+
+/// Red, green, blue.
+using Rgb = std::array<std::uint8_t, 3>;
+/// From the first colour, t = 0, to the last, t = 1; beyond them the colours stay.
+Rgb colour_at(Colormap, float t);
 
 /// Metres; which depths have the first and the last colour.
 struct ColorRange {

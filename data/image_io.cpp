@@ -80,4 +80,14 @@ void write_jpeg(const std::string& path, const RgbImage& image, [[maybe_unused]]
 #endif
 }
 
+EncodedPicture encode_photo(const RgbImage& image, [[maybe_unused]] int quality) {
+  const std::string name = "picture";
+  check_writable(name, image, 3);
+#ifdef MD_WITH_LIBJPEG
+  return {encode_jpeg_turbo(image, quality, name), "image/jpeg"};
+#else
+  return {encode_png(image, name), "image/png"};
+#endif
+}
+
 }  // namespace md

@@ -40,6 +40,12 @@ void write_png(const std::string& path, const DepthImage&);
 /// Throws ErrorKind::cannot_write in a program built without libjpeg.
 void write_jpeg(const std::string& path, const RgbImage&, int quality = 95);
 
+/// A picture as the bytes of a file, and what kind of file: a JPEG, or in a program built without libjpeg a PNG.
+struct EncodedPicture {
+  std::string bytes, media_type;  // "image/jpeg"
+};
+EncodedPicture encode_photo(const RgbImage&, int quality = 95);
+
 /// What read_rgb decodes JPEG with: "libjpeg-turbo" or "stb_image". Goes into the run's config.
 const char* jpeg_decoder_name();
 

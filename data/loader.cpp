@@ -162,22 +162,26 @@ const Batch& TrainLoader::next() {
   return batch;
 }
 
+EvalFrame load_eval_frame(const Dataset& data, i64 index, bool use_kb_crop) {
+  EvalFrame frame;
+  frame.index = index;
+  frame.sample = data.load(index);
+  const RgbImage& image = frame.sample.image;
+  frame.crop = use_kb_crop ? kb_crop(frame.sample) : EvalCrop{0, 0, image.height, image.width};
+  frame.image = Tensor::empty({1, frame.crop.height, frame.crop.width, 3});
+  normalise(image, frame.crop, frame.image.data());
+  return frame;
+}
+
 struct EvalLoader::Impl {
   Impl(const Dataset& d, const EvalLoaderSpec& s)
       : data(d),
         use_kb_crop(s.kb_crop),
         slots(std::size_t(std::max(s.ahead, 1)) + 1),
         prefetcher({.threads = s.threads, .slots = std::max(s.ahead, 1) + 1, .end = d.size()},
-                   [this](i64 ticket, int, int slot) { fill(ticket, slots[std::size_t(slot)]); }) {}
-
-  void fill(i64 index, EvalFrame& frame) const {
-    frame.index = index;
-    frame.sample = data.load(index);
-    const RgbImage& image = frame.sample.image;
-    frame.crop = use_kb_crop ? kb_crop(frame.sample) : EvalCrop{0, 0, image.height, image.width};
-    frame.image = Tensor::empty({1, frame.crop.height, frame.crop.width, 3});
-    normalise(image, frame.crop, frame.image.data());
-  }
+                   [this](i64 ticket, int, int slot) {
+                     slots[std::size_t(slot)] = load_eval_frame(data, ticket, use_kb_crop);
+                   }) {}
 
   const Dataset& data;
   const bool use_kb_crop;

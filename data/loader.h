@@ -75,6 +75,9 @@ struct EvalLoaderSpec {
   int ahead = 4;  // frames
 };
 
+/// A frame of a list by itself. Throws what Dataset::load throws.
+EvalFrame load_eval_frame(const Dataset&, i64 index, bool kb_crop);
+
 /// All frames of a list in order, those without ground truth too.
 class EvalLoader {
  public:

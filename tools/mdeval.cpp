@@ -8,6 +8,7 @@
 #include "tools/eval/evaluate_command.h"
 #include "tools/eval/predict.h"
 #include "tools/onnx/export_onnx.h"
+#include "tools/report/report_command.h"
 
 namespace {
 
@@ -19,6 +20,19 @@ int run(int argc, char** argv, const std::string& name, const std::string& what,
   Command command;
   add(app, command);
   return md::run_main(app, argc, argv, [&] { return work(command); });
+}
+
+int evaluate(int argc, char** argv) {
+  CLI::App app{
+      "Measures a checkpoint, or any program's predictions, on a list of frames under a named protocol. Its other "
+      "commands: mdeval report (training runs as a page), predict (depth for images), compare (two results), export "
+      "(ONNX); each has --help.",
+      "mdeval"};
+  md::EvaluateCommand command;
+  std::string report;
+  md::add_evaluate_options(app, command);
+  app.add_option("--report", report, "file for a report of the evaluation, as HTML");
+  return md::run_main(app, argc, argv, [&] { return md::evaluate_with_report(command, report); });
 }
 
 }  // namespace
@@ -38,9 +52,11 @@ int main(int argc, char** argv) {
     return run(argc - 1, argv + 1, "mdeval export", "Writes the network of a checkpoint as a file for other programs.",
                md::add_export_options, md::export_onnx);
   }
-  return run(
-      argc, argv, "mdeval",
-      "Measures a checkpoint, or any program's predictions, on a list of frames under a named protocol. Its other "
-      "commands: mdeval predict (depth for images), compare (two results), export (ONNX); each has --help.",
-      md::add_evaluate_options, md::evaluate_command);
+  if (first == "report") {
+    return run(
+        argc - 1, argv + 1, "mdeval report",
+        "Writes a report of training runs, side by side, as one HTML file: curves, measures, frames, errors, features.",
+        md::add_report_options, md::report_command);
+  }
+  return evaluate(argc, argv);
 }

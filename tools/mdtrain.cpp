@@ -1,11 +1,34 @@
 // mdtrain [train] | check-data | doctor: the training program. `mdtrain --help` is the manual.
 #include <CLI/CLI.hpp>
+#include <iostream>
 
 #include "tools/cli/cli.h"
+#include "tools/report/report_command.h"
 #include "tools/train/check_data.h"
 #include "tools/train/doctor.h"
 #include "tools/train/train_command.h"
 #include "tools/train/trainer.h"
+
+namespace {
+
+/// A report that cannot be written is no reason against the run, which is whole without it.
+std::string report_of(const md::TrainOptions& options) {
+  try {
+    return md::write_run_report(options.out, options.device);
+  } catch (const md::Error& error) {
+    std::cerr << "mdtrain: no report: " << error.what() << std::endl;
+    return "";
+  }
+}
+
+md::Exit train_and_report(const md::TrainOptions& options) {
+  const md::Exit end = md::train(options, [&] { report_of(options); });
+  if (end != md::Exit::ok || !options.report) return end;
+  if (const std::string report = report_of(options); !report.empty()) std::cout << "report " << report << std::endl;
+  return end;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app{
@@ -29,6 +52,6 @@ int main(int argc, char** argv) {
     if (doctor->parsed()) return md::doctor();
     if (check->parsed()) return md::check_data(options.data, check_data);
     md::resolve(app, options);
-    return md::train(options);
+    return train_and_report(options);
   });
 }

@@ -78,16 +78,16 @@ OptionRow& OptionTable::add_row(OptionRow row) {
   return rows_.emplace_back(std::move(row));
 }
 
-void OptionTable::add(const std::string& name, bool& value, const std::string& help) {
+OptionRow& OptionTable::add(const std::string& name, bool& value, const std::string& help) {
   const auto define = [=, &value](CLI::App& app) {
     CLI::Option* const option = app.add_flag(cat("--", name, ",!--no-", name), value, help);
     return option->default_str(value ? "true" : "false");  // CLI11 does not capture that of a flag by itself
   };
-  add_row({.name = name,
-           .help = help,
-           .define = define,
-           .value = [&value] { return nlohmann::json(value); },
-           .store = [&value](const nlohmann::json& json) { value = json.get<bool>(); }});
+  return add_row({.name = name,
+                  .help = help,
+                  .define = define,
+                  .value = [&value] { return nlohmann::json(value); },
+                  .store = [&value](const nlohmann::json& json) { value = json.get<bool>(); }});
 }
 
 template <class T>

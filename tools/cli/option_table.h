@@ -28,7 +28,7 @@ class OptionTable {
 
   /// A number, text, or a vector or array of them, given as a,b,c: the types that option_table.cpp names. A bool is a
   /// pair of flags, --name and --no-name.
-  void add(const std::string& name, bool& value, const std::string& help);
+  OptionRow& add(const std::string& name, bool& value, const std::string& help);
   template <class T>
   OptionRow& add(const std::string& name, T& value, const std::string& help,
                  const std::optional<CLI::Validator>& check = {});

@@ -10,16 +10,14 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/output.h"
 #include "tools/cli/text_table.h"
-#include "tools/eval/results.h"
+#include "tools/eval/paired.h"
 
 namespace md {
 namespace {
 
 /// Image i of a and of b is the same; `better[i]` > 0 where b is better.
-struct Comparison {
+struct Comparison : PairedImages {
   Protocol protocol;
-  std::vector<std::string> images;
-  std::vector<Metrics> a, b;
   Metrics mean_a, mean_b;
   Intervals difference;            // of b - a, 95 %
   std::vector<double> gain;        // of each image: how much better b is, by `by`
@@ -28,33 +26,6 @@ struct Comparison {
 
   i64 count(auto holds) const { return std::ranges::count_if(gain, holds); }
 };
-
-/// In an order of their own, so that lists in different orders compare.
-std::vector<ImageScore> sorted(std::vector<ImageScore> images) {
-  std::ranges::stable_sort(images, {}, &ImageScore::image);
-  return images;
-}
-
-void pair_images(const CompareCommand& c, const SavedResults& a, const SavedResults& b, Comparison& out) {
-  const std::vector<ImageScore> of_a = sorted(a.per_image), of_b = sorted(b.per_image);
-  for (std::size_t i = 0; i < std::max(of_a.size(), of_b.size()); ++i) {
-    if (i == of_b.size() || (i < of_a.size() && of_a[i].image < of_b[i].image)) {
-      fail(ErrorKind::bad_data, c.b, ": has no ", of_a[i].image, ", which ", c.a, " has");
-    }
-    if (i == of_a.size() || of_b[i].image < of_a[i].image) {
-      fail(ErrorKind::bad_data, c.a, ": has no ", of_b[i].image, ", which ", c.b, " has");
-    }
-    if (of_a[i].metrics.has_value() != of_b[i].metrics.has_value()) {
-      fail(ErrorKind::bad_data, of_a[i].metrics ? c.b : c.a, ": ", of_a[i].image, " is not scored, but in ",
-           of_a[i].metrics ? c.a : c.b);
-    }
-    if (!of_a[i].metrics) continue;
-    out.images.push_back(of_a[i].image);
-    out.a.push_back(*of_a[i].metrics);
-    out.b.push_back(*of_b[i].metrics);
-  }
-  if (out.images.empty()) fail(ErrorKind::bad_data, c.a, ": no image is scored");
-}
 
 void rank_images(Comparison& out) {
   for (std::size_t i = 0; i < out.images.size(); ++i) {
@@ -67,26 +38,16 @@ void rank_images(Comparison& out) {
 
 Comparison compared(const CompareCommand& c) {
   const SavedResults a = read_results(c.a), b = read_results(c.b);
-  if (a.protocol != b.protocol) {
-    fail(ErrorKind::bad_data, c.a, " and ", c.b,
-         ": other protocols: ", protocol_difference(describe(a.protocol), describe(b.protocol)));
-  }
   Comparison out;
+  static_cast<PairedImages&>(out) = pair_images({c.a, a.protocol, a.per_image}, {c.b, b.protocol, b.per_image});
   out.protocol = a.protocol;
   out.by = &metric_field(c.by);
-  pair_images(c, a, b, out);
   const Averaging averaging = out.protocol.averaging;
   out.mean_a = mean_metrics(out.a, averaging);
   out.mean_b = mean_metrics(out.b, averaging);
   out.difference = bootstrap_difference(out.a, out.b, averaging, {.seed = c.seed});
   rank_images(out);
   return out;
-}
-
-/// Where the interval of the difference leaves no doubt about its sign.
-std::string verdict(const MetricField& field, const Interval& difference) {
-  if (difference.low <= 0 && difference.high >= 0) return "no clear difference";
-  return (difference.low > 0) == field.higher ? "B is better" : "A is better";
 }
 
 /// `top` images from one end of the order, as long as their gain has that sign.

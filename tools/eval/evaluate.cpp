@@ -2,6 +2,7 @@
 #include "tools/eval/evaluate.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "tools/cli/flag_in_error.h"
 #include "tools/eval/predictor.h"
@@ -32,15 +33,6 @@ std::vector<Tensor> predict_batch(const NetPredictor& net, const Protocol& proto
   } catch (const Error& error) {
     fail(error.kind(), frames.front().sample.image_name, ": ", error.what());
   }
-}
-
-std::optional<Scored> score_frame(const Protocol& protocol, const EvalFrame& frame, const Tensor& pred_m,
-                                  const std::string& file) {
-  const Sample& sample = frame.sample;
-  if (!sample.has_depth()) return std::nullopt;
-  const Tensor gt_m = Tensor::from_host(sample.depth_m, {sample.image.height, sample.image.width});
-  const std::string prediction = file.empty() ? "" : cat(file, " (", sample.image_name, ")");
-  return score(protocol, pred_m, gt_m, frame.crop, sample.image_name, prediction);
 }
 
 void keep(const Scored& scored, const std::string& file, ImageScore& image) {
@@ -99,11 +91,23 @@ Evaluation evaluate(const Predictor& predictor, const Dataset& data, const Evalu
 }
 
 Evaluation evaluate(DepthNet& net, const Dataset& data, const EvaluateOptions& options) {
-  const NetPredictor predictor(net, {.flip_average = options.protocol.flip_average});
-  const auto predict = [&](const std::vector<EvalFrame>& frames) {
-    return predict_batch(predictor, options.protocol, frames);
+  return evaluate(net_predictor(net, options.protocol), data, options);
+}
+
+Predictor net_predictor(DepthNet& net, const Protocol& protocol) {
+  const auto predictor = std::make_shared<NetPredictor>(net, PredictorOptions{.flip_average = protocol.flip_average});
+  return [predictor, protocol](const std::vector<EvalFrame>& frames) {
+    return predict_batch(*predictor, protocol, frames);
   };
-  return evaluate(predict, data, options);
+}
+
+std::optional<Scored> score_frame(const Protocol& protocol, const EvalFrame& frame, const Tensor& pred_m,
+                                  const std::string& file) {
+  const Sample& sample = frame.sample;
+  if (!sample.has_depth()) return std::nullopt;
+  const Tensor gt_m = Tensor::from_host(sample.depth_m, {sample.image.height, sample.image.width});
+  const std::string prediction = file.empty() ? "" : cat(file, " (", sample.image_name, ")");
+  return score(protocol, pred_m, gt_m, frame.crop, sample.image_name, prediction);
 }
 
 std::vector<Metrics> scored_images(const Evaluation& evaluation) {

@@ -56,6 +56,15 @@ Evaluation evaluate(const Predictor&, const Dataset&, const EvaluateOptions&);
 /// The network runs in evaluation mode without a tape, and is left in the mode it was in.
 Evaluation evaluate(DepthNet&, const Dataset&, const EvaluateOptions&);
 
+/// The network as evaluate() asks it under a protocol: flipped or not, through a file or not. While the function or a
+/// copy of it lives the network is in evaluation mode and stays on its device.
+Predictor net_predictor(DepthNet&, const Protocol&);
+
+/// What evaluate() makes of one frame and its prediction [h,w]; nothing without ground truth. `file` is that of the
+/// prediction, empty: a network's.
+std::optional<Scored> score_frame(const Protocol&, const EvalFrame&, const Tensor& pred_m,
+                                  const std::string& file = "");
+
 /// The measures of the images that have some, in order.
 std::vector<Metrics> scored_images(const Evaluation&);
 

@@ -68,30 +68,35 @@ EvaluateOptions options_of(const EvaluateCommand& c, const DatasetSpec& spec, co
   return {.protocol = protocol, .batch = c.batch, .threads = c.loader_threads};
 }
 
-Evaluation of_checkpoint(const EvaluateCommand& c, const LoadedNet& loaded, const Dataset& data,
-                         const EvaluateOptions& options) {
-  loaded.net->to(choose_device(c.device));
-  return evaluate(*loaded.net, data, options);
+/// Finds the files; the options then say which is a frame's.
+PredictionFolder folder_of(const EvaluateCommand& c, const Dataset& data, const Protocol& protocol) {
+  return {c.predictions,
+          data,
+          {.scale = c.prediction_scale > 0 ? float(c.prediction_scale) : protocol.depth_scale,
+           .through_png = protocol.evaluator == Evaluator::pngs,
+           .resampling = protocol.resampling}};
 }
 
-Evaluation of_predictions(const EvaluateCommand& c, const Dataset& data, EvaluateOptions options) {
-  const Protocol& protocol = options.protocol;
-  PredictionFolder folder(c.predictions, data,
-                          {.scale = c.prediction_scale > 0 ? float(c.prediction_scale) : protocol.depth_scale,
-                           .through_png = protocol.evaluator == Evaluator::pngs,
-                           .resampling = protocol.resampling});
-  options.prediction_file = [&](const EvalFrame& frame) { return folder.file(frame); };
-  const auto read = [&](const std::vector<EvalFrame>& frames) {
+/// The files as a predictor; the folder must outlive it.
+Predictor reader_of(PredictionFolder& folder) {
+  return [&folder](const std::vector<EvalFrame>& frames) {
     std::vector<Tensor> maps_m;
     for (const EvalFrame& frame : frames) maps_m.push_back(folder.read(frame));
     return maps_m;
   };
-  const Evaluation evaluation = evaluate(read, data, options);
+}
+
+void say_what_was_read(const EvaluateCommand& c, const PredictionFolder& folder) {
   std::cout << "predictions " << c.predictions << ": " << folder.kinds()
             << (folder.resampled_maps() > 0 ? cat(", ", folder.resampled_maps(), " resampled") : "") << "\n";
   if (c.prediction_scale > 0 && folder.integer_maps() == 0)
     std::cerr << "mdeval: --prediction-scale is for integers; these predictions are floats, which are metres\n";
-  return evaluation;
+}
+
+void require_outputs(const EvaluateCommand& c) {
+  if (!c.json.empty()) require_writable("--json", c.json);
+  if (!c.csv.empty()) require_writable("--csv", c.csv);
+  if (!c.markdown.empty()) require_writable("--markdown", c.markdown);
 }
 
 void write_results(const EvaluateCommand& c, const Results& results) {
@@ -148,7 +153,7 @@ void add_evaluate_options(CLI::App& app, EvaluateCommand& c) {
   how.define(app);
 }
 
-Exit evaluate_command(const EvaluateCommand& c) {
+Exit evaluate_command(const EvaluateCommand& c, const EvaluationGuest& guest) {
   if (c.checkpoint.empty() == c.predictions.empty())
     fail(ErrorKind::usage, "wanted is a CHECKPOINT or --predictions DIR");
   if (!c.checkpoint.empty() && !c.resize_predictions.empty())
@@ -160,9 +165,7 @@ Exit evaluate_command(const EvaluateCommand& c) {
   const DatasetSpec spec = dataset_spec(where_data_is(c, net), c.list);
   EvaluateOptions options = options_of(c, spec, net);
   const Dataset data(spec);
-  if (!c.json.empty()) require_writable("--json", c.json);
-  if (!c.csv.empty()) require_writable("--csv", c.csv);
-  if (!c.markdown.empty()) require_writable("--markdown", c.markdown);
+  require_outputs(c);
   const ResultMaps maps({c.maps, c.error_maps, colormap(c.colormap), options.protocol.cap_m});
 
   ProgressLine progress;
@@ -170,10 +173,19 @@ Exit evaluate_command(const EvaluateCommand& c) {
   options.on_progress = [&](i64 done, i64 total) {
     progress.show(cat("evaluating ", done, "/", total, "  ", rate_and_eta(done, total, now_s() - begin_s)));
   };
-  options.on_frame = [&](const EvaluatedFrame& frame) { maps.write(frame); };
+  options.on_frame = [&](const EvaluatedFrame& frame) {
+    maps.write(frame);
+    if (guest.on_frame) guest.on_frame(frame, options.protocol);
+  };
   options.every_frame = loaded && !c.maps.empty();
   Results results{.method = loaded ? c.checkpoint : c.predictions, .protocol = options.protocol};
-  results.evaluation = loaded ? of_checkpoint(c, *loaded, data, options) : of_predictions(c, data, options);
+  if (loaded) loaded->net->to(choose_device(c.device));
+  std::optional<PredictionFolder> folder;
+  if (!loaded) folder.emplace(folder_of(c, data, options.protocol));
+  if (folder) options.prediction_file = [&](const EvalFrame& frame) { return folder->file(frame); };
+  const Predictor predictor = loaded ? net_predictor(*loaded->net, options.protocol) : reader_of(*folder);
+  results.evaluation = evaluate(predictor, data, options);
+  if (folder) say_what_was_read(c, *folder);
   results.bootstrap.seed = c.seed;
   results.intervals = bootstrap(scored_images(results.evaluation), options.protocol.averaging, results.bootstrap);
   write_results(c, results);
@@ -181,6 +193,7 @@ Exit evaluate_command(const EvaluateCommand& c) {
   print(results);
   if (!results.evaluation.turned.empty()) std::cerr << results.evaluation.turned << "\n";
   for (const std::string& remark : data.remarks()) std::cout << remark << "\n";
+  if (guest.on_results) guest.on_results(results, {data, options, predictor, loaded ? loaded->net.get() : nullptr});
   return Exit::ok;
 }
 

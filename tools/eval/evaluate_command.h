@@ -5,6 +5,7 @@
 #include "tools/cli/data_options.h"
 #include "tools/cli/device_option.h"
 #include "tools/cli/exit_code.h"
+#include "tools/eval/evaluation_guest.h"
 #include "tools/eval/protocol_options.h"
 
 namespace CLI {
@@ -30,7 +31,8 @@ struct EvaluateCommand {
 /// Defines the options of `mdeval` itself.
 void add_evaluate_options(CLI::App&, EvaluateCommand&);
 
-/// Nothing is written unless every image that has ground truth could be read and scored.
-Exit evaluate_command(const EvaluateCommand&);
+/// Nothing is written unless every image that has ground truth could be read and scored. The guest, if there is one, is
+/// told of each frame, and of the results once they are written.
+Exit evaluate_command(const EvaluateCommand&, const EvaluationGuest& = {});
 
 }  // namespace md

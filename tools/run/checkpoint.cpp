@@ -115,9 +115,19 @@ std::unique_ptr<DepthNet> Checkpoint::net() const {
   return naming(path_, [&] { return trained_net(file_); });
 }
 
+std::string Checkpoint::written_by() const {
+  const auto& metadata = file_.metadata();
+  const auto said = [&](const char* key) {
+    const auto found = metadata.find(key);
+    const json text = found == metadata.end() ? json() : json::parse(found->second, nullptr, false);
+    return text.is_string() ? text.get<std::string>() : std::string();
+  };
+  return said("version").empty() ? "" : cat("mdtrain ", said("version"), ", commit ", said("git"));
+}
+
 LoadedNet load_net(const std::string& path) {
   const Checkpoint checkpoint(path);
-  return {.net = checkpoint.net(), .state = checkpoint.state()};
+  return {.net = checkpoint.net(), .state = checkpoint.state(), .written_by = checkpoint.written_by()};
 }
 
 LoadedNet load_folded_net(const std::string& path) {

@@ -47,6 +47,7 @@ class Checkpoint {
   void restore(Module& net) const;
   void restore(Adam& optimizer) const;
   std::unique_ptr<DepthNet> net() const;  // in evaluation mode
+  std::string written_by() const;         // "mdtrain 0.1.0, commit 0123456789ab"; "" where the file does not say
 
  private:
   std::string path_;
@@ -58,6 +59,7 @@ class Checkpoint {
 struct LoadedNet {
   std::unique_ptr<DepthNet> net;  // in evaluation mode
   RunState state;
+  std::string written_by;  // as Checkpoint has it
 };
 /// The network of a checkpoint, built from its config. Throws ErrorKind::missing, or ErrorKind::bad_data naming the
 /// file.

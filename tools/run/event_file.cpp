@@ -1,6 +1,8 @@
 // Field numbers are those of tensorflow/core/util/event.proto and framework/summary.proto.
 #include "tools/run/event_file.h"
 
+#include <cstring>
+
 #include "tools/cli/protobuf.h"
 #include "tools/cli/raw_bytes.h"
 
@@ -61,6 +63,15 @@ std::string first_event_records(double time_s, std::int64_t from_step) {
   if (from_step == 0) return records;
   const ProtoMessage start = ProtoMessage().integer(1, kSessionStart);
   return records + record(event(time_s, from_step).message(kSessionLog, start).encoded());
+}
+
+std::optional<double> first_event_time_s(std::string_view bytes) {
+  constexpr std::size_t header = 12;             // the length and its checksum
+  constexpr char time_is_a_double = 1 << 3 | 1;  // the key of Event.wall_time
+  double time_s = 0;
+  if (bytes.size() < header + 1 + sizeof time_s || bytes[header] != time_is_a_double) return std::nullopt;
+  std::memcpy(&time_s, bytes.data() + header + 1, sizeof time_s);
+  return time_s;
 }
 
 }  // namespace md

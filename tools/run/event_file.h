@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,5 +23,8 @@ std::string event_record(const nlohmann::ordered_json& line);
 /// behind it by name; TensorBoard reads them one after the other, and their SessionLog.START makes it forget what the
 /// files before have of `from_step` and later steps (_CheckForRestartAndMaybePurge in its event_accumulator.py).
 std::string first_event_records(double time_s, std::int64_t from_step);
+
+/// The time that an event file begins with, seconds since 1970; nothing where these first bytes are not one's.
+std::optional<double> first_event_time_s(std::string_view bytes);
 
 }  // namespace md

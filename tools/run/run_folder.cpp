@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "engine/check.h"
@@ -30,6 +31,7 @@ constexpr const char* kLast = "last.safetensors";
 constexpr const char* kBest = "best.safetensors";
 constexpr const char* kEvents = "events.out.tfevents.mdtrain";  // and with .0002, .0003; TensorBoard knows "tfevents"
 constexpr int kEventFileDigits = 4;
+constexpr std::size_t kFirstRecordBytes = 64;  // more than the time in it takes
 
 double unix_time_s() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -199,6 +201,20 @@ void RunFolder::keep_last(i64 step, int keep) const {
 }
 
 std::string config_file(const std::string& run) { return (fs::path(run) / "config.toml").string(); }
+
+std::string metrics_file(const std::string& run) { return (fs::path(run) / kMetrics).string(); }
+std::string best_network(const std::string& run) { return (fs::path(run) / kBest).string(); }
+
+std::vector<double> continuations_s(const std::string& run) {
+  std::vector<double> times;
+  for (i64 n = 2;; ++n) {
+    std::ifstream file(fs::path(run) / events_name(n), std::ios::binary);
+    if (!file) return times;
+    std::string record(kFirstRecordBytes, '\0');
+    file.read(record.data(), std::streamsize(record.size()));
+    if (const std::optional<double> time_s = first_event_time_s(record)) times.push_back(*time_s);
+  }
+}
 
 std::vector<std::string> checkpoints(const std::string& run) {
   std::vector<std::string> found;

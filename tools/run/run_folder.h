@@ -69,6 +69,14 @@ class RunFolder {
 /// The config.toml of a run.
 std::string config_file(const std::string& run);
 
+/// Where metrics.jsonl and best.safetensors of a run are.
+std::string metrics_file(const std::string& run);
+std::string best_network(const std::string& run);
+
+/// When each part of a run began that went on from a checkpoint, seconds since 1970: after --resume, and after the run
+/// went back by itself. From the event files.
+std::vector<double> continuations_s(const std::string& run);
+
 /// last.safetensors and the step-*.safetensors of a run, newest first.
 std::vector<std::string> checkpoints(const std::string& run);
 

@@ -173,6 +173,13 @@ void add_evaluation(OptionTable& table, TrainOptions& o) {
       .add("eval-every", o.eval_every, "epochs between evaluations; 0: only after the last step",
            CLI::NonNegativeNumber)
       .changes_numbers = false;
+  table.add("report", o.report, "write report.html into the run in the end: curves, measures, frames, errors, features")
+      .changes_numbers = false;
+  table
+      .add("report-every", o.report_every,
+           "epochs between reports while the run goes on; each evaluates the best network anew; 0: only in the end",
+           CLI::NonNegativeNumber)
+      .changes_numbers = false;
 }
 
 /// --resume RUN stands for --out RUN and --config RUN/config.toml; flags win over what stands there.

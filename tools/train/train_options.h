@@ -60,6 +60,8 @@ struct TrainOptions {
   std::string compat;              // the peer whose habits they have (apply_compat); empty: none
   bool flip_average = false;
   int eval_every = 1;
+  bool report = true;    // write report.html into the run in the end (tools/report)
+  int report_every = 0;  // epochs between reports before that; 0: none
 };
 
 /// Makes what follows from other values, and refuses values that do not fit together. Throws ErrorKind::usage naming

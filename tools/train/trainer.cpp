@@ -60,8 +60,9 @@ std::optional<Checkpoint> newest_checkpoint(const std::string& run) {
 
 class Trainer {
  public:
-  explicit Trainer(const TrainOptions& options)
+  Trainer(const TrainOptions& options, const std::function<void()>& on_report)
       : options_(options),
+        on_report_(on_report),
         config_(config_toml(options)),
         device_(choose_device(options.device)),
         data_(dataset_spec(options.data, options.list)),
@@ -254,6 +255,11 @@ class Trainer {
     const bool save = saving_is_due_ && (skipped_in_a_row_ == 0 || last);
     if (save) save_last();
     if (evaluation_is_due && state_.evaluated < step && evaluate_now() && save) save_last();
+    const i64 report_every = options_.report_every;
+    if (on_report_ && report_every > 0 && epoch_ends && !last && step > 0 && step / per_epoch % report_every == 0) {
+      progress_.clear();
+      on_report_();
+    }
   }
 
   void warn(const std::string& what) {
@@ -489,6 +495,7 @@ class Trainer {
   }
 
   const TrainOptions& options_;
+  std::function<void()> on_report_;
   std::string config_;  // as TOML; what cannot be written so is refused before anything is done
   Device device_;
   Dataset data_;
@@ -516,6 +523,8 @@ class Trainer {
 
 }  // namespace
 
-Exit train(const TrainOptions& options) { return Trainer(options).run(); }
+Exit train(const TrainOptions& options, const std::function<void()>& on_report) {
+  return Trainer(options, on_report).run();
+}
 
 }  // namespace md

@@ -1,0 +1,159 @@
+// mdeval report, mdeval --report and the report of a training run, as a user asks for them. How the page looks in a
+// browser: report_browser_test.py.
+// Labels: tool
+#include <regex>
+
+#include "tests/data/data_files.h"
+#include "tests/kit/run_tool.h"
+#include "tools/cli/file_contents.h"
+#include "tools/report/run_history.h"
+
+namespace md {
+namespace {
+
+using test::refused;
+using test::run_tool;
+using test::ToolRun;
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t n = 0;
+  for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
+/// Six frames to train on and five to test on, in a folder of the suite's own, and two short runs.
+class ReportTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = fs::path(testing::TempDir()) / cat("report_test_", ::getpid());
+    fs::remove_all(folder_);
+    ASSERT_EQ(run_tool("mdsynth", {"nyu", "--out", path("data"), "--frames", "6", "--test-frames", "5", "--seed", "1",
+                                   "--height", "64", "--width", "96"})
+                  .code,
+              0);
+    ASSERT_EQ(train("plain", {"--no-report"}).code, 0);
+    ASSERT_EQ(train("metric", {"--metric-depth", "--report-every", "1"}).code, 0);
+  }
+  static void TearDownTestSuite() { fs::remove_all(folder_); }
+
+  static std::string path(const std::string& name) { return (folder_ / name).string(); }
+  static ToolRun train(const std::string& run, Words more) {
+    Words words{"--data",      path("data"),
+                "--list",      "nyu_train.txt",
+                "--eval-list", "nyu_test.txt",
+                "--out",       path(run),
+                "--height",    "64",
+                "--width",     "64",
+                "--batch",     "2",
+                "--epochs",    "2",
+                "--device",    "cpu"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_tool("mdtrain", words);
+  }
+  static std::string text_of(const std::string& name) { return contents_of(path(name)); }
+
+  static fs::path folder_;
+};
+fs::path ReportTest::folder_;
+
+TEST_F(ReportTest, ARunHasOneInTheEnd) {
+  EXPECT_FALSE(fs::exists(path("plain/report.html")));
+  const ToolRun run = train("third", {});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_TRUE(run.out.ends_with(cat("report ", path("third/report.html"), "\n"))) << run.out;
+  const std::string page = text_of("third/report.html");
+  for (const char* part :
+       {"<h2>Measures</h2>", "<h2>Learning curves</h2>", "<h2>Frames</h2>", "<h2>Where it is wrong</h2>",
+        "<h2>Features</h2>", "<h2>How it was made</h2>", "eval-list = ", "mdtrain --config "})
+    EXPECT_NE(page.find(part), page.npos) << part;
+}
+
+TEST_F(ReportTest, NeedsNothingBesideIt) {
+  const std::string page = text_of("metric/report.html");
+  const std::regex address(R"re(\b(src|href|url)\s*[=(]\s*["']?([^"')\s>]+))re");
+  for (std::sregex_iterator found(page.begin(), page.end(), address), end; found != end; ++found) {
+    const std::string where = (*found)[2];
+    EXPECT_TRUE(where.starts_with("data:") || where.starts_with("#")) << where.substr(0, 60);
+  }
+  EXPECT_EQ(page.find("{{"), page.npos) << "every tag of the template is filled";
+}
+
+TEST_F(ReportTest, FortyFramesAreAtMostThreeMegabytes) {
+  ASSERT_EQ(run_tool("mdsynth", {"nyu", "--out", path("many"), "--frames", "2", "--test-frames", "40", "--seed", "2",
+                                 "--height", "240", "--width", "320"})
+                .code,
+            0);
+  const ToolRun run = run_tool("mdeval", {"report", path("plain"), "--data", path("many"), "--frames", "40", "--out",
+                                          path("many.html"), "--device", "cpu"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const std::string page = text_of("many.html");
+  EXPECT_LE(page.size(), 3'000'000U);
+  EXPECT_EQ(count_of(page, "<article class=\"frame\">"), 41U) << "each frame, and the features";
+}
+
+TEST_F(ReportTest, RunsStandSideBySide) {
+  const ToolRun run = run_tool("mdeval", {"report", path("plain"), path("metric"), "--names", "without,with",
+                                          "--frames", "3", "--out", path("both.html"), "--device", "cpu"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const std::string page = text_of("both.html");
+  EXPECT_NE(page.find("Differences to <strong>without</strong>"), page.npos);
+  EXPECT_NE(page.find("prediction, with<"), page.npos);
+  EXPECT_NE(page.find("<code>metric-depth</code>"), page.npos) << "an option that differs";
+  EXPECT_EQ(page.find("<code>batch</code>"), page.npos) << "one that does not";
+  EXPECT_NE(page.find("Table I: NYU Depth V2"), page.npos);
+  EXPECT_NE(page.find("not comparable: protocol plain"), page.npos);
+}
+
+TEST_F(ReportTest, OfACheckpointAndOfPredictions) {
+  const Words data{"--data", path("data"), "--list", "nyu_test.txt", "--protocol", "plain"};
+  Words of_net{path("plain/best.safetensors"), "--report", path("net.html"), "--device", "cpu"};
+  of_net.insert(of_net.end(), data.begin(), data.end());
+  const ToolRun net = run_tool("mdeval", of_net);
+  ASSERT_EQ(net.code, 0) << net.err;
+  EXPECT_NE(text_of("net.html").find("<h2>Features</h2>"), std::string::npos);
+  EXPECT_EQ(text_of("net.html").find("<h2>Learning curves</h2>"), std::string::npos);
+  // The ground truth's own files, as another program's predictions.
+  Words of_files{"--predictions", path("data"), "--dataset", "nyu", "--report", path("files.html")};
+  of_files.insert(of_files.end(), data.begin(), data.end());
+  fs::create_directories(path("theirs"));
+  std::istringstream list(contents_of(path("data/nyu_test.txt")));
+  for (std::string image, depth, focal; list >> image >> depth >> focal;) {
+    const fs::path to = fs::path(path("theirs")) / fs::path(image).replace_extension(".png");
+    fs::create_directories(to.parent_path());
+    fs::copy_file(fs::path(path("data")) / depth, to);
+  }
+  of_files[1] = path("theirs");
+  const ToolRun files = run_tool("mdeval", of_files);
+  ASSERT_EQ(files.code, 0) << files.err;
+  EXPECT_NE(text_of("files.html").find("<h2>Frames</h2>"), std::string::npos);
+  EXPECT_EQ(text_of("files.html").find("<h2>Features</h2>"), std::string::npos);
+}
+
+TEST_F(ReportTest, WhatIsWrongIsSaid) {
+  EXPECT_TRUE(
+      refused(run_tool("mdeval", {"report", path("data"), "--out", path("x.html")}), 66, {"data", "not a run"}));
+  EXPECT_TRUE(refused(run_tool("mdeval", {"report", path("plain"), "--data", path("nowhere"), "--out", path("x.html")}),
+                      66, {"nowhere"}));
+  EXPECT_TRUE(refused(run_tool("mdeval", {"report", path("plain"), "--names", "a,b", "--out", path("x.html")}), 2,
+                      {"--names", "2 of them for 1"}));
+  EXPECT_TRUE(refused(run_tool("mdeval", {"report", path("plain"), "--out", path("data")}), 73, {"--out"}));
+  EXPECT_FALSE(fs::exists(path("x.html")));
+}
+
+TEST_F(ReportTest, TheHistoryKnowsWhereARunWentOn) {
+  ASSERT_EQ(train("stopped", {"--no-report", "--max-steps", "3", "--checkpoint-every", "1"}).code, 0);
+  EXPECT_TRUE(read_history(path("stopped")).continued.empty());
+  ASSERT_EQ(run_tool("mdtrain", {"--resume", path("stopped"), "--max-steps", "6"}).code, 0);
+  const RunHistory history = read_history(path("stopped"));
+  EXPECT_EQ(history.steps.size(), 6U);
+  EXPECT_EQ(history.evaluations.back().step, 6);
+  EXPECT_EQ(history.loss_names(), (std::vector<std::string>{"loss", "silog"}));
+  ASSERT_EQ(history.continued.size(), 1U);
+  EXPECT_EQ(history.continued[0].step, 3);
+  EXPECT_EQ(history.continued[0].what, "resumed");
+}
+
+}  // namespace
+}  // namespace md

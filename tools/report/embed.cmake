@@ -1,0 +1,11 @@
+# Writes OUT, C++ with the text of FILES (a list) as asset() gives it (tools/report/assets.h). Run at build time.
+cmake_minimum_required(VERSION 3.25)
+set(code "// Made by tools/report/embed.cmake.\n#include \"tools/report/assets.h\"\n\n#include \"engine/check.h\"\n\nnamespace md {\n\n")
+string(APPEND code "std::string_view asset(std::string_view name) {\n")
+foreach(file IN LISTS FILES)
+  file(READ ${file} text)
+  get_filename_component(name ${file} NAME)
+  string(APPEND code "  if (name == \"${name}\") {\n    return R\"md_asset(${text})md_asset\";\n  }\n")
+endforeach()
+string(APPEND code "  fail(ErrorKind::contract, \"no asset \", name);\n}\n\n}  // namespace md\n")
+file(WRITE ${OUT} "${code}")
