@@ -1,6 +1,7 @@
 # The CUDA toolkit (12.4 or later) and cuDNN (9.8 or later): sets MD_CUDA to ON or OFF, enables the language, and makes
-# the target md_cudnn. A default build has code for one architecture (and PTX, from which drivers compile for later
-# ones); MD_CUDA_RELEASE has code for every one that this toolkit knows.
+# the target md_cudnn. A build has code for the GPUs of this machine; where none is found, and with MD_CUDA_RELEASE, for
+# every generation that this toolkit knows (and PTX, from which drivers compile for later ones). What only tests names one:
+# -DCMAKE_CUDA_ARCHITECTURES=80.
 function(md_find_cuda result)
   set(${result} OFF PARENT_SCOPE)
   find_package(CUDAToolkit 12.4 QUIET)
@@ -16,6 +17,21 @@ function(md_find_cuda result)
   endif()
 endfunction()
 
+# Those of this machine's GPUs: "90", or "86;89"; empty where there is none.
+function(md_architectures_here result)
+  set(found)
+  find_program(MD_NVIDIA_SMI nvidia-smi)
+  if(MD_NVIDIA_SMI)
+    execute_process(COMMAND ${MD_NVIDIA_SMI} --query-gpu=compute_cap --format=csv,noheader
+                    OUTPUT_VARIABLE capabilities ERROR_QUIET)
+    string(REGEX MATCHALL "[0-9]+[.][0-9]" found "${capabilities}")
+    list(TRANSFORM found REPLACE "[.]" "")
+    list(REMOVE_DUPLICATES found)
+    list(SORT found COMPARE NATURAL)
+  endif()
+  set(${result} "${found}" PARENT_SCOPE)
+endfunction()
+
 if(MD_CUDA)  # ON or AUTO
   md_find_cuda(found)
   if(NOT found AND NOT MD_CUDA STREQUAL AUTO)
@@ -28,13 +44,15 @@ message(STATUS "CUDA: ${MD_CUDA}")
 if(MD_CUDA)
   find_package(CUDAToolkit REQUIRED)
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-    set(CMAKE_CUDA_ARCHITECTURES 80)
-    if(MD_CUDA_RELEASE AND CUDAToolkit_VERSION VERSION_GREATER_EQUAL 12.8)
+    md_architectures_here(CMAKE_CUDA_ARCHITECTURES)
+    if(CMAKE_CUDA_ARCHITECTURES AND NOT MD_CUDA_RELEASE)
+    elseif(CUDAToolkit_VERSION VERSION_GREATER_EQUAL 12.8)
       set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 100-real 120)
-    elseif(MD_CUDA_RELEASE)
+    else()
       set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90)
     endif()
   endif()
+  message(STATUS "CUDA architectures: ${CMAKE_CUDA_ARCHITECTURES}")
   if(NOT DEFINED CMAKE_CUDA_COMPILER)
     set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE})
   endif()

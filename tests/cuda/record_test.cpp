@@ -1,0 +1,44 @@
+// Bounds on what a training step of real size asks of a GPU: launches, and the bytes that the engine's own kernels move
+// beyond those that they have to. Who needs more of either changes a number here, knowingly. No plans are made: that
+// takes cuDNN longer than all of this.
+#include <gtest/gtest.h>
+
+#include <iostream>
+
+#include "tests/cuda/step_model.h"
+
+namespace md::record {
+namespace {
+
+struct Bound {
+  StepOptions step;
+  i64 launches;
+  double gigabytes;  // moved by own kernels
+};
+
+class Recorded : public testing::TestWithParam<Bound> {};
+
+TEST_P(Recorded, StaysWithinItsBounds) {
+  const Bound& bound = GetParam();
+  const Recording recording = record_step(bound.step);
+  const StepCost cost = cost_of(recording, true, kGpus[0]);
+  std::cout << recording.launches.size() << " launches, " << cost.own.moved_bytes / 1e9 << " GB\n";
+  EXPECT_GT(recording.convolutions.size() + recording.products.size(), 100U);
+  EXPECT_LE(i64(recording.launches.size()), bound.launches);
+  EXPECT_LE(cost.own.moved_bytes / 1e9, bound.gigabytes);
+  for (const Launch& l : recording.launches) {
+    const bool rotates =
+        l.code->name.find("PlaneEquation") != std::string::npos;  // sinf of large angles wants an array
+    EXPECT_TRUE(rotates || l.code->spills == 0) << l.code->name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Steps, Recorded,
+    testing::Values(Bound{{.net = "lt", .tf32 = true, .metric_depth = true}, 600, 10},
+                    Bound{{.net = "bts", .batch = 4, .tf32 = true}, 800, 30},
+                    Bound{{.net = "newcrfs_large07", .batch = 4, .height = 480, .width = 640, .tf32 = true}, 1400, 75}),
+    [](const auto& step) { return step.param.step.net; });
+
+}  // namespace
+}  // namespace md::record

@@ -1,0 +1,58 @@
+// Whole training steps of real sizes over libraries that compute nothing: what nvcc compiled runs as it would beside a
+// GPU, and every launch, convolution, product and copy is written down. recorder.cpp stands in for the CUDA runtime and
+// cuBLAS, and for cuDNN's context; plans are cuDNN's own, for the properties of an H100, or none. Device memory is a
+// range of addresses without memory behind them.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "engine/cuda/conv_plan.h"
+#include "tests/cuda/kernel_code.h"
+
+namespace md::record {
+
+/// One kernel of the engine's own.
+struct Launch {
+  const KernelCode* code;
+  i64 blocks, threads;  // of a block
+  i64 shared_bytes;     // dynamic
+  /// Of every tensor that an argument points at: what is behind the pointer, but for kernels of launch() no more than a
+  /// word for each call.
+  std::vector<i64> bytes;
+  i64 calls;  // of launch(), else 0
+};
+
+/// One convolution, or one of its gradients.
+struct Convolution {
+  cuda::ConvProblem problem;
+  i64 engine = -1, workspace_bytes = 0;  // of cuDNN's plan, if one was made
+};
+
+/// c [m,n] = a [m,k] b [k,n].
+struct MatrixProduct {
+  i64 m, n, k;
+};
+
+struct Recording {
+  std::vector<Launch> launches;
+  std::vector<Convolution> convolutions;
+  std::vector<MatrixProduct> products;
+  i64 copies = 0, memsets = 0;
+  double begin_ms = 0, finish_ms = 0;  // of the host
+  double plan_s = 0;                   // cuDNN's time for all plans of the step
+  i64 plans = 0;
+  i64 peak_bytes = 0;
+};
+
+/// What is to be recorded.
+struct StepOptions {
+  std::string net = "lt";
+  i64 batch = 8, height = 416, width = 544;
+  bool tf32 = false, metric_depth = false;
+  bool plans = false;  // cuDNN plans each convolution: seconds to minutes
+};
+
+/// The second step, after which nothing new is asked for.
+Recording record_step(const StepOptions&);
+
+}  // namespace md::record

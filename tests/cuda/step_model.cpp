@@ -1,0 +1,162 @@
+#include "tests/cuda/step_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <regex>
+
+namespace md::record {
+namespace {
+
+// What of the peak a well written kernel reaches, or a library where nobody measured this shape.
+constexpr double kOfBandwidth = 0.9, kOfIssue = 0.65;
+constexpr double kConvOfF32 = 0.5, kConvOfTf32 = 0.27, kGemmOfF32 = 0.67, kGemmOfTf32 = 0.57;
+constexpr double kSmallKernelUs = 2.3;  // in a full stream
+constexpr double kLoadUs = 0.6;         // a load that others of the thread wait for, under load
+constexpr int kLanesIssued = 128;       // by a multiprocessor in a clock
+constexpr double kRegisters = 65536, kSharedBytes = 100 * 1024, kBlocks = 16;  // of a multiprocessor; the smallest
+
+/// What arguments do not tell of a kernel. Factors of the bytes that its arguments point at.
+struct Habit {
+  const char* kernel;
+  double must, moves;     // moves: beyond must
+  double moves_if_large;  // where its largest map is not kept in the second level cache between two looks
+};
+constexpr Habit kHabits[] = {
+    {"::Add>", 1.5, 1, 1},               // the sum is read and written
+    {"AddAndActivate>", 1.5, 1, 1},      // likewise
+    {"Rule", 1.75, 1, 1},                // weight and both moments are read and written
+    {"ScaleInPlace", 2, 1, 1},           // likewise
+    {"chunk_moments", 1, 1, 2},          // two looks at a chunk
+    {"attend_backward", 7. / 19, 1, 1},  // Q, K and V, and their gradients, are parts of one map each
+    {"attend", 4. / 10, 1, 1},
+    {"MoveShuffled", 1, 2.5, 2.5},  // reads 4 of 32 bytes
+};
+
+/// Products of shared memory, in multiplications a block.
+struct Work {
+  const char* kernel;
+  double fma;
+};
+constexpr double kOneProduct = 49 * 49 * 32;  // of two matrices of a window's head
+constexpr Work kWork[] = {{"attend_backward", 4 * 5 * kOneProduct}, {"attend", 2 * kOneProduct}};
+
+/// Neighbours that MetricDepth's depths identify, of a pixel: 7.9 of 28 at depths uniform in 0 to 10 m. A warp takes so
+/// many at once.
+constexpr double kHits = 7.9, kHitsAtOnce = 1;
+constexpr double kChannels = 32;  // of its features
+
+template <class Table>
+auto find(const Table& table, const std::string& name) {
+  return std::find_if(std::begin(table), std::end(table),
+                      [&](const auto& row) { return name.find(row.kernel) != std::string::npos; });
+}
+
+double resident_blocks(const Launch& l, const Gpu& gpu) {
+  const KernelCode& k = *l.code;
+  const double by_registers = std::floor(kRegisters / double((k.registers + 7) / 8 * 8 * l.threads));
+  const double by_shared = std::floor(kSharedBytes / std::max<double>(1, double(k.shared_bytes + l.shared_bytes)));
+  return std::max(1.0, std::min({by_registers, by_shared, std::floor(gpu.threads / double(l.threads)), kBlocks}));
+}
+
+/// Microseconds of the instructions of a multiprocessor's threads, and of its loads from shared memory, a word a lane
+/// and clock.
+double issue_us(const Instructions& n, double times, double threads, const Gpu& gpu) {
+  const double clocks = std::max(double(n.all) / kLanesIssued, double(n.shared_words) / 32);
+  return times * threads * clocks / (gpu.multiprocessors * gpu.clock_ghz * 1e3 * kOfIssue);
+}
+
+double compute_us(const Launch& l, double moved, const Gpu& gpu) {
+  const KernelCode& k = *l.code;
+  const double threads = double(l.blocks * l.threads);
+  if (const auto work = find(kWork, k.name); work != std::end(kWork))
+    return issue_us(k.product, work->fma * double(l.blocks) / double(std::max<i64>(1, k.product.fma)), 1, gpu);
+  if (k.name.find("pairs_of_pixels") != std::string::npos) {  // one warp a pixel of its first map
+    const double pixels = double(*std::max_element(l.bytes.begin(), l.bytes.end())) / (4 * kChannels);
+    return issue_us(k.root, pixels * std::ceil(kHits / kHitsAtOnce), 32, gpu);
+  }
+  const double of_a_trip = double(k.hot.load_bytes + k.hot.store_bytes);
+  return of_a_trip > 0 ? issue_us(k.hot, moved / threads / of_a_trip, threads, gpu) : 0;
+}
+
+/// Microseconds that loads take which wait for each other.
+double chain_us(const Launch& l, double moved, const Gpu& gpu) {
+  const KernelCode& k = *l.code;
+  const double load_share =
+      double(k.hot.load_bytes) / std::max<double>(1, double(k.hot.load_bytes + k.hot.store_bytes));
+  const double width = double(k.hot.load_bytes) / std::max<double>(1, double(k.hot.loads));
+  if (width == 0) return 0;
+  const double loads = moved * load_share / (double(l.blocks * l.threads) * width);
+  const double waves = std::max(1.0, double(l.blocks) / (gpu.multiprocessors * resident_blocks(l, gpu)));
+  return waves * std::ceil(loads / double(k.loads_in_flight)) * kLoadUs;
+}
+
+}  // namespace
+
+Cost& Cost::operator+=(const Cost& c) {
+  times += c.times;
+  must_bytes += c.must_bytes;
+  moved_bytes += c.moved_bytes;
+  us += c.us;
+  return *this;
+}
+
+Cost cost_of(const Launch& l, const Gpu& gpu) {
+  double bytes = 0, largest = 0;
+  for (const i64 b : l.bytes) bytes += double(b), largest = std::max(largest, double(b));
+  Cost c{1, bytes, bytes, 0};
+  if (const auto habit = find(kHabits, l.code->name); habit != std::end(kHabits)) {
+    c.must_bytes *= habit->must;
+    c.moved_bytes = c.must_bytes * (largest > gpu.l2_mb * 1e6 ? habit->moves_if_large : habit->moves);
+  }
+  c.us = kSmallKernelUs + std::max({c.moved_bytes / (gpu.bandwidth_tb * kOfBandwidth * 1e6),
+                                    compute_us(l, c.moved_bytes, gpu), chain_us(l, c.moved_bytes, gpu)});
+  return c;
+}
+
+Cost cost_of(const Convolution& run, const Gpu& gpu) {
+  const cuda::ConvProblem& p = run.problem;
+  const auto count = [](const std::array<i64, 4>& a) {
+    return double(a[0]) * double(a[1]) * double(a[2]) * double(a[3]);
+  };
+  const double must = 4 * (count(p.x) + count(p.w) + count(p.y));
+  const double flops = 2 * count(p.y) * double(p.w[1] * p.w[2] * p.w[3]);
+  const bool tensor_cores = p.tf32 && p.spec.groups == 1;
+  const double rate = tensor_cores ? kConvOfTf32 * gpu.tf32_tflops : kConvOfF32 * gpu.f32_tflops;
+  Cost c{1, must, must + 2 * double(run.workspace_bytes), 0};
+  c.us = kSmallKernelUs + std::max(must / (gpu.bandwidth_tb * kOfBandwidth * 1e6), flops / (rate * 1e6)) +
+         (c.moved_bytes - must) / (gpu.bandwidth_tb * kOfBandwidth * 1e6);
+  return c;
+}
+
+Cost cost_of(const MatrixProduct& p, bool tf32, const Gpu& gpu) {
+  const double m = double(p.m), n = double(p.n), k = double(p.k);
+  const double must = 4 * (m * k + k * n + m * n);
+  const double rate = tf32 ? kGemmOfTf32 * gpu.tf32_tflops : kGemmOfF32 * gpu.f32_tflops;
+  return {1, must, must,
+          kSmallKernelUs + std::max(must / (gpu.bandwidth_tb * kOfBandwidth * 1e6), 2 * m * n * k / (rate * 1e6))};
+}
+
+std::string short_name(const std::string& demangled) {
+  std::string name =
+      std::regex_replace(demangled, std::regex(R"(\(anonymous namespace\)::|md::|cuda::|^void |\(md::Act\))"), "");
+  int depth = 0;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    depth += name[i] == '<' ? 1 : name[i] == '>' ? -1 : 0;
+    if (name[i] == '(' && depth == 0) return name.substr(0, i);
+  }
+  return name;
+}
+
+StepCost cost_of(const Recording& recording, bool tf32, const Gpu& gpu) {
+  StepCost all;
+  for (const Launch& l : recording.launches) {
+    const Cost c = cost_of(l, gpu);
+    all.own += c;
+    all.kernels[short_name(l.code->name)] += c;
+  }
+  for (const Convolution& c : recording.convolutions) all.convolutions += cost_of(c, gpu);
+  for (const MatrixProduct& p : recording.products) all.products += cost_of(p, tf32, gpu);
+  return all;
+}
+
+}  // namespace md::record
