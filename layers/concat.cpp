@@ -19,6 +19,8 @@ Tensor concat(const std::vector<Tensor>& parts) {
              "concat: part ", part.shape(), " does not fit beside ", parts[0].shape());
     MD_CHECK(part.numel() > 0, "concat: part ", part.shape(), " is empty");
     MD_CHECK(part.device() == device, "concat: part ", part.shape(), " is on another device than ", parts[0].shape());
+    MD_CHECK(part.dtype() == DType::f32 || part.dtype() == DType::bf16, "concat: ", part.shape(), " ",
+             name_of(part.dtype()), " beside ", parts[0].shape(), " ", name_of(parts[0].dtype()));
     widths.push_back(part.dim(-1));
     dtypes.push_back(part.dtype());
     channels += part.dim(-1);

@@ -348,7 +348,7 @@ TEST(Conv2dErrors, NameTheShapes) {
   EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 0, 3, 7}), {}, {}), "weight [16,0,3,7] is empty");
   EXPECT_ERROR(conv2d(Tensor::zeros({2, 8, 9, 0}), Tensor::zeros({16, 3, 3, 0}), {}, {}), "[2,8,9,0] wants");
   EXPECT_ERROR(conv2d(x, Tensor::zeros({16, 3, 3, 7}), {}, {.act = {Act::leaky_relu, -0.1F}}), "slope -0.1");
-  EXPECT_ERROR(conv2d(x, Tensor::zeros({4, 3, 3, 7}), {}, {}, x), "residual [2,8,9,7] for an output [2,6,7,4]");
+  EXPECT_ERROR(conv2d(x, Tensor::zeros({4, 3, 3, 7}), {}, {}, x), "residual [2,8,9,7] f32 for an output [2,6,7,4] f32");
   EXPECT_ERROR(conv2d(x, Tensor::zeros({4, 3, 3, 7}), {}, {.accumulate = true}), "what is added is the residual");
   const Tensor i32 = Tensor::zeros({16, 3, 3, 7}, {}, DType::i32), bias = Tensor::zeros({16}, {}, DType::i32);
   EXPECT_ERROR(conv2d(x, i32, {}, {}), "conv2d: [16,3,3,7] i32 beside [2,8,9,7] f32");
