@@ -24,6 +24,7 @@
 #include "engine/conv_algorithm.h"
 #include "engine/cpu/conv_dnnl.h"
 #include "engine/cpu/gemm_dnnl.h"
+#include "engine/cpu/weight_copy.h"
 #include "engine/fused_activation.h"
 #include "engine/metric_depth_pairs.h"
 #include "engine/pool.h"
