@@ -2,6 +2,7 @@
 // that each kernel has to move and does, plans, host time, and what a model makes of it on some GPUs. Which kernels the
 // figures are of is what nvcc compiled (MD_TESTS's builds have one architecture). Run it with
 // LD_LIBRARY_PATH=build/cuda/tests/cuda/driver for plans that cuDNN compiles at run time.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <map>
