@@ -138,7 +138,7 @@ TEST_F(ReportTest, WhatIsWrongIsSaid) {
   EXPECT_TRUE(
       refused(run_tool("mdeval", {"report", path("data"), "--out", path("x.html")}), 66, {"data", "not a run"}));
   EXPECT_TRUE(refused(run_tool("mdeval", {"report", path("plain"), "--data", path("nowhere"), "--out", path("x.html")}),
-                      66, {"nowhere"}));
+                      66, {"nyu_test.txt", "no such list"}));
   EXPECT_TRUE(refused(run_tool("mdeval", {"report", path("plain"), "--names", "a,b", "--out", path("x.html")}), 2,
                       {"--names", "2 of them for 1"}));
   EXPECT_TRUE(refused(run_tool("mdeval", {"report", path("plain"), "--out", path("data")}), 73, {"--out"}));
