@@ -2,8 +2,8 @@
 #include "data/bootstrap.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include "data/quantile.h"
 #include "engine/rng.h"
 
 namespace md {
@@ -27,17 +27,9 @@ Values replicate(std::size_t images, const BootstrapSpec& spec, Statistic statis
   return values;
 }
 
-/// Between the neighbours of rank q (n - 1), as numpy.quantile. REQUIRES: sorted.
-double quantile(const std::vector<double>& values, double q) {
-  const double rank = q * double(values.size() - 1), below = std::floor(rank);
-  const double low = values[std::size_t(below)], high = values[std::min(std::size_t(below) + 1, values.size() - 1)];
-  return low + (rank - below) * (high - low);
-}
-
-Intervals intervals_of(Values values) {
+Intervals intervals_of(const Values& values) {
   Intervals intervals;
   for (std::size_t f = 0; f < values.size(); ++f) {
-    std::ranges::sort(values[f]);
     intervals.low.*metric_fields[f].value = quantile(values[f], 0.025);
     intervals.high.*metric_fields[f].value = quantile(values[f], 0.975);
   }

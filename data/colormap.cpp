@@ -78,19 +78,6 @@ const Anchors& anchors_of(Colormap map) {
   return viridis;
 }
 
-/// t in [0,1].
-Rgb interpolate(const Anchors& anchors, float t) {
-  const float place = t * float(anchors.size() - 1);
-  const std::size_t below = std::min(std::size_t(place), anchors.size() - 2);
-  const float above_weight = place - float(below);
-  Rgb color;
-  for (std::size_t c = 0; c < 3; ++c) {
-    const float low = anchors[below][c], high = anchors[below + 1][c];
-    color[c] = std::uint8_t(low + (high - low) * above_weight + 0.5F);
-  }
-  return color;
-}
-
 }  // namespace
 
 Colormap colormap(const std::string& name) {
@@ -106,7 +93,19 @@ std::vector<std::string> colormap_names() {
   return names;
 }
 
-Rgb colour_at(Colormap map, float t) { return interpolate(anchors_of(map), std::clamp(t, 0.F, 1.F)); }
+Rgb colour_between(std::span<const Rgb> anchors, float t) {
+  const float place = std::clamp(t, 0.F, 1.F) * float(anchors.size() - 1);
+  const std::size_t below = std::min(std::size_t(place), anchors.size() - 2);
+  const float above_weight = place - float(below);
+  Rgb color;
+  for (std::size_t c = 0; c < 3; ++c) {
+    const float low = anchors[below][c], high = anchors[below + 1][c];
+    color[c] = std::uint8_t(low + (high - low) * above_weight + 0.5F);
+  }
+  return color;
+}
+
+Rgb colour_at(Colormap map, float t) { return colour_between(anchors_of(map), t); }
 
 RgbImage colorize(const Tensor& depth_m, const ColorRange& range, Colormap map) {
   MD_CHECK(range.far_m > range.near_m, "colorize: range ", range.near_m, "..", range.far_m, " is empty");

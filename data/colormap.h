@@ -3,6 +3,7 @@
 // within 7/255 of the published tables.
 #pragma once
 #include <array>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,9 @@ std::vector<std::string> colormap_names();
 
 /// Red, green, blue.
 using Rgb = std::array<std::uint8_t, 3>;
-/// From the first colour, t = 0, to the last, t = 1; beyond them the colours stay.
+/// From the first of at least two colours, t = 0, to the last, t = 1, at even distances; beyond them the colours stay.
+Rgb colour_between(std::span<const Rgb> anchors, float t);
+/// The same of a map's colours.
 Rgb colour_at(Colormap, float t);
 
 /// Metres; which depths have the first and the last colour.

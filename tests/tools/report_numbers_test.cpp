@@ -109,13 +109,6 @@ TEST(Breakdown, SumsBelongToTheirBins) {
   EXPECT_NEAR(breakdown.scales().front(), 1.1, 1e-6);
 }
 
-TEST(Breakdown, QuantileIsNumpys) {
-  EXPECT_DOUBLE_EQ(quantile({4, 1, 3, 2}, 0.5), 2.5);
-  EXPECT_DOUBLE_EQ(quantile({4, 1, 3, 2}, 1), 4);
-  EXPECT_DOUBLE_EQ(quantile({4, 1, 3, 2}, 0.1), 1.3);
-  EXPECT_TRUE(std::isnan(quantile({}, 0.5)));
-}
-
 TEST(PrincipalComponents, AreTheAxesOfTheCloud) {
   // Variance 9 along (3, 4, 0) / 5, 1 along the third axis, none along the rest.
   const Tensor map = Tensor::empty({40, 50, 3});

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "data/datasets.h"
+#include "data/quantile.h"
 #include "tools/report/depth_edges.h"
 
 namespace md {
@@ -54,17 +54,6 @@ void Breakdown::add(const EvaluatedFrame& frame) {
 float usual_cap_m(const Protocol& protocol) {
   constexpr float no_cap_m = 1000;
   return protocol.cap_m < no_cap_m ? protocol.cap_m : dataset_traits(protocol.dataset).cap_m;
-}
-
-double quantile(std::vector<double> values, double q) {
-  if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
-  const double rank = q * double(values.size() - 1);
-  const auto below = std::ptrdiff_t(rank);
-  std::nth_element(values.begin(), values.begin() + below, values.end());
-  const double low = values[std::size_t(below)];
-  if (double(below) == rank) return low;
-  const double high = *std::min_element(values.begin() + below + 1, values.end());
-  return low + (rank - double(below)) * (high - low);
 }
 
 }  // namespace md

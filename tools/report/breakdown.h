@@ -45,7 +45,4 @@ class Breakdown {
 /// none.
 float usual_cap_m(const Protocol&);
 
-/// Of these values, between neighbours as numpy.quantile; NaN of none.
-double quantile(std::vector<double> values, double q);
-
 }  // namespace md

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "data/quantile.h"
 #include "engine/rng.h"
-#include "tools/report/breakdown.h"
 
 namespace md {
 namespace {

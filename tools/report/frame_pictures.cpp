@@ -3,26 +3,18 @@
 
 #include <cmath>
 
+#include "data/quantile.h"
 #include "engine/printed.h"
 #include "tools/report/axis.h"
-#include "tools/report/breakdown.h"
 
 namespace md {
 namespace {
 
 using nlohmann::json;
 
-json picture(const std::string& title, const std::string& alt, const RgbImage& image, const PictureBudget& budget) {
-  return {{"title", title},
-          {"alt", alt},
-          {"address", data_address(image, budget)},
-          {"width", image.width},
-          {"height", image.height}};
-}
-
 json coloured(const std::string& title, const std::string& alt, const Tensor& map, const ColourScale& scale,
               const PictureBudget& budget) {
-  json object = picture(title, alt, picture_of(scale, map), budget);
+  json object = titled_picture(title, alt, picture_of(scale, map), budget);
   object["legend"] = legend_of(scale);
   return object;
 }
@@ -70,7 +62,7 @@ json frame_pictures(const std::vector<const ShownFrame*>& frames, const std::vec
   const ColourScale depth = depth_scale_of(first.gt_m), error = error_scale_of(frames);
   const double median = quantile(measured(first.gt_m), 0.5);
   json pictures = json::array();
-  pictures.push_back(picture("image", cat("photo ", first.name), first.image, budget));
+  pictures.push_back(titled_picture("image", cat("photo ", first.name), first.image, budget));
   pictures.push_back(
       coloured("ground truth", printed("ground truth depth, median %.2f m", median), first.gt_m, depth, budget));
   for (std::size_t i = 0; i < frames.size(); ++i) {

@@ -30,4 +30,13 @@ std::string data_address(const RgbImage& image, const PictureBudget& budget) {
   }
 }
 
+nlohmann::json titled_picture(const std::string& title, const std::string& alt, const RgbImage& image,
+                              const PictureBudget& budget) {
+  return {{"title", title},
+          {"alt", alt},
+          {"address", data_address(image, budget)},
+          {"width", image.width},
+          {"height", image.height}};
+}
+
 }  // namespace md

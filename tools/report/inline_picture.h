@@ -1,5 +1,6 @@
 // Pictures inside the report: shrunk to what a page shows, and squeezed into a share of its bytes.
 #pragma once
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "data/image_io.h"
@@ -14,5 +15,8 @@ struct PictureBudget {
 
 /// A data: address of the picture, for <img src>. Quality falls, then size, until it fits.
 std::string data_address(const RgbImage&, const PictureBudget&);
+
+/// title, alt, address, width, height: what the page needs of a picture.
+nlohmann::json titled_picture(const std::string& title, const std::string& alt, const RgbImage&, const PictureBudget&);
 
 }  // namespace md

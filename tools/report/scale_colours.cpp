@@ -1,7 +1,6 @@
-// The diverging scale is interpolated between five anchors; the others are data/colormap.h's.
+// The diverging scale has five anchors; the others are data/colormap.h's.
 #include "tools/report/scale_colours.h"
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -16,22 +15,10 @@ constexpr Rgb kNotMeasured{128, 128, 128};
 constexpr int kGradientStops = 12;
 constexpr std::array<Rgb, 5> kDiverging{{{0, 42, 106}, {84, 150, 190}, {242, 240, 236}, {207, 136, 86}, {107, 30, 3}}};
 
-Rgb diverging(float t) {
-  const float place = std::clamp(t, 0.F, 1.F) * float(kDiverging.size() - 1);
-  const std::size_t below = std::min(std::size_t(place), kDiverging.size() - 2);
-  const float part = place - float(below);
-  Rgb colour;
-  for (std::size_t c = 0; c < 3; ++c) {
-    const float low = kDiverging[below][c], high = kDiverging[below + 1][c];
-    colour[c] = std::uint8_t(low + (high - low) * part + 0.5F);
-  }
-  return colour;
-}
-
 Rgb colour_at_part(ColourScale::Kind kind, float t) {
   switch (kind) {
     case ColourScale::Kind::error:
-      return diverging(t);
+      return colour_between(kDiverging, t);
     case ColourScale::Kind::magnitude:
       return colour_at(Colormap::magma, t);
     case ColourScale::Kind::depth:

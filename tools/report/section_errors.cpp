@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/quantile.h"
 #include "engine/printed.h"
 #include "tools/report/sections.h"
 #include "tools/report/svg_chart.h"

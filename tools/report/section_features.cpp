@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/quantile.h"
 #include "engine/printed.h"
 #include "losses/metric_depth.h"
 #include "tools/report/feature_pictures.h"
@@ -41,12 +42,9 @@ FeatureMaps feature_maps(const ShownSubject& subject) {
 
 json component_of(const FeatureMaps& maps, std::size_t i, const ComponentColours& colours,
                   const PictureBudget& budget) {
-  const RgbImage image = component_picture(colours, maps.features[i]);
-  return {{"title", "three components"},
-          {"alt", cat("first three principal components of the features of ", maps.frames[i]->name)},
-          {"address", data_address(image, budget)},
-          {"width", image.width},
-          {"height", image.height}};
+  return titled_picture("three components",
+                        cat("first three principal components of the features of ", maps.frames[i]->name),
+                        component_picture(colours, maps.features[i]), budget);
 }
 
 json distance_picture(const FeatureMaps& maps, std::size_t i, const ReportSpec& spec, const PictureBudget& budget) {
@@ -59,13 +57,12 @@ json distance_picture(const FeatureMaps& maps, std::size_t i, const ReportSpec& 
   RgbImage image = picture_of(scale, distances);
   mark_anchor(image, anchor, features.dim(0), features.dim(1));
   const float anchor_m = maps.depth_m[i].data()[anchor.row * features.dim(1) + anchor.column];
-  return {{"title", printed("distance to the anchor, at %.2f m", double(anchor_m))},
-          {"alt", cat("distance of features to that of the anchor, ", maps.frames[i]->name)},
-          {"address", data_address(image, budget)},
-          {"width", image.width},
-          {"height", image.height},
-          {"legend", legend_of(scale)},
-          {"words", "feature distance"}};
+  json picture =
+      titled_picture(printed("distance to the anchor, at %.2f m", double(anchor_m)),
+                     cat("distance of features to that of the anchor, ", maps.frames[i]->name), image, budget);
+  picture["legend"] = legend_of(scale);
+  picture["words"] = "feature distance";
+  return picture;
 }
 
 json subject_features(const Subjects& subjects, const FeatureMaps& maps, const ReportSpec& spec,
@@ -78,16 +75,12 @@ json subject_features(const Subjects& subjects, const FeatureMaps& maps, const R
   subject["size"] =
       cat(maps.features.front().dim(0), "\u00d7", maps.features.front().dim(1), "\u00d7", maps.features.front().dim(2));
   for (std::size_t i = 0; i < maps.frames.size(); ++i) {
-    const RgbImage& image = maps.frames[i]->image;
-    subject["frames"].push_back({{"name", maps.frames[i]->name},
-                                 {"pictures",
-                                  {{{"title", "image"},
-                                    {"alt", cat("photo ", maps.frames[i]->name)},
-                                    {"address", data_address(image, budget)},
-                                    {"width", image.width},
-                                    {"height", image.height}},
-                                   component_of(maps, i, colours, budget),
-                                   distance_picture(maps, i, spec, budget)}}});
+    const ShownFrame& frame = *maps.frames[i];
+    json pictures = json::array();
+    pictures.push_back(titled_picture("image", "photo " + frame.name, frame.image, budget));
+    pictures.push_back(component_of(maps, i, colours, budget));
+    pictures.push_back(distance_picture(maps, i, spec, budget));
+    subject["frames"].push_back({{"name", frame.name}, {"pictures", pictures}});
   }
   return subject;
 }
