@@ -55,9 +55,6 @@ struct Walk {
   }
 };
 
-Vec load_lanes(const bf16* p, i64 lanes) { return lanes == kLanes ? load(p) : load_part(p, lanes); }
-Vec load_lanes(const float* p, i64 lanes) { return lanes == kLanes ? load(p) : load_part(p, lanes); }
-
 /// The sums of kCount target pixels of a phase from the j-th on, at channels [c, c + lanes). kEdge: taps may lie
 /// outside.
 template <int kCount, bool kEdge>

@@ -27,14 +27,6 @@ void each_register(i64 C, const F& f) {
   for (; c + kLanes <= C; c += kLanes) f(c, kLanes);
   if (c < C) f(c, C - c);
 }
-template <class T>
-Vec load_lanes(const T* p, i64 lanes) {
-  return lanes == kLanes ? load(p) : load_part(p, lanes);
-}
-template <class T>
-void store_lanes(T* p, Vec v, i64 lanes) {
-  lanes == kLanes ? store(p, v) : store_part(p, v, lanes);
-}
 
 struct Moments {
   float mean, rstd;

@@ -67,6 +67,15 @@ inline void store_part(bf16* p, Vec v, i64 n) {
   std::memcpy(p, &halves, static_cast<std::size_t>(n) * sizeof(bf16));
 }
 inline void store(bf16* p, Vec v) { store_part(p, v, kLanes); }
+/// The first `lanes` of either type, which are mostly all.
+template <class T>
+Vec load_lanes(const T* p, i64 lanes) {
+  return lanes == kLanes ? load(p) : load_part(p, lanes);
+}
+template <class T>
+void store_lanes(T* p, Vec v, i64 lanes) {
+  lanes == kLanes ? store(p, v) : store_part(p, v, lanes);
+}
 /// v's first n lanes, the others 0.
 inline Vec first_lanes(Vec v, i64 n) {
   Vec kept{};
