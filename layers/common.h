@@ -30,19 +30,29 @@ inline void require_image(const char* op, const Tensor& x) {
   MD_CHECK(x.shape().rank() == 4 && x.numel() > 0, op, ": input ", x.shape(), " is not a map [N,H,W,C]");
 }
 
-/// What an op reads together, on one device: maps of one dtype, f32 or on a bf16 device bf16, and parameters, f32.
-/// Empty handles (no bias) are skipped.
+/// Throws unless t is on the device of `first`, and of the dtype that is wanted.
+inline void require_beside(const char* op, const Tensor& first, const Tensor& t, DType wanted) {
+  MD_CHECK(t.dtype() == wanted && t.device() == first.device(), op, ": ", t.shape(), " ", name_of(t.dtype()),
+           " beside ", first.shape(), " ", name_of(first.dtype()),
+           t.device() == first.device() ? "" : ", on another device");
+}
+
+/// What a map may be: f32, or on a bf16 device bf16. Of a tensor that is neither, f32.
+inline DType dtype_as_map(const Tensor& t) {
+  return t.dtype() == DType::bf16 && t.device().precision == Precision::bf16 ? DType::bf16 : DType::f32;
+}
+
+/// What an op reads together, on one device: maps of one dtype, and parameters, f32. Empty handles (no bias) are
+/// skipped.
 inline void require_together(const char* op, std::initializer_list<Tensor> maps,
                              std::initializer_list<Tensor> parameters = {}) {
   const Tensor& first = *maps.begin();
-  const bool bf16 = first.dtype() == DType::bf16 && first.device().precision == Precision::bf16;
-  const auto require = [&](const Tensor& t, DType wanted) {
-    MD_CHECK(!t || (t.dtype() == wanted && t.device() == first.device()), op, ": ", t.shape(), " ", name_of(t.dtype()),
-             " beside ", first.shape(), " ", name_of(first.dtype()),
-             t.device() == first.device() ? "" : ", on another device");
-  };
-  for (const Tensor& map : maps) require(map, bf16 ? DType::bf16 : DType::f32);
-  for (const Tensor& parameter : parameters) require(parameter, DType::f32);
+  for (const Tensor& map : maps) {
+    if (map) require_beside(op, first, map, dtype_as_map(first));
+  }
+  for (const Tensor& parameter : parameters) {
+    if (parameter) require_beside(op, first, parameter, DType::f32);
+  }
 }
 
 /// The mean of each image, off the tape: [N,H,W,C] -> [N,1,1,C] (layers/adaptive_avg_pool.cpp).

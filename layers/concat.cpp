@@ -18,9 +18,7 @@ Tensor concat(const std::vector<Tensor>& parts) {
     MD_CHECK(part.shape().rank() > 0 && with_channels(part.shape(), 1) == with_channels(parts[0].shape(), 1),
              "concat: part ", part.shape(), " does not fit beside ", parts[0].shape());
     MD_CHECK(part.numel() > 0, "concat: part ", part.shape(), " is empty");
-    MD_CHECK(part.device() == device, "concat: part ", part.shape(), " is on another device than ", parts[0].shape());
-    MD_CHECK(part.dtype() == DType::f32 || part.dtype() == DType::bf16, "concat: ", part.shape(), " ",
-             name_of(part.dtype()), " beside ", parts[0].shape(), " ", name_of(parts[0].dtype()));
+    require_beside("concat", parts[0], part, dtype_as_map(part));
     widths.push_back(part.dim(-1));
     dtypes.push_back(part.dtype());
     channels += part.dim(-1);

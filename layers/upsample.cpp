@@ -91,8 +91,8 @@ Tensor upsample_bilinear(const Tensor& x, double scale_factor, Corners corners) 
 Tensor upsample_concat(const Tensor& x, const Tensor& beside) {
   require_image("upsample_concat", x);
   require_image("upsample_concat", beside);
-  MD_CHECK(x.dim(0) == beside.dim(0) && x.device() == beside.device(), "upsample_concat: ", x.shape(),
-           " does not fit beside ", beside.shape(), x.device() == beside.device() ? "" : ", on another device");
+  for (const Tensor* map : {&x, &beside}) require_beside("upsample_concat", x, *map, dtype_as_map(*map));
+  MD_CHECK(x.dim(0) == beside.dim(0), "upsample_concat: ", x.shape(), " does not fit beside ", beside.shape());
   return resample({"upsample_concat", Interpolation{}}, x, {bilinear_taps, x.dim(1), beside.dim(1)},
                   {bilinear_taps, x.dim(2), beside.dim(2)}, beside);
 }
