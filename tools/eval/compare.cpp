@@ -60,6 +60,12 @@ std::vector<std::size_t> extremes(const Comparison& c, int top, bool better) {
   return found;
 }
 
+std::string verdict(const MetricField& field, const Interval& difference) {
+  const Better better = better_of(field, difference);
+  if (better == Better::unclear) return "no clear difference";
+  return better == Better::b ? "B is better" : "A is better";
+}
+
 void print_table(const Comparison& c) {
   std::vector<std::vector<std::string>> rows = {{"measure", "A", "B", "B - A", "   95 % interval"}};
   for (const MetricField* field : table_columns(c.protocol)) {

@@ -38,9 +38,9 @@ PairedImages pair_images(const NamedScores& a, const NamedScores& b) {
   return pairs;
 }
 
-std::string verdict(const MetricField& field, const Interval& difference) {
-  if (difference.low <= 0 && difference.high >= 0) return "no clear difference";
-  return (difference.low > 0) == field.higher ? "B is better" : "A is better";
+Better better_of(const MetricField& field, const Interval& difference) {
+  if (difference.low <= 0 && difference.high >= 0) return Better::unclear;
+  return (difference.low > 0) == field.higher ? Better::b : Better::a;
 }
 
 }  // namespace md

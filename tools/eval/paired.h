@@ -1,5 +1,6 @@
 // Two results image by image: the same images under the same protocol, or nothing can be said.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,8 @@ struct PairedImages {
 /// protocols or images, or no image is scored.
 PairedImages pair_images(const NamedScores& a, const NamedScores& b);
 
-/// "B is better", "A is better", or "no clear difference": what an interval of b - a says of a measure.
-std::string verdict(const MetricField&, const Interval& difference);
+/// What an interval of b - a says of a measure.
+enum class Better : std::uint8_t { a, b, unclear };
+Better better_of(const MetricField&, const Interval& difference);
 
 }  // namespace md

@@ -56,19 +56,19 @@ json difference_of(const Subjects& subjects, std::size_t first, std::size_t i, s
   json row = key_of(subjects, i);
   for (const MetricField* field : table_columns(protocol)) {
     const Interval interval = intervals.of(*field);
-    const std::string said = verdict(*field, interval);
+    const Better better = better_of(*field, interval);
+    const std::string word = better == Better::b ? "better" : better == Better::a ? "worse" : "same";
     row["values"].push_back({{"value", table_number(b.*field->value - a.*field->value, "+")},
                              {"low", table_number(interval.low, "+")},
                              {"high", table_number(interval.high, "+")},
-                             {"verdict", said == "B is better"   ? "better"
-                                         : said == "A is better" ? "worse"
-                                                                 : "no clear difference"},
-                             {"class", said == "B is better"   ? "better"
-                                       : said == "A is better" ? "worse"
-                                                               : "same"}});
+                             {"verdict", better == Better::unclear ? "no clear difference" : word},
+                             {"class", word}});
   }
   return row;
 }
+
+/// The paper writes ".105".
+std::string with_leading_zero(const std::string& number) { return number.starts_with('.') ? "0" + number : number; }
 
 /// The paper's rows for a network, and for each subject with it whether it may be compared.
 json paper_table(const PaperRows& paper, const Subjects& subjects, const std::vector<std::size_t>& with_net) {
@@ -78,8 +78,7 @@ json paper_table(const PaperRows& paper, const Subjects& subjects, const std::ve
     json values = json::array();
     for (const MetricField* field : table_columns(protocol)) {
       const auto found = row.measures.find(field->key);
-      values.push_back(found == row.measures.end() ? "\u2013" : "0" + found->second);
-      if (found != row.measures.end() && found->second[0] != '.') values.back() = found->second;
+      values.push_back(found == row.measures.end() ? "\u2013" : with_leading_zero(found->second));
     }
     table["rows"].push_back(
         {{"method", row.method}, {"ranges", row.ranges}, {"margins", row.margins}, {"values", values}});
