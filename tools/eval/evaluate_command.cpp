@@ -193,7 +193,7 @@ Exit evaluate_command(const EvaluateCommand& c, const EvaluationGuest& guest) {
   print(results);
   if (!results.evaluation.turned.empty()) std::cerr << results.evaluation.turned << "\n";
   for (const std::string& remark : data.remarks()) std::cout << remark << "\n";
-  if (guest.on_results) guest.on_results(results, {data, options, predictor, loaded ? loaded->net.get() : nullptr});
+  if (guest.on_results) guest.on_results(results, {data, options, predictor, loaded ? &*loaded : nullptr});
   return Exit::ok;
 }
 

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "tools/eval/results.h"
+#include "tools/run/checkpoint.h"
 
 namespace md {
 
@@ -11,7 +12,7 @@ struct EvaluationSource {
   const Dataset& data;
   const EvaluateOptions& options;
   Predictor predictor;
-  DepthNet* net = nullptr;  // null: predictions of another program
+  const LoadedNet* loaded = nullptr;  // null: predictions of another program
 };
 
 /// Each may be empty.

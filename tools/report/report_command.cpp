@@ -37,10 +37,7 @@ void write_report(const std::string& path, const std::vector<ReportSubject>& sub
 ReportSubject subject_of(const EvaluateCommand& c, const Results& results, const EvaluationSource& source,
                          const Breakdown& breakdown) {
   ReportSubject subject{.name = results.method};
-  if (!c.checkpoint.empty()) {
-    const LoadedNet loaded = load_net(c.checkpoint);
-    describe_checkpoint(c.checkpoint, loaded, subject);
-  }
+  if (source.loaded) describe_checkpoint(c.checkpoint, *source.loaded, subject);
   subject.evaluated.emplace(EvaluatedSubject{results, breakdown, source, c.data.root, c.list});
   return subject;
 }

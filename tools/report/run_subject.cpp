@@ -73,7 +73,7 @@ EvaluatedSubject evaluated(Kept& kept, const std::string& name, const RunSubject
   EvaluatedSubject out{
       .results = {.method = name, .protocol = kept.how.protocol},
       .breakdown = Breakdown(usual_cap_m(kept.how.protocol)),
-      .source = {*kept.data, kept.how, net_predictor(*kept.loaded.net, kept.how.protocol), kept.loaded.net.get()},
+      .source = {*kept.data, kept.how, net_predictor(*kept.loaded.net, kept.how.protocol), &kept.loaded},
       .data_folder = kept.options.data.root,
       .list = kept.options.eval_list};
   EvaluateOptions watched = kept.how;

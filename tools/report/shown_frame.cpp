@@ -43,7 +43,7 @@ ShownFrame show_frame(const EvaluationSource& source, i64 index, bool with_featu
           .pred_m = scored->pred_m,
           .scored = scored->pixels,
           .metrics = *scored->metrics,
-          .features = with_features && source.net ? features_of(*source.net, frame) : Tensor()};
+          .features = with_features && source.loaded ? features_of(*source.loaded->net, frame) : Tensor()};
 }
 
 }  // namespace md
