@@ -2,6 +2,7 @@
 #include "layers/resample.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <mutex>
 #include <tuple>
@@ -30,15 +31,15 @@ struct Maps {
   i64 C, x_pixel, y_pixel;
 
   MD_HD const T* image_of(i64 row) const { return x + row / rows.to * rows.from * columns.from * x_pixel; }
-  /// Row j, column k of one channel.
+  /// Row j, column k of one channel. It rounds alike wherever the channel lies.
   MD_HD float element(const T* image, i64 j, i64 k) const {
     float sum = 0.F;
     for (int r = rows.begin[j]; r < rows.begin[j + 1]; ++r) {
       const T* line = image + rows.index[r] * columns.from * x_pixel;
       float along = 0.F;
       for (int t = columns.begin[k]; t < columns.begin[k + 1]; ++t)
-        along += columns.weight[t] * line[columns.index[t] * x_pixel];
-      sum += rows.weight[r] * along;
+        along = std::fma(columns.weight[t], static_cast<float>(line[columns.index[t] * x_pixel]), along);
+      sum = std::fma(rows.weight[r], along, sum);
     }
     return sum;
   }
