@@ -204,7 +204,7 @@ Case small_case(const Shape& s, std::size_t shifts, std::uint64_t seed, Device d
   c.shifts.resize(shifts);
   return c;
 }
-const GradcheckOptions kCheck{.step = 2e-3F};
+const GradcheckOptions kCheck{.step = 4e-3F};
 
 TEST(MetricDepth, GradientIsThatOfTheFormula) {
   for_each_device([](Device device) {
