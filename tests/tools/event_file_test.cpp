@@ -42,10 +42,12 @@ TEST(EventFile, OfARunThatGoesOnTakesLaterStepsBack) {
     const std::string records = first_event_records(5, std::stoll(step));
     std::string_view rest = records;
     EXPECT_EQ(fields(take_message(rest)).find(3)->second, "brain.Event:2");
-    const Fields start = fields(take_message(rest));
+    for (int time = 0; time < 2; ++time) {  // TensorBoard may take the first for the run's beginning
+      const Fields start = fields(take_message(rest));
+      EXPECT_EQ(start.find(2)->second, step);
+      EXPECT_EQ(fields(start.find(7)->second).find(1)->second, "1");
+    }
     EXPECT_TRUE(rest.empty());
-    EXPECT_EQ(start.find(2)->second, step);
-    EXPECT_EQ(fields(start.find(7)->second).find(1)->second, "1");
   }
 }
 
@@ -80,7 +82,7 @@ class RunEvents : public TestFolder {
     for (i64 step = from; step <= to; ++step) run.log({{"step", step}, {"loss", 0.5 * double(step)}});
     if (evaluated) run.log({{"step", to}, {"eval", {{"abs_rel", 0.25}}}});
   }
-  /// What the records of a file say: "version", "start 3", "train/loss 3", "eval/abs_rel 3".
+  /// What the records of a file say: "version", "start 3", "start 3", "train/loss 3", "eval/abs_rel 3".
   std::vector<std::string> told(const std::string& name) const {
     const std::string bytes = bytes_of(path(name));
     std::vector<std::string> found;
@@ -115,8 +117,9 @@ TEST_F(RunEvents, GoOnInAnotherFileWhichSortsBehind) {
   }
   EXPECT_EQ(bytes_of(path("held_open")), before) << "neither changed nor replaced";
   EXPECT_EQ(bytes_of(path(kFirst)), before);
-  EXPECT_EQ(told(kFirst + std::string(".0002")), (Told{"version", "start 4", "train/loss 4"}));
-  EXPECT_EQ(told(kFirst + std::string(".0003")), (Told{"version", "start 3", "train/loss 3", "train/loss 4"}));
+  EXPECT_EQ(told(kFirst + std::string(".0002")), (Told{"version", "start 4", "start 4", "train/loss 4"}));
+  EXPECT_EQ(told(kFirst + std::string(".0003")),
+            (Told{"version", "start 3", "start 3", "train/loss 3", "train/loss 4"}));
 }
 
 TEST_F(RunEvents, GoBackWithinARun) {
@@ -126,7 +129,8 @@ TEST_F(RunEvents, GoBackWithinARun) {
   run.rewind(8, 0);
   log(run, 9, 9, true);
   EXPECT_EQ(told(kFirst).size(), 13U);
-  EXPECT_EQ(told(kFirst + std::string(".0002")), (Told{"version", "start 9", "train/loss 9", "eval/abs_rel 9"}));
+  EXPECT_EQ(told(kFirst + std::string(".0002")),
+            (Told{"version", "start 9", "start 9", "train/loss 9", "eval/abs_rel 9"}));
 }
 
 /// Killed between the evaluation after step 4 and the checkpoint that would know of it.
@@ -136,7 +140,8 @@ TEST_F(RunEvents, TakeBackAnEvaluationThatIsMadeAgain) {
   log(run, 1, 4, true);
   run.rewind(4, 2);
   log(run, 5, 5);
-  EXPECT_EQ(told(kFirst + std::string(".0002")), (Told{"version", "start 4", "train/loss 4", "train/loss 5"}));
+  EXPECT_EQ(told(kFirst + std::string(".0002")),
+            (Told{"version", "start 4", "start 4", "train/loss 4", "train/loss 5"}));
 }
 
 TEST_F(RunEvents, AreMadeAnewWhereTheyAreGone) {
@@ -166,7 +171,7 @@ TEST_F(RunEvents, GoOnBehindACutRecord) {
     run.rewind(2, 0);
     log(run, 3, 3);
     EXPECT_EQ(bytes_of(path(kFirst)), before);
-    EXPECT_EQ(told(kFirst + std::string(".0002")), (Told{"version", "start 3", "train/loss 3"})) << cut;
+    EXPECT_EQ(told(kFirst + std::string(".0002")), (Told{"version", "start 3", "start 3", "train/loss 3"})) << cut;
   }
 }
 

@@ -94,6 +94,18 @@ class TensorBoardReaders(unittest.TestCase):
         self.resume("--max-steps", 12)
         self.expect_shown("twelve steps")
 
+    def test_the_first_resume_goes_back(self):
+        watched, self.run = self.run, self.folder / "shorter"
+        self.train("--max-steps", 6)
+        checkpoint = (self.run / "last.safetensors").read_bytes()
+        self.run = watched
+        self.train("--max-steps", 9)
+        self.open_readers()
+        (self.run / "last.safetensors").write_bytes(checkpoint)
+        self.resume("--max-steps", 8, "--seed", 4, "--allow-changes")
+        self.assertEqual([step for step, _ in self.written("train")], list(range(1, 9)))
+        self.expect_shown("back at step 6, and two more")
+
     def test_a_run_that_goes_back_by_itself(self):
         self.train("--max-steps", 3)
         self.open_readers()

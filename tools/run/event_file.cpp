@@ -62,7 +62,8 @@ std::string first_event_records(double time_s, std::int64_t from_step) {
   std::string records = record(event(time_s, 0).bytes(3, "brain.Event:2").encoded());
   if (from_step == 0) return records;
   const ProtoMessage start = ProtoMessage().integer(1, kSessionStart);
-  return records + record(event(time_s, from_step).message(kSessionLog, start).encoded());
+  const std::string forget = record(event(time_s, from_step).message(kSessionLog, start).encoded());
+  return records + forget + forget;
 }
 
 std::optional<double> first_event_time_s(std::string_view bytes) {

@@ -21,7 +21,8 @@ std::string event_record(const nlohmann::ordered_json& line);
 
 /// What an event file begins with. A run's first file: `from_step` 0. Later ones, of runs that went on or back, sort
 /// behind it by name; TensorBoard reads them one after the other, and their SessionLog.START makes it forget what the
-/// files before have of `from_step` and later steps (_CheckForRestartAndMaybePurge in its event_accumulator.py).
+/// files before have of `from_step` and later steps (_CheckForRestartAndMaybePurge in its event_accumulator.py). It
+/// stands there twice: the first that a reader meets is for plugin_event_accumulator.py the run's beginning.
 std::string first_event_records(double time_s, std::int64_t from_step);
 
 /// The time that an event file begins with, seconds since 1970; nothing where these first bytes are not one's.
