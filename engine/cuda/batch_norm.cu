@@ -1,5 +1,5 @@
 // Batch norm fused with its activation, over the rows of x [R,C]: the formulas are in engine/cpu/batch_norm.cpp. Two
-// passes each way over memory, the statistics (or the two gradient sums) and the map itself; only x is saved.
+// grids each way, for the statistics (or the two gradient sums) and for the map itself; only x is saved.
 #include "engine/batch_norm_formula.h"
 #include "engine/cuda/columns.h"
 #include "engine/cuda/cuda_backend.h"
@@ -8,56 +8,101 @@
 namespace md {
 namespace {
 
-using cuda::ChunkPlace;
 using cuda::Columns;
+using cuda::load;
+using cuda::Pack;
 using cuda::Place;
+using cuda::store;
 
-/// partial [chunks,2,C]: mean of each chunk and the sum of squared deviations from it, in two looks (the second finds
-/// the chunk in the cache).
-__global__ void chunk_moments(Columns g, const float* x, float* partial) {
-  const Place at(g);
-  float sum = 0.F, m2 = 0.F;
-  at.for_rows(g, [&](i64 offset, i64) { sum += x[offset]; });
-  const float mean = cuda::add_side_by_side(g, at, sum) / static_cast<float>(at.end - at.begin);
-  at.for_rows(g, [&](i64 offset, i64) {
-    const float d = x[offset] - mean;
-    m2 += d * d;
-  });
-  m2 = cuda::add_side_by_side(g, at, m2);
-  if (!at.active || at.row != 0) return;
-  partial[(blockIdx.y * 2 + 0) * g.C + at.column] = mean;
-  partial[(blockIdx.y * 2 + 1) * g.C + at.column] = m2;
+/// Rows that a thread has on their way at once, and those of one map that moments are made of.
+constexpr int kRowsAtOnce = 4, kRowsOfMoments = 8;
+
+/// How many values, their mean and the sum of squared deviations from it, of each lane; batches of rows are merged into
+/// it (Chan et al.), so that one look at them is exact however far from zero they are.
+template <int kLanes>
+struct Moments {
+  float count = 0.F, mean[kLanes] = {}, m2[kLanes] = {};
+
+  template <class Count>
+  __device__ void merge(const Pack<kLanes> (&rows)[kRowsOfMoments], Count rows_here) {
+    const float here = static_cast<float>(rows_here), before = count;
+    count += here;
+    const float share = here / count;
+    for (int lane = 0; lane < kLanes; ++lane) {
+      float sum = 0.F, squares = 0.F;
+      for (int k = 0; k < kRowsOfMoments; ++k) sum += rows[k].lane[lane];  // what is not there is 0
+      const float mean_here = sum / here, apart = mean_here - mean[lane];
+      for (int k = 0; k < kRowsOfMoments; ++k) {
+        const float d = k < rows_here ? rows[k].lane[lane] - mean_here : 0.F;
+        squares += d * d;
+      }
+      mean[lane] += apart * share;
+      m2[lane] += squares + apart * apart * before * share;
+    }
+  }
+};
+
+/// The mean of the block's chunk and the sum of squared deviations from it, from those of its threads.
+template <int kLanes>
+__device__ void moments_of_chunk(const Columns& g, const Place<kLanes>& at, const Moments<kLanes>& of_thread,
+                                 float (&moments)[2][kLanes]) {
+  float means[1][kLanes], m2[1][kLanes];
+  for (int lane = 0; lane < kLanes; ++lane) means[0][lane] = of_thread.count * of_thread.mean[lane];
+  cuda::add_side_by_side(g, at, means);
+  for (int lane = 0; lane < kLanes; ++lane) {
+    moments[0][lane] = means[0][lane] / static_cast<float>(at.end - at.begin);
+    const float apart = of_thread.mean[lane] - moments[0][lane];
+    m2[0][lane] = of_thread.m2[lane] + of_thread.count * apart * apart;
+  }
+  cuda::add_side_by_side(g, at, m2);
+  for (int lane = 0; lane < kLanes; ++lane) moments[1][lane] = m2[0][lane];
 }
 
 struct Statistics {
+  double eps;
   float *mean, *rstd, *running_mean, *running_variance;  // [C]
   int* batches;                                          // or null
   float momentum;
   __device__ void blend(float& old, double batch) const { old = batch_norm_running(old, batch, momentum); }
+
+  /// Of a channel, from the mean and the sum of squared deviations of n values.
+  __device__ void write(i64 c, double n, double channel_mean, double m2) const {
+    mean[c] = static_cast<float>(channel_mean);
+    rstd[c] = static_cast<float>(1.0 / sqrt(m2 / n + eps));
+    blend(running_mean[c], channel_mean);
+    blend(running_variance[c], unbiased_variance(m2, n));
+    if (batches && c == 0) ++*batches;
+  }
 };
 
-/// mean = sum n_k mean_k / R;  M2 = sum m2_k + n_k (mean_k - mean)^2   (Chan et al.)
-__global__ void merge_moments(Columns g, const float* partial, double eps, Statistics out) {
-  const ChunkPlace at(g);
-  const auto rows = [&](i64 chunk) {
+/// With means about that of the first chunk, p:  mean = p + S/R, S = sum n_k (mean_k - p), and
+///   M2 = sum m2_k + n_k (mean_k - p)^2 - S^2/R
+template <int kLanes>
+__global__ void statistics(Columns g, const float* x, float* partial, Statistics out) {
+  const Place<kLanes> at(g);
+  Moments<kLanes> of_thread;
+  at.template for_batches<kRowsOfMoments>(
+      g, [&](i64 offset, i64) { return load<kLanes>(x + offset); },
+      [&](i64, const Pack<kLanes>(&rows)[kRowsOfMoments], auto count) { of_thread.merge(rows, count); });
+  float moments[2][kLanes];
+  moments_of_chunk(g, at, of_thread, moments);
+  double totals[2][kLanes] = {};
+  const auto add = [&](i64 chunk, const Pack<kLanes>(&of_chunk)[2], double(&all)[2][kLanes]) {
     const i64 left = g.R - chunk * g.chunk;
-    return static_cast<double>(left < g.chunk ? left : g.chunk);
+    const double rows = static_cast<double>(left < g.chunk ? left : g.chunk);
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const double apart = static_cast<double>(of_chunk[0].lane[lane]) - static_cast<double>(partial[at.column + lane]);
+      all[0][lane] += rows * apart;
+      all[1][lane] += static_cast<double>(of_chunk[1].lane[lane]) + rows * apart * apart;
+    }
   };
-  const auto moment = [&](i64 chunk, int which) {
-    return static_cast<double>(partial[(chunk * 2 + which) * g.C + at.column]);
-  };
+  if (!cuda::add_chunks(g, at, moments, partial, totals, add) || !at.first()) return;
   const double n = static_cast<double>(g.R);
-  const double mean = cuda::add_chunks(g, at, [&](i64 chunk) { return rows(chunk) * moment(chunk, 0); }) / n;
-  const double m2 = cuda::add_chunks(g, at, [&](i64 chunk) {
-    const double apart = moment(chunk, 0) - mean;
-    return moment(chunk, 1) + rows(chunk) * apart * apart;
-  });
-  if (!at.first) return;
-  out.mean[at.column] = static_cast<float>(mean);
-  out.rstd[at.column] = static_cast<float>(1.0 / sqrt(m2 / n + eps));
-  out.blend(out.running_mean[at.column], mean);
-  out.blend(out.running_variance[at.column], unbiased_variance(m2, n));
-  if (out.batches && at.column == 0) ++*out.batches;
+  for (int lane = 0; lane < kLanes; ++lane) {
+    const double shift = totals[0][lane] / n;
+    out.write(at.column + lane, n, static_cast<double>(partial[at.column + lane]) + shift,
+              totals[1][lane] - totals[0][lane] * shift);
+  }
 }
 
 struct Affine {  // [C]
@@ -65,31 +110,64 @@ struct Affine {  // [C]
   __device__ BatchNormAffine of(i64 c) const { return batch_norm_affine(weight[c], bias[c], mean[c], rstd[c]); }
 };
 
-template <Act kAct>
+/// Of the lanes of a thread.
+template <int kLanes>
+struct Affines {
+  BatchNormAffine of[kLanes];
+  __device__ Affines(const Affine& affine, i64 column) {
+    for (int lane = 0; lane < kLanes; ++lane) of[lane] = affine.of(column + lane);
+  }
+};
+
+template <Act kAct, int kLanes>
 __global__ void normalise(Columns g, Affine affine, const float* x, float* y) {
-  const Place at(g);
+  const Place<kLanes> at(g);
   if (!at.active) return;
-  const BatchNormAffine z = affine.of(at.column);
-  at.for_rows(g, [&](i64 offset, i64) { y[offset] = activate<kAct>(x[offset] * z.slope + z.offset); });
+  const Affines<kLanes> z(affine, at.column);
+  at.template for_rows<kRowsAtOnce>(
+      g, [&](i64 offset, i64) { return load<kLanes>(x + offset); },
+      [&](i64 offset, i64, Pack<kLanes> v) {
+        for (int lane = 0; lane < kLanes; ++lane)
+          v.lane[lane] = activate<kAct>(v.lane[lane] * z.of[lane].slope + z.of[lane].offset);
+        store(y + offset, v);
+      });
+}
+
+/// What the backward pass reads of both maps.
+template <int kLanes>
+struct Both {
+  Pack<kLanes> dy, x;
+};
+
+/// dz of a lane.
+template <Act kAct, int kLanes>
+__device__ float dz_of(const Both<kLanes>& v, const Affines<kLanes>& z, int lane) {
+  return activation_gradient<kAct>(v.x.lane[lane] * z.of[lane].slope + z.of[lane].offset, v.dy.lane[lane]);
 }
 
 /// Sums of dz and of dz * (x - mean).
-template <Act kAct>
+template <Act kAct, int kLanes>
 struct GradientTerms {
+  static constexpr int kAtOnce = kRowsAtOnce;
   Affine affine;
   const float *dy, *x;
 
   struct OfColumn {
-    BatchNormAffine z;
-    float mean;
+    Affines<kLanes> z;
+    Pack<kLanes> mean;
     const float *dy, *x;
-    __device__ void operator()(i64 at, i64, float (&sums)[2]) const {
-      const float v = x[at], dz = activation_gradient<kAct>(v * z.slope + z.offset, dy[at]);
-      sums[0] += dz;
-      sums[1] += dz * (v - mean);
+    __device__ Both<kLanes> load(i64 at, i64) const {
+      return {cuda::load<kLanes>(dy + at), cuda::load<kLanes>(x + at)};
+    }
+    __device__ void add(const Both<kLanes>& v, float (&sums)[2][kLanes]) const {
+      for (int lane = 0; lane < kLanes; ++lane) {
+        const float dz = dz_of<kAct>(v, z, lane);
+        sums[0][lane] += dz;
+        sums[1][lane] += dz * (v.x.lane[lane] - mean.lane[lane]);
+      }
     }
   };
-  __device__ OfColumn of(i64 c) const { return {affine.of(c), affine.mean[c], dy, x}; }
+  __device__ OfColumn of(i64 c) const { return {{affine, c}, load<kLanes>(affine.mean + c), dy, x}; }
 };
 
 /// Those of a BatchNormGradient.
@@ -97,67 +175,84 @@ struct Coefficients {
   float *dz, *x, *one;  // [C]
 };
 
-__global__ void merge_gradient_sums(Columns g, const float* partial, Affine affine, bool batch_statistics,
-                                    Coefficients k, float* dweight, float* dbias) {
-  const ChunkPlace at(g);
-  const auto total = [&](int which) {
-    return cuda::add_chunks(
-        g, at, [&](i64 chunk) { return static_cast<double>(partial[(chunk * 2 + which) * g.C + at.column]); });
-  };
-  const double sum_dz = total(0), sum_dz_x = total(1);
-  if (!at.first) return;
-  const i64 c = at.column;
-  const BatchNormGradient of_channel =
-      batch_norm_gradient(sum_dz, sum_dz_x, static_cast<double>(affine.weight[c]), static_cast<double>(affine.mean[c]),
-                          static_cast<double>(affine.rstd[c]), static_cast<double>(g.R), batch_statistics);
-  dbias[c] = of_channel.dbias;
-  dweight[c] = of_channel.dweight;
-  k.dz[c] = of_channel.k_dz;
-  k.x[c] = of_channel.k_x;
-  k.one[c] = of_channel.k_1;
-}
+/// From a channel's sums.
+struct WriteGradients {
+  Affine affine;
+  double rows;
+  bool batch_statistics;
+  Coefficients k;
+  float *dweight, *dbias;
 
-template <Act kAct>
+  __device__ void operator()(i64, i64 c, const double (&sums)[2]) const {
+    const BatchNormGradient of_channel = batch_norm_gradient(
+        sums[0], sums[1], static_cast<double>(affine.weight[c]), static_cast<double>(affine.mean[c]),
+        static_cast<double>(affine.rstd[c]), rows, batch_statistics);
+    dbias[c] = of_channel.dbias;
+    dweight[c] = of_channel.dweight;
+    k.dz[c] = of_channel.k_dz;
+    k.x[c] = of_channel.k_x;
+    k.one[c] = of_channel.k_1;
+  }
+};
+
+/// dx may be dy's memory: a thread has read its rows when it writes them.
+template <Act kAct, int kLanes>
 __global__ void input_gradient(Columns g, Affine affine, Coefficients k, const float* dy, const float* x, float* dx) {
-  const Place at(g);
+  const Place<kLanes> at(g);
   if (!at.active) return;
-  const BatchNormAffine z = affine.of(at.column);
-  const float k_dz = k.dz[at.column], k_x = k.x[at.column], k_1 = k.one[at.column];
-  at.for_rows(g, [&](i64 offset, i64) {
-    const float v = x[offset], dz = activation_gradient<kAct>(v * z.slope + z.offset, dy[offset]);
-    dx[offset] = k_dz * dz + (k_x * v + k_1);
-  });
+  const Affines<kLanes> z(affine, at.column);
+  const Pack<kLanes> k_dz = load<kLanes>(k.dz + at.column), k_x = load<kLanes>(k.x + at.column),
+                     k_1 = load<kLanes>(k.one + at.column);
+  at.template for_rows<kRowsAtOnce>(
+      g,
+      [&](i64 offset, i64) {
+        return Both<kLanes>{load<kLanes>(dy + offset), load<kLanes>(x + offset)};
+      },
+      [&](i64 offset, i64, const Both<kLanes>& v) {
+        Pack<kLanes> out;
+        for (int lane = 0; lane < kLanes; ++lane)
+          out.lane[lane] =
+              k_dz.lane[lane] * dz_of<kAct>(v, z, lane) + (k_x.lane[lane] * v.x.lane[lane] + k_1.lane[lane]);
+        store(dx + offset, out);
+      });
 }
 
-Columns columns_of(const Tensor& x, const Tensor& per_channel) {
-  return {x.numel() / per_channel.numel(), per_channel.numel()};
-}
+struct Size {
+  explicit Size(const Tensor& x, const Tensor& per_channel)
+      : R(x.numel() / per_channel.numel()), C(per_channel.numel()) {}
+  i64 R, C;
+};
 
 }  // namespace
 
 void CudaBackend::batch_norm_statistics(const BatchNormSpec& spec, const Tensor& x, const RunningStatistics& running,
                                         const Tensor& mean, const Tensor& rstd) {
-  const Columns g = columns_of(x, mean);
-  const Tensor partial = Tensor::empty({g.chunks, 2, g.C}, x.device());
-  const cudaStream_t stream = cuda::runtime().compute;
-  cuda::launch_kernel(chunk_moments, g.grid(), cuda::kBlock, 0, stream, g, x.data(), partial.data());
-  const Statistics out{mean.data(),
+  const Size size(x, mean);
+  const Statistics out{static_cast<double>(spec.eps),
+                       mean.data(),
                        rstd.data(),
                        running.mean.data(),
                        running.variance.data(),
                        running.batches ? running.batches.data<std::int32_t>() : nullptr,
                        running.momentum};
-  cuda::launch_kernel(merge_moments, cuda::chunk_grid(g), cuda::chunk_block(), 0, stream, g, partial.data(),
-                      static_cast<double>(spec.eps), out);
+  cuda::with_packs(size.C, {x.data()}, [&]<int kLanes>() {
+    const Columns g(1, size.R, size.C, kLanes, Columns::kSums);
+    const Tensor partial = Tensor::empty({g.chunks, 2, g.C}, x.device());
+    cuda::launch_kernel(statistics<kLanes>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g, x.data(),
+                        partial.data(), out);
+  });
 }
 
 void CudaBackend::batch_norm(const BatchNormSpec& spec, const Tensor& x, const Tensor& weight, const Tensor& bias,
                              const Tensor& mean, const Tensor& rstd, const Tensor& y) {
-  const Columns g = columns_of(x, mean);
+  const Size size(x, mean);
   const Affine affine{weight.data(), bias.data(), mean.data(), rstd.data()};
   with_activation(spec, [&]<Act kAct>() {
-    cuda::launch_kernel(normalise<kAct>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g, affine, x.data(),
-                        y.data());
+    cuda::with_packs(size.C, {x.data(), y.data()}, [&]<int kLanes>() {
+      const Columns g(1, size.R, size.C, kLanes, Columns::kMaps);
+      cuda::launch_kernel(normalise<kAct, kLanes>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g, affine,
+                          x.data(), y.data());
+    });
   });
 }
 
@@ -165,20 +260,20 @@ void CudaBackend::batch_norm_backward(const BatchNormSpec& spec, bool batch_stat
                                       const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                                       const Tensor& rstd, const Tensor& dx, const Tensor& dweight,
                                       const Tensor& dbias) {
-  const Columns g = columns_of(x, mean);
+  const Size size(x, mean);
   const Affine affine{weight.data(), bias.data(), mean.data(), rstd.data()};
-  const Tensor partial = Tensor::empty({g.chunks, 2, g.C}, x.device());
-  const Tensor coefficients = Tensor::empty({3, g.C}, x.device());
-  const Coefficients k{coefficients.data(), coefficients.data() + g.C, coefficients.data() + 2 * g.C};
-  const cudaStream_t stream = cuda::runtime().compute;
+  const Tensor coefficients = Tensor::empty({3, size.C}, x.device());
+  const Coefficients k{coefficients.data(), coefficients.data() + size.C, coefficients.data() + 2 * size.C};
+  const WriteGradients write{affine, static_cast<double>(size.R), batch_statistics, k, dweight.data(), dbias.data()};
   with_activation(spec, [&]<Act kAct>() {
-    cuda::launch_kernel(cuda::sum_chunks<2, GradientTerms<kAct>>, g.grid(), cuda::kBlock, 0, stream, g,
-                        GradientTerms<kAct>{affine, dy.data(), x.data()}, partial.data());
-    cuda::launch_kernel(merge_gradient_sums, cuda::chunk_grid(g), cuda::chunk_block(), 0, stream, g, partial.data(),
-                        affine, batch_statistics, k, dweight.data(), dbias.data());
-    if (!dx) return;
-    cuda::launch_kernel(input_gradient<kAct>, g.grid(), cuda::kBlock, 0, stream, g, affine, k, dy.data(), x.data(),
-                        dx.data());
+    cuda::with_packs(size.C, {dy.data(), x.data(), mean.data(), dx ? dx.data() : nullptr}, [&]<int kLanes>() {
+      cuda::launch_sums<2, kLanes>(x.device(), 1, size.R, size.C,
+                                   GradientTerms<kAct, kLanes>{affine, dy.data(), x.data()}, write);
+      if (!dx) return;
+      const Columns g(1, size.R, size.C, kLanes, Columns::kMaps);
+      cuda::launch_kernel(input_gradient<kAct, kLanes>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g, affine,
+                          k, dy.data(), x.data(), dx.data());
+    });
   });
 }
 

@@ -1,7 +1,7 @@
 // The CUDA backend, file by file what engine/cpu is: cuDNN for convolutions, cuBLAS for matrix products, own kernels
-// for the rest, all on one stream. Every sum runs in an order that the shape alone fixes, without atomics: results are
-// the same bits on every run. Device memory comes from a pool over stream-ordered allocations, so a block freed on the
-// host may be handed out while the GPU still works on it: the stream keeps the order.
+// for the rest, all on one stream. Every sum runs in an order that the shape alone fixes, none of it by atomics:
+// results are the same bits on every run. Device memory comes from a pool over stream-ordered allocations, so a block
+// freed on the host may be handed out while the GPU still works on it: the stream keeps the order.
 #pragma once
 #include "engine/backend.h"
 #include "engine/pool.h"

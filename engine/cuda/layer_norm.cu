@@ -1,4 +1,5 @@
-// Layer norm of the rows of x [R,C], a warp a row: the formulas are in engine/cpu/layer_norm.cpp.
+// Layer norm of the rows of x [R,C], a warp a row: the formulas are in engine/cpu/layer_norm.cpp. A lane keeps its part
+// of the row in registers, so that memory is read once.
 #include "engine/cuda/columns.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/warp.h"
@@ -6,18 +7,55 @@
 namespace md {
 namespace {
 
-using cuda::ChunkPlace;
-using cuda::Columns;
 using cuda::kWarp;
+using cuda::load;
+using cuda::Pack;
+using cuda::store;
 using cuda::sum_of_warp;
 
 constexpr int kRowsOfBlock = 8;
 
-struct Row {
-  __device__ Row()
-      : index(static_cast<i64>(blockIdx.x) * kRowsOfBlock + threadIdx.x / kWarp), lane(threadIdx.x % kWarp) {}
-  i64 index;
+/// What a lane has of a row: every 32nd pack, at most kPacks, or any number of them (kPacks 0).
+template <int kLanes, int kPacks>
+struct RowOfWarp {
+  __device__ explicit RowOfWarp(i64 channels)
+      : index(static_cast<i64>(blockIdx.x) * kRowsOfBlock + threadIdx.x / kWarp),
+        C(channels),
+        lane(static_cast<int>(threadIdx.x) % kWarp) {}
+
+  /// body(i, c) for the packs of the lane, which begin at channel c.
+  template <class Body>
+  __device__ void each_pack(const Body& body) const {
+    if constexpr (kPacks > 0) {
+      for (int i = 0; i < kPacks; ++i) {
+        const int c = (i * kWarp + lane) * kLanes;
+        if (c < C) body(i, c);
+      }
+    } else {
+      for (i64 c = lane * kLanes; c < C; c += kWarp * kLanes) body(0, c);
+    }
+  }
+
+  i64 index, C;
   int lane;
+};
+
+/// A row that the lanes have read; where they cannot hold it, they read it again each time.
+template <int kLanes, int kPacks>
+struct Held {
+  const float* row;
+  Pack<kLanes> packs[kPacks];
+
+  __device__ Held(const RowOfWarp<kLanes, kPacks>& of, const float* map) : row(map + of.index * of.C) {
+    of.each_pack([&](int i, i64 c) { packs[i] = load<kLanes>(row + c); });
+  }
+  __device__ const Pack<kLanes>& operator()(int i, i64) const { return packs[i]; }
+};
+template <int kLanes>
+struct Held<kLanes, 0> {
+  const float* row;
+  __device__ Held(const RowOfWarp<kLanes, 0>& of, const float* map) : row(map + of.index * of.C) {}
+  __device__ Pack<kLanes> operator()(int, i64 c) const { return load<kLanes>(row + c); }
 };
 
 struct Forward {
@@ -27,16 +65,27 @@ struct Forward {
   float *y, *mean, *rstd;
 };
 
+template <int kLanes, int kPacks>
 __global__ void normalise(Forward f) {
-  const Row row;
+  const RowOfWarp<kLanes, kPacks> row(f.C);
   if (row.index >= f.R) return;
-  const float* const x = f.x + row.index * f.C;
+  const Held<kLanes, kPacks> x(row, f.x);
   float sum = 0.F, squares = 0.F;
-  for (i64 c = row.lane; c < f.C; c += kWarp) sum += x[c];
+  row.each_pack([&](int i, i64 c) {
+    for (const float v : x(i, c).lane) sum += v;
+  });
   const float mean = sum_of_warp(sum) / static_cast<float>(f.C);
-  for (i64 c = row.lane; c < f.C; c += kWarp) squares += (x[c] - mean) * (x[c] - mean);
+  row.each_pack([&](int i, i64 c) {
+    for (const float v : x(i, c).lane) squares += (v - mean) * (v - mean);
+  });
   const float rstd = 1.F / sqrtf(sum_of_warp(squares) / static_cast<float>(f.C) + f.eps);
-  for (i64 c = row.lane; c < f.C; c += kWarp) f.y[row.index * f.C + c] = (x[c] - mean) * rstd * f.weight[c] + f.bias[c];
+  row.each_pack([&](int i, i64 c) {
+    const Pack<kLanes> v = x(i, c), weight = load<kLanes>(f.weight + c), bias = load<kLanes>(f.bias + c);
+    Pack<kLanes> y;
+    for (int lane = 0; lane < kLanes; ++lane)
+      y.lane[lane] = (v.lane[lane] - mean) * rstd * weight.lane[lane] + bias.lane[lane];
+    store(f.y + row.index * f.C + c, y);
+  });
   if (row.lane != 0) return;
   f.mean[row.index] = mean;
   f.rstd[row.index] = rstd;
@@ -47,65 +96,104 @@ struct Backward {
   const float *dy, *x, *weight, *mean, *rstd;
 };
 
+template <int kLanes, int kPacks>
 __global__ void input_gradient(Backward b, float* dx) {
-  const Row row;
+  const RowOfWarp<kLanes, kPacks> row(b.C);
   if (row.index >= b.R) return;
-  const float *const dy = b.dy + row.index * b.C, *const x = b.x + row.index * b.C;
+  const Held<kLanes, kPacks> dy(row, b.dy), x(row, b.x);
   const float mean = b.mean[row.index], rstd = b.rstd[row.index];
   float g_sum = 0.F, gx_sum = 0.F;
-  for (i64 c = row.lane; c < b.C; c += kWarp) {
-    const float g = dy[c] * b.weight[c];
-    g_sum += g;
-    gx_sum += g * (x[c] - mean) * rstd;
-  }
+  row.each_pack([&](int i, i64 c) {
+    const Pack<kLanes> d = dy(i, c), v = x(i, c), weight = load<kLanes>(b.weight + c);
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const float g = d.lane[lane] * weight.lane[lane];
+      g_sum += g;
+      gx_sum += g * (v.lane[lane] - mean) * rstd;
+    }
+  });
   const float g_mean = sum_of_warp(g_sum) / static_cast<float>(b.C);
   const float gx_mean = sum_of_warp(gx_sum) / static_cast<float>(b.C);
-  for (i64 c = row.lane; c < b.C; c += kWarp)
-    dx[row.index * b.C + c] = rstd * (dy[c] * b.weight[c] - g_mean - (x[c] - mean) * rstd * gx_mean);
+  row.each_pack([&](int i, i64 c) {
+    const Pack<kLanes> d = dy(i, c), v = x(i, c), weight = load<kLanes>(b.weight + c);
+    Pack<kLanes> out;
+    for (int lane = 0; lane < kLanes; ++lane)
+      out.lane[lane] = rstd * (d.lane[lane] * weight.lane[lane] - g_mean - (v.lane[lane] - mean) * rstd * gx_mean);
+    store(dx + row.index * b.C + c, out);
+  });
 }
 
 /// Sums of dy * xhat and of dy.
+template <int kLanes>
 struct ParameterTerms {
+  static constexpr int kAtOnce = 4;
   Backward b;
+
+  struct Loaded {
+    Pack<kLanes> dy, x;
+    float mean, rstd;
+  };
   __device__ const ParameterTerms& of(i64) const { return *this; }
-  __device__ void operator()(i64 at, i64 row, float (&sums)[2]) const {
-    sums[0] += b.dy[at] * (b.x[at] - b.mean[row]) * b.rstd[row];
-    sums[1] += b.dy[at];
+  __device__ Loaded load(i64 at, i64 row) const {
+    return {cuda::load<kLanes>(b.dy + at), cuda::load<kLanes>(b.x + at), b.mean[row], b.rstd[row]};
+  }
+  __device__ void add(const Loaded& v, float (&sums)[2][kLanes]) const {
+    for (int lane = 0; lane < kLanes; ++lane) {
+      sums[0][lane] += v.dy.lane[lane] * (v.x.lane[lane] - v.mean) * v.rstd;
+      sums[1][lane] += v.dy.lane[lane];
+    }
   }
 };
 
-__global__ void add_partial(Columns g, const float* partial, float* dweight, float* dbias) {
-  const ChunkPlace at(g);
-  for (int which = 0; which < 2; ++which) {
-    const double sum = cuda::add_chunks(
-        g, at, [&](i64 chunk) { return static_cast<double>(partial[(chunk * 2 + which) * g.C + at.column]); });
-    if (at.first) (which == 0 ? dweight : dbias)[at.column] = static_cast<float>(sum);
+struct WriteGradients {
+  float *dweight, *dbias;
+  __device__ void operator()(i64, i64 c, const double (&sums)[2]) const {
+    dweight[c] = static_cast<float>(sums[0]);
+    dbias[c] = static_cast<float>(sums[1]);
   }
-}
+};
 
 dim3 blocks_of(i64 rows) { return dim3(unsigned((rows + kRowsOfBlock - 1) / kRowsOfBlock)); }
+
+/// Calls fn.operator()<kLanes, kPacks>() for rows of these maps: packs of four, held where they are few enough.
+template <class Fn>
+void with_rows(i64 channels, std::initializer_list<const float*> maps, const Fn& fn) {
+  constexpr i64 kOfWarp = i64{4} * kWarp;
+  cuda::with_packs(channels, maps, [&]<int kLanes>() {
+    if constexpr (kLanes == 4) {
+      if (channels <= 2 * kOfWarp) return fn.template operator()<4, 2>();
+      if (channels <= 3 * kOfWarp) return fn.template operator()<4, 3>();
+      if (channels <= 6 * kOfWarp) return fn.template operator()<4, 6>();
+      if (channels <= 12 * kOfWarp) return fn.template operator()<4, 12>();
+    }
+    fn.template operator()<kLanes, 0>();
+  });
+}
 
 }  // namespace
 
 void CudaBackend::layer_norm(float eps, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y,
                              const Tensor& mean, const Tensor& rstd) {
   const i64 C = weight.numel(), R = x.numel() / C;
-  cuda::launch_kernel(normalise, blocks_of(R), kWarp * kRowsOfBlock, 0, cuda::runtime().compute,
-                      Forward{R, C, eps, x.data(), weight.data(), bias.data(), y.data(), mean.data(), rstd.data()});
+  const Forward f{R, C, eps, x.data(), weight.data(), bias.data(), y.data(), mean.data(), rstd.data()};
+  with_rows(C, {f.x, f.weight, f.bias, f.y}, [&]<int kLanes, int kPacks>() {
+    cuda::launch_kernel(normalise<kLanes, kPacks>, blocks_of(R), kWarp * kRowsOfBlock, 0, cuda::runtime().compute, f);
+  });
 }
 
 void CudaBackend::layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
                                       const Tensor& rstd, const Tensor& dx, const Tensor& dweight,
                                       const Tensor& dbias) {
-  const Columns g(x.numel() / weight.numel(), weight.numel());
-  const Backward b{g.R, g.C, dy.data(), x.data(), weight.data(), mean.data(), rstd.data()};
-  const Tensor partial = Tensor::empty({g.chunks, 2, g.C}, x.device());
-  const cudaStream_t stream = cuda::runtime().compute;
-  cuda::launch_kernel(cuda::sum_chunks<2, ParameterTerms>, g.grid(), cuda::kBlock, 0, stream, g, ParameterTerms{b},
-                      partial.data());
-  cuda::launch_kernel(add_partial, cuda::chunk_grid(g), cuda::chunk_block(), 0, stream, g, partial.data(),
-                      dweight.data(), dbias.data());
-  if (dx) cuda::launch_kernel(input_gradient, blocks_of(g.R), kWarp * kRowsOfBlock, 0, stream, b, dx.data());
+  const i64 C = weight.numel(), R = x.numel() / C;
+  const Backward b{R, C, dy.data(), x.data(), weight.data(), mean.data(), rstd.data()};
+  cuda::with_packs(C, {b.dy, b.x}, [&]<int kLanes>() {
+    cuda::launch_sums<2, kLanes>(x.device(), 1, R, C, ParameterTerms<kLanes>{b},
+                                 WriteGradients{dweight.data(), dbias.data()});
+  });
+  if (!dx) return;
+  with_rows(C, {b.dy, b.x, b.weight, dx.data()}, [&]<int kLanes, int kPacks>() {
+    cuda::launch_kernel(input_gradient<kLanes, kPacks>, blocks_of(R), kWarp * kRowsOfBlock, 0, cuda::runtime().compute,
+                        b, dx.data());
+  });
 }
 
 }  // namespace md

@@ -1,8 +1,8 @@
 // The emulated grid, for files with kernels that g++ compiles (engine/cuda/portable.h includes this): CUDA's words for
 // what the engine's kernels use, and emulate(), which runs a grid on one host thread, block after block, a fiber for
 // every CUDA thread. Threads of a warp run until they wait; warps run in a chosen order as far as they can, so that a
-// missing barrier shows. Wrong use of barriers and collectives fails the launch. There are no atomics on purpose: the
-// engine's sums have a fixed order. REQUIRES: one host thread launches.
+// missing barrier shows. Wrong use of barriers and collectives fails the launch. The one atomic counts which block
+// comes last: the engine's sums have a fixed order. REQUIRES: one host thread launches.
 #pragma once
 #include <cuda_runtime_api.h>
 
@@ -82,6 +82,12 @@ inline int part_begin(int width) { return lane() / width * width; }
 
 inline void __syncthreads(const std::source_location& here = std::source_location::current()) {
   md::cuda::wait_for_block(here);
+}
+inline void __threadfence() {}  // one thread runs at a time
+inline unsigned atomicInc(unsigned* count, unsigned last) {
+  const unsigned before = *count;
+  *count = before >= last ? 0 : before + 1;
+  return before;
 }
 inline void __syncwarp(unsigned mask = ~0U) { md::cuda::exchange("__syncwarp", mask, 0); }
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "engine/cuda/arrivals.h"
 #include "engine/cuda/portable.h"
 #include "engine/tensor.h"
 #include "tests/cuda/doubles.h"
@@ -145,6 +146,31 @@ TEST(Emulation, LanesExchangeAsCudaSays) {
         11};
     for (std::size_t i = 0; i < want.size(); ++i) EXPECT_EQ(got[i], want[i]) << "thread " << t << ", exchange " << i;
   }
+}
+
+/// finished [groups] counts the blocks that find all of their group there. Grid [groups,blocks].
+__global__ void count_last(float* arrived, float* finished) {
+  arrived[blockIdx.x * gridDim.y + blockIdx.y] = 1.F;
+  if (!cuda::last_of_group(blockIdx.x, gridDim.y) || threadIdx.x != 0) return;
+  float all = 0.F;
+  for (unsigned k = 0; k < gridDim.y; ++k) all += arrived[blockIdx.x * gridDim.y + k];
+  finished[blockIdx.x] += all == float(gridDim.y) ? 1.F : 100.F;
+}
+
+TEST(Emulation, OneBlockOfAGroupIsTheLast) {
+  constexpr int kGroups = 3;
+  const Tensor finished = Tensor::zeros({kGroups}, kGpu);
+  float wanted = 0.F;
+  for (const WarpOrder order : kOrders) {
+    cuda::set_warp_order(order);
+    for (const int blocks : {5, 1, 7}) {  // every grid finds the counters as the first one did
+      const Tensor arrived = Tensor::zeros({kGroups, blocks}, kGpu);
+      cuda::launch_kernel(count_last, dim3(kGroups, unsigned(blocks)), kThreads, 0, stream(), arrived.data(),
+                          finished.data());
+      EXPECT_EQ(finished.to_host(), std::vector<float>(kGroups, ++wanted));
+    }
+  }
+  cuda::set_warp_order(WarpOrder::forward);
 }
 
 __global__ void copy_fresh_shared(float* out) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <regex>
 
 namespace md::record {
@@ -18,18 +19,16 @@ constexpr double kRegisters = 65536, kSharedBytes = 100 * 1024, kBlocks = 16;  /
 /// What arguments do not tell of a kernel. Factors of the bytes that its arguments point at.
 struct Habit {
   const char* kernel;
-  double must, moves;     // moves: beyond must
-  double moves_if_large;  // where its largest map is not kept in the second level cache between two looks
+  double must, moves;  // moves: beyond must
 };
 constexpr Habit kHabits[] = {
-    {"::Add>", 1.5, 1, 1},               // the sum is read and written
-    {"AddAndActivate>", 1.5, 1, 1},      // likewise
-    {"Rule", 1.75, 1, 1},                // weight and both moments are read and written
-    {"ScaleInPlace", 2, 1, 1},           // likewise
-    {"chunk_moments", 1, 1, 2},          // two looks at a chunk
-    {"attend_backward", 7. / 19, 1, 1},  // Q, K and V, and their gradients, are parts of one map each
-    {"attend", 4. / 10, 1, 1},
-    {"MoveShuffled", 1, 2.5, 2.5},  // reads 4 of 32 bytes
+    {"::Add>", 1.5, 1},               // the sum is read and written
+    {"AddAndActivate>", 1.5, 1},      // likewise
+    {"Rule", 1.75, 1},                // weight and both moments are read and written
+    {"ScaleInPlace", 2, 1},           // likewise
+    {"attend_backward", 7. / 19, 1},  // Q, K and V, and their gradients, are parts of one map each
+    {"attend", 4. / 10, 1},
+    {"MoveShuffled", 1, 2.5},  // reads 4 of 32 bytes
 };
 
 /// Products of shared memory, in multiplications a block.
@@ -101,12 +100,11 @@ Cost& Cost::operator+=(const Cost& c) {
 }
 
 Cost cost_of(const Launch& l, const Gpu& gpu) {
-  double bytes = 0, largest = 0;
-  for (const i64 b : l.bytes) bytes += double(b), largest = std::max(largest, double(b));
+  const double bytes = double(std::accumulate(l.bytes.begin(), l.bytes.end(), i64{0}));
   Cost c{1, bytes, bytes, 0};
   if (const auto habit = find(kHabits, l.code->name); habit != std::end(kHabits)) {
     c.must_bytes *= habit->must;
-    c.moved_bytes = c.must_bytes * (largest > gpu.l2_mb * 1e6 ? habit->moves_if_large : habit->moves);
+    c.moved_bytes = c.must_bytes * habit->moves;
   }
   c.us = kSmallKernelUs + std::max({c.moved_bytes / (gpu.bandwidth_tb * kOfBandwidth * 1e6),
                                     compute_us(l, c.moved_bytes, gpu), chain_us(l, c.moved_bytes, gpu)});

@@ -12,14 +12,14 @@ namespace md::record {
 struct Gpu {
   const char* name;
   int multiprocessors, threads;  // of a multiprocessor
-  double clock_ghz, bandwidth_tb, l2_mb;
+  double clock_ghz, bandwidth_tb;
   double f32_tflops, tf32_tflops;  // dense
 };
 inline constexpr Gpu kGpus[] = {
-    {"H100", 132, 2048, 1.755, 3.35, 50, 67, 495},
-    {"A100", 108, 2048, 1.41, 2.04, 40, 19.5, 156},
-    {"RTX4090", 128, 1536, 2.52, 1.01, 72, 82.6, 82.6},
-    {"RTX3090", 82, 1536, 1.695, 0.936, 6, 35.6, 35.6},
+    {"H100", 132, 2048, 1.755, 3.35, 67, 495},
+    {"A100", 108, 2048, 1.41, 2.04, 19.5, 156},
+    {"RTX4090", 128, 1536, 2.52, 1.01, 82.6, 82.6},
+    {"RTX3090", 82, 1536, 1.695, 0.936, 35.6, 35.6},
 };
 
 /// Of one kind of work in a step.

@@ -196,7 +196,9 @@ const Sizes kSmall[] = {
 std::string name_of_sizes(const ::testing::TestParamInfo<Sizes>& instance) { return instance.param.name; }
 
 INSTANTIATE_TEST_SUITE_P(, BatchNorm, ::testing::ValuesIn(kSmall), name_of_sizes);
-INSTANTIATE_TEST_SUITE_P(ManyRows, BatchNorm, ::testing::Values(Sizes{"many_rows", {4, 31, 32, 17}}), name_of_sizes);
+INSTANTIATE_TEST_SUITE_P(ManyRows, BatchNorm,
+                         ::testing::Values(Sizes{"many_rows", {4, 31, 32, 17}}, Sizes{"of_fours", {4, 31, 32, 36}}),
+                         name_of_sizes);
 INSTANTIATE_TEST_SUITE_P(, SmallBatchNorm, ::testing::ValuesIn(kSmall), name_of_sizes);
 
 // Far from zero the variance is a small difference of large squares; whoever computes E[x^2] - E[x]^2 loses it here.

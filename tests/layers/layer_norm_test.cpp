@@ -68,6 +68,20 @@ TEST(LayerNorm, GradientOfARowHasNoMeanAndIsOrthogonalToTheRow) {
   EXPECT_NEAR(along, 0, 1e-4);  // eps leaves variance(row) / (variance + eps) of it
 }
 
+// Rows that a device keeps in registers, and rows that it reads again.
+TEST(LayerNorm, RowsOfAnyWidthAreTheSameOnEveryDevice) {
+  for_each_device([](Device device) {
+    for (const Shape& shape : {Shape{300, 24}, Shape{3, 200}, Shape{9, 384}, Shape{2, 516}, Shape{3, 1536},
+                               Shape{2, 1540}, Shape{2, 1537}, Shape{3000, 24}}) {
+      const std::vector<Tensor> in = inputs(shape, device), on_cpu = inputs(shape, {});
+      EXPECT_LE(relative_l2(to_double(op(in)), to_double(op(on_cpu))), 1e-6) << shape;
+      const std::vector<Tensor> got = gradients(op, in, 5), want = gradients(op, on_cpu, 5);
+      for (std::size_t i = 0; i < got.size(); ++i)
+        EXPECT_LE(relative_l2(to_double(got[i]), to_double(want[i])), 1e-6) << shape << ", input " << i;
+    }
+  });
+}
+
 TEST(LayerNorm, SumsTheParameterGradientsOverChunksOfRows) {
   // 3000 rows of 24 are several chunks; the definition is one sum.
   const std::vector<Tensor> in = inputs({3000, 24}, {});
