@@ -41,7 +41,7 @@ constexpr Work kWork[] = {{"attend_backward", 4 * 5 * kOneProduct}, {"attend", 2
 
 /// Neighbours that MetricDepth's depths identify, of a pixel: 7.9 of 28 at depths uniform in 0 to 10 m. A warp takes so
 /// many at once.
-constexpr double kHits = 7.9, kHitsAtOnce = 1;
+constexpr double kHits = 7.9, kHitsAtOnce = 4;
 constexpr double kChannels = 32;  // of its features
 
 template <class Table>

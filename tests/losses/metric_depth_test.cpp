@@ -125,8 +125,8 @@ void expect_as_defined(const Case& c) {
 }
 
 TEST(MetricDepth, EqualsTheEquationsForAnyChannelsSizeAndSparsity) {
-  const Shape shapes[] = {{2, 9, 13, 32}, {3, 5, 33, 3}, {2, 6, 50, 5},  {2, 8, 17, 33},
-                          {4, 2, 3, 16},  {1, 7, 5, 1},  {2, 2, 2, 128}, {3, 12, 16, 8}};
+  const Shape shapes[] = {{2, 9, 13, 32}, {3, 5, 33, 3},  {2, 6, 50, 5},  {2, 8, 17, 33}, {4, 2, 3, 16},
+                          {1, 7, 5, 1},   {2, 2, 2, 128}, {3, 12, 16, 8}, {2, 3, 4, 132}, {2, 3, 4, 70}};
   for_each_device([&](Device device) {
     for (const Shape& shape : shapes) {
       for (const double measured : {1., 0.4, 0.05}) {
