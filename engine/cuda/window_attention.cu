@@ -1,8 +1,10 @@
 // Window attention on a GPU: a block takes one head of a window (the formulas are in engine/cpu/window_attention.cpp).
-// Queries, keys, values and scores live in shared memory only; backward computes the scores again. A block of a
-// gradient takes a few windows one after the other and adds up in float what belongs to no window; then blocks are
-// added.
+// Queries, keys, values and scores live in shared memory only; backward computes the scores again. A thread computes
+// 4x4 elements of a product in registers, from 16 bytes of shared memory at a time: one load for two multiplications.
+// The 49 tokens are padded to 52 with zeros. A block of a gradient takes a few windows one after the other and adds up
+// in float what belongs to no window; then blocks are added.
 #include "engine/cuda/cuda_backend.h"
+#include "engine/cuda/pack.h"
 #include "engine/cuda/warp.h"
 #include "engine/launch.h"
 #include "engine/windows.h"
@@ -10,12 +12,18 @@
 namespace md {
 namespace {
 
+using cuda::kAllLanes;
 using cuda::kWarp;
+using cuda::load;
 using cuda::max_of_warp;
+using cuda::Pack;
+using cuda::store;
 using cuda::sum_of_warp;
 
 constexpr int kTokens = static_cast<int>(kWindowTokens), kPairs = kTokens * kTokens;
-constexpr int kThreads = 256;
+constexpr int kTile = 4, kTiles = (kTokens + kTile - 1) / kTile;  // tokens of a tile, and tiles of a window
+constexpr int kRows = kTile * kTiles, kScores = kRows * kRows;    // of a matrix; floats of scores [52,52]
+constexpr int kThreads = 192;       // one for each of 13x13 tiles of scores, in whole warps
 constexpr i64 kWindowsOfBlock = 4;  // of a gradient
 
 /// A thing that every token has: channels [first, first + C) of rows of memory.
@@ -35,7 +43,8 @@ struct Problem {
         channels(in.qkv.dim(3) / (in.v ? 2 : 3)),
         heads(spec.heads),
         dim(static_cast<int>(channels / heads)),
-        stride(dim | 1),
+        fours((dim + 3) / 4),
+        stride(4 * (fours | 1)),
         scale(1.F / sqrtf(static_cast<float>(dim))),
         table(in.bias_table.data()) {
     const i64 row = in.qkv.dim(3);
@@ -44,158 +53,250 @@ struct Problem {
     k = {in.qkv.data(), row, channels, padding};
     v = in.v ? Part{in.v.data(), channels, 0, nullptr} : Part{in.qkv.data(), row, 2 * channels, padding};
   }
-  constexpr int matrix() const { return kTokens * stride; }  // floats
+  constexpr int matrix() const { return kRows * stride; }  // floats
   /// What a block of a gradient adds up: dS, then dK and dV of the tokens beyond the edge.
   constexpr int sums() const { return kPairs + 2 * dim; }
 
   Windows windows;
   i64 channels;
   int heads, dim;
-  int stride;  // of a matrix [49,dim] in shared memory: odd, so that its rows begin in different banks
+  int fours;   // packs of a row
+  int stride;  // of a matrix [52,dim] in shared memory: an odd number of packs, so that rows begin in different banks
   float scale;
   const float* table;  // [169,heads]
   Part q, k, v;
 };
 
-/// One head of one window, in shared memory: matrices [49,dim], and [49,49] for scores.
+/// One head of one window, in shared memory: matrices [52,dim], and [52,52] for scores; zeros in what is padding.
 struct Head {
   __device__ Head(const Problem& problem, float* memory)
-      : q(memory), k(q + problem.matrix()), v(k + problem.matrix()), p(v + problem.matrix()) {}
+      : q(memory), k(q + problem.matrix()), p(k + problem.matrix()), v(p + kScores) {}
   static std::size_t bytes(const Problem& problem) {
-    return static_cast<std::size_t>(3 * problem.matrix() + kPairs) * sizeof(float);
+    return static_cast<std::size_t>(3 * problem.matrix() + kScores) * sizeof(float);
   }
-  float *q, *k, *v, *p;  // Q is scaled
+  float *q, *k, *p, *v;  // Q is scaled
 };
+/// dS takes the place of V, which nobody wants any more.
 struct HeadGradient {
-  __device__ HeadGradient(const Problem& problem, const Head& head) : dy(head.p + kPairs), ds(dy + problem.matrix()) {}
+  __device__ HeadGradient(const Problem& problem, const Head& head) : ds(head.v), dy(ds + place_of_v(problem)) {}
   static std::size_t bytes(const Problem& problem) {
-    return Head::bytes(problem) + static_cast<std::size_t>(problem.matrix() + kPairs) * sizeof(float);
+    return static_cast<std::size_t>(3 * problem.matrix() + kScores + place_of_v(problem)) * sizeof(float);
   }
-  float *dy, *ds;
+  MD_HD static int place_of_v(const Problem& problem) {
+    return problem.matrix() > kScores ? problem.matrix() : kScores;
+  }
+  float *ds, *dy;
 };
 
 struct Place {
   i64 token[kTokens];  // or -1 beyond the edge
   int region[kTokens];
+  bool beyond;                              // some are
+  float p_beyond[kRows], ds_beyond[kRows];  // sums of P and dS over those, by row
 };
 
-// ---- What all threads of a block do together. Threads own elements, warps own rows of scores. ----
+// ---- What all threads of a block do together. Threads own tiles, warps own rows of scores. ----
 
+/// By the first warp.
 __device__ void find_tokens(const Problem& p, i64 window, Place& place) {
-  for (int t = static_cast<int>(threadIdx.x); t < kTokens; t += kThreads) {
-    place.token[t] = p.windows.token(window, t);
+  if (threadIdx.x >= kWarp) return;
+  unsigned beyond = 0;
+  for (int first = 0; first < kTokens; first += kWarp) {
+    const int t = first + static_cast<int>(threadIdx.x);
+    const i64 token = t < kTokens ? p.windows.token(window, t) : 0;
+    beyond |= __ballot_sync(kAllLanes, token < 0);
+    if (t >= kTokens) continue;
+    place.token[t] = token;
     place.region[t] = p.windows.region(window, t);
   }
+  if (threadIdx.x == 0) place.beyond = beyond != 0;
+}
+
+/// kLanes floats of a token's part, from channel d of the head on; 0 beyond the last of both.
+template <int kLanes>
+__device__ Pack<kLanes> read(const Problem& p, const Part& part, const Place& place, int head, int t, int d) {
+  if (t >= kTokens || d >= p.dim) return {};
+  const i64 token = place.token[t], channel = part.first + head * p.dim + d;
+  if (token >= 0) return load<kLanes>(part.map + token * part.row + channel);
+  return part.padding ? load<kLanes>(part.padding + channel) : Pack<kLanes>{};
 }
 
 /// to = factor * the part, for one head.
+template <int kLanes>
 __device__ void gather(const Problem& p, const Part& part, const Place& place, int head, float factor, float* to) {
-  for (int e = static_cast<int>(threadIdx.x); e < kTokens * p.dim; e += kThreads) {
-    const int t = e / p.dim, d = e % p.dim;
-    const i64 token = place.token[t], channel = part.first + head * p.dim + d;
-    float value = 0.F;
-    if (token >= 0) {
-      value = part.map[token * part.row + channel];
-    } else if (part.padding) {
-      value = part.padding[channel];
+  const int across = 4 / kLanes * p.fours;
+  for (int e = static_cast<int>(threadIdx.x); e < kRows * across; e += kThreads) {
+    const int t = e / across, d = e % across * kLanes;
+    Pack<kLanes> value = read<kLanes>(p, part, place, head, t, d);
+    for (float& v : value.lane) v *= factor;
+    store(to + t * p.stride + d, value);
+  }
+}
+
+/// 4x4 elements of a product.
+struct Tile {
+  float of[kTile][kTile] = {};
+
+  /// body(row, column, element) for a tile of scores [52,52], which has rows and columns n, n + 13, n + 26 and n + 39:
+  /// so neighbouring threads read other banks. The last threads have none.
+  template <class Body>
+  __device__ void each_score(const Body& body) {
+    const int row = static_cast<int>(threadIdx.x) / kTiles, column = static_cast<int>(threadIdx.x) % kTiles;
+    for (int i = 0; i < kTile && row < kTiles; ++i) {
+      for (int j = 0; j < kTile; ++j) body(row + i * kTiles, column + j * kTiles, of[i][j]);
     }
-    to[t * p.stride + d] = factor * value;
   }
-}
-
-/// c [49,49] = a b'
-__device__ void multiply_rows(const Problem& p, const float* a, const float* b, float* c) {
-  for (int e = static_cast<int>(threadIdx.x); e < kPairs; e += kThreads) {
-    const float *const row = a + e / kTokens * p.stride, *const column = b + e % kTokens * p.stride;
-    float sum = 0.F;
-    for (int d = 0; d < p.dim; ++d) sum += row[d] * column[d];
-    c[e] = sum;
-  }
-}
-
-/// The left factor of a product: element (i,t) is at[i * row + t * term].
-struct Left {
-  const float* at;
-  int row, term;
 };
 
-/// factor * a b, for the tokens of the map; each has one window, so nobody else writes there.
-__device__ void multiply_into(const Target& to, const Problem& p, const Left& a, const float* b, float factor,
+/// Four floats, from `first` on, of each of the rows n, n + 13, n + 26 and n + 39.
+struct Rows {
+  Pack<4> of[kTile];
+  __device__ Rows(const float* matrix, int stride, int n, int first) {
+    for (int i = 0; i < kTile; ++i) of[i] = load<4>(matrix + (n + i * kTiles) * stride + first);
+  }
+};
+
+/// The tile of scores a b' that this thread has.
+__device__ Tile multiply_rows(const Problem& p, const float* a, const float* b) {
+  const int row = static_cast<int>(threadIdx.x) / kTiles, column = static_cast<int>(threadIdx.x) % kTiles;
+  Tile tile;
+  for (int d = 0; d < 4 * p.fours && row < kTiles; d += 4) {
+    const Rows left(a, p.stride, row, d), right(b, p.stride, column, d);
+    for (int n = 0; n < 4; ++n) {
+      for (int i = 0; i < kTile; ++i) {
+        for (int j = 0; j < kTile; ++j) tile.of[i][j] += left.of[i].lane[n] * right.of[j].lane[n];
+      }
+    }
+  }
+  return tile;
+}
+
+/// += left right', of a column and a row
+__device__ void add_outer(Tile& tile, const float (&left)[kTile], const Pack<4>& right) {
+  for (int i = 0; i < kTile; ++i) {
+    for (int j = 0; j < kTile; ++j) tile.of[i][j] += left[i] * right.lane[j];
+  }
+}
+
+/// factor * a row of a tile, for a token of the map; each has one window, so nobody else writes there.
+template <int kLanes>
+__device__ void write(const Target& to, const Problem& p, const Place& place, int head, int t, int d, float factor,
+                      const float (&row)[kTile]) {
+  if (t >= kTokens || place.token[t] < 0) return;
+  float* const at = to.map + place.token[t] * to.row + to.first + head * p.dim + d;
+  for (int n = 0; n < kTile; n += kLanes) {
+    if (d + n >= p.dim) return;
+    Pack<kLanes> out;
+    for (int l = 0; l < kLanes; ++l) out.lane[l] = factor * row[n + l];
+    store(at + n, out);
+  }
+}
+
+/// factor * scores b, for the tokens of the map.
+template <int kLanes>
+__device__ void multiply_into(const Target& to, const Problem& p, const float* scores, const float* b, float factor,
                               const Place& place, int head) {
-  for (int e = static_cast<int>(threadIdx.x); e < kTokens * p.dim; e += kThreads) {
-    const int i = e / p.dim, d = e % p.dim;
-    if (place.token[i] < 0) continue;
-    float sum = 0.F;
-    for (int t = 0; t < kTokens; ++t) sum += a.at[i * a.row + t * a.term] * b[t * p.stride + d];
-    to.map[place.token[i] * to.row + to.first + head * p.dim + d] = factor * sum;
+  for (int e = static_cast<int>(threadIdx.x); e < kTiles * p.fours; e += kThreads) {
+    const int row = e / p.fours, d = e % p.fours * 4;
+    Tile tile;
+    for (int t = 0; t < kRows; t += 4) {
+      const Rows left(scores, kRows, row, t);
+      for (int n = 0; n < 4; ++n) {
+        const float column[kTile] = {left.of[0].lane[n], left.of[1].lane[n], left.of[2].lane[n], left.of[3].lane[n]};
+        add_outer(tile, column, load<4>(b + (t + n) * p.stride + d));
+      }
+    }
+    for (int i = 0; i < kTile; ++i) write<kLanes>(to, p, place, head, row + i * kTiles, d, factor, tile.of[i]);
+  }
+}
+
+/// scores' b, for the tokens of the map.
+template <int kLanes>
+__device__ void multiply_transposed_into(const Target& to, const Problem& p, const float* scores, const float* b,
+                                         const Place& place, int head) {
+  for (int e = static_cast<int>(threadIdx.x); e < kTiles * p.fours; e += kThreads) {
+    const int column = e / p.fours * 4, d = e % p.fours * 4;
+    Tile tile;
+    for (int t = 0; t < kTokens; ++t)
+      add_outer(tile, load<4>(scores + t * kRows + column).lane, load<4>(b + t * p.stride + d));
+    for (int i = 0; i < kTile; ++i) write<kLanes>(to, p, place, head, column + i, d, 1.F, tile.of[i]);
   }
 }
 
 /// Calls row(i, lane) for the rows of this warp.
 template <class Row>
-__device__ void for_rows(const Row& row) {
+__device__ void for_rows(int rows, const Row& row) {
   const int thread = static_cast<int>(threadIdx.x);
-  for (int i = thread / kWarp; i < kTokens; i += kThreads / kWarp) row(i, thread % kWarp);
+  for (int i = thread / kWarp; i < rows; i += kThreads / kWarp) row(i, thread % kWarp);
 }
 
-/// Products of Q and K to P, in place.
+/// Products of Q and K to P, in place; zeros in what is padding.
 __device__ void softmax(const Problem& p, const Place& place, int head, float* scores) {
-  for_rows([&](int i, int lane) {
-    float* const row = scores + i * kTokens;
+  for_rows(kRows, [&](int i, int lane) {
+    float* const row = scores + i * kRows;
     float largest = -INFINITY, sum = 0.F;
-    for (int j = lane; j < kTokens; j += kWarp) {
+    for (int j = lane; j < kTokens && i < kTokens; j += kWarp) {
       row[j] += p.table[distance_row(i, j) * p.heads + head];
       if (place.region[i] != place.region[j]) row[j] += kMaskedScore;
       largest = fmaxf(largest, row[j]);
     }
     largest = max_of_warp(largest);
-    for (int j = lane; j < kTokens; j += kWarp) sum += row[j] = expf(row[j] - largest);
+    for (int j = lane; j < kTokens && i < kTokens; j += kWarp) sum += row[j] = expf(row[j] - largest);
     const float inverse = 1.F / sum_of_warp(sum);
-    for (int j = lane; j < kTokens; j += kWarp) row[j] *= inverse;
+    for (int j = lane; j < kRows; j += kWarp) row[j] = i < kTokens && j < kTokens ? row[j] * inverse : 0.F;
   });
 }
 
-/// dP to dS, in place.
-__device__ void softmax_gradient(const float* probabilities, float* gradients) {
-  for_rows([&](int i, int lane) {
-    const float* const p = probabilities + i * kTokens;
-    float *const row = gradients + i * kTokens, sum = 0.F;
+/// dP to dS, in place, and what rows of P and dS have beyond the edge.
+__device__ void softmax_gradient(const float* probabilities, float* gradients, Place& place) {
+  for_rows(kRows, [&](int i, int lane) {
+    const float* const p = probabilities + i * kRows;
+    float *const row = gradients + i * kRows, sum = 0.F, p_beyond = 0.F, ds_beyond = 0.F;
     for (int j = lane; j < kTokens; j += kWarp) sum += p[j] * row[j];
     const float mean = sum_of_warp(sum);
-    for (int j = lane; j < kTokens; j += kWarp) row[j] = p[j] * (row[j] - mean);
+    for (int j = lane; j < kRows; j += kWarp) {
+      row[j] = j < kTokens ? p[j] * (row[j] - mean) : 0.F;
+      if (j >= kTokens || place.token[j] >= 0) continue;
+      p_beyond += p[j];
+      ds_beyond += row[j];
+    }
+    if (!place.beyond) return;
+    p_beyond = sum_of_warp(p_beyond);
+    ds_beyond = sum_of_warp(ds_beyond);
+    if (lane != 0) return;
+    place.p_beyond[i] = p_beyond;
+    place.ds_beyond[i] = ds_beyond;
   });
 }
 
 /// Q (scaled), K, V and P.
+template <int kLanes>
 __device__ void compute(const Problem& p, const Place& place, int head, const Head& h) {
-  gather(p, p.q, place, head, p.scale, h.q);
-  gather(p, p.k, place, head, 1.F, h.k);
-  gather(p, p.v, place, head, 1.F, h.v);
+  gather<kLanes>(p, p.q, place, head, p.scale, h.q);
+  gather<kLanes>(p, p.k, place, head, 1.F, h.k);
+  gather<kLanes>(p, p.v, place, head, 1.F, h.v);
   __syncthreads();
-  multiply_rows(p, h.q, h.k, h.p);
+  multiply_rows(p, h.q, h.k).each_score([&](int i, int j, float score) { h.p[i * kRows + j] = score; });
   __syncthreads();
   softmax(p, place, head, h.p);
   __syncthreads();
 }
 
-/// sums (+)= dS, and dK and dV of the tokens beyond the edge.
-__device__ void add_sums(const Problem& p, const Place& place, const Head& h, const HeadGradient& g, bool first,
-                         float* sums) {
-  for (int e = static_cast<int>(threadIdx.x); e < kPairs; e += kThreads) sums[e] = first ? g.ds[e] : sums[e] + g.ds[e];
+/// sums += dK and dV of the tokens beyond the edge.
+__device__ void add_beyond(const Problem& p, const Place& place, const Head& h, const HeadGradient& g, float* sums) {
   for (int e = static_cast<int>(threadIdx.x); e < 2 * p.dim; e += kThreads) {
-    const float *const left = e < p.dim ? g.ds : h.p, *const right = (e < p.dim ? h.q : g.dy) + e % p.dim;
-    float sum = first ? 0.F : sums[kPairs + e];
-    for (int t = 0; t < kTokens; ++t) {
-      if (place.token[t] >= 0) continue;
-      for (int i = 0; i < kTokens; ++i) sum += left[i * kTokens + t] * right[i * p.stride];
-    }
-    sums[kPairs + e] = sum;
+    const bool of_k = e < p.dim;
+    const float *const left = of_k ? place.ds_beyond : place.p_beyond, *const right = of_k ? h.q + e : g.dy + e - p.dim;
+    float sum = 0.F;
+    for (int i = 0; i < kTokens; ++i) sum += left[i] * right[i * p.stride];
+    sums[e] += sum;
   }
 }
 
 // ---- Kernels ----
 
 /// Grid [windows,heads].
+template <int kLanes>
 __global__ void attend(Problem p, Target y) {
   MD_DYNAMIC_SHARED(float, memory);
   __shared__ Place place;
@@ -203,11 +304,12 @@ __global__ void attend(Problem p, Target y) {
   const Head h(p, memory);
   find_tokens(p, blockIdx.x, place);
   __syncthreads();
-  compute(p, place, head, h);
-  multiply_into(y, p, {h.p, kTokens, 1}, h.v, 1.F, place, head);
+  compute<kLanes>(p, place, head, h);
+  multiply_into<kLanes>(y, p, h.p, h.v, 1.F, place, head);
 }
 
 /// Grid [blocks of windows,heads]; partial [blocks,heads,sums].
+template <int kLanes>
 __global__ void attend_backward(Problem p, Part dy, Target dq, Target dk, Target dv, float* partial) {
   MD_DYNAMIC_SHARED(float, memory);
   __shared__ Place place;
@@ -215,23 +317,30 @@ __global__ void attend_backward(Problem p, Part dy, Target dq, Target dk, Target
   const Head h(p, memory);
   const HeadGradient g(p, h);
   float* const sums = partial + (static_cast<i64>(blockIdx.x) * p.heads + head) * p.sums();
+  for (int e = static_cast<int>(threadIdx.x); e < 2 * p.dim; e += kThreads) sums[kPairs + e] = 0.F;
+  Tile ds;  // of all windows
   const i64 begin = blockIdx.x * kWindowsOfBlock;
   for (i64 window = begin; window < begin + kWindowsOfBlock && window < p.windows.count(); ++window) {
     find_tokens(p, window, place);
     __syncthreads();
-    compute(p, place, head, h);
-    gather(p, dy, place, head, 1.F, g.dy);
+    gather<kLanes>(p, dy, place, head, 1.F, g.dy);
+    compute<kLanes>(p, place, head, h);
+    multiply_transposed_into<kLanes>(dv, p, h.p, g.dy, place, head);
+    Tile dp = multiply_rows(p, g.dy, h.v);
+    __syncthreads();  // V has been read
+    dp.each_score([&](int i, int j, float score) { g.ds[i * kRows + j] = score; });
     __syncthreads();
-    multiply_into(dv, p, {h.p, 1, kTokens}, g.dy, 1.F, place, head);
-    multiply_rows(p, g.dy, h.v, g.ds);
+    softmax_gradient(h.p, g.ds, place);
     __syncthreads();
-    softmax_gradient(h.p, g.ds);
-    __syncthreads();
-    multiply_into(dq, p, {g.ds, kTokens, 1}, h.k, p.scale, place, head);
-    multiply_into(dk, p, {g.ds, 1, kTokens}, h.q, 1.F, place, head);
-    add_sums(p, place, h, g, window == begin, sums);
+    multiply_into<kLanes>(dq, p, g.ds, h.k, p.scale, place, head);
+    multiply_transposed_into<kLanes>(dk, p, g.ds, h.q, place, head);
+    ds.each_score([&](int i, int j, float& sum) { sum += g.ds[i * kRows + j]; });
+    if (place.beyond) add_beyond(p, place, h, g, sums + kPairs);
     __syncthreads();  // before the next window takes the memory
   }
+  ds.each_score([&](int i, int j, float sum) {
+    if (i < kTokens && j < kTokens) sums[i * kTokens + j] = sum;
+  });
 }
 
 /// dtable [169,heads]: the sum of dS over all pairs of tokens at one distance.
@@ -267,8 +376,10 @@ struct PaddingGradient {
 
 void CudaBackend::window_attention(const WindowSpec& spec, const WindowTensors& in, const Tensor& y) {
   const Problem p(spec, in);
-  cuda::launch_kernel(attend, dim3(unsigned(p.windows.count()), unsigned(p.heads)), kThreads, Head::bytes(p),
-                      cuda::runtime().compute, p, Target{y.data(), p.channels, 0});
+  cuda::with_packs(p.dim, {p.q.map, p.v.map, p.q.padding, y.data()}, [&]<int kLanes>() {
+    cuda::launch_kernel(attend<kLanes>, dim3(unsigned(p.windows.count()), unsigned(p.heads)), kThreads, Head::bytes(p),
+                        cuda::runtime().compute, p, Target{y.data(), p.channels, 0});
+  });
 }
 
 void CudaBackend::window_attention_backward(const WindowSpec& spec, const WindowTensors& in, const Tensor& dy,
@@ -280,9 +391,11 @@ void CudaBackend::window_attention_backward(const WindowSpec& spec, const Window
   const Tensor sums = Tensor::empty({p.heads, p.sums()}, device);
   float* const dqkv = gradients.qkv.data();
   const Target dv = in.v ? Target{gradients.v.data(), p.channels, 0} : Target{dqkv, p.v.row, p.v.first};
-  cuda::launch_kernel(attend_backward, dim3(unsigned(blocks), unsigned(p.heads)), kThreads, HeadGradient::bytes(p),
-                      cuda::runtime().compute, p, Part{dy.data(), p.channels, 0, nullptr},
-                      Target{dqkv, p.q.row, p.q.first}, Target{dqkv, p.k.row, p.k.first}, dv, partial.data());
+  cuda::with_packs(p.dim, {p.q.map, p.v.map, p.q.padding, dy.data(), dqkv, dv.map}, [&]<int kLanes>() {
+    cuda::launch_kernel(attend_backward<kLanes>, dim3(unsigned(blocks), unsigned(p.heads)), kThreads,
+                        HeadGradient::bytes(p), cuda::runtime().compute, p, Part{dy.data(), p.channels, 0, nullptr},
+                        Target{dqkv, p.q.row, p.q.first}, Target{dqkv, p.k.row, p.k.first}, dv, partial.data());
+  });
   reduce_sum(partial, {}, 1, blocks, sums.numel(), sums);
   launch(device, kDistances * kDistances, p.heads,
          TableGradient{sums.data(), p.sums(), p.heads, gradients.bias_table.data()});
