@@ -6,9 +6,9 @@
 // of channels at a time; sums are f32 and weights are not rounded.
 #include "engine/cpu/conv_depthwise.h"
 
+#include "engine/cpu/activate.h"
 #include "engine/cpu/conv_dnnl.h"
 #include "engine/cpu/vec.h"
-#include "engine/fused_activation.h"
 
 namespace md::MD_KERNELS {
 namespace {
@@ -70,7 +70,7 @@ template <int kCount, bool kEdge>
   }
 }
 
-/// Target pixels [begin, end) of a phase, counted in it, all channels: finish(j, c, lanes, sum) takes them.
+/// Target pixels [begin, end) of a phase, counted in it, all channels: finish(j, c, lanes, sums) takes kCount of them.
 template <int kCount, bool kEdge, class Finish>
 void span(const Walk& walk, const Tap* taps, int count, i64 begin, i64 end, const Finish& finish) {
   for (i64 j = begin; j + kCount <= end; j += kCount) {
@@ -78,13 +78,15 @@ void span(const Walk& walk, const Tap* taps, int count, i64 begin, i64 end, cons
       const i64 lanes = std::min(kLanes, walk.C - c);
       Vec sum[kCount] = {};
       add_taps<kCount, kEdge>(walk, taps, count, j, c, lanes, sum);
+      Aligned<Vec> sums[kCount];
 #pragma GCC unroll 8
-      for (int o = 0; o < kCount; ++o) finish(j + o, c, lanes, sum[o]);
+      for (int o = 0; o < kCount; ++o) sums[o].v = sum[o];
+      finish(j, c, lanes, sums);
     }
   }
 }
 
-/// finish(pixel of the whole target, c, lanes, sum) for all of it.
+/// finish(first, step, c, lanes, sums) for all of the target: sums[o] is of its pixel first + o * step.
 template <class Finish>
 void run(const Walk& walk, const Finish& finish) {
   constexpr int kAtOnce = 4;
@@ -101,8 +103,8 @@ void run(const Walk& walk, const Finish& finish) {
       }
       begin = std::min(begin, pixels);
       end = std::max(begin, begin + (end - begin) / kAtOnce * kAtOnce);
-      const auto at = [&](i64 j, i64 c, i64 lanes, Vec sum) {
-        finish(row * walk.target_W + phase + j * walk.phases(), c, lanes, sum);
+      const auto at = [&](i64 j, i64 c, i64 lanes, auto& sums) {
+        finish(row * walk.target_W + phase + j * walk.phases(), walk.phases(), c, lanes, sums);
       };
       span<1, true>(walk, taps, count, 0, begin, at);
       span<kAtOnce, false>(walk, taps, count, begin, end, at);
@@ -120,17 +122,23 @@ Walk walk_of(bool backward, const Conv2dSpec& s, const Tensor& source, const Ten
 
 void depthwise(const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
   const Walk walk = walk_of(false, s, x, w, y);
-  const float* const b = bias ? bias.data() : nullptr;
   with_storage(y.dtype(), [&](auto storage) {
     auto* const out = y.data<decltype(storage)>();
-    with_curve(s.act, [&](auto curve) {
-      run(walk, [&, curve](i64 pixel, i64 c, i64 lanes, Vec sum) {
-        auto* const to = out + pixel * walk.C + c;
-        for (i64 i = 0; i < lanes; ++i) {
-          const float z = sum[i] + (b ? b[c + i] : 0.F);
-          to[i] = curve.value(s.accumulate ? z + to[i] : z);
-        }
-      });
+    run(walk, [&](i64 first, i64 step, i64 c, i64 lanes, auto& sums) {
+      auto* const to = out + first * walk.C + c;
+      const Vec b = bias ? load_lanes(bias.data() + c, lanes) : Vec{};
+      i64 at = 0;
+      for (auto& sum : sums) {
+        sum.v += b;
+        if (s.accumulate) sum.v += load_lanes(to + at, lanes);
+        at += step * walk.C;
+      }
+      activate(s.act, reinterpret_cast<float*>(sums), kLanes * i64(std::size(sums)));
+      at = 0;
+      for (const auto& sum : sums) {
+        store_lanes(to + at, sum.v, lanes);
+        at += step * walk.C;
+      }
     });
   });
 }
@@ -138,7 +146,13 @@ void depthwise(const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tens
 void depthwise_data_gradient(const Conv2dSpec& s, const Tensor& dz, const Tensor& w, const Tensor& dx) {
   const Walk walk = walk_of(true, s, dz, w, dx);
   bf16* const out = dx.data<bf16>();
-  run(walk, [&](i64 pixel, i64 c, i64 lanes, Vec sum) { store_part(out + pixel * walk.C + c, sum, lanes); });
+  run(walk, [&](i64 first, i64 step, i64 c, i64 lanes, const auto& sums) {
+    bf16* to = out + first * walk.C + c;
+    for (const auto& sum : sums) {
+      store_lanes(to, sum.v, lanes);
+      to += step * walk.C;
+    }
+  });
 }
 
 }  // namespace md::MD_KERNELS

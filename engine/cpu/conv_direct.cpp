@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/cpu/activate.h"
 #include "engine/cpu/vec.h"
 
 namespace md::MD_KERNELS {
@@ -206,20 +207,18 @@ void output_span(const Geometry& g, const T* x, const float* w, i64 r, i64 begin
 
 template <class T>
 void one_channel(const Geometry& g, const Conv2dSpec& spec, const T* x, const float* w, float b, float* y) {
-  const bool accumulate = spec.accumulate;
-  with_curve(spec.act, [&](auto curve) {
 #pragma omp parallel for schedule(static)
-    for (i64 r = 0; r < g.N * g.OH; ++r) {
-      const auto finish = [b, curve, accumulate, row = y + r * g.OW](i64 ox, float sum) {
-        const float z = b + sum;
-        row[ox] = curve.value(accumulate ? z + row[ox] : z);
-      };
-      const i64 eights = g.inner_begin + (g.inner_end - g.inner_begin) / 8 * 8;
-      output_span<1, true>(g, x, w, r, 0, g.inner_begin, finish);
-      output_span<8, false>(g, x, w, r, g.inner_begin, eights, finish);
-      output_span<1, true>(g, x, w, r, eights, g.OW, finish);
-    }
-  });
+  for (i64 r = 0; r < g.N * g.OH; ++r) {
+    float* const row = y + r * g.OW;
+    const auto finish = [b, row, accumulate = spec.accumulate](i64 ox, float sum) {
+      row[ox] = accumulate ? b + sum + row[ox] : b + sum;
+    };
+    const i64 eights = g.inner_begin + (g.inner_end - g.inner_begin) / 8 * 8;
+    output_span<1, true>(g, x, w, r, 0, g.inner_begin, finish);
+    output_span<8, false>(g, x, w, r, g.inner_begin, eights, finish);
+    output_span<1, true>(g, x, w, r, eights, g.OW, finish);
+    activate(spec.act, row, g.OW);
+  }
 }
 
 }  // namespace

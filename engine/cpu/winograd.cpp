@@ -5,6 +5,7 @@
 // transforms as it goes: they are read once a chunk, and never written back.
 #include "engine/cpu/winograd.h"
 
+#include "engine/cpu/activate.h"
 #include "engine/cpu/weight_copy.h"
 #include "engine/cpu/winograd_product.h"
 #include "engine/cpu/winograd_tiles.h"
@@ -33,12 +34,6 @@ struct Problem {
   Activation act;
   bool accumulate;
 };
-
-void activate(const Activation& act, float* z, i64 count) {
-  with_curve(act, [&](auto curve) {
-    for (i64 i = 0; i < count; ++i) z[i] = curve.value(z[i]);
-  });
-}
 
 /// A number of tiles, between images and planes.
 template <int kTile, int kTaps>
@@ -103,7 +98,7 @@ class Engine {
     transform_square<WinogradOutput<kTile, kTaps>>([&](int i, int j) { return load(m + (i * kTile + j) * out_plane); },
                                                    [&](int i, int j, Vec v) { z[i * kOut + j].v = v + bias; });
     for (i64 k = 0; p.accumulate && k < kOut * kOut; ++k) z[k].v += load_part(pixels[k / kOut][k % kOut] + c, lanes);
-    if (p.act.kind != Act::none) activate(p.act, reinterpret_cast<float*>(z), kOut * kOut * kLanes);
+    activate(p.act, reinterpret_cast<float*>(z), kOut * kOut * kLanes);
 #pragma GCC unroll 25
     for (i64 k = 0; k < kOut * kOut; ++k) {
       float* const to = pixels[k / kOut][k % kOut] + c;
