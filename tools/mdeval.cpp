@@ -7,6 +7,7 @@
 #include "tools/eval/compare.h"
 #include "tools/eval/evaluate_command.h"
 #include "tools/eval/predict.h"
+#include "tools/figure/figure_command.h"
 #include "tools/onnx/export_onnx.h"
 #include "tools/report/report_command.h"
 
@@ -25,7 +26,8 @@ int run(int argc, char** argv, const std::string& name, const std::string& what,
 int evaluate(int argc, char** argv) {
   CLI::App app{
       "Measures a checkpoint, or any program's predictions, on a list of frames under a named protocol. Its other "
-      "commands: mdeval report (training runs as a page), predict (depth for images), compare (two results), export "
+      "commands: mdeval report (training runs as a page), figure (the paper's figures), predict (depth for images), "
+      "compare (two results), export "
       "(ONNX); each has --help.",
       "mdeval"};
   md::EvaluateCommand command;
@@ -57,6 +59,10 @@ int main(int argc, char** argv) {
         argc - 1, argv + 1, "mdeval report",
         "Writes a report of training runs, side by side, as one HTML file: curves, measures, frames, errors, features.",
         md::add_report_options, md::report_command);
+  }
+  if (first == "figure") {
+    return run(argc - 1, argv + 1, "mdeval figure", "Draws one of the paper's figures, of any frames and networks.",
+               md::add_figure_options, md::figure_command);
   }
   return evaluate(argc, argv);
 }

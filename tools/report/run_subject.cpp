@@ -25,29 +25,6 @@ struct Kept {
   EvaluateOptions how;
 };
 
-std::string network_of(const std::string& run) {
-  const std::string best = best_network(run);
-  std::error_code ignored;
-  if (fs::exists(best, ignored)) return best;
-  const std::vector<std::string> all = checkpoints(run);
-  if (all.empty())
-    fail(ErrorKind::missing, run,
-         ": no best.safetensors and no last.safetensors in it: not a run, or one without a checkpoint yet");
-  return all.front();
-}
-
-TrainOptions options_of(const nlohmann::json& config, const RunSubjectSpec& spec) {
-  TrainOptions options;
-  train_table(options).read(config);
-  options.net_options.seed = std::nullopt;
-  if (!spec.data.empty()) {
-    options.data.root = spec.data;
-    options.data.depth_root.clear();
-  }
-  if (!spec.list.empty()) options.eval_list = spec.list;
-  return options;
-}
-
 /// A run's own lists may be of a folder that has moved.
 template <class Work>
 auto naming_data(const std::string& run, const RunSubjectSpec& spec, Work work) {
@@ -111,6 +88,29 @@ std::vector<std::string> commands(const std::string& run, const std::string& che
 
 }  // namespace
 
+std::string network_of_run(const std::string& run) {
+  const std::string best = best_network(run);
+  std::error_code ignored;
+  if (fs::exists(best, ignored)) return best;
+  const std::vector<std::string> all = checkpoints(run);
+  if (all.empty())
+    fail(ErrorKind::missing, run,
+         ": no best.safetensors and no last.safetensors in it: not a run, or one without a checkpoint yet");
+  return all.front();
+}
+
+TrainOptions evaluation_options(const nlohmann::json& config, const std::string& data, const std::string& list) {
+  TrainOptions options;
+  train_table(options).read(config);
+  options.net_options.seed = std::nullopt;
+  if (!data.empty()) {
+    options.data.root = data;
+    options.data.depth_root.clear();
+  }
+  if (!list.empty()) options.eval_list = list;
+  return options;
+}
+
 void describe_checkpoint(const std::string& path, const LoadedNet& loaded, ReportSubject& subject) {
   subject.checkpoint = cat(path, ", after ", counted(loaded.state.step, "step"));
   subject.config = loaded.state.config;
@@ -120,7 +120,7 @@ void describe_checkpoint(const std::string& path, const LoadedNet& loaded, Repor
 }
 
 ReportSubject run_subject(const std::string& run, const RunSubjectSpec& spec) {
-  const std::string checkpoint = network_of(run);
+  const std::string checkpoint = network_of_run(run);
   const auto kept = std::make_shared<Kept>();
   kept->loaded = load_folded_net(checkpoint);
   ReportSubject subject{.name = fs::path(run).lexically_normal().filename().string()};
@@ -128,7 +128,7 @@ ReportSubject run_subject(const std::string& run, const RunSubjectSpec& spec) {
   describe_checkpoint(checkpoint, kept->loaded, subject);
   subject.config_toml = contents_of(config_file(run));
   subject.history = read_history(run);
-  kept->options = options_of(subject.config, spec);
+  kept->options = evaluation_options(subject.config, spec.data, spec.list);
   subject.repeat = commands(run, checkpoint, kept->options);
   if (spec.curves_only) return subject;
   subject.data_check = data_check(kept->options);

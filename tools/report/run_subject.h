@@ -4,6 +4,7 @@
 
 #include "tools/cli/device_option.h"
 #include "tools/report/report_subject.h"
+#include "tools/train/train_options.h"
 
 namespace md {
 
@@ -19,6 +20,13 @@ struct RunSubjectSpec {
 /// Evaluates the best network of the run, or its last one where it has evaluated none, under the run's protocol. Throws
 /// ErrorKind::missing where the folder is no run or its frames are not there, naming --data.
 ReportSubject run_subject(const std::string& run, const RunSubjectSpec&);
+
+/// The best network of a run, or its last one where it has evaluated none. Throws ErrorKind::missing where there is
+/// neither.
+std::string network_of_run(const std::string& run);
+
+/// What a run's config says of its evaluation, with the frames at `data` and their list, where these are not empty.
+TrainOptions evaluation_options(const nlohmann::json& config, const std::string& data, const std::string& list);
 
 /// What a checkpoint says of itself, without an evaluation.
 void describe_checkpoint(const std::string& path, const LoadedNet&, ReportSubject&);

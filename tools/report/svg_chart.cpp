@@ -6,7 +6,6 @@
 #include <limits>
 
 #include "engine/check.h"
-#include "tools/report/svg_frame.h"
 #include "tools/report/template.h"
 
 namespace md {
@@ -150,10 +149,15 @@ std::string description_of(const BarChart& chart) {
   return cat(chart.y_title, " by ", chart.x_title, ": ", text);
 }
 
-std::string svg_of(const LineChart& chart) {
+ChartAxes axes_of(const LineChart& chart) {
   const AxisRange y = y_range(chart);
-  SvgFrame frame(chart.title, description_of(chart), tight_axis(chart.x_title, x_range(chart), kTicksX),
-                 chart.log_y ? log_axis(chart.y_title, y) : linear_axis(chart.y_title, y, kTicksY));
+  return {tight_axis(chart.x_title, x_range(chart), kTicksX),
+          chart.log_y ? log_axis(chart.y_title, y) : linear_axis(chart.y_title, y, kTicksY)};
+}
+
+std::string svg_of(const LineChart& chart) {
+  const ChartAxes axes = axes_of(chart);
+  SvgFrame frame(chart.title, description_of(chart), axes.x, axes.y);
   for (const ChartSeries& series : chart.series) frame.add(band(frame, series));
   for (const ChartEvent& e : chart.events) frame.add(event(frame, e));
   for (const ChartSeries& series : chart.series) {

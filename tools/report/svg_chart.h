@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/report/axis.h"
+#include "tools/report/svg_frame.h"
 
 namespace md {
 
@@ -36,6 +36,12 @@ struct LineChart {
 };
 /// With a title and a description for those who cannot see it.
 std::string svg_of(const LineChart&);
+
+/// The axes of such a chart, wide enough for all of it.
+struct ChartAxes {
+  SvgAxis x, y;
+};
+ChartAxes axes_of(const LineChart&);
 
 /// Bars side by side in groups: values[series][group].
 struct BarChart {

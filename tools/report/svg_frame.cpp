@@ -19,17 +19,17 @@ double part_of(const SvgAxis& axis, double value) {
 
 double step_of(const std::vector<double>& ticks) { return ticks.size() > 1 ? ticks[1] - ticks[0] : 1; }
 
-std::string label(const SvgAxis& axis, std::size_t i) {
-  if (!axis.labels.empty()) return axis.labels[i];
-  return axis.log ? short_number(axis.ticks[i]) : tick_label(axis.ticks[i], step_of(axis.ticks));
-}
-
 std::string text(double x, double y, const std::string& attributes, const std::string& what) {
   return cat("<text x=\"", svg_number(x), "\" y=\"", svg_number(y), "\" ", attributes, ">", escape_html(what),
              "</text>");
 }
 
 }  // namespace
+
+std::string tick_text(const SvgAxis& axis, std::size_t i) {
+  if (!axis.labels.empty()) return axis.labels[i];
+  return axis.log ? short_number(axis.ticks[i]) : tick_label(axis.ticks[i], step_of(axis.ticks));
+}
 
 std::string svg_number(double value) {
   std::string text = printed("%.1f", value);
@@ -58,12 +58,12 @@ std::string SvgFrame::axes() const {
   for (std::size_t i = 0; i < y_.ticks.size(); ++i) {
     const double at = y(y_.ticks[i]);
     all += cat("<path class=\"grid\" d=\"M", svg_number(left), " ", svg_number(at), "H", svg_number(right), "\"/>");
-    all += text(left - 6, at + 3.5, "class=\"tick end\"", label(y_, i));
+    all += text(left - 6, at + 3.5, "class=\"tick end\"", tick_text(y_, i));
   }
   for (std::size_t i = 0; i < x_.ticks.size(); ++i) {
     const double at = x(x_.ticks[i]);
     if (x_.labels.empty()) all += cat("<path class=\"axis\" d=\"M", svg_number(at), " ", svg_number(bottom), "v4\"/>");
-    all += text(at, bottom + 16, "class=\"tick middle\"", label(x_, i));
+    all += text(at, bottom + 16, "class=\"tick middle\"", tick_text(x_, i));
   }
   all += cat("<path class=\"axis\" d=\"M", svg_number(left), " ", svg_number(bottom), "H", svg_number(right), "\"/>");
   all += text((left + right) / 2, layout_.height - 6, "class=\"title middle\"", x_.title);

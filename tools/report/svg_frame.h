@@ -44,6 +44,9 @@ class SvgFrame {
   std::string inside_;
 };
 
+/// What stands beside the i-th tick.
+std::string tick_text(const SvgAxis&, std::size_t i);
+
 /// A coordinate with a tenth of a pixel.
 std::string svg_number(double);
 

@@ -1,0 +1,139 @@
+// Each figure says what it wants; then it is drawn once, and written twice.
+#include "tools/figure/figure_command.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+
+#include "engine/durable_file.h"
+#include "engine/text.h"
+#include "tools/cli/cli.h"
+#include "tools/cli/option_table.h"
+#include "tools/cli/output.h"
+#include "tools/figure/raster.h"
+
+namespace md {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A figure by its name.
+struct FigureKind {
+  const char* name;
+  Drawing (*draw)(const FigureSpec&);  // none: made from the runs' results
+  std::size_t least_nets;
+  i64 frames;  // shown unless the user says which
+  std::vector<std::string> ranges;
+  std::vector<double> margins;
+};
+
+const std::vector<FigureKind>& figures() {
+  static const std::vector<std::string> lt_ranges{"0.5-1", "1-1.5", "1.5-2"};
+  static const std::vector<FigureKind> all{{"sampling", sampling_figure, 0, 4, lt_ranges, {3, 6, 8}},
+                                           {"negatives", negatives_figure, 1, 1, {"0.5-inf"}, {2}},
+                                           {"panels", panels_figure, 1, 4, lt_ranges, {3, 6, 8}},
+                                           {"features", features_figure, 1, 2, lt_ranges, {3, 6, 8}},
+                                           {"samples", nullptr, 1, 0, {}, {}}};
+  return all;
+}
+
+const FigureKind& figure_named(const std::string& name) {
+  return *std::ranges::find_if(figures(), [&](const FigureKind& each) { return each.name == name; });
+}
+
+std::vector<std::string> figure_names() {
+  std::vector<std::string> names;
+  for (const FigureKind& each : figures()) names.emplace_back(each.name);
+  return names;
+}
+
+void require_runs(const FigureCommand& c, const FigureKind& kind) {
+  if (c.runs.size() < kind.least_nets)
+    fail(ErrorKind::usage, "figure ", c.name, " wants a RUN: a folder of mdtrain's",
+         kind.draw ? ", or a checkpoint" : "");
+  if (!c.names.empty() && c.names.size() != c.runs.size())
+    fail(ErrorKind::usage, "--names: ", c.names.size(), " of them for ", c.runs.size(), " runs");
+}
+
+FigureSpec spec_of(const FigureCommand& c, const FigureKind& kind) {
+  FigureSpec spec{.nets = {},
+                  .frames = {},
+                  .anchor_row = c.anchor[0],
+                  .anchor_column = c.anchor[1],
+                  .metric = c.metric,
+                  .seed = c.seed};
+  spec.metric.ranges = parse_ranges(c.ranges.empty() ? kind.ranges : c.ranges,
+                                    c.ranges.empty() && c.margins.empty() ? kind.margins : c.margins);
+  for (const std::string& run : c.runs) spec.nets.emplace_back(run, c.device);
+  for (std::size_t i = 0; i < c.names.size(); ++i) spec.nets[i].name = c.names[i];
+  spec.frames = figure_frames(c.frames, spec.nets, kind.frames);
+  return spec;
+}
+
+/// The files to write, by their endings.
+std::vector<std::string> files_of(const FigureCommand& c) {
+  const std::string out = c.out.empty() ? c.name : c.out;
+  const std::string ending = lower(fs::path(out).extension().string());
+  if (ending == ".png" || ending == ".svg") return {out};
+  return {out + ".png", out + ".svg"};
+}
+
+void write_figure(const std::string& file, const Drawing& drawing) {
+  if (lower(fs::path(file).extension().string()) == ".png")
+    write_png(file, raster_of(drawing));
+  else
+    write_file_durably(file, svg_of(drawing));
+}
+
+}  // namespace
+
+void add_figure_options(CLI::App& app, FigureCommand& c) {
+  app.add_option(
+         "NAME", c.name,
+         "sampling: an anchor's samples (the paper's Fig. 3); negatives: those of an anchor that give loss (4); "
+         "panels: image, ground truth, predictions (5, 6); features: of networks, and their distances to an "
+         "anchor's (7, 8); samples: AbsRel against the number of samples (9)")
+      ->required()
+      ->check(CLI::IsMember(figure_names()));
+  app.add_option("RUN", c.runs, "runs of mdtrain, or checkpoints; for sampling they may be left out");
+  app.add_option("--names", c.names, "what to call them: a,b,c; default: as their folders")->delimiter(',');
+  app.add_option("--out", c.out,
+                 "OUT.png and OUT.svg are written, or one of them where it has that ending; default: NAME");
+  app.add_option("--list", c.frames.list, "list of frames; default: the --eval-list of the first run");
+  app.add_option("--frames", c.frames.frames, "their numbers in the list, from 1: 3,14,15; default: spread over it")
+      ->delimiter(',');
+  app.add_option("--image", c.frames.image, "one picture instead of a list");
+  app.add_option("--depth", c.frames.depth, "ground truth of --image");
+  app.add_option("--focal", c.frames.focal_px, "focal length of --image, pixels, for networks that scale depth by it")
+      ->check(positive());
+  app.add_option("--anchor", c.anchor, "place of the anchor: row,column, 0 to 1 of the picture")
+      ->delimiter(',')
+      ->expected(2)
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--ranges", c.ranges,
+                 "depth differences of negatives, metres: 0.5-1,1-1.5; default: as the paper's figure")
+      ->delimiter(',');
+  app.add_option("--margins", c.margins, "a margin for each of them: 3,6")->delimiter(',');
+  c.frames.data.dataset.clear();  // that of the run
+  OptionTable how;
+  add_data_options(how, c.frames.data);
+  how.add("positive-below", c.metric.positive_below_m, "pairs nearer in depth are positives, metres", positive());
+  how.add("n-within", c.metric.n_within, "sampling: maps rolled", CLI::Range(0, 1000));
+  how.add("n-across", c.metric.n_across, "sampling: maps of other images", CLI::Range(0, 1000));
+  how.add("seed", c.seed, "sampling: number that fixes the samples");
+  add_device_options(how, c.device);
+  how.define(app);
+}
+
+Exit figure_command(const FigureCommand& c) {
+  const FigureKind& kind = figure_named(c.name);
+  require_runs(c, kind);
+  const std::vector<std::string> files = files_of(c);
+  for (const std::string& file : files) require_writable("--out", file);
+  const Drawing drawing = kind.draw ? kind.draw(spec_of(c, kind)) : samples_figure(c.runs);
+  for (const std::string& file : files) write_figure(file, drawing);
+  std::cout << "figure " << listed(files) << "\n";
+  return Exit::ok;
+}
+
+}  // namespace md
