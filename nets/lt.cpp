@@ -1,6 +1,8 @@
 // LT: MobileNetV3, and a decoder that upsamples four times beside the encoder's maps.
 #include "nets/lt.h"
 
+#include <utility>
+
 #include "nets/registry.h"
 
 namespace md {
@@ -14,8 +16,10 @@ UpBlock::UpBlock(WeightRng rng, i64 in, i64 skip, i64 out)
     : conv1_(child<Conv2d>("conv1", rng, in + skip, out, 3, leaky(1))),
       conv2_(child<Conv2d>("conv2", rng, out, out, 3, leaky(1))) {}
 
-Tensor UpBlock::forward(const Tensor& x, const Tensor& skip) const {
-  return conv2_.forward(conv1_.forward(upsample_concat(x, skip)));
+Tensor UpBlock::forward(Tensor x, Tensor skip) const {
+  x = upsample_concat(std::exchange(x, {}), std::exchange(skip, {}));  // without a tape each map is freed here
+  x = conv1_.forward(x);
+  return conv2_.forward(x);
 }
 
 Lt::Lt(const NetOptions& options) : Lt(options, init_rng(options)) {}
@@ -32,12 +36,12 @@ Lt::Lt(const NetOptions& options, std::optional<Rng> rng)
 
 DepthMaps Lt::forward_aligned(const Tensor& image, const Tensor& /*focal_px*/,
                               const ForwardContext& /*context*/) const {
-  const std::array<Tensor, 5> maps = encoder_.forward(image);
-  Tensor f = bottleneck_.forward(maps[4]);
-  f = up1_.forward(f, maps[3]);
-  f = up2_.forward(f, maps[2]);
-  f = up3_.forward(f, maps[1]);
-  f = up4_.forward(f, maps[0]);
+  std::array<Tensor, 5> maps = encoder_.forward(image);
+  Tensor f = bottleneck_.forward(std::exchange(maps[4], {}));
+  f = up1_.forward(std::move(f), std::move(maps[3]));
+  f = up2_.forward(std::move(f), std::move(maps[2]));
+  f = up3_.forward(std::move(f), std::move(maps[1]));
+  f = up4_.forward(std::move(f), std::move(maps[0]));
   const Tensor half = scale(predict_.forward(f), options().max_depth_m);
   return {upsample_bilinear(half, image.dim(1), image.dim(2)), f};
 }

@@ -13,7 +13,7 @@ class UpBlock : public Module {
  public:
   UpBlock(WeightRng rng, i64 in, i64 skip, i64 out);
   /// x [N,h,w,in], skip [N,H,W,skip] -> [N,H,W,out].
-  Tensor forward(const Tensor& x, const Tensor& skip) const;
+  Tensor forward(Tensor x, Tensor skip) const;
 
  private:
   Conv2d &conv1_, &conv2_;

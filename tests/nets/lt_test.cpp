@@ -9,6 +9,7 @@
 #include <set>
 
 #include "engine/autograd.h"
+#include "engine/backend.h"
 #include "layers/ops.h"
 #include "nets/registry.h"
 #include "tests/kit/testing.h"
@@ -110,6 +111,24 @@ TEST(LtTest, TrainsThroughThePadding) {
   const Tensor image = test::random_tensor({2, 40, 50, 3}, 7);
   sum(net->forward(image).depth_m).backward();
   for (const auto& entry : net->parameters()) ASSERT_TRUE(entry.tensor.grad()) << entry.name;
+}
+
+TEST(LtTest, DecoderHoldsNoMapThatIsNotReadAgain) {
+  const auto net = lt();
+  net->eval();
+  const NoGrad no_grad;
+  const Tensor image = test::random_tensor({1, 128, 160, 3}, 1);
+  const double before = double(backend({}).pool_stats().bytes_in_use);
+  double most = 0;
+  bool decoder = false;
+  const Trace trace([&](const Op& op, const Tensor& /*y*/, const std::vector<Tensor>& /*inputs*/) {
+    decoder = decoder || op.name() == std::string("upsample_concat");
+    if (decoder) most = std::max(most, double(backend({}).pool_stats().bytes_in_use) - before);
+  });
+  net->forward(image);
+  // At half the size: 48 channels upsampled beside 16, the 32 that are made of them, and a tenth for all else.
+  EXPECT_LT(most, 1.1 * (48 + 16 + 32) * 64 * 80 * sizeof(float));
+  EXPECT_GT(most, (48 + 16 + 32) * 64 * 80 * sizeof(float));
 }
 
 TEST(LtTest, RefusesOtherSizesAndNames) {
