@@ -47,6 +47,8 @@ struct Columns {
   int width{}, side{};         // packs and rows that a block reads at once
 };
 
+static_assert(Columns::kSums.most_blocks / (kMostGroups + 1) < 2, "more groups have one block each, which counts none");
+
 /// Where this thread stands.
 template <int kLanes>
 struct Place {
