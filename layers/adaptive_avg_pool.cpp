@@ -4,6 +4,7 @@
 #include "engine/autograd.h"
 #include "engine/bf16.h"
 #include "engine/launch.h"
+#include "engine/unravel.h"
 #include "layers/common.h"
 #include "layers/ops.h"
 #include "layers/resample.h"
@@ -27,7 +28,7 @@ struct Spread {
   i64 pixels, channels;
   float factor;
   MD_HD void operator()(i64 pixel, i64 c) const {
-    dx[pixel * channels + c] = factor * dy[pixel / pixels * channels + c];
+    dx[pixel * channels + c] = factor * dy[unravel(pixel, {kAnyExtent, pixels})[0] * channels + c];
   }
 };
 

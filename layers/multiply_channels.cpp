@@ -8,6 +8,7 @@
 #include "engine/autograd.h"
 #include "engine/bf16.h"
 #include "engine/launch.h"
+#include "engine/unravel.h"
 #include "layers/common.h"
 #include "layers/ops.h"
 
@@ -20,7 +21,8 @@ struct Gate {
   T* y;
   i64 pixels, channels;
   MD_HD void operator()(i64 pixel, i64 c) const {
-    y[pixel * channels + c] = x[pixel * channels + c] * s[pixel / pixels * channels + c];
+    const i64 n = unravel(pixel, {kAnyExtent, pixels})[0];
+    y[pixel * channels + c] = x[pixel * channels + c] * s[n * channels + c];
   }
 };
 
@@ -42,7 +44,7 @@ struct GateGradient {
   i64 pixels, channels;
   float factor;
   MD_HD void operator()(i64 pixel, i64 c) const {
-    const i64 at = pixel * channels + c, gate = pixel / pixels * channels + c;
+    const i64 at = pixel * channels + c, gate = unravel(pixel, {kAnyExtent, pixels})[0] * channels + c;
     dx[at] = dy[at] * s[gate] + factor * dm[gate];
   }
 };

@@ -9,6 +9,7 @@
 
 #include "engine/backend.h"
 #include "engine/lru_cache.h"
+#include "engine/unravel.h"
 #include "layers/copy_channels.h"
 
 namespace md {
@@ -30,7 +31,7 @@ struct Maps {
   T* y;
   i64 C, x_pixel, y_pixel;
 
-  MD_HD const T* image_of(i64 row) const { return x + row / rows.to * rows.from * columns.from * x_pixel; }
+  MD_HD const T* image(i64 n) const { return x + n * rows.from * columns.from * x_pixel; }
   /// Row j, column k of one channel. It rounds alike wherever the channel lies.
   MD_HD float element(const T* image, i64 j, i64 k) const {
     float sum = 0.F;
@@ -50,8 +51,9 @@ template <class T>
 struct ResampleElement {
   Maps<T> of;
   MD_HD void operator()(i64 row, i64 at) const {
-    const i64 k = at / of.C, c = at % of.C;
-    of.y[(row * of.columns.to + k) * of.y_pixel + c] = of.element(of.image_of(row) + c, row % of.rows.to, k);
+    const auto [n, j] = unravel(row, {kAnyExtent, of.rows.to});
+    const auto [k, c] = unravel(at, {kAnyExtent, of.C});
+    of.y[(row * of.columns.to + k) * of.y_pixel + c] = of.element(of.image(n) + c, j, k);
   }
 };
 
@@ -67,7 +69,7 @@ struct ResampleSegment {
     const MatrixView& columns = of.columns;
     const i64 blocks = (of.C + block - 1) / block, c = part % blocks * block, n = least(block, of.C - c);
     const i64 first = part / blocks * pixels, last = least(first + pixels, columns.to), j = row % of.rows.to;
-    const T* source = of.image_of(row) + c;
+    const T* source = of.image(row / of.rows.to) + c;
     T* target = of.y + (row * columns.to + first) * of.y_pixel + c;
     i64 from = columns.from, to = 0;  // the columns that these pixels read
     for (int t = columns.begin[first]; t < columns.begin[last]; ++t) {

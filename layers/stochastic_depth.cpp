@@ -5,6 +5,7 @@
 #include "engine/autograd.h"
 #include "engine/bf16.h"
 #include "engine/launch.h"
+#include "engine/unravel.h"
 #include "layers/common.h"
 #include "layers/ops.h"
 
@@ -19,7 +20,9 @@ struct Scale {
   const T* x;  // [at most kAtOnce,pixels,C]
   T* y;
   i64 pixels, C;
-  MD_HD void operator()(i64 pixel, i64 c) const { y[pixel * C + c] = x[pixel * C + c] * factors[pixel / pixels]; }
+  MD_HD void operator()(i64 pixel, i64 c) const {
+    y[pixel * C + c] = x[pixel * C + c] * factors[unravel(pixel, {kAnyExtent, pixels})[0]];
+  }
 };
 
 template <class T>

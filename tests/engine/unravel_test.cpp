@@ -18,6 +18,10 @@ TEST(Unravel, CountsTheLastAxisFastest) {
   }
 }
 
+TEST(Unravel, TakesIndicesUpTo32Bits) {
+  EXPECT_EQ(unravel(4294967295, {kAnyExtent, 65536}), (std::array<i64, 2>{65535, 65535}));
+}
+
 TEST(Unravel, OneAxisIsTheIndex) { EXPECT_EQ(unravel(7, {kAnyExtent}), std::array{i64{7}}); }
 
 }  // namespace

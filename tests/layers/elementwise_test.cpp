@@ -27,6 +27,15 @@ TEST(Elementwise, IsExact) {  // one operation in float has one result
   });
 }
 
+// A GPU takes several elements at once where they begin at whole packs of them.
+TEST(Elementwise, OfRowsThatBeginAnywhere) {
+  for_each_device([](Device device) {
+    const Tensor all = random_tensor({9, 5}, 1, -1, 1, device), a = all.rows(1, 8), b = all.rows(0, 7);
+    EXPECT_TRUE(close(add(a, b), elementwise(a, b, [](float p, float q) { return p + q; }), 0));
+    EXPECT_TRUE(close(scale(a, 3.F), elementwise(a, a, [](float p, float) { return 3.F * p; }), 0));
+  });
+}
+
 TEST(Elementwise, PassesTheGradientCheck) {
   for_each_device([](Device device) {
     const Tensor a = random_tensor({2, 3, 5, 4}, 1, -1, 1, device), b = random_tensor({2, 3, 5, 4}, 2, -1, 1, device);
