@@ -1,21 +1,38 @@
-// Convolutions of the CUDA backend: cuDNN's plans, and the bias gradient, which is a sum over rows.
+// Convolutions of the CUDA backend: cuDNN's plans; a matrix product where each pixel is its own window (cuBLAS needs no
+// plan for a size, and no layout but ours); and the bias gradient, which is a sum over rows.
 #include "engine/cuda/conv_cudnn.h"
 #include "engine/cuda/cuda_backend.h"
 
 namespace md {
+namespace {
+
+/// Whether z [pixels,O] = x [pixels,I] w', w [O,I].
+bool is_product(const Conv2dSpec& s, const Tensor& w) {
+  return w.shape().rank() == 4 && w.dim(1) == 1 && w.dim(2) == 1 && s.groups == 1 && s.stride == PerAxis(1) &&
+         s.pad == PerAxis(0) && w.dtype() == DType::f32;
+}
+
+}  // namespace
 
 void CudaBackend::conv2d(const Conv2dSpec& spec, const Tensor& x, const Tensor& w, const Tensor& bias,
                          const Tensor& y) {
+  const bool plain = !bias && spec.act.kind == Act::none && !spec.accumulate;  // cuDNN does the rest in the same kernel
+  if (plain && is_product(spec, w)) return gemm({.transpose_b = true}, x, w, {}, y);
   convolutions_->forward(spec, x, w, bias, y);
 }
 
 void CudaBackend::conv2d_dx(const Conv2dSpec& spec, const Tensor& dz, const Tensor& w, const Tensor& dx) {
+  if (is_product(spec, w)) return gemm({}, dz, w, {}, dx);
   convolutions_->data_gradient(spec, dz, w, dx);
 }
 
 void CudaBackend::conv2d_dw(const Conv2dSpec& spec, const Tensor& dz, const Tensor& x, const Tensor& dw,
                             const Tensor& dbias) {
-  convolutions_->weight_gradient(spec, dz, x, dw);
+  if (is_product(spec, dw)) {
+    gemm({.transpose_a = true}, dz, x, {}, dw);
+  } else {
+    convolutions_->weight_gradient(spec, dz, x, dw);
+  }
   if (dbias) reduce_sum(dz, {}, 1, dz.numel() / dz.dim(3), dz.dim(3), dbias);
 }
 
