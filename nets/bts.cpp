@@ -1,6 +1,9 @@
 // BTS's decoder level by level, coarse to fine, each with the depth that its guidance planes give.
 #include "nets/bts.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "engine/autograd.h"
 #include "nets/densenet.h"
 #include "nets/registry.h"
@@ -159,26 +162,32 @@ Bts::Maps Bts::run(const Tensor& image, const Tensor& focal_px, const Watch& wat
     seen(cat("decoder.lpg", r, "x", r), g.depth_m);
     return g.scaled;
   };
-  const std::array<Tensor, 5> skips = encoder_.forward(image);
+  std::array<Tensor, 5> skips = encoder_.forward(image);
   for (std::size_t k = 0; k < skips.size(); ++k) seen(cat("encoder.base_model.", encoder_.layer_names()[k]), skips[k]);
 
+  // Without a tape each map is freed as soon as nothing reads it any more.
   Maps maps;
-  const Tensor f8 = pyramid(skips, watch);
-  maps.depth_8x8_scaled = guidance(reduc8x8_, f8, 8);
-  const Tensor up3 = seen("decoder.bn3", bn3_.forward(seen("decoder.upconv3", upconv3_.forward(f8))));
+  Tensor f = pyramid(skips, watch);
+  std::fill(skips.begin() + 2, skips.end(), Tensor());
+  maps.depth_8x8_scaled = guidance(reduc8x8_, f, 8);
+  f = seen("decoder.upconv3", upconv3_.forward(f));
+  f = seen("decoder.bn3", bn3_.forward(f));
   const Tensor coarse = upsample_nearest(maps.depth_8x8_scaled, 0.25);  // the top left of each 4x4
-  const Tensor f4 = seen("decoder.conv3", conv3_.forward(concat({up3, skips[1], coarse})));
+  f = concat({f, std::exchange(skips[1], {}), coarse});
+  f = seen("decoder.conv3", conv3_.forward(f));
 
-  maps.depth_4x4_scaled = guidance(reduc4x4_, f4, 4);
-  const Tensor up2 = seen("decoder.bn2", bn2_.forward(seen("decoder.upconv2", upconv2_.forward(f4))));
+  maps.depth_4x4_scaled = guidance(reduc4x4_, f, 4);
+  f = seen("decoder.upconv2", upconv2_.forward(f));
+  f = seen("decoder.bn2", bn2_.forward(f));
   const Tensor finer = upsample_nearest(maps.depth_4x4_scaled, 0.5);
-  const Tensor f2 = seen("decoder.conv2", conv2_.forward(concat({up2, skips[0], finer})));
+  f = concat({f, std::exchange(skips[0], {}), finer});
+  f = seen("decoder.conv2", conv2_.forward(f));
 
-  maps.depth_2x2_scaled = guidance(reduc2x2_, f2, 2);
-  const Tensor up1 = seen("decoder.upconv1", upconv1_.forward(f2));
-  maps.reduc1x1 = reduc1x1_.forward(up1);
-  maps.features = seen("decoder.conv1", conv1_.forward(concat({up1, maps.reduc1x1, maps.depth_2x2_scaled,
-                                                               maps.depth_4x4_scaled, maps.depth_8x8_scaled})));
+  maps.depth_2x2_scaled = guidance(reduc2x2_, f, 2);
+  f = seen("decoder.upconv1", upconv1_.forward(f));
+  maps.reduc1x1 = reduc1x1_.forward(f);
+  f = concat({f, maps.reduc1x1, maps.depth_2x2_scaled, maps.depth_4x4_scaled, maps.depth_8x8_scaled});
+  maps.features = seen("decoder.conv1", conv1_.forward(f));
   maps.depth_m = scale(get_depth_.forward(maps.features), options().max_depth_m);
   if (options().focal_scaling) {
     const i64 n = image.dim(0);
