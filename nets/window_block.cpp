@@ -22,7 +22,10 @@ Mlp::Mlp(WeightRng rng, i64 dim, Init init)
     : fc1_(child<Linear>("fc1", rng, dim, 4 * dim, LinearOptions{.init = init})),
       fc2_(child<Linear>("fc2", rng, 4 * dim, dim, LinearOptions{.init = init})) {}
 
-Tensor Mlp::forward(const Tensor& x) const { return fc2_.forward(gelu(fc1_.forward(x))); }
+Tensor Mlp::forward(const Tensor& x) const {
+  const Tensor hidden = gelu(fc1_.forward(x));  // four times x: without a tape, what it was made of is freed here
+  return fc2_.forward(hidden);
+}
 
 WindowAttention::WindowAttention(WeightRng rng, const WindowBlockOptions& options)
     : spec_{options.heads, options.shift},
@@ -35,7 +38,8 @@ WindowAttention::WindowAttention(WeightRng rng, const WindowBlockOptions& option
 
 Tensor WindowAttention::forward(const Tensor& x, const Tensor& v) const {
   // The tokens that fill up the last windows are zeros before the linear layer, so its bias after it.
-  return proj_.forward(window_attention(qkv_.forward(x), v, qkv_.bias(), bias_table_, spec_));
+  const Tensor attended = window_attention(qkv_.forward(x), v, qkv_.bias(), bias_table_, spec_);
+  return proj_.forward(attended);
 }
 
 WindowBlock::WindowBlock(WeightRng rng, const WindowBlockOptions& options)
