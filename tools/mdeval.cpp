@@ -24,16 +24,13 @@ int run(int argc, char** argv, const std::string& name, const std::string& what,
 }
 
 int evaluate(int argc, char** argv) {
-  CLI::App app{
-      "Measures a checkpoint, or any program's predictions, on a list of frames under a named protocol. Its other "
-      "commands: mdeval report (training runs as a page), figure (the paper's figures), predict (depth for images), "
-      "compare (two results), export "
-      "(ONNX); each has --help.",
-      "mdeval"};
+  CLI::App app{"Measures a checkpoint, or any program's predictions, on a list of frames under a named protocol.",
+               "mdeval"};
   md::EvaluateCommand command;
   std::string report;
   md::add_evaluate_options(app, command);
   app.add_option("--report", report, "file for a report of the evaluation, as HTML");
+  md::set_evaluate_help(app);
   return md::run_main(app, argc, argv, [&] { return md::evaluate_with_report(command, report); });
 }
 

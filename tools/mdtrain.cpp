@@ -31,10 +31,8 @@ md::Exit train_and_report(const md::TrainOptions& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{
-      "Trains a monocular depth network, with or without MetricDepth. Defaults are the paper's values for LT on NYU; "
-      "tools/configs has the whole recipes.",
-      "mdtrain"};
+  CLI::App app{"Trains a monocular depth network, with or without MetricDepth; defaults: the paper's, for LT on NYU.",
+               "mdtrain"};
   app.set_version_flag("--version", MD_VERSION);
   md::TrainOptions options;
   md::add_train_options(app, options);
@@ -48,6 +46,7 @@ int main(int argc, char** argv) {
   check->add_option("--bad", check_data.bad, "where the bad frames are written to, if there are any")
       ->capture_default_str();
   const CLI::App* doctor = app.add_subcommand("doctor", "print versions, device and decoders");
+  md::set_train_help(app);
   return md::run_main(app, argc, argv, [&] {
     if (doctor->parsed()) return md::doctor();
     if (check->parsed()) return md::check_data(options.data, check_data);

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/kit/process.h"
@@ -24,29 +25,34 @@ struct ToolPlace {
   std::string input = {};   // file that is stdin, instead of the test's own
   std::string output = {};  // where stdout goes instead of into ToolRun::out, e.g. /dev/full
   bool terminal = false;    // stderr is a terminal, 200 columns wide
+  bool screen = false;      // so is stdout, the same one: all that is shown is ToolRun::out
   int limit_s = 300;
 };
 
-/// A pseudo-terminal for a child's stderr.
+/// A pseudo-terminal for what a child shows.
 class Terminal {
  public:
   Terminal() : ours_(posix_openpt(O_RDWR | O_NOCTTY)) {
     const winsize size{50, 200, 0, 0};
     if (grantpt(ours_) == 0 && unlockpt(ours_) == 0) theirs_ = open(ptsname(ours_), O_RDWR | O_NOCTTY);
     ioctl(theirs_, TIOCSWINSZ, &size);
+    reader_ = std::thread([this] {
+      for (char c; ::read(ours_, &c, 1) == 1;) text_ += c;
+    });
   }
   int theirs() const { return theirs_; }  // negative where the system has no pseudo-terminals
-  /// What was shown on it; the child has ended, and showed less than a terminal's buffer holds (4 KiB).
+  /// What was shown on it; the child has ended.
   std::string read_and_close() {
-    std::string text;
     ::close(theirs_);
-    for (char c; ::read(ours_, &c, 1) == 1;) text += c;
+    reader_.join();
     ::close(ours_);
-    return text;
+    return text_;
   }
 
  private:
   int ours_, theirs_ = -1;
+  std::string text_;
+  std::thread reader_;  // a terminal's buffer is 4 KiB: a child that shows more waits
 };
 
 inline std::string contents_of(std::FILE* file) {
@@ -63,13 +69,14 @@ inline ToolRun run_tool(const std::string& name, std::vector<std::string> args, 
   std::optional<Terminal> terminal;
   ToolProcess how{place.folder, place.input, fileno(out), fileno(err)};
   if (!place.output.empty()) how.out = open(place.output.c_str(), O_WRONLY | O_CLOEXEC);
-  if (place.terminal) how.err = terminal.emplace().theirs();
+  if (place.terminal || place.screen) how.err = terminal.emplace().theirs();
+  if (place.screen) how.out = how.err;
   ToolRun run;
   run.code = exit_code_of(start_tool(name, std::move(args), how), place.limit_s);
   if (!place.output.empty()) ::close(how.out);
   run.out = contents_of(out);
   run.err = contents_of(err);
-  if (terminal) run.err = terminal->read_and_close();
+  if (terminal) (place.screen ? run.out : run.err) = terminal->read_and_close();
   return run;
 }
 

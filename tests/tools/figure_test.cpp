@@ -112,7 +112,7 @@ TEST_F(FigureTest, NegativesAreTheFarHalf) {
   all.insert(all.end(), {"--ranges", "0.5-inf", "--margins", "1e6"});
   const std::string svg = drawn("negatives", all);
   EXPECT_NE(svg.find(" pixels (33.3 %)"), svg.npos);
-  EXPECT_NE(svg.find(" negatives (100.0 %)"), svg.npos);
+  EXPECT_NE(svg.find(" these (100.0 %)"), svg.npos);
   none.insert(none.end(), {"--ranges", "0.5-inf", "--margins", "1e-9"});
   EXPECT_NE(drawn("negatives", none).find(">0 of "), std::string::npos);
   other.insert(other.end(), {"--ranges", "2.5-inf", "--margins", "1"});

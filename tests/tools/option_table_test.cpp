@@ -111,12 +111,19 @@ TEST(OptionTable, AnUnknownNameSuggestsTheNearest) {
   EXPECT_TRUE(fails([&] { values.table().at("rat"); }, ErrorKind::usage, "no option 'rat' (did you mean rate?)"));
 }
 
+/// All that a program says of its options; where --help is a page of the first ones, that of --help-all.
+std::string whole_help(const std::string& program, std::vector<std::string> words) {
+  words.emplace_back("--help-all");
+  const test::ToolRun all = test::run_tool(program, words);
+  words.back() = "--help";
+  return all.code == 0 ? all.out : test::run_tool(program, words).out;
+}
+
 /// The help of every option of a program: "--name" and all that stands beside and below it.
 std::vector<std::pair<std::string, std::string>> help_of(std::vector<std::string> words) {
   const std::string program = words.front();
   words.erase(words.begin());
-  words.emplace_back("--help");
-  std::istringstream help(test::run_tool(program, words).out);
+  std::istringstream help(whole_help(program, words));
   std::vector<std::pair<std::string, std::string>> options;
   const std::regex begins("^ {2,10}(-[a-z],? *)?(--[a-z0-9-]+)");  // CLI11 2.6 indents long names by 10
   std::smatch found;
@@ -149,6 +156,31 @@ TEST(Help, EveryLineStandsAlone) {
     }
   }
   EXPECT_GE(seen, 100);
+}
+
+/// With what it needs: a terminal of 40 lines and 100 columns.
+TEST(Help, FitsAScreen) {
+  for (const auto& words : std::vector<std::vector<std::string>>{{"mdtrain", "--help"},
+                                                                 {"mdeval", "--help"},
+                                                                 {"mdeval", "predict", "--help"},
+                                                                 {"mdeval", "figure", "--help"}}) {
+    std::istringstream help(test::run_tool(words.front(), {words.begin() + 1, words.end()}).out);
+    int lines = 0;
+    for (std::string line; std::getline(help, line); ++lines) EXPECT_LE(line.size(), 100U) << line;
+    EXPECT_GE(lines, 24) << words.front();
+    EXPECT_LE(lines, 40) << words.front();
+  }
+}
+
+TEST(Help, AllHasEveryOption) {
+  const std::string all = test::run_tool("mdtrain", {"--help-all"}).out;
+  TrainOptions options;
+  const OptionTable table = train_table(options);
+  for (const OptionRow& row : table.rows()) {
+    EXPECT_NE(all.find("--" + row.name), all.npos) << row.name;
+    EXPECT_NE(all.find(row.help), all.npos) << row.name;
+  }
+  EXPECT_NE(all.find("--bad"), all.npos) << "of check-data";
 }
 
 /// Of a number the help says what it counts: a unit, or what it is a number, share or factor of.

@@ -59,7 +59,7 @@ TEST_F(PredictNumbersTest, WhatIsCutIsCountedAndNamed) {
 }
 
 TEST_F(PredictNumbersTest, RangeScaleAndAxesAreSaid) {
-  const std::string help = run_tool("mdeval", {"predict", "--help"}).out;
+  const std::string help = run_tool("mdeval", {"predict", "--help-all"}).out;
   for (const char* word : {"x right, y down, z forward", "65535", "nyu 1000, kitti 256", "metres"})
     EXPECT_TRUE(contains(help, word)) << word;
   const std::string said = predict({path("room.png")}).out;

@@ -13,6 +13,7 @@
 #include "tools/cli/option_table.h"
 #include "tools/cli/output.h"
 #include "tools/cli/progress.h"
+#include "tools/cli/short_help.h"
 #include "tools/eval/predictions.h"
 #include "tools/eval/result_maps.h"
 #include "tools/eval/results.h"
@@ -151,6 +152,40 @@ void add_evaluate_options(CLI::App& app, EvaluateCommand& c) {
   add_device_options(how, c.device);
   add_precision_option(how, c.device);
   how.define(app);
+}
+
+void set_evaluate_help(CLI::App& app) {
+  const std::vector<HelpGroup> groups{
+      {"what is scored",
+       {{"CHECKPOINT", "a network that mdtrain wrote, or else"},
+        {"--predictions DIR", "another program's depth maps: .npy, .npz, .exr, .pfm or 16-bit PNG"},
+        {"--prediction-scale N", "units per metre of those that are integers; default: the data set's"},
+        {"--resize-predictions HOW", "bring those of another size to their frame's: bilinear or nearest"}}},
+      {"on what",
+       {{"--data DIR", "folder of the frames"},
+        {"--list FILE", "frames to score"},
+        {"--dataset NAME", "what depth files hold, where neither checkpoint nor protocol says it"}}},
+      {"how",
+       {{"--protocol NAME", "plain, nyu_eigen, kitti_eigen_garg, kitti_official ..."},
+        {"--compat NAME", "with the habits of bts, bts-online or newcrfs"},
+        {"--cap METRES", "largest depth that is scored"},
+        {"--median-scaling", "scale each prediction to the median of its ground truth"},
+        {"--batch N", "frames that the network sees at once"},
+        {"--device NAME", "auto, cpu, cuda or cuda:N"}}},
+      {"results",
+       {{"--report FILE", "a report as HTML"},
+        {"--json FILE", "everything; --csv FILE: each image; --markdown FILE: the table"},
+        {"--maps DIR", "each prediction as a colour PNG; --error-maps DIR: its relative error"}}},
+      {"other commands; each has --help",
+       {{"mdeval report", "training runs side by side, as one HTML file"},
+        {"mdeval figure", "the paper's figures of any frames and networks"},
+        {"mdeval predict", "depth for pictures and videos"},
+        {"mdeval compare", "whether one result is better than another, and on which images"},
+        {"mdeval export", "the network as ONNX"}}}};
+  set_short_help(app,
+                 {"mdeval CHECKPOINT --data DIR --list FILE --protocol NAME [OPTIONS]",
+                  "mdeval --predictions DIR --data DIR --list FILE --protocol NAME [OPTIONS]"},
+                 groups);
 }
 
 Exit evaluate_command(const EvaluateCommand& c, const EvaluationGuest& guest) {

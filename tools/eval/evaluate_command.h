@@ -31,6 +31,9 @@ struct EvaluateCommand {
 /// Defines the options of `mdeval` itself.
 void add_evaluate_options(CLI::App&, EvaluateCommand&);
 
+/// The page of --help (tools/cli/short_help.h), --report with it: comes after all options are defined.
+void set_evaluate_help(CLI::App&);
+
 /// Nothing is written unless every image that has ground truth could be read and scored. The guest, if there is one, is
 /// told of each frame, and of the results once they are written.
 Exit evaluate_command(const EvaluateCommand&, const EvaluationGuest& = {});

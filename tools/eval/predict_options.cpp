@@ -4,6 +4,7 @@
 #include "engine/text.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/option_table.h"
+#include "tools/cli/short_help.h"
 #include "tools/eval/predict.h"
 
 namespace md {
@@ -109,6 +110,31 @@ void add_files(CLI::App& app, PredictCommand& c) {
       ->excludes("--range");
 }
 
+void set_help(CLI::App& app) {
+  const std::vector<HelpGroup> groups{
+      {"pictures",
+       {{"IMAGES", "files, folders, or - for names on stdin"},
+        {"--recursive", "look into the folders of folders too"},
+        {"--skip-existing", "leave out pictures whose files are there already"},
+        {"--stdin-frames FORMAT", "frames of a video on stdin instead: yuv4mpeg, which ffmpeg writes"},
+        {"--input-size SIZE", "at what size they go in: HxW or native; default: as in training"},
+        {"--flip-average", "average with the prediction of the mirrored picture"}}},
+      {"files",
+       {{"--out DIR", "NAME.png (16-bit depth) and NAME_color.png go there"},
+        {"--depth-scale N", "units of NAME.png per metre; default: the data set's"},
+        {"--npy", "NAME.npy too: float32 metres"},
+        {"--ply", "NAME.ply too: a point cloud; needs --focal"},
+        {"--focal PIXELS", "focal length of the camera, or exif"},
+        {"--kitti-benchmark", "what KITTI's server takes, and nothing else"}}},
+      {"colours",
+       {{"--colormap NAME", "turbo, magma or viridis"},
+        {"--range NEAR,FAR", "depths of the first and the last colour, metres"},
+        {"--range-per-image", "spread the colours over each picture's own depths"}}},
+      {"machine",
+       {{"--device NAME", "auto, cpu, cuda or cuda:N"}, {"--precision NAME", "f32, or bf16 on a CPU that has it"}}}};
+  set_short_help(app, {"mdeval predict CHECKPOINT IMAGES... --out DIR [OPTIONS]"}, groups);
+}
+
 }  // namespace
 
 void add_predict_options(CLI::App& app, PredictCommand& c) {
@@ -120,6 +146,7 @@ void add_predict_options(CLI::App& app, PredictCommand& c) {
   add_device_options(device, c.device);
   add_precision_option(device, c.device);
   device.define(app);
+  set_help(app);
 }
 
 }  // namespace md

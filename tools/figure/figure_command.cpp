@@ -10,6 +10,7 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/option_table.h"
 #include "tools/cli/output.h"
+#include "tools/cli/short_help.h"
 #include "tools/figure/raster.h"
 
 namespace md {
@@ -85,6 +86,30 @@ void write_figure(const std::string& file, const Drawing& drawing) {
     write_file_durably(file, svg_of(drawing));
 }
 
+void set_help(CLI::App& app) {
+  const std::vector<HelpGroup> groups{
+      {"NAME, and the paper's figure",
+       {{"sampling", "the samples of an anchor: its map rolled, other images (3)"},
+        {"negatives", "the negatives of an anchor, and which still give loss (4)"},
+        {"panels", "image, ground truth, the prediction of each RUN (5, 6)"},
+        {"features", "features of each RUN, and their distances to an anchor's (7, 8)"},
+        {"samples", "AbsRel of RUNs against their number of samples (9)"}}},
+      {"of what",
+       {{"RUN", "folder of a run of mdtrain, or a checkpoint; sampling needs none"},
+        {"--names A,B,C", "what to call them"},
+        {"--data DIR", "folder of the frames; default: the first run's"},
+        {"--list FILE", "their list; default: the first run's --eval-list"},
+        {"--frames 3,14,15", "their numbers in the list; default: spread over it"},
+        {"--image FILE", "one picture instead; --depth FILE: its ground truth"}}},
+      {"how",
+       {{"--anchor ROW,COLUMN", "place of the anchor, 0 to 1 of the picture"},
+        {"--ranges 0.5-1,1-inf", "depth differences of negatives, metres; --margins 3,6"},
+        {"--n-within N", "maps rolled; --n-across N: maps of other images; --seed N: which"},
+        {"--out NAME", "NAME.png and NAME.svg, or one of them; default: the figure's name"},
+        {"--device NAME", "auto, cpu, cuda or cuda:N"}}}};
+  set_short_help(app, {"mdeval figure NAME [RUN...] [OPTIONS]"}, groups);
+}
+
 }  // namespace
 
 void add_figure_options(CLI::App& app, FigureCommand& c) {
@@ -123,6 +148,7 @@ void add_figure_options(CLI::App& app, FigureCommand& c) {
   how.add("seed", c.seed, "sampling: number that fixes the samples");
   add_device_options(how, c.device);
   how.define(app);
+  set_help(app);
 }
 
 Exit figure_command(const FigureCommand& c) {

@@ -77,7 +77,7 @@ void draw_net(FigureGrid& grid, const FigureSpec& spec, const FigureNet& net, co
   }
   cell(4, "those that give loss", found.by_loss);
   grid.legend(4, loss_scale, "margin - l");
-  grid.note(4, share(found.with_loss, found.count, "negatives"));
+  grid.note(4, share(found.with_loss, found.count, "these"));
 }
 
 }  // namespace

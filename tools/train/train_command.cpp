@@ -12,6 +12,7 @@
 #include "tools/cli/config_file.h"
 #include "tools/cli/flag_in_error.h"
 #include "tools/cli/option_table.h"
+#include "tools/cli/short_help.h"
 #include "tools/run/run_folder.h"
 
 namespace md {
@@ -260,6 +261,42 @@ void add_train_options(CLI::App& app, TrainOptions& options) {
   app.add_option("--out", options.out, "folder of the run, empty or not there yet")->configurable(false);
   add_resume_options(app, options);
   train_table(options).define(app);
+}
+
+void set_train_help(CLI::App& app) {
+  const std::vector<HelpGroup> groups{
+      {"run",
+       {{"--config FILE", "recipe: a TOML file of any options; tools/configs has the paper's"},
+        {"--out DIR", "folder of the run, empty or not there yet"},
+        {"--resume RUN", "go on with a run from its newest checkpoint"}}},
+      {"data",
+       {{"--data DIR", "folder of the frames"},
+        {"--dataset NAME", "what depth files hold: nyu, kitti, plain, tum, scannet, diode ..."},
+        {"--list FILE", "frames to train on; --eval-list FILE: to evaluate on"},
+        {"--height, --width", "of a training sample, pixels"},
+        {"--augment NAME", "augment as bts or newcrfs do"}}},
+      {"network and loss",
+       {{"--net NAME", "network: lt, bts, newcrfs_tiny07 ..."},
+        {"--init FILE", "weights to begin with"},
+        {"--max-depth METRES", "largest depth that the network can predict"},
+        {"--metric-depth", "add the MetricDepth regulariser"},
+        {"--thresholds KIND", "of MetricDepth: given (--ranges, --margins) or adaptive"},
+        {"--ranges A-B,C-D", "depth differences to push apart, metres; --margins 3,6: how far"}}},
+      {"training",
+       {{"--epochs N", "passes over the list"},
+        {"--batch N", "samples computed at once"},
+        {"--lr RATE", "learning rate of the first step; --end-lr RATE: of the last"},
+        {"--device NAME", "auto, cpu, cuda or cuda:N"},
+        {"--precision NAME", "f32, or bf16 on a CPU that has it"},
+        {"--seed N", "number that fixes everything random"}}},
+      {"evaluation",
+       {{"--protocol NAME", "how it scores: plain, nyu_eigen, kitti_eigen_garg ..."},
+        {"--eval-every N", "epochs between evaluations"},
+        {"--no-report", "write no report.html in the end"}}}};
+  set_short_help(app,
+                 {"mdtrain --config RECIPE --data DIR --out RUN [OPTIONS]", "mdtrain check-data LIST... --data DIR",
+                  "mdtrain doctor"},
+                 groups);
 }
 
 void resolve(CLI::App& app, TrainOptions& o) {

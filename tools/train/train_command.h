@@ -20,6 +20,9 @@ OptionTable train_table(TrainOptions& options);
 /// config file. Unknown keys, keys given twice and values out of range are ErrorKind::usage and name the key.
 void add_train_options(CLI::App&, TrainOptions&);
 
+/// The page of --help (tools/cli/short_help.h): comes after all options and subcommands are defined.
+void set_train_help(CLI::App&);
+
 /// After parsing: gives the options that --augment stands for their values, unless they are given themselves, then
 /// resolve()s them. Throws ErrorKind::usage where options exclude each other.
 void resolve(CLI::App&, TrainOptions&);

@@ -17,12 +17,14 @@
 #include "tools/cli/flag_in_error.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/stop_signal.h"
+#include "tools/cli/terminal.h"
 #include "tools/eval/evaluate.h"
 #include "tools/eval/results.h"
 #include "tools/run/checkpoint.h"
 #include "tools/run/init_weights.h"
 #include "tools/run/run_folder.h"
 #include "tools/train/check_data.h"
+#include "tools/train/epoch_lines.h"
 #include "tools/train/init_difference.h"
 #include "tools/train/start_checks.h"
 #include "tools/train/train_command.h"
@@ -105,6 +107,7 @@ class Trainer {
   /// Whatever ends the run, the steps done are saved.
   Exit run() {
     const StopSignal noted;
+    begin_s_ = now_s();
     try {
       if (state_.step > 0) after_step();  // a stopped run may still owe an evaluation
       while (state_.step < end_ && StopSignal::caught() == 0) {
@@ -254,12 +257,26 @@ class Trainer {
     if (StopSignal::caught() != 0) return;
     const bool save = saving_is_due_ && (skipped_in_a_row_ == 0 || last);
     if (save) save_last();
-    if (evaluation_is_due && state_.evaluated < step && evaluate_now() && save) save_last();
+    const bool evaluated = evaluation_is_due && state_.evaluated < step && evaluate_now();
+    if (evaluated && save) save_last();
+    if ((epoch_ends || last) && !means_.empty()) end_epoch(evaluated);
     const i64 report_every = options_.report_every;
     if (on_report_ && report_every > 0 && epoch_ends && !last && step > 0 && step / per_epoch % report_every == 0) {
       progress_.clear();
       on_report_();
     }
+  }
+
+  /// On a terminal what the epoch came to stays, above the line of the next one's steps.
+  void end_epoch(bool evaluated) {
+    const EpochMeans means = std::exchange(means_, {});
+    if (!on_terminal_) return;
+    const i64 per_epoch = state_.steps_per_epoch;
+    const double left_s = (now_s() - begin_s_) / double(ran_) * double(end_ - state_.step);
+    progress_.clear();
+    std::cerr << epoch_line((state_.step + per_epoch - 1) / per_epoch, (end_ + per_epoch - 1) / per_epoch, means,
+                            evaluated ? &last_->mean : nullptr, left_s)
+              << std::endl;
   }
 
   void warn(const std::string& what) {
@@ -279,6 +296,7 @@ class Trainer {
     fetch_ahead();
     const StepLosses losses = step_.finish();
     count(batch, losses);
+    means_.add(losses);
     const double seconds = now_s() - begin, wait = loader_->waited_s() - waited;
     train_s_ += seconds;
     wait_s_ += wait;
@@ -492,6 +510,10 @@ class Trainer {
     std::cout << state_.skipped << " skipped; ";
     if (state_.replaced > 0) std::cout << "bad frames replaced: " << state_.replaced << "; ";
     std::cout << "run in " << options_.out << std::endl;
+    if (!on_terminal_ || state_.best.is_null()) return;
+    std::cout << "best after step " << state_.best["step"] << ": AbsRel " << std::setprecision(3)
+              << state_.best["abs_rel"].get<double>() << ", d1 " << state_.best["d1"].get<double>() << "; network "
+              << run_->best() << std::endl;
   }
 
   const TrainOptions& options_;
@@ -518,7 +540,9 @@ class Trainer {
   i64 unmeasured_in_a_row_ = 0;  // steps without ground truth
   i64 saved_step_ = -1;          // of the last checkpoint; -1: there is none
   bool saving_is_due_ = false;
-  double train_s_ = 0, wait_s_ = 0;
+  double train_s_ = 0, wait_s_ = 0, begin_s_ = 0;
+  const bool on_terminal_ = on_terminal();  // a person reads along
+  EpochMeans means_;                        // of the epoch under way
 };
 
 }  // namespace
