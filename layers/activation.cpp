@@ -8,7 +8,7 @@
 #include "engine/autograd.h"
 #include "engine/bf16.h"
 #include "engine/curves.h"
-#include "engine/launch.h"
+#include "engine/pointwise.h"
 #include "layers/common.h"
 #include "layers/fused.h"
 #include "layers/ops.h"
@@ -71,25 +71,16 @@ struct Gelu {
   }
 };
 
-template <class Curve, class T>
+template <class Curve>
 struct Value {
   Curve curve;
-  const T* x;
-  T* y;
-  i64 row;
-  MD_HD void operator()(i64 o, i64 i) const { y[o * row + i] = curve.value(x[o * row + i]); }
+  MD_HD float operator()(float x) const { return curve.value(x); }
 };
 
-template <class Curve, class T>
+template <class Curve>
 struct Gradient {
   Curve curve;
-  const T *dy, *kept;
-  T* dx;
-  i64 row;
-  MD_HD void operator()(i64 o, i64 i) const {
-    const i64 at = o * row + i;
-    dx[at] = dy[at] * curve.slope(kept[at]);
-  }
+  MD_HD float operator()(float dy, float kept) const { return dy * curve.slope(kept); }
 };
 
 /// dx = dy f'(x), from what the curve keeps: x, or y = f(x).
@@ -99,8 +90,7 @@ Tensor gradient(Curve curve, const Tensor& kept, const Tensor& dy) {
   const Tensor dx = in_place_of(dy);
   with_storage(dy.dtype(), [&](auto storage) {
     using T = decltype(storage);
-    launch(dy.device(), rows.outer, rows.inner,
-           Gradient<Curve, T>{curve, dy.data<T>(), kept.data<T>(), dx.data<T>(), rows.inner});
+    pointwise(dy.device(), rows.outer, rows.inner, Gradient<Curve>{curve}, dx.data<T>(), dy.data<T>(), kept.data<T>());
   });
   return dx;
 }
@@ -112,7 +102,7 @@ Tensor apply(const char* op, const Tensor& x, Curve curve) {
   const Tensor y = Tensor::empty(x.shape(), x.device(), x.dtype());
   with_storage(x.dtype(), [&](auto storage) {
     using T = decltype(storage);
-    launch(x.device(), rows.outer, rows.inner, Value<Curve, T>{curve, x.data<T>(), y.data<T>(), rows.inner});
+    pointwise(x.device(), rows.outer, rows.inner, Value<Curve>{curve}, y.data<T>(), x.data<T>());
   });
   return record(op, y, {x}, [curve, kept = Saved(Curve::kKeepsOutput ? y : x)](const Tensor& dy, Needs) -> Grads {
     return {gradient(curve, *kept, dy)};

@@ -10,7 +10,7 @@
 #include "engine/autograd.h"
 #include "engine/bf16.h"
 #include "engine/curves.h"
-#include "engine/launch.h"
+#include "engine/pointwise.h"
 #include "layers/common.h"
 #include "layers/ops.h"
 
@@ -24,26 +24,18 @@ struct InverseRoot {
   MD_HD void operator()(i64, i64 c) const { rstd[c] = 1.F / sqrtf(variance[c] + eps); }
 };
 
-/// y = act(y + residual), act none or relu.
-template <class T>
+/// act(y + residual), act none or relu.
 struct AddAndActivate {
-  const T* residual;
-  T* y;
-  i64 row;
   bool relu;
-  MD_HD void operator()(i64 o, i64 i) const {
-    const float sum = y[o * row + i] + residual[o * row + i];
-    y[o * row + i] = relu ? Relu::value(sum) : sum;
+  MD_HD float operator()(float y, float residual) const {
+    const float sum = y + residual;
+    return relu ? Relu::value(sum) : sum;
   }
 };
 
-/// dz = dy where y is above 0.
-template <class T>
+/// dy where y is above 0.
 struct ReluGradient {
-  const T *dy, *y;
-  T* dz;
-  i64 row;
-  MD_HD void operator()(i64 o, i64 i) const { dz[o * row + i] = dy[o * row + i] * Relu::slope(y[o * row + i]); }
+  MD_HD float operator()(float dy, float y) const { return dy * Relu::slope(y); }
 };
 
 void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& s, const Tensor& residual) {
@@ -91,7 +83,7 @@ Tensor before_relu(const Tensor& dy, const Tensor& y) {
   const Rows rows = pointwise_rows(dy.shape());
   with_storage(dy.dtype(), [&](auto storage) {
     using T = decltype(storage);
-    launch(dy.device(), rows.outer, rows.inner, ReluGradient<T>{dy.data<T>(), y.data<T>(), dz.data<T>(), rows.inner});
+    pointwise(dy.device(), rows.outer, rows.inner, ReluGradient{}, dz.data<T>(), dy.data<T>(), y.data<T>());
   });
   return dz;
 }
@@ -121,7 +113,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
     const Rows rows = pointwise_rows(x.shape());
     with_storage(x.dtype(), [&](auto storage) {
       using T = decltype(storage);
-      launch(x.device(), rows.outer, rows.inner, AddAndActivate<T>{residual.data<T>(), y.data<T>(), rows.inner, relu});
+      pointwise(x.device(), rows.outer, rows.inner, AddAndActivate{relu}, y.data<T>(), y.data<T>(), residual.data<T>());
     });
     inputs.push_back(residual);
   }

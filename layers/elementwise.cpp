@@ -1,46 +1,33 @@
 // Sums and products of maps of one shape: a + b, a * b, and x times a number.
 #include "engine/autograd.h"
 #include "engine/bf16.h"
-#include "engine/launch.h"
+#include "engine/pointwise.h"
 #include "layers/common.h"
 #include "layers/ops.h"
 
 namespace md {
 namespace {
 
-template <class T>
 struct Sum {
-  const T *a, *b;
-  T* y;
-  i64 row;
-  MD_HD void operator()(i64 o, i64 i) const { y[o * row + i] = a[o * row + i] + b[o * row + i]; }
+  MD_HD float operator()(float a, float b) const { return a + b; }
 };
 
-template <class T>
 struct Product {
-  const T *a, *b;
-  T* y;
-  i64 row;
-  MD_HD void operator()(i64 o, i64 i) const { y[o * row + i] = a[o * row + i] * b[o * row + i]; }
+  MD_HD float operator()(float a, float b) const { return a * b; }
 };
 
-template <class T>
 struct Scaled {
   float factor;
-  const T* x;
-  T* y;
-  i64 row;
-  MD_HD void operator()(i64 o, i64 i) const { y[o * row + i] = factor * x[o * row + i]; }
+  MD_HD float operator()(float x) const { return factor * x; }
 };
 
-/// Kernel{a, b, y} for every element.
-template <template <class> class Kernel>
-Tensor of_both(const Tensor& a, const Tensor& b) {
+template <class F>
+Tensor of_both(const F& f, const Tensor& a, const Tensor& b) {
   const Rows rows = pointwise_rows(a.shape());
   const Tensor y = Tensor::empty(a.shape(), a.device(), a.dtype());
   with_storage(a.dtype(), [&](auto storage) {
     using T = decltype(storage);
-    launch(a.device(), rows.outer, rows.inner, Kernel<T>{a.data<T>(), b.data<T>(), y.data<T>(), rows.inner});
+    pointwise(a.device(), rows.outer, rows.inner, f, y.data<T>(), a.data<T>(), b.data<T>());
   });
   return y;
 }
@@ -50,7 +37,7 @@ Tensor scaled(const Tensor& x, float factor) {
   const Tensor y = Tensor::empty(x.shape(), x.device(), x.dtype());
   with_storage(x.dtype(), [&](auto storage) {
     using T = decltype(storage);
-    launch(x.device(), rows.outer, rows.inner, Scaled<T>{factor, x.data<T>(), y.data<T>(), rows.inner});
+    pointwise(x.device(), rows.outer, rows.inner, Scaled{factor}, y.data<T>(), x.data<T>());
   });
   return y;
 }
@@ -60,16 +47,17 @@ Tensor scaled(const Tensor& x, float factor) {
 // y = a + b: da = dy, db = dy.
 Tensor add(const Tensor& a, const Tensor& b) {
   require_same_shape("add", a, b);
-  return record("add", of_both<Sum>(a, b), {a, b}, [](const Tensor& dy, Needs) -> Grads { return {dy, dy}; });
+  return record("add", of_both(Sum{}, a, b), {a, b}, [](const Tensor& dy, Needs) -> Grads { return {dy, dy}; });
 }
 
 // y = a b: da = dy b, db = dy a.
 Tensor multiply(const Tensor& a, const Tensor& b) {
   require_same_shape("multiply", a, b);
-  return record(
-      "multiply", of_both<Product>(a, b), {a, b}, [a = Saved(a), b = Saved(b)](const Tensor& dy, Needs needs) {
-        return Grads{needs[0] ? of_both<Product>(dy, *b) : Tensor(), needs[1] ? of_both<Product>(dy, *a) : Tensor()};
-      });
+  return record("multiply", of_both(Product{}, a, b), {a, b},
+                [a = Saved(a), b = Saved(b)](const Tensor& dy, Needs needs) {
+                  return Grads{needs[0] ? of_both(Product{}, dy, *b) : Tensor(),
+                               needs[1] ? of_both(Product{}, dy, *a) : Tensor()};
+                });
 }
 
 // y = k x: dx = k dy.

@@ -3,6 +3,7 @@
 #include "engine/cuda/conv_cudnn.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/launch_many.h"
+#include "engine/pointwise.h"
 
 namespace md {
 namespace {
@@ -40,12 +41,7 @@ struct Fill {
 };
 
 struct Add {
-  float* sum;
-  const float* x;
-  i64 count;
-  MD_HD void operator()(i64 row, i64 column) const {
-    if (row * kRow + column < count) sum[row * kRow + column] += x[row * kRow + column];
-  }
+  MD_HD float operator()(float sum, float x) const { return sum + x; }
 };
 
 struct Words {
@@ -128,7 +124,7 @@ void CudaBackend::to_host(void* host, const void* device, std::size_t bytes) {
 }
 
 void CudaBackend::add_into(const Tensor& sum, const Tensor& x) {
-  launch(sum.device(), rows_of(sum.numel()), kRow, Add{sum.data(), x.data(), sum.numel()});
+  pointwise(sum.device(), 1, sum.numel(), Add{}, sum.data(), sum.data(), x.data());
 }
 
 }  // namespace md

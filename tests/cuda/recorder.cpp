@@ -75,8 +75,10 @@ std::map<const void*, KernelCode>& kernels() {
   return *it;
 }
 
-/// How often launch() calls its functor, from the parameters of cuda::run (engine/launch.h); 0 for other kernels.
+/// How often launch() and pointwise() call their functor, from the parameters of their kernels (engine/launch.h,
+/// engine/pointwise.h); 0 for other kernels.
 i64 calls_of(const KernelCode& code, void* const* arguments) {
+  if (code.name.find("md::cuda::pointwise<") != std::string::npos) return *static_cast<const i64*>(arguments[0]);
   if (code.name.find("md::cuda::run<") == std::string::npos) return 0;
   const auto number = [&](int i) { return i64{*static_cast<const unsigned*>(arguments[i])}; };
   return number(1) * number(2);

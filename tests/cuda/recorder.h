@@ -16,10 +16,10 @@ struct Launch {
   const KernelCode* code;
   i64 blocks, threads;  // of a block
   i64 shared_bytes;     // dynamic
-  /// Of every tensor that an argument points at: what is behind the pointer, but for kernels of launch() no more than a
+  /// Of every tensor that an argument points at: what is behind the pointer; where there are calls, at most a
   /// word for each call.
   std::vector<i64> bytes;
-  i64 calls;  // of launch(), else 0
+  i64 calls;  // of launch() or pointwise(), else 0
 };
 
 /// One convolution, or one of its gradients.

@@ -22,8 +22,6 @@ struct Habit {
   double must, moves;  // moves: beyond must
 };
 constexpr Habit kHabits[] = {
-    {"::Add>", 1.5, 1},               // the sum is read and written
-    {"AddAndActivate>", 1.5, 1},      // likewise
     {"Rule", 1.75, 1},                // weight and both moments are read and written
     {"ScaleInPlace", 2, 1},           // likewise
     {"attend_backward", 7. / 19, 1},  // Q, K and V, and their gradients, are parts of one map each
