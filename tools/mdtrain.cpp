@@ -45,10 +45,15 @@ int main(int argc, char** argv) {
   check->add_option("LIST", check_data.lists, "list files; no picture may be in two of them")->required();
   check->add_option("--bad", check_data.bad, "where the bad frames are written to, if there are any")
       ->capture_default_str();
-  const CLI::App* doctor = app.add_subcommand("doctor", "print versions, device and decoders");
+  const CLI::App* doctor =
+      app.add_subcommand("doctor", "print versions, device and decoders; with options, what a first run will need")
+          ->fallthrough();
   md::set_train_help(app);
   return md::run_main(app, argc, argv, [&] {
-    if (doctor->parsed()) return md::doctor();
+    if (doctor->parsed()) {
+      md::apply_defaults(app, options);
+      return md::doctor(md::any_given(app) ? &options : nullptr);
+    }
     if (check->parsed()) return md::check_data(options.data, check_data);
     md::resolve(app, options);
     return train_and_report(options);

@@ -457,6 +457,8 @@ TEST_F(MdtrainTest, DoctorAndCheckData) {
   for (const char* part : {"device", "JPEG decoder", "photos        JPEG PNG ", " lt"})
     EXPECT_NE(doctor.out.find(part), doctor.out.npos) << part;
 
+  EXPECT_NE(doctor.out.find("first run     mdtrain doctor --config"), doctor.out.npos) << doctor.out;
+
   const ToolRun good = run_tool("mdtrain", {"check-data", "nyu_train.txt", "--data", data()});
   EXPECT_EQ(good.code, 0) << good.err;
   EXPECT_NE(good.out.find("8 frames: 8 good"), good.out.npos) << good.out;
@@ -472,6 +474,38 @@ TEST_F(MdtrainTest, DoctorAndCheckData) {
   EXPECT_NE(bad.err.find(image), bad.err.npos) << bad.err;
   EXPECT_NE(bad.out.find("7 good"), bad.out.npos) << bad.out;
   EXPECT_TRUE(refused(run_tool("mdtrain", {"check-data", "nyu_train.txt"}), 2, {"--data"}));
+}
+
+/// What doctor says of memory and disk against what a run then takes.
+TEST_F(MdtrainTest, DoctorSaysWhatARunWillNeed) {
+  const std::vector<std::string> recipe{
+      "--list", "nyu_train.txt", "--data", data(),     "--height", "64",       "--width",
+      "64",     "--batch",       "2",      "--epochs", "3",        "--device", "cpu"};
+  std::vector<std::string> ask = recipe, train = recipe;
+  ask.insert(ask.begin(), "doctor");
+  const ToolRun doctor = run_tool("mdtrain", ask);
+  ASSERT_EQ(doctor.code, 0) << doctor.err;
+  EXPECT_NE(doctor.out.find("first run     lt, batch 2 of 64x64, 12 steps on 8 frames\n"), doctor.out.npos)
+      << doctor.out;
+  std::smatch memory, disk;
+  ASSERT_TRUE(std::regex_search(doctor.out, memory, std::regex("memory        ([0-9.]+) GB of tensors"))) << doctor.out;
+  ASSERT_TRUE(std::regex_search(
+      doctor.out, disk,
+      std::regex("disk          ([0-9]+) MB, of which each checkpoint ([0-9]+) MB; [0-9]+ GB free in [^ ]+")))
+      << doctor.out;
+  EXPECT_TRUE(std::regex_search(doctor.out, std::regex("time          [0-9.e-]+ s a step, measured: "))) << doctor.out;
+
+  train.insert(train.end(), {"--out", path("needed"), "--no-report"});
+  const ToolRun run = run_tool("mdtrain", train);
+  ASSERT_EQ(run.code, 0) << run.err;
+  std::smatch took;
+  ASSERT_TRUE(std::regex_search(run.out, took, std::regex("([0-9.]+) GB of tensors at most"))) << run.out;
+  EXPECT_NEAR(std::stod(memory[1]), std::stod(took[1]), 0.1 * std::stod(took[1]) + 0.01);
+  EXPECT_NEAR(std::stod(disk[2]), double(fs::file_size(path("needed/last.safetensors"))) / 1e6, 1);
+  EXPECT_NEAR(std::stod(disk[1]), 2 * std::stod(disk[2]), 1.5) << "two checkpoints at once, and logs of some kB";
+
+  EXPECT_TRUE(refused(run_tool("mdtrain", {"doctor", "--batch", "9", "--list", "nyu_train.txt", "--data", data()}), 2,
+                      {"--batch", "9 samples", "8 frames"}));
 }
 
 }  // namespace

@@ -9,11 +9,14 @@
 #include "data/picture.h"
 #include "nets/registry.h"
 #include "tools/cli/device_option.h"
+#include "tools/train/first_run.h"
 
 namespace md {
 
-Exit doctor() {
-  const Device device = choose_device({});
+Exit doctor(const TrainOptions* recipe) {
+  const std::string needs = recipe ? needs_text(measure_needs(*recipe), *recipe)
+                                   : "first run     mdtrain doctor --config RECIPE --data DIR says what it will need\n";
+  const Device device = choose_device(recipe ? recipe->device : DeviceOptions{});
   const std::string kernels = cpu_kernels();
   std::cout << "mdtrain       " << MD_VERSION << "\n"
             << "device        " << (device.kind == Device::cuda ? "cuda" : "cpu") << ", " << backend(device).name()
@@ -27,7 +30,7 @@ Exit doctor() {
   }
   std::cout << "\nnetworks     ";
   for (const std::string& name : net_names()) std::cout << " " << name;
-  std::cout << std::endl;
+  std::cout << "\n" << needs << std::flush;
   return Exit::ok;
 }
 

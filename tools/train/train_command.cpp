@@ -2,6 +2,7 @@
 #include "tools/train/train_command.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -203,7 +204,7 @@ void add_resume_options(CLI::App& app, TrainOptions& o) {
       ->configurable(false);
 }
 
-void apply_recipe(CLI::App& app, TrainOptions& o) {
+void apply_recipe(const CLI::App& app, TrainOptions& o) {
   const auto official = [&] { return official_augmentation(o.recipe, o.data.dataset); };
   TrainOptions recipe = o;
   recipe.augment = with_flag("--augment", ErrorKind::usage, official);
@@ -295,15 +296,26 @@ void set_train_help(CLI::App& app) {
         {"--no-report", "write no report.html in the end"}}}};
   set_short_help(app,
                  {"mdtrain --config RECIPE --data DIR --out RUN [OPTIONS]", "mdtrain check-data LIST... --data DIR",
-                  "mdtrain doctor"},
+                  "mdtrain doctor [OPTIONS]"},
                  groups);
 }
 
-void resolve(CLI::App& app, TrainOptions& o) {
+void apply_defaults(const CLI::App& app, TrainOptions& o) {
   if (!o.recipe.empty())
     apply_recipe(app, o);
   else
     apply_sample_size(app, o);
+}
+
+bool any_given(const CLI::App& app) {
+  TrainOptions options;
+  const OptionTable table = train_table(options);
+  return std::ranges::any_of(table.rows(),
+                             [&](const OptionRow& row) { return app.get_option("--" + row.name)->count() > 0; });
+}
+
+void resolve(CLI::App& app, TrainOptions& o) {
+  apply_defaults(app, o);
   if (!o.resume.empty() && app.get_config_ptr()->count() > 1)
     fail(ErrorKind::usage, "--resume and --config exclude each other");
   if (!o.resume.empty() && o.out != o.resume) fail(ErrorKind::usage, "--resume and --out exclude each other");

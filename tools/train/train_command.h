@@ -26,6 +26,10 @@ void set_train_help(CLI::App&);
 /// After parsing: gives the options that --augment stands for their values, unless they are given themselves, then
 /// resolve()s them. Throws ErrorKind::usage where options exclude each other.
 void resolve(CLI::App&, TrainOptions&);
+/// The first half of that: what a recipe and a data set stand for.
+void apply_defaults(const CLI::App&, TrainOptions&);
+/// Whether an option of a run was given, on the command line or in a file.
+bool any_given(const CLI::App&);
 
 /// What a checkpoint keeps of the options, and what a run's config.toml holds.
 nlohmann::json config_json(const TrainOptions&);
