@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -17,7 +18,7 @@ class Browser:
         self.number = 0
 
     def __enter__(self):
-        self.profile = tempfile.TemporaryDirectory()
+        self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # a process of it may still write there
         to_browser, self.to = os.pipe()
         self.back, from_browser = os.pipe()
 
@@ -29,7 +30,7 @@ class Browser:
         self.process = subprocess.Popen(
             [CHROMIUM, "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run",
              "--disable-dev-shm-usage", "--disable-extensions", f"--user-data-dir={self.profile.name}", "about:blank"],
-            pass_fds=(3, 4), preexec_fn=as_fds_3_and_4, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            pass_fds=(3, 4), preexec_fn=as_fds_3_and_4, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_browser)
         os.close(from_browser)
         self.input = os.fdopen(self.back, "rb")
@@ -42,7 +43,7 @@ class Browser:
         return self
 
     def __exit__(self, *_):
-        self.process.kill()
+        os.killpg(self.process.pid, signal.SIGKILL)  # its helpers too
         self.process.wait()
         os.close(self.to)
         self.input.close()

@@ -282,15 +282,20 @@ TEST_F(MdbenchTest, PeakLiesBetweenTheBestProductAndAThirdMore) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "sanitized code is slower than the libraries'";
 #endif
-  // Rates count the multiply-adds of the definition; Winograd's algorithm does with fewer and would beat the peak.
-  const test::ToolRun run = test::run_tool(
-      "mdbench", {"--only", "ops_lt_train", "--exact-convolutions", "--seconds", "0.2", "--json", path("out.json")});
-  ASSERT_EQ(run.code, 0) << run.err;
-  const json report = json::parse(bytes_of(path("out.json")))["ops_lt_train_f32"];
-  double best_gflops = report["product_gflops"];
-  for (const json& row : report["rows"]) best_gflops = std::max(best_gflops, row["best_gflops"].get<double>());
-  EXPECT_GE(report["peak_gflops"], best_gflops);
-  EXPECT_LE(report["peak_gflops"], 1.3 * best_gflops);
+  json report;
+  double best_gflops = 0, peak_gflops = 0;
+  for (int minute = 0; minute < 3 && (minute == 0 || peak_gflops > 1.3 * best_gflops); ++minute) {  // or a busy one
+    // Rates count the multiply-adds of the definition; Winograd's algorithm does with fewer and would beat the peak.
+    const test::ToolRun run = test::run_tool(
+        "mdbench", {"--only", "ops_lt_train", "--exact-convolutions", "--seconds", "0.2", "--json", path("out.json")});
+    ASSERT_EQ(run.code, 0) << run.err;
+    report = json::parse(bytes_of(path("out.json")))["ops_lt_train_f32"];
+    best_gflops = std::max(best_gflops, report["product_gflops"].get<double>());
+    for (const json& row : report["rows"]) best_gflops = std::max(best_gflops, row["best_gflops"].get<double>());
+    peak_gflops = std::max(peak_gflops, report["peak_gflops"].get<double>());
+  }
+  EXPECT_GE(peak_gflops, best_gflops);
+  EXPECT_LE(peak_gflops, 1.3 * best_gflops);
   // The sum of the rows is what it is said to be, and nothing is missing from it.
   double parts_s = 0;
   for (const json& row : report["rows"]) parts_s += row["count"].get<int>() * row["seconds"].get<double>();
