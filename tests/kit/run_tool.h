@@ -40,6 +40,11 @@ class Terminal {
       for (char c; ::read(ours_, &c, 1) == 1;) text_ += c;
     });
   }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+  ~Terminal() {
+    if (reader_.joinable()) read_and_close();
+  }
   int theirs() const { return theirs_; }  // negative where the system has no pseudo-terminals
   /// What was shown on it; the child has ended.
   std::string read_and_close() {
