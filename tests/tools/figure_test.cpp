@@ -5,7 +5,7 @@
 
 #include "data/image_io.h"
 #include "tests/data/data_files.h"
-#include "tests/kit/run_tool.h"
+#include "tests/tools/suite_folder.h"
 #include "tools/cli/file_contents.h"
 
 namespace md {
@@ -20,27 +20,16 @@ using Words = std::vector<std::string>;
 constexpr int kHeight = 64, kWidth = 96;
 
 /// Frames, and runs without and with MetricDepth.
-class FigureTest : public testing::Test {
+class FigureTest : public test::SuiteFolder {
  protected:
   static void SetUpTestSuite() {
-    folder_ = fs::path(testing::TempDir()) / cat("figure_test_", ::getpid());
-    fs::remove_all(folder_);
-    ASSERT_EQ(run_tool("mdsynth", {"nyu", "--out", path("data"), "--frames", "4", "--test-frames", "5", "--seed", "1",
-                                   "--height", "64", "--width", "96"})
-                  .code,
-              0);
+    ASSERT_NO_FATAL_FAILURE(make_rooms(4, 5));
     ASSERT_EQ(train("without", {}).code, 0);
     ASSERT_EQ(train("with", {"--metric-depth", "--n-within", "5", "--n-across", "0"}).code, 0);
   }
-  static void TearDownTestSuite() { fs::remove_all(folder_); }
-
-  static std::string path(const std::string& name) { return (folder_ / name).string(); }
   static ToolRun train(const std::string& run, Words more) {
-    Words words{"--data",   path("data"), "--list",   "nyu_train.txt", "--eval-list", "nyu_test.txt", "--out",
-                path(run),  "--height",   "64",       "--width",       "64",          "--batch",      "2",
-                "--epochs", "1",          "--device", "cpu",           "--no-report"};
-    words.insert(words.end(), more.begin(), more.end());
-    return run_tool("mdtrain", words);
+    more.insert(more.end(), {"--epochs", "1", "--no-report"});
+    return train_on_rooms(run, more);
   }
   static ToolRun figure(const std::string& name, Words more) {
     Words words{"figure", name, "--out", path(name)};
@@ -77,10 +66,7 @@ class FigureTest : public testing::Test {
     for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++n;
     return n;
   }
-
-  static fs::path folder_;
 };
-fs::path FigureTest::folder_;
 
 TEST_F(FigureTest, ARolledMapHasTheSampleAtTheAnchorsPlace) {
   const auto place_mm = [](int y, int x) { return 1000 + 10 * (y * kWidth + x); };

@@ -18,8 +18,8 @@
 
 #include "engine/safetensors.h"
 #include "nets/registry.h"
-#include "tests/kit/run_tool.h"
 #include "tests/kit/testing.h"
+#include "tests/tools/suite_folder.h"
 #include "tools/run/checkpoint.h"
 #include "tools/train/train_command.h"
 #include "tools/train/train_step.h"
@@ -56,19 +56,11 @@ std::vector<double> losses(const fs::path& run) {
 }
 
 /// Eight frames to train on and two to test on, 64x96, in a folder of the suite's own.
-class MdtrainTest : public testing::Test {
+class MdtrainTest : public test::SuiteFolder {
  protected:
-  static void SetUpTestSuite() {
-    folder_ = fs::path(testing::TempDir()) / cat("mdtrain_test_", ::getpid());
-    fs::remove_all(folder_);
-    const ToolRun synth = run_tool("mdsynth", {"nyu", "--out", data(), "--frames", "8", "--test-frames", "2", "--seed",
-                                               "1", "--height", "64", "--width", "96"});
-    ASSERT_EQ(synth.code, 0) << synth.err;
-  }
-  static void TearDownTestSuite() { fs::remove_all(folder_); }
+  static void SetUpTestSuite() { make_rooms(8, 2); }
 
-  static std::string data() { return (folder_ / "data").string(); }
-  static std::string path(const std::string& name) { return (folder_ / name).string(); }
+  static std::string data() { return path("data"); }
   /// The options of a run of a few steps into the folder `run`. The defaults stand in a config file: flags win.
   static Args args(const std::string& run, const Args& more = {}) {
     std::ofstream(path("few_steps.toml")) << "list = 'nyu_train.txt'\nheight = 64\nwidth = 96\nbatch = 4\nlr = 1e-3\n"
@@ -77,7 +69,6 @@ class MdtrainTest : public testing::Test {
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
-  static inline fs::path folder_;
 };
 
 TEST_F(MdtrainTest, LeavesACompleteRunBehind) {

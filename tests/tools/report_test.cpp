@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "tests/data/data_files.h"
-#include "tests/kit/run_tool.h"
+#include "tests/tools/suite_folder.h"
 #include "tools/cli/file_contents.h"
 #include "tools/report/run_history.h"
 
@@ -25,39 +25,19 @@ std::size_t count_of(const std::string& text, const std::string& part) {
 }
 
 /// Six frames to train on and five to test on, in a folder of the suite's own, and two short runs.
-class ReportTest : public testing::Test {
+class ReportTest : public test::SuiteFolder {
  protected:
   static void SetUpTestSuite() {
-    folder_ = fs::path(testing::TempDir()) / cat("report_test_", ::getpid());
-    fs::remove_all(folder_);
-    ASSERT_EQ(run_tool("mdsynth", {"nyu", "--out", path("data"), "--frames", "6", "--test-frames", "5", "--seed", "1",
-                                   "--height", "64", "--width", "96"})
-                  .code,
-              0);
+    ASSERT_NO_FATAL_FAILURE(make_rooms(6, 5));
     ASSERT_EQ(train("plain", {"--no-report"}).code, 0);
     ASSERT_EQ(train("metric", {"--metric-depth", "--report-every", "1"}).code, 0);
   }
-  static void TearDownTestSuite() { fs::remove_all(folder_); }
-
-  static std::string path(const std::string& name) { return (folder_ / name).string(); }
   static ToolRun train(const std::string& run, Words more) {
-    Words words{"--data",      path("data"),
-                "--list",      "nyu_train.txt",
-                "--eval-list", "nyu_test.txt",
-                "--out",       path(run),
-                "--height",    "64",
-                "--width",     "64",
-                "--batch",     "2",
-                "--epochs",    "2",
-                "--device",    "cpu"};
-    words.insert(words.end(), more.begin(), more.end());
-    return run_tool("mdtrain", words);
+    more.insert(more.end(), {"--epochs", "2"});
+    return train_on_rooms(run, more);
   }
   static std::string text_of(const std::string& name) { return contents_of(path(name)); }
-
-  static fs::path folder_;
 };
-fs::path ReportTest::folder_;
 
 TEST_F(ReportTest, ARunHasOneInTheEnd) {
   EXPECT_FALSE(fs::exists(path("plain/report.html")));

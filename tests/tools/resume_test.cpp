@@ -15,7 +15,7 @@
 
 #include "engine/safetensors.h"
 #include "layers/modules.h"
-#include "tests/kit/run_tool.h"
+#include "tests/tools/suite_folder.h"
 #include "tools/cli/exit_code.h"
 #include "tools/run/checkpoint.h"
 #include "tools/run/run_folder.h"
@@ -74,17 +74,12 @@ std::vector<std::string> curve(const fs::path& run) {
 }
 
 /// Six frames to train on, two to test on: three steps an epoch, in a folder of the suite's own.
-class ResumeTest : public testing::Test {
+class ResumeTest : public test::SuiteFolder {
  protected:
   static constexpr int kSteps = 9;
 
   static void SetUpTestSuite() {
-    folder_ = fs::path(testing::TempDir()) / cat("resume_test_", ::getpid());
-    fs::remove_all(folder_);
-    ASSERT_EQ(run_tool("mdsynth", {"nyu", "--out", path("data"), "--frames", "6", "--test-frames", "2", "--seed", "1",
-                                   "--height", "64", "--width", "96"})
-                  .code,
-              0);
+    ASSERT_NO_FATAL_FAILURE(make_rooms(6, 2));
     std::ofstream(path("config.toml")) << "list = 'nyu_train.txt'\neval-list = 'nyu_test.txt'\ndata = '" << path("data")
                                        << "'\nheight = 64\nwidth = 64\nbatch = 2\nepochs = 3\ncheckpoint-every = 2\n"
                                        << "metric-depth = true\nlr = 1e-3\ndevice = 'cpu'\n";
@@ -93,9 +88,6 @@ class ResumeTest : public testing::Test {
     whole_ms_ = int((std::chrono::steady_clock::now() - begin) / std::chrono::milliseconds(1));
     ASSERT_EQ(curve(path("whole")).size(), kSteps + 3U) << "nine steps, three evaluations";
   }
-  static void TearDownTestSuite() { fs::remove_all(folder_); }
-
-  static std::string path(const std::string& name) { return (folder_ / name).string(); }
   static Args anew(const std::string& run, const Args& more = {}) {
     Args args = {"--config", path("config.toml"), "--out", path(run)};
     args.insert(args.end(), more.begin(), more.end());
@@ -117,7 +109,6 @@ class ResumeTest : public testing::Test {
       EXPECT_TRUE(name.find(".tmp.") == name.npos && name != "lock") << name << " was left behind";
     }
   }
-  static inline fs::path folder_;
   static inline int whole_ms_ = 0;  // what an undisturbed run takes
 };
 
