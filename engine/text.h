@@ -27,6 +27,12 @@ inline std::string lower(std::string text) {
   return text;
 }
 
+/// The text and a blank, or as many as make it `width` wide.
+inline std::string padded(std::string text, std::size_t width) {
+  text.resize(std::max(width, text.size() + 1), ' ');
+  return text;
+}
+
 /// "a, b, c".
 inline std::string listed(const std::vector<std::string>& words, const std::string& separator = ", ") {
   std::string text;

@@ -7,6 +7,7 @@
 
 #include "engine/check.h"
 #include "engine/printed.h"
+#include "engine/text.h"
 #include "tools/bench/bench_against.h"
 #include "tools/cli/text_table.h"
 
@@ -17,11 +18,6 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 /// At least one blank behind it.
-std::string padded(std::string s, std::size_t width) {
-  s.resize(std::max(width, s.size() + 1), ' ');
-  return s;
-}
-
 /// "none (this processor has no products of bf16)" or "470 GFLOP/s (AVX-512-bf16)".
 std::string bf16_peak(const Json& r) {
   if (r["peak_bf16_gflops"].is_null()) return "none (this processor has no products of bf16)";

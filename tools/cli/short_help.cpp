@@ -4,16 +4,12 @@
 #include <CLI/CLI.hpp>
 
 #include "engine/check.h"
+#include "engine/text.h"
 
 namespace md {
 namespace {
 
 constexpr std::size_t kColumn = 26, kLongestDefault = 12;
-
-std::string padded(std::string text) {
-  text.resize(std::max(text.size() + 1, kColumn), ' ');
-  return text;
-}
 
 /// " [1e-4]" of an option that takes a value; nothing where it is long, or none, which is also what 0 stands for.
 std::string default_of(const CLI::App& app, const std::string& option) {
@@ -37,9 +33,9 @@ void set_short_help(CLI::App& app, const std::vector<std::string>& usage, const 
   for (const HelpGroup& group : groups) {
     page += "\n" + group.title + ":\n";
     for (const HelpGroup::Line& line : group.lines)
-      page += "  " + padded(line.option) + line.words + default_of(app, line.option) + "\n";
+      page += "  " + padded(line.option, kColumn) + line.words + default_of(app, line.option) + "\n";
   }
-  page += "\n  " + padded("--help-all") + "every option\n";
+  page += "\n  " + padded("--help-all", kColumn) + "every option\n";
   const CLI::Formatter whole;
   app.formatter_fn([page, whole](const CLI::App* of, std::string name, CLI::AppFormatMode mode) {
     return mode == CLI::AppFormatMode::Normal ? page : whole.make_help(of, std::move(name), mode);
