@@ -47,14 +47,8 @@ class EpochOrder {
 };
 
 i64 checked_steps(const Dataset& data, const TrainLoaderSpec& spec) {
-  const auto frames = i64(data.with_depth().size());
   MD_CHECK(spec.threads >= 1 && spec.ahead >= 1, "loader: ", spec.threads, " threads, ", spec.ahead, " batches ahead");
-  if (frames == 0) fail(ErrorKind::bad_data, data.spec().list, ": not one frame has ground truth");
-  if (spec.batch < 1) fail(ErrorKind::usage, "batch ", spec.batch, ": wanted is at least 1");
-  if (frames < spec.batch) {
-    fail(ErrorKind::usage, "batch ", spec.batch, ": ", data.spec().list, " has ", frames, " frames with ground truth");
-  }
-  return frames / spec.batch;
+  return steps_per_epoch(data, spec.batch);
 }
 
 /// All memory that training data will ever take.
@@ -145,6 +139,15 @@ struct TrainLoader::Impl {
 TrainLoader::TrainLoader(const Dataset& data, const AugmentSpec& augmentation, const TrainLoaderSpec& spec)
     : impl_(std::make_unique<Impl>(data, augmentation, spec)) {}
 TrainLoader::~TrainLoader() = default;
+
+i64 steps_per_epoch(const Dataset& data, i64 batch) {
+  const auto frames = i64(data.with_depth().size());
+  if (frames == 0) fail(ErrorKind::bad_data, data.spec().list, ": not one frame has ground truth");
+  if (batch < 1) fail(ErrorKind::usage, "batch ", batch, ": wanted is at least 1");
+  if (frames < batch)
+    fail(ErrorKind::usage, "batch ", batch, ": ", data.spec().list, " has ", frames, " frames with ground truth");
+  return frames / batch;
+}
 
 i64 TrainLoader::steps_per_epoch() const { return impl_->steps; }
 double TrainLoader::waited_s() const { return impl_->prefetcher.waited_s(); }

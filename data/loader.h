@@ -43,6 +43,10 @@ struct TrainLoaderSpec {
   float counts_above_m = 0;  // ground truth above it counts as measured
 };
 
+/// Steps of `batch` frames with ground truth in an epoch, the last partial one dropped. Throws ErrorKind::bad_data
+/// without any ground truth, ErrorKind::usage for a batch larger than the data.
+i64 steps_per_epoch(const Dataset&, i64 batch);
+
 /// Shuffled, augmented batches without end; the last partial batch of an epoch is dropped. Frames without ground truth
 /// take no part (Dataset::with_depth counts them).
 class TrainLoader {

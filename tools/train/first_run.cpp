@@ -50,10 +50,7 @@ void count_steps(const TrainOptions& o, RunNeeds& needs) {
   if (o.data.root.empty() || o.list.empty()) return;
   const Dataset data(dataset_spec(o.data, o.list));
   needs.frames = i64(data.with_depth().size());
-  const i64 an_epoch = needs.frames / (i64(o.batch) * o.accumulate);
-  if (an_epoch == 0)
-    fail(ErrorKind::usage, "--batch: ", i64(o.batch) * o.accumulate, " samples a step, and ", o.list, " has ",
-         needs.frames, " frames");
+  const i64 an_epoch = steps_per_epoch(data, i64(o.batch) * o.accumulate);
   needs.steps = o.max_steps > 0 ? o.max_steps : an_epoch * o.epochs;
 }
 
