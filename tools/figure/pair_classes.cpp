@@ -1,21 +1,23 @@
-// The loss itself asks no class of one pair alone: it sums over all of them.
+// The rule is the loss's own (engine/metric_depth_formula.h), asked for a range's number instead of its margin.
 #include "tools/figure/pair_classes.h"
 
 #include <array>
 #include <cmath>
 
 #include "engine/check.h"
+#include "engine/metric_depth_formula.h"
 #include "tools/report/axis.h"
 
 namespace md {
 
 PairClass class_of(const MetricDepthOptions& options, float anchor_m, float sample_m) {
   if (!(anchor_m > 0) || !(sample_m > 0)) return {PairClass::Kind::unmeasured};
-  const float apart_m = std::abs(anchor_m - sample_m);
-  for (std::size_t j = options.ranges.size(); j-- > 0;) {
-    if (options.ranges[j].low < apart_m && apart_m < options.ranges[j].high) return {PairClass::Kind::range, j};
-  }
-  return {apart_m < options.positive_below_m ? PairClass::Kind::positive : PairClass::Kind::nothing};
+  std::vector<MetricDepthPairs::Range> numbered = options.ranges;  // with its number, from 1, for a margin
+  for (std::size_t j = 0; j < numbered.size(); ++j) numbered[j] = {numbered[j].low, numbered[j].high, float(j + 1)};
+  const float kind = kind_of_pair(anchor_m, sample_m, options.positive_below_m, numbered.data(), int(numbered.size()));
+  if (kind == kNoPair) return {PairClass::Kind::nothing};
+  if (kind == kPositivePair) return {PairClass::Kind::positive};
+  return {PairClass::Kind::range, std::size_t(kind) - 1};
 }
 
 std::string name_of(const MetricDepthOptions& options, const PairClass& pair) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "engine/metric_depth_formula.h"
 #include "engine/printed.h"
 #include "engine/text.h"
 #include "tools/figure/figures.h"
@@ -26,16 +27,17 @@ struct SampledPair {
   PairClass kind = {};
 };
 
-i64 wrapped(i64 i, i64 n) { return (i % n + n) % n; }
-
 /// The map [h,w,...] as torch.roll gives it: what the anchor's place then holds is its sample.
 Tensor rolled(const Tensor& map, const Shift& shift) {
-  const i64 h = map.dim(0), w = map.dim(1), channels = map.numel() / (h * w);
+  const int h = int(map.dim(0)), w = int(map.dim(1));
+  const i64 channels = map.numel() / (i64(h) * w);
+  const PairNeighbour sample = neighbour_of(shift, true, 1, h, w);
   const Tensor out = Tensor::empty(map.shape());
-  for (i64 y = 0; y < h; ++y) {
-    for (i64 x = 0; x < w; ++x)
-      std::copy_n(map.data() + (wrapped(y - shift.row, h) * w + wrapped(x - shift.column, w)) * channels, channels,
-                  out.data() + (y * w + x) * channels);
+  float* to = out.data();
+  for (int y = 0; y < h; ++y) {
+    for (int x = 0; x < w; ++x)
+      to = std::copy_n(map.data() + (i64(wrapped(y + sample.row, h)) * w + wrapped(x + sample.column, w)) * channels,
+                       channels, to);
   }
   return out;
 }
@@ -85,11 +87,11 @@ class SamplingFigure {
 
  private:
   SampledPair pair_of(const Shift& shift) const {
-    const i64 images = i64(depth_m_.size());
+    const PairNeighbour sample = neighbour_of(shift, true, int(depth_m_.size()), int(h_), int(w_));
     SampledPair pair{.shift = shift,
-                     .image = wrapped(-shift.image, images),
-                     .row = wrapped(anchor_.row - shift.row, h_),
-                     .column = wrapped(anchor_.column - shift.column, w_)};
+                     .image = sample.image,
+                     .row = wrapped(int(anchor_.row) + sample.row, int(h_)),
+                     .column = wrapped(int(anchor_.column) + sample.column, int(w_))};
     pair.depth_m = depth_m_[std::size_t(pair.image)].data()[pair.row * w_ + pair.column];
     pair.kind = class_of(spec_.metric, anchor_m(), pair.depth_m);
     return pair;
