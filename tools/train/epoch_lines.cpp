@@ -25,9 +25,9 @@ std::string EpochMeans::text() const {
 }
 
 std::string epoch_line(i64 epoch, i64 epochs, const EpochMeans& means, const Metrics* measures, double left_s) {
-  const std::string all = std::to_string(epochs), now = std::to_string(epoch);
-  std::string line = "epoch " + std::string(all.size() - std::min(all.size(), now.size()), ' ') + now + "/" + all +
-                     "  " + means.text();
+  const std::string all = std::to_string(epochs);
+  std::string line = printed("epoch %*lld/%s  ", int(all.size()), static_cast<long long>(epoch), all.c_str());
+  line += means.text();
   if (measures) line += printed("  AbsRel %.3f  d1 %.3f", measures->abs_rel, measures->d1);
   return line + (epoch < epochs ? "  " + duration_text(left_s) + " left" : "");
 }

@@ -1,7 +1,7 @@
 // What each epoch of a run came to, a line each, for who sits before it.
 #pragma once
-#include <map>
 #include <string>
+#include <vector>
 
 #include "tools/eval/evaluate.h"
 #include "tools/train/train_step.h"
