@@ -15,8 +15,13 @@ if [[ -n $leaks ]]; then
   echo "$leaks"
   exit 1
 fi
-for set in avx512 avx512_bf16; do  # and what was wanted is there, in the kernel itself or in what it was divided into
-  for kernel in attend batch_norm depthwise layer_norm metric_depth multiply_rows reduce_sum; do
-    grep -q "md::${set}::.*${kernel}" <<<"$users" || { echo "no AVX-512 in $kernel of $set"; exit 1; }
+# And what was wanted is there: in the kernel itself, or in the function that has its loops.
+wanted=('CpuBackend::batch_norm' '(CpuBackend::layer_norm|forward<float>)' 'CpuBackend::layer_norm_backward'
+  'CpuBackend::metric_depth' 'CpuBackend::reduce_sum' '(CpuBackend::window_attention|attend<float>)'
+  '(CpuBackend::window_attention_backward|attend_backward<float>)')
+for set in avx512 avx512_bf16; do
+  for kernel in "${wanted[@]}"; do
+    grep -qE "md::${set}::(\\(anonymous namespace\\)::)?${kernel}\\(" <<<"$users" ||
+      { echo "no AVX-512 in $kernel of $set"; exit 1; }
   done
 done
