@@ -143,9 +143,10 @@ TrainLoader::~TrainLoader() = default;
 i64 steps_per_epoch(const Dataset& data, i64 batch) {
   const auto frames = i64(data.with_depth().size());
   if (frames == 0) fail(ErrorKind::bad_data, data.spec().list, ": not one frame has ground truth");
-  if (batch < 1) fail(ErrorKind::usage, "batch ", batch, ": wanted is at least 1");
+  if (batch < 1) fail(ErrorKind::usage, batch, " samples a step: wanted is at least 1");
   if (frames < batch)
-    fail(ErrorKind::usage, "batch ", batch, ": ", data.spec().list, " has ", frames, " frames with ground truth");
+    fail(ErrorKind::usage, batch, " samples a step, and ", data.spec().list, " has ", frames,
+         " frames with ground truth");
   return frames / batch;
 }
 

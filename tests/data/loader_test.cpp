@@ -204,9 +204,9 @@ TEST_F(LoaderTest, CountsThePixelsThatAreMeasured) {
 }
 
 TEST_F(LoaderTest, WrongOptionsAreNamed) {
-  EXPECT_TRUE(
-      fails([&] { take(1, {.batch = 11}); }, ErrorKind::usage, "batch 11: " + path("list.txt") + " has 10 frames"));
-  EXPECT_TRUE(fails([&] { take(1, {.batch = 0}); }, ErrorKind::usage, "batch 0: wanted is at least 1"));
+  EXPECT_TRUE(fails([&] { take(1, {.batch = 11}); }, ErrorKind::usage,
+                    "11 samples a step, and " + path("list.txt") + " has 10 frames"));
+  EXPECT_TRUE(fails([&] { take(1, {.batch = 0}); }, ErrorKind::usage, "0 samples a step: wanted is at least 1"));
 }
 
 /// Can only crash or hang, or race (label `threads`).

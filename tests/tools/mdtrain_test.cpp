@@ -495,8 +495,11 @@ TEST_F(MdtrainTest, DoctorSaysWhatARunWillNeed) {
   EXPECT_NEAR(std::stod(disk[2]), double(fs::file_size(path("needed/last.safetensors"))) / 1e6, 1);
   EXPECT_NEAR(std::stod(disk[1]), 2 * std::stod(disk[2]), 1.5) << "two checkpoints at once, and logs of some kB";
 
-  EXPECT_TRUE(refused(run_tool("mdtrain", {"doctor", "--batch", "9", "--list", "nyu_train.txt", "--data", data()}), 2,
-                      {"--batch", "9 samples", "8 frames"}));
+  const std::vector<std::string> more_than_there_is{"--batch", "9", "--list", "nyu_train.txt", "--data", data()};
+  for (std::vector<std::string> args : {std::vector<std::string>{"doctor"}, {"--out", path("more")}}) {
+    args.insert(args.end(), more_than_there_is.begin(), more_than_there_is.end());
+    EXPECT_TRUE(refused(run_tool("mdtrain", args), 2, {"--batch", "9 samples", "8 frames"}));
+  }
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "engine/rng.h"
 #include "nets/registry.h"
 #include "tools/cli/clock.h"
+#include "tools/cli/flag_in_error.h"
 #include "tools/train/epoch_lines.h"
 #include "tools/train/train_step.h"
 
@@ -50,7 +51,8 @@ void count_steps(const TrainOptions& o, RunNeeds& needs) {
   if (o.data.root.empty() || o.list.empty()) return;
   const Dataset data(dataset_spec(o.data, o.list));
   needs.frames = i64(data.with_depth().size());
-  const i64 an_epoch = steps_per_epoch(data, i64(o.batch) * o.accumulate);
+  const i64 an_epoch =
+      with_flag("--batch", ErrorKind::usage, [&] { return steps_per_epoch(data, i64(o.batch) * o.accumulate); });
   needs.steps = o.max_steps > 0 ? o.max_steps : an_epoch * o.epochs;
 }
 

@@ -171,7 +171,8 @@ class Trainer {
                                .most_bad = most_bad_,
                                .counts_above_m = options_.silog.min_depth_m};
     const auto make = [&] { return std::make_unique<TrainLoader>(data_, options_.augment, spec); };
-    return with_flag("--loader-threads", ErrorKind::contract, make);
+    return with_flag("--loader-threads", ErrorKind::contract,
+                     [&] { return with_flag("--batch", ErrorKind::usage, make); });
   }
 
   /// For mdeval predict, which brings pictures to the size that the network knows.
