@@ -72,6 +72,51 @@ TEST(SynthScene, BoxDepthIsThatOfItsFacesAlsoWhenTurned) {
   EXPECT_NEAR(depth_at(scene, camera, 16, 12), expected, 5 * kFloat);
 }
 
+TEST(SynthScene, CylinderDepthIsThatOfItsSideAndItsLid) {
+  Scene scene;
+  scene.cylinders.push_back({{0.2, 1.5, 5}, 1, 0.5, {}});
+  const Camera camera = straight_ahead(33, 33, 40);
+  for (const auto& [row, column] : std::vector<std::pair<int, int>>{{16, 16}, {18, 20}, {14, 12}}) {
+    // A point (xz, z) of the ray on the circle: (x z - 0.2)^2 + (z - 5)^2 = 1.
+    const double x = (column + 0.5 - 16.5) / 40, a = x * x + 1, b = 0.2 * x + 5, c = 0.04 + 25 - 1;
+    const double expected = (b - std::sqrt(b * b - a * c)) / a;
+    EXPECT_NEAR(depth_at(scene, camera, row, column), expected, expected * kFloat);
+  }
+  EXPECT_EQ(depth_at(scene, camera, 8, 16), 0) << "above its upper end";
+  const Ray down{{0.5, 3, 5.3}, {0, -1, 0}};
+  EXPECT_NEAR(scene.nearest(down).t, 1, kFloat);
+  EXPECT_EQ(scene.nearest(down).normal.y, 1);
+  EXPECT_FALSE(scene.nearest({{1.3, 3, 5}, {0, -1, 0}}));
+  EXPECT_NEAR(scene.clearance_m({0.2, 2.3, 7}), std::hypot(0.3, 1.0), kFloat);
+}
+
+/// Shapes of every kind around (0, 1.5, 4).
+Shapes some_shapes() {
+  Rng rng(5, Purpose::scene);
+  Shapes shapes;
+  const auto place = [&] { return Vec3{rng.uniform(-1, 1), 1.5 + rng.uniform(-1, 1), 4 + rng.uniform(-1, 1)}; };
+  for (int i = 0; i < 4; ++i) {
+    shapes.spheres.push_back({place(), 0.2, random_texture(rng, 0.1, 0.3)});
+    shapes.boxes.push_back({place(), {0.2, 0.1, 0.3}, random_texture(rng, 0.1, 0.3), 0.8, 0.6});
+    shapes.cylinders.push_back({place(), 0.15, 0.3, random_texture(rng, 0.1, 0.3)});
+  }
+  return shapes;
+}
+
+TEST(SynthScene, AClusterIsItsShapes) {
+  Scene loose, clustered;
+  static_cast<Shapes&>(loose) = some_shapes();
+  clustered.clusters.push_back(cluster_of(some_shapes()));
+  for (Scene* scene : {&loose, &clustered}) {
+    scene->planes.push_back({{0, 0, 0}, {0, 1, 0}, {}});
+    scene->lights.push_back({{1, 3, 2}, 1, 5});
+  }
+  const Camera camera = straight_ahead(33, 33, 30);
+  EXPECT_EQ(render_depth(loose, camera), render_depth(clustered, camera));
+  EXPECT_EQ(render_colour(loose, camera), render_colour(clustered, camera));
+  EXPECT_EQ(loose.clearance_m({0, 1, 2}), clustered.clearance_m({0, 1, 2}));
+}
+
 TEST(SynthScene, DepthIsAlongTheAxisOfATurnedCamera) {
   Scene scene;
   scene.planes.push_back({{0, 0, 0}, {0, 1, 0}, {}});
@@ -95,6 +140,51 @@ TEST(SynthScene, LightIsBlockedByWhatStandsBetween) {
   EXPECT_NEAR(scene.colour(down).x, 0.5 * scene.ambient, 1e-12);
 }
 
+TEST(SynthScene, LampsShineAndShadeNothing) {
+  Scene scene;
+  scene.planes.push_back({{0, 0, 0}, {0, 1, 0}, {}});
+  scene.lights.push_back({{0, 3, 3}, 1, 1e9, {1, 0.5, 0}});
+  const Ray down{{0, 1.5, 0}, {0, -0.5, 1}};
+  const Vec3 lit = scene.colour(down);
+  EXPECT_NEAR(lit.y, 0.5 * (scene.ambient + 0.5), 1e-3) << "its light has a colour";
+  Texture shade;
+  shade.emits = 2;
+  scene.spheres.push_back({{0, 3, 3}, 0.2, shade});
+  EXPECT_EQ(scene.colour(down).x, lit.x);
+  EXPECT_TRUE(scene.blocked({0, 0, 3}, {0, 3, 3})) << "but it stands in the way of a sensor";
+  EXPECT_NEAR(scene.colour({{0, 3, 0}, {0, 0, 1}}).z, 0.5 * (2 + scene.ambient), 1e-9) << "seen itself";
+}
+
+TEST(SynthScene, AMirrorShowsWhatItReflectsAtItsOwnDepth) {
+  Scene scene;
+  Texture mirror, ahead;
+  mirror.reflects = 1;
+  ahead.emits = 3;
+  scene.planes.push_back({{0, 0, 4}, {0, 0, -1}, mirror});
+  scene.planes.push_back({{0, 0, -2}, {0, 0, 1}, ahead});  // behind the camera
+  const Ray ray{{0, 1.5, 0}, {0, 0.1, 1}};
+  EXPECT_NEAR(scene.colour(ray).x, 0.5 * (3 + scene.ambient), 1e-9);
+  EXPECT_NEAR(scene.nearest(ray).t, 4, 4 * kFloat);
+  scene.planes[1].texture = mirror;  // two mirrors: one reflection, and an end
+  EXPECT_NEAR(scene.colour(ray).x, 0.5 * scene.ambient, 1e-9);
+}
+
+TEST(SynthScene, NoTwoPiecesOfAMaterialAreAlikeAndNoneRepeats) {
+  Rng rng(1, Purpose::scene);
+  Texture material = random_texture(rng, Pattern::checks, 0.25);
+  material.mottle = 0;
+  const Texture one = another_piece(rng, material), two = another_piece(rng, material);
+  int repeats = 0, alike = 0;
+  for (int i = 0; i < 100; ++i) {
+    const double u = 0.013 * i, v = 0.031 * i;
+    EXPECT_NEAR(colour_at(material, u, v).x, colour_at(material, u + 0.5, v).x, 1e-12) << "checks repeat";
+    repeats += colour_at(one, u, v).x == colour_at(one, u + 0.5, v).x;
+    alike += colour_at(one, u, v).x == colour_at(two, u, v).x;
+  }
+  EXPECT_LT(repeats, 5);
+  EXPECT_LT(alike, 5);
+}
+
 /// Share of the variance of `values` that bins of `key` explain (the correlation ratio), 0..1.
 double explained(const std::vector<double>& values, const std::vector<int>& key) {
   std::map<int, std::pair<double, double>> bins;  // count, sum
@@ -112,11 +202,13 @@ double explained(const std::vector<double>& values, const std::vector<int>& key)
 }
 
 TEST(SynthScene, ColourTellsLittleAboutDepth) {
-  for (const WorldKind kind : {WorldKind::room, WorldKind::street}) {
+  for (const auto& [kind, detail] : {std::pair(WorldKind::room, Detail::basic),
+                                     {WorldKind::street, Detail::basic},
+                                     {WorldKind::room, Detail::high}}) {
     std::vector<double> log_depth;
     std::vector<int> colour_bin;
     for (std::uint64_t number = 1; number <= 40; ++number) {
-      const World world = make_world(kind, 7, number);
+      const World world = make_world(kind, 7, number, detail);
       const Camera camera{pose_of(world, number % kFramesPerWorld), 24, 32, 26};
       const std::vector<float> depth_m = render_depth(world.scene, camera);
       const std::vector<std::uint8_t> rgb = render_colour(world.scene, camera);
@@ -128,7 +220,7 @@ TEST(SynthScene, ColourTellsLittleAboutDepth) {
     }
     // The best predictor of depth from colour alone. 64 bins over 40 worlds of some 10 colours each explain about
     // 0.1 by chance; were colour a function of depth it would be above 0.9.
-    EXPECT_LT(explained(log_depth, colour_bin), 0.25) << "kind " << int(kind);
+    EXPECT_LT(explained(log_depth, colour_bin), 0.25) << "kind " << int(kind) << ", detail " << int(detail);
   }
 }
 
@@ -144,17 +236,40 @@ TEST(SynthScene, ObjectsDifferInTexture) {
 }
 
 TEST(SynthScene, EveryRoomSurroundsItsCamera) {
-  for (std::uint64_t number = 1; number <= 30; ++number) {
-    const World room = make_room(11, number);
-    for (std::uint64_t frame = 0; frame < kFramesPerWorld; ++frame) {
-      const Camera camera{pose_of(room, frame), 12, 16, 13};
-      EXPECT_GT(room.scene.clearance_m(camera.pose.position), 0) << "room " << number;
-      for (const float d : render_depth(room.scene, camera)) {
-        ASSERT_GT(d, 0) << "room " << number;
-        ASSERT_LT(d, 12) << "room " << number;
+  for (const Detail detail : {Detail::basic, Detail::high}) {
+    for (std::uint64_t number = 1; number <= 30; ++number) {
+      const World room = make_room(11, number, detail);
+      for (std::uint64_t frame = 0; frame < kFramesPerWorld; ++frame) {
+        const Camera camera{pose_of(room, frame), 12, 16, 13};
+        EXPECT_GT(room.scene.clearance_m(camera.pose.position), 0) << "room " << number;
+        for (const float d : render_depth(room.scene, camera)) {
+          ASSERT_GT(d, 0) << "room " << number;
+          ASSERT_LT(d, 12) << "room " << number;
+        }
       }
     }
   }
+}
+
+TEST(SynthScene, DetailIsAddedToTheSameFurniture) {
+  double added = 0, nearer = 0, pixels = 0;
+  for (std::uint64_t number = 1; number <= 20; ++number) {
+    const World basic = make_room(11, number), high = make_room(11, number, Detail::high);
+    for (const Cluster& cluster : high.scene.clusters) {
+      const Shapes& of = cluster.shapes;
+      added += double(of.boxes.size() + of.spheres.size() + of.cylinders.size());
+    }
+    const Camera camera{pose_of(basic, 0), 24, 32, 26};
+    const std::vector<float> before = render_depth(basic.scene, camera), after = render_depth(high.scene, camera);
+    for (std::size_t p = 0; p < before.size(); ++p) {
+      ASSERT_LE(after[p], before[p]) << "room " << number;
+      nearer += after[p] < before[p];
+    }
+    pixels += double(before.size());
+  }
+  EXPECT_GT(added / 20, 60) << "shapes a room";
+  EXPECT_GT(nearer / pixels, 0.05);
+  EXPECT_LT(nearer / pixels, 0.5);
 }
 
 TEST(SynthScene, KinectKeepsMostOfTheImageAndNotTheProjectorsShadow) {

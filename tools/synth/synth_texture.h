@@ -8,8 +8,16 @@
 
 namespace md::synth {
 
-/// How a surface is painted.
-enum class Pattern : std::uint8_t { plain, checks, stripes, bricks, dots, grain, windows };
+/// How a surface is painted; `spines` are those of books, `outdoors` is what a window shows.
+enum class Pattern : std::uint8_t { plain, checks, stripes, bricks, dots, grain, windows, spines, outdoors };
+
+/// What one object's surface has to itself, so that no two of a material are equal; all 0: nothing.
+struct Variation {
+  double shift_u_m = 0, shift_v_m = 0;  // where the pattern begins
+  double bend = 0;                      // how far noise bends its lines, in periods
+  double cells = 0;                     // how much the colours of its cells differ, 0..1
+  double wear = 0;                      // strength of dark stains half a metre large, 0..1
+};
 
 /// A pattern in two colours, with noise.
 struct Texture {
@@ -18,6 +26,9 @@ struct Texture {
   double cell_m = 0.3;                                    // period of the pattern
   double mottle = 0;                                      // strength of the noise, 0..1
   std::uint32_t seed = 0;
+  Variation own = {};
+  double emits = 0;     // light that a lamp or the sky behind a window sends, as a multiple of its colour
+  double reflects = 0;  // part of the light that comes as from a mirror: glass, screens, mirrors
 };
 
 /// Linear RGB of the texture at (u, v), metres along the surface.
@@ -30,5 +41,7 @@ double value_noise(std::uint32_t seed, double u, double v);
 Texture random_texture(Rng&, double small_m, double large_m);
 /// The given pattern in any colours.
 Texture random_texture(Rng&, Pattern, double cell_m);
+/// The same material on another object: a little lighter or darker, with stains, noise and variations of its own.
+Texture another_piece(Rng&, const Texture&);
 
 }  // namespace md::synth

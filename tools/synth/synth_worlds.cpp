@@ -4,43 +4,16 @@
 #include <algorithm>
 #include <numbers>
 
+#include "tools/synth/synth_detail.h"
+#include "tools/synth/synth_placing.h"
+
 namespace md::synth {
 namespace {
 
 constexpr double kPi = std::numbers::pi;
 
 /// What the draws of one world are for (Rng's first key), so that they never share numbers.
-enum Key : std::uint64_t { kRoom, kStreet, kPose };
-
-/// A box that stands on height `y` with its centre over (x, z); `size` is its full width, height and depth.
-Box standing(Vec3 foot, const Vec3& size, double yaw, const Texture& texture) {
-  foot.y += size.y / 2;
-  return {foot, 0.5 * size, texture, std::cos(yaw), std::sin(yaw)};
-}
-
-/// A point given in the frame of something at `foot` turned by `yaw`.
-Vec3 local(const Vec3& foot, double yaw, double x, double y, double z) {
-  return foot + Vec3{std::cos(yaw) * x + std::sin(yaw) * z, y, -std::sin(yaw) * x + std::cos(yaw) * z};
-}
-
-/// One of the four walls: a point on the floor at its foot, and the yaw that turns a piece's back (-z) to it.
-struct WallSpot {
-  Vec3 foot;
-  double yaw;
-};
-WallSpot wall_spot(const World& room, Rng& rng, double depth_m) {
-  const double half_x = room.size_m.x / 2, z = room.size_m.z, margin = 0.6, gap = depth_m / 2 + 0.02;
-  switch (rng.integer(0, 3)) {
-    case 0:
-      return {{-half_x + gap, 0, rng.uniform(margin, z - margin)}, kPi / 2};
-    case 1:
-      return {{half_x - gap, 0, rng.uniform(margin, z - margin)}, -kPi / 2};
-    case 2:
-      return {{rng.uniform(-half_x + margin, half_x - margin), 0, gap}, 0};
-    default:
-      return {{rng.uniform(-half_x + margin, half_x - margin), 0, z - gap}, kPi};
-  }
-}
+enum Key : std::uint64_t { kRoom, kStreet, kPose, kDetail };
 
 Texture wood_or_any(Rng& rng) {
   return rng.uniform() < 0.4 ? random_texture(rng, Pattern::grain, 0.15) : random_texture(rng, 0.04, 0.4);
@@ -216,7 +189,7 @@ Pose look(const Vec3& position, double yaw, double pitch) {
   return {position, right, cross(right, forward), forward};
 }
 
-World make_room(std::uint64_t seed, std::uint64_t number) {
+World make_room(std::uint64_t seed, std::uint64_t number, Detail detail) {
   Rng rng(seed, Purpose::scene, kRoom, number);
   World room{WorldKind::room, seed, number, {rng.uniform(2.6, 6.0), rng.uniform(2.3, 3.0), rng.uniform(3.2, 9.0)}, {}};
   add_shell(room, rng);
@@ -232,6 +205,10 @@ World make_room(std::uint64_t seed, std::uint64_t number) {
   for (i64 i = rng.integer(1, 4); i > 0; --i) add_picture(room, rng);
   for (i64 i = rng.integer(0, 3); i > 0; --i) add_ball(room, rng);
   add_room_lights(room, rng);
+  if (detail == Detail::high) {
+    Rng more(seed, Purpose::scene, kDetail, number);
+    add_detail(room, more);
+  }
   return room;
 }
 
@@ -250,8 +227,8 @@ World make_street(std::uint64_t seed, std::uint64_t number) {
   return street;
 }
 
-World make_world(WorldKind kind, std::uint64_t seed, std::uint64_t number) {
-  return kind == WorldKind::room ? make_room(seed, number) : make_street(seed, number);
+World make_world(WorldKind kind, std::uint64_t seed, std::uint64_t number, Detail detail) {
+  return kind == WorldKind::room ? make_room(seed, number, detail) : make_street(seed, number);
 }
 
 Pose pose_of(const World& world, std::uint64_t frame) {

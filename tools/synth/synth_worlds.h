@@ -8,6 +8,9 @@ namespace md::synth {
 /// An indoor scene (NYU) or an outdoor one (KITTI).
 enum class WorldKind : std::uint8_t { room, street };
 
+/// How much there is in a room: the furniture alone, or what synth_detail.h adds to the same furniture.
+enum class Detail : std::uint8_t { basic, high };
+
 /// Frames that one world gives; a training and a test list never share a world.
 inline constexpr std::uint64_t kFramesPerWorld = 4;
 
@@ -26,10 +29,10 @@ struct World {
   Scene scene;
 };
 
-/// The world of a kind, a function of its numbers alone.
-World make_room(std::uint64_t seed, std::uint64_t number);
+/// The world of a kind, a function of its numbers (and detail) alone.
+World make_room(std::uint64_t seed, std::uint64_t number, Detail = Detail::basic);
 World make_street(std::uint64_t seed, std::uint64_t number);
-World make_world(WorldKind, std::uint64_t seed, std::uint64_t number);
+World make_world(WorldKind, std::uint64_t seed, std::uint64_t number, Detail = Detail::basic);
 
 /// Where the camera stands in frame 0..kFramesPerWorld-1: anywhere free in a room, driving ahead in a street.
 Pose pose_of(const World&, std::uint64_t frame);
