@@ -1,6 +1,7 @@
 // mdsynth as a user runs it: the layouts, the lists, what the readers make of them, determinism, and refusals.
 // Labels: tool
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <map>
 #include <set>
@@ -126,6 +127,73 @@ TEST_F(Mdsynth, PrintsWhatTheTrainingMedianScores) {
   EXPECT_NEAR(std::stod(run.out.substr(at + key.size())), abs_rel, 1e-4);  // printed with 6 digits
 }
 
+TEST_F(Mdsynth, TheSensorDecidesWhatIsMeasuredAndNothingElse) {
+  const std::string high = "--detail=high";
+  for (const std::string sensor : {"none", "holes", "kinect"})
+    ASSERT_EQ(synth("nyu", sensor, {"--frames", "4", high, "--sensor", sensor}).code, 0);
+  ASSERT_EQ(synth("nyu", "usual", {"--frames", "4", high}).code, 0);
+  EXPECT_EQ(files("usual"), files("holes"));
+  std::array<i64, 3> holes{};
+  i64 noisy = 0;
+  for (i64 i = 0; i < 4; ++i) {
+    const Sample exact = open("nyu", "none", "nyu_train.txt").load_training(i);
+    const Sample some = open("nyu", "holes", "nyu_train.txt").load_training(i);
+    const Sample kinect = open("nyu", "kinect", "nyu_train.txt").load_training(i);
+    EXPECT_EQ(exact.image.pixels, kinect.image.pixels);
+    holes[0] += std::ranges::count(exact.depth_m, 0.F);
+    holes[1] += std::ranges::count(some.depth_m, 0.F);
+    holes[2] += std::ranges::count(kinect.depth_m, 0.F);
+    for (std::size_t p = 0; p < exact.depth_m.size(); ++p) {
+      EXPECT_TRUE(some.depth_m[p] == 0 || some.depth_m[p] == exact.depth_m[p]);
+      noisy += kinect.depth_m[p] > 0 && kinect.depth_m[p] != exact.depth_m[p];
+    }
+  }
+  EXPECT_EQ(holes[0], 0);
+  EXPECT_GT(holes[1], 0);
+  EXPECT_GT(holes[2], 2 * holes[1]);
+  EXPECT_GT(noisy, 4 * 64 * 96 / 2);
+}
+
+TEST_F(Mdsynth, BlurAndExposureChangeThePicturesAlone) {
+  const auto is_depth = [](const std::string& name) { return name.find("depth") != name.npos; };
+  for (const std::string kind : {"nyu", "kitti"}) {
+    ASSERT_EQ(synth(kind, kind, {"--frames", "2"}).code, 0);
+    for (const std::vector<std::string>& option :
+         {std::vector<std::string>{"--motion-blur", "50"}, {"--exposure", "1"}}) {
+      const std::string out = kind + option[0];
+      ASSERT_EQ(synth(kind, out, {"--frames", "2", option[0], option[1]}).code, 0);
+      const auto before = files(kind), after = files(out);
+      ASSERT_EQ(before.size(), after.size());
+      for (const auto& [name, bytes] : after) {
+        const bool same = name.ends_with(".txt") || name.find("groundtruth") != name.npos || is_depth(name);
+        EXPECT_EQ(bytes == before.at(name), same) << name;
+      }
+    }
+  }
+}
+
+TEST_F(Mdsynth, AVideoIsAWalkThroughOneRoom) {
+  ASSERT_EQ(synth("video", "film", {"--frames", "9", "--seed", "4", "--room", "7"}).code, 0);
+  const std::vector<ListEntry> list = read_list(path("film/video.txt"));
+  ASSERT_EQ(list.size(), 9U);
+  EXPECT_EQ(list[8].image, "video_0007/rgb_00008.jpg");
+  const Dataset film = open("nyu", "film", "video.txt");
+  std::vector<float> before;
+  for (i64 i = 0; i < 9; ++i) {
+    const std::vector<float> now = film.load_training(i).depth_m;
+    EXPECT_EQ(std::ranges::count(now, 0.F), 0) << "exact depth has no holes";
+    i64 moved = 0;
+    for (std::size_t p = 0; p < before.size(); ++p) moved += std::abs(now[p] - before[p]) > 0.1F;
+    EXPECT_LT(moved, i64(0.1 * double(now.size()))) << "a thirtieth of a second apart";
+    before = now;
+  }
+  ASSERT_EQ(synth("video", "slow", {"--frames", "3", "--seed", "4", "--room", "7", "--fps", "7.5"}).code, 0);
+  EXPECT_EQ(open("nyu", "slow", "video.txt").load_training(2).depth_m, film.load_training(8).depth_m)
+      << "a frame is a function of its time";
+  ASSERT_EQ(synth("video", "other", {"--frames", "3", "--seed", "4", "--room", "8"}).code, 0);
+  EXPECT_NE(open("nyu", "other", "video.txt").load_training(2).depth_m, film.load_training(2).depth_m);
+}
+
 TEST_F(Mdsynth, RefusesWhatItCannotDo) {
   EXPECT_TRUE(refused(run_tool("mdsynth", {}), 2, {"subcommand"}));
   EXPECT_TRUE(refused(run_tool("mdsynth", {"nyu", "--frames", "1"}), 2, {"--out"}));
@@ -133,6 +201,17 @@ TEST_F(Mdsynth, RefusesWhatItCannotDo) {
   EXPECT_TRUE(refused(synth("nyu", "set", {"--frames", "1", "--color", "1"}), 2, {"--color"}));
   EXPECT_TRUE(refused(run_tool("mdsynth", {"kitti", "--out", path("set"), "--frames", "1", "--height", "32"}), 2,
                       {"--height"}));
+  EXPECT_TRUE(refused(synth("nyu", "set", {"--frames", "1", "--detail", "medium"}), 2, {"--detail", "medium"}));
+  EXPECT_TRUE(refused(synth("kitti", "set", {"--frames", "1", "--detail", "high"}), 2, {"--detail"}));
+  EXPECT_TRUE(refused(synth("nyu", "set", {"--frames", "1", "--sensor", "lidar"}), 2, {"--sensor", "lidar"}));
+  EXPECT_TRUE(refused(synth("kitti", "set", {"--frames", "1", "--sensor", "kinect"}), 2, {"--sensor", "kinect"}));
+  for (const std::string bad : {"-1", "nan", "501", "long"})
+    EXPECT_TRUE(refused(synth("nyu", "set", {"--frames", "1", "--motion-blur", bad}), 2, {"--motion-blur", bad}));
+  for (const std::string bad : {"-0.5", "inf", "9"})
+    EXPECT_TRUE(refused(synth("nyu", "set", {"--frames", "1", "--exposure", bad}), 2, {"--exposure", bad}));
+  EXPECT_TRUE(refused(synth("video", "set", {"--frames", "1", "--room", "0"}), 2, {"--room"}));
+  EXPECT_TRUE(refused(synth("video", "set", {"--frames", "1", "--fps", "0"}), 2, {"--fps"}));
+  EXPECT_TRUE(refused(synth("video", "set", {"--frames", "1", "--test-frames", "1"}), 2, {"--test-frames"}));
   write("file", "not a folder");
   EXPECT_TRUE(refused(synth("nyu", "file", {"--frames", "1"}), 73, {"--out", "file"}));
 }

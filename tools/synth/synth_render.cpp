@@ -37,19 +37,36 @@ std::vector<float> render_depth(const Scene& scene, const Camera& camera) {
   return depth_m;
 }
 
-std::vector<std::uint8_t> render_colour(const Scene& scene, const Camera& camera) {
-  std::vector<std::uint8_t> rgb;
-  rgb.reserve(3 * std::size_t(camera.height) * std::size_t(camera.width));
-  for (int y = 0; y < camera.height; ++y) {
-    for (int x = 0; x < camera.width; ++x) {
+std::vector<Vec3> render_light(const Scene& scene, std::span<const Camera> while_open) {
+  constexpr double kPlaces[4][2] = {{0.25, 0.25}, {0.75, 0.25}, {0.25, 0.75}, {0.75, 0.75}};
+  const Camera& first = while_open.front();
+  const std::size_t rays = while_open.size() == 1 ? 4 : while_open.size();
+  std::vector<Vec3> light;
+  light.reserve(std::size_t(first.height) * std::size_t(first.width));
+  for (int y = 0; y < first.height; ++y) {
+    for (int x = 0; x < first.width; ++x) {
       Vec3 sum;
-      for (const double dy : {0.25, 0.75}) {
-        for (const double dx : {0.25, 0.75}) sum = sum + scene.colour(camera.ray(x + dx, y + dy));
+      for (std::size_t i = 0; i < rays; ++i) {
+        const auto& [dx, dy] = kPlaces[i % 4];
+        sum = sum + scene.colour(while_open[i % while_open.size()].ray(x + dx, y + dy));
       }
-      for (const double channel : {sum.x, sum.y, sum.z}) rgb.push_back(to_byte(0.25 * channel));
+      light.push_back((1 / double(rays)) * sum);
     }
   }
+  return light;
+}
+
+std::vector<std::uint8_t> srgb_bytes(std::span<const Vec3> light) {
+  std::vector<std::uint8_t> rgb;
+  rgb.reserve(3 * light.size());
+  for (const Vec3& pixel : light) {
+    for (const double channel : {pixel.x, pixel.y, pixel.z}) rgb.push_back(to_byte(channel));
+  }
   return rgb;
+}
+
+std::vector<std::uint8_t> render_colour(const Scene& scene, const Camera& camera) {
+  return srgb_bytes(render_light(scene, std::span(&camera, 1)));
 }
 
 void keep_structured_light(const Scene& scene, const Camera& camera, std::uint64_t noise_key, double speckle,

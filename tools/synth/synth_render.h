@@ -1,4 +1,4 @@
-// Renders a world through a pinhole camera: colour, exact z-depth, and which pixels a depth sensor would measure.
+// Renders a world through a pinhole camera: light, exact z-depth, and which pixels a depth sensor would measure.
 // Nothing here depends on the number of threads: every pixel is a function of (world, camera, x, y).
 #pragma once
 #include <cstdint>
@@ -22,7 +22,13 @@ struct Camera {
 
 /// [H,W] z-depth at the pixel centres, metres; 0 where a ray meets nothing.
 std::vector<float> render_depth(const Scene&, const Camera&);
-/// [H,W,3] sRGB bytes, 2x2 rays a pixel.
+/// [H,W] linear RGB that falls on a pixel while the shutter is open, with the camera at each of these places for an
+/// equal part of that time: 2x2 rays a pixel from one place, a ray from each of several, which take turns at the four
+/// places of a pixel. REQUIRES: cameras of one size.
+std::vector<Vec3> render_light(const Scene&, std::span<const Camera> while_open);
+/// [H,W,3] sRGB bytes of linear RGB; what is brighter than 1 clips.
+std::vector<std::uint8_t> srgb_bytes(std::span<const Vec3> light);
+/// Both of a camera that stands still.
 std::vector<std::uint8_t> render_colour(const Scene&, const Camera&);
 
 /// What a Kinect would not measure becomes 0: beyond 0.4-10 m, at grazing angles, in the shadow of its projector
