@@ -21,19 +21,25 @@ void chunk_moments(const RowWalk& w, i64 chunk, const T* x, float* scratch, floa
   float *acc = scratch, *mu = scratch + w.width;
   std::fill_n(acc, w.width, 0.F);
   const i64 begin = w.begin(chunk), end = w.end(chunk);
-  for_each_wide_row(w, begin, end, [x, acc](i64 at, i64 n) {
+  for_each_block(w, begin, end, [x, acc](i64 at, i64 column, i64 n) {
+    BlockFloats<T> block;
+    const float* const v = block.read(x + at, n);
+    float* const sum = acc + column;
 #pragma omp simd
-    for (i64 i = 0; i < n; ++i) acc[i] += x[at + i];
+    for (i64 i = 0; i < n; ++i) sum[i] += v[i];
   });
   unfold(acc, w, mean);
   for (i64 c = 0; c < w.C; ++c) mean[c] /= static_cast<float>(end - begin);
   tile(mean, w, mu);
   std::fill_n(acc, w.width, 0.F);
-  for_each_wide_row(w, begin, end, [x, acc, mu](i64 at, i64 n) {
+  for_each_block(w, begin, end, [x, acc, mu](i64 at, i64 column, i64 n) {
+    BlockFloats<T> block;
+    const float *const v = block.read(x + at, n), *const m = mu + column;
+    float* const sum = acc + column;
 #pragma omp simd
     for (i64 i = 0; i < n; ++i) {
-      const float d = x[at + i] - mu[i];
-      acc[i] += d * d;
+      const float d = v[i] - m[i];
+      sum[i] += d * d;
     }
   });
   unfold(acc, w, m2);
@@ -64,12 +70,16 @@ void gradient_sums(const RowWalk& w, const Affine& affine, const T* dy, const T*
   for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
     float *s0 = scratch.mine().data(), *s1 = s0 + w.width;
     std::fill_n(s0, 2 * w.width, 0.F);
-    for_each_wide_row(w, w.begin(chunk), w.end(chunk), [x, dy, a, b, mu, s0, s1](i64 at, i64 n) {
+    for_each_block(w, w.begin(chunk), w.end(chunk), [x, dy, a, b, mu, s0, s1](i64 at, i64 column, i64 n) {
+      BlockFloats<T> of_x, of_dy;
+      const float *const v = of_x.read(x + at, n), *const up = of_dy.read(dy + at, n);
+      const float *const slope = a + column, *const offset = b + column, *const m = mu + column;
+      float *const sum = s0 + column, *const sum_x = s1 + column;
 #pragma omp simd
       for (i64 i = 0; i < n; ++i) {
-        const float v = x[at + i], dz = activation_gradient<kAct>(v * a[i] + b[i], dy[at + i]);
-        s0[i] += dz;
-        s1[i] += dz * (v - mu[i]);
+        const float dz = activation_gradient<kAct>(v[i] * slope[i] + offset[i], up[i]);
+        sum[i] += dz;
+        sum_x[i] += dz * (v[i] - m[i]);
       }
     });
     unfold(s0, w, partial.data() + chunk * 2 * w.C);
@@ -89,12 +99,18 @@ void input_gradient(const RowWalk& w, const Affine& affine, const InputGradient&
   const float *k_dz = t_dz.data(), *k_x = t_x.data(), *k_1 = t_1.data();
 #pragma omp parallel for schedule(static)
   for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
-    for_each_wide_row(w, w.begin(chunk), w.end(chunk), [x, dy, dx, a, b, k_dz, k_x, k_1](i64 at, i64 n) {
+    for_each_block(w, w.begin(chunk), w.end(chunk), [x, dy, dx, a, b, k_dz, k_x, k_1](i64 at, i64 column, i64 n) {
+      BlockFloats<T> of_x, of_dy, of_dx;
+      const float *const v = of_x.read(x + at, n), *const up = of_dy.read(dy + at, n);
+      const float *const slope = a + column, *const offset = b + column;
+      const float *const by_dz = k_dz + column, *const by_x = k_x + column, *const constant = k_1 + column;
+      float* const to = of_dx.target(dx + at);
 #pragma omp simd
       for (i64 i = 0; i < n; ++i) {
-        const float v = x[at + i], dz = activation_gradient<kAct>(v * a[i] + b[i], dy[at + i]);
-        dx[at + i] = k_dz[i] * dz + (k_x[i] * v + k_1[i]);
+        const float dz = activation_gradient<kAct>(v[i] * slope[i] + offset[i], up[i]);
+        to[i] = by_dz[i] * dz + (by_x[i] * v[i] + constant[i]);
       }
+      of_dx.write(dx + at, n);
     });
   }
 }
@@ -119,9 +135,13 @@ void normalise(const RowWalk& w, const Affine& affine, const T* x, T* y) {
   const float *a = affine.slope.data(), *b = affine.offset.data();
 #pragma omp parallel for schedule(static)
   for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
-    for_each_wide_row(w, w.begin(chunk), w.end(chunk), [x, y, a, b](i64 at, i64 n) {
+    for_each_block(w, w.begin(chunk), w.end(chunk), [x, y, a, b](i64 at, i64 column, i64 n) {
+      BlockFloats<T> of_x, of_y;
+      const float *const v = of_x.read(x + at, n), *const slope = a + column, *const offset = b + column;
+      float* const to = of_y.target(y + at);
 #pragma omp simd
-      for (i64 i = 0; i < n; ++i) y[at + i] = activate<kAct>(x[at + i] * a[i] + b[i]);
+      for (i64 i = 0; i < n; ++i) to[i] = activate<kAct>(v[i] * slope[i] + offset[i]);
+      of_y.write(y + at, n);
     });
   }
 }

@@ -8,6 +8,7 @@
 
 #include "engine/cpu/kernel_set.h"
 #include "engine/cpu/per_thread.h"
+#include "engine/cpu/vec.h"
 
 namespace md::MD_KERNELS {
 
@@ -35,6 +36,43 @@ inline void for_each_wide_row(const RowWalk& w, i64 begin, i64 end, const Body& 
   for (i64 r = begin; r < wide_end; r += w.fold) body(r * w.C, w.width);
   for (i64 r = wide_end; r < end; ++r) body(r * w.C, w.C);
 }
+
+/// The same in blocks of at most kRowBlock elements: body(element offset, column of its first, count).
+constexpr i64 kRowBlock = 512;
+template <class Body>
+inline void for_each_block(const RowWalk& w, i64 begin, i64 end, const Body& body) {
+  for_each_wide_row(w, begin, end, [&body](i64 at, i64 n) {
+    for (i64 i = 0; i < n; i += kRowBlock) body(at + i, i, std::min(kRowBlock, n - i));
+  });
+}
+
+/// A block of a map as floats, for loops that the compiler makes vectors of: over bf16, rounded one by one, it makes
+/// none (GCC 12). Floats are read and written where they are.
+template <class T>
+struct BlockFloats;
+template <>
+struct BlockFloats<float> {
+  const float* read(const float* from, i64) { return from; }
+  float* target(float* to) { return to; }
+  void write(float*, i64) const {}
+};
+template <>
+struct BlockFloats<bf16> {
+  const float* read(const bf16* from, i64 count) {
+    i64 i = 0;
+    for (; i + kLanes <= count; i += kLanes) store(floats + i, load(from + i));
+    if (i < count) store(floats + i, load_part(from + i, count - i));
+    return floats;
+  }
+  float* target(bf16*) { return floats; }
+  /// What the loop left in target().
+  void write(bf16* to, i64 count) const {
+    i64 i = 0;
+    for (; i + kLanes <= count; i += kLanes) store(to + i, load(floats + i));
+    if (i < count) store_part(to + i, load(floats + i), count - i);
+  }
+  alignas(64) float floats[kRowBlock];
+};
 
 /// `values` repeated `fold` times, for kernels that walk wide rows: [C] -> [width].
 inline void tile(const float* values, const RowWalk& w, float* wide) {

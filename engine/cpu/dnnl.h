@@ -112,6 +112,11 @@ class Dnnl {
   dnnl::stream stream{engine};
 };
 
+/// Whether the data gradient of a 1x1 convolution of stride 1 to `outputs` channels is not to be trusted: of maps of
+/// bf16, 2.6.3 multiplies the last of an odd number of channels with another one's weight where it takes 30 pixels at a
+/// time, as with 480x640 (findings/onednn-bf16-1x1-data-gradient-odd-channels.sh).
+inline bool pixel_gradient_is_wrong(DType map, i64 outputs) { return map == DType::bf16 && outputs % 2 != 0; }
+
 /// Numbers of the layouts that the library asked for, from `first` on: the keys of Storage::derived.
 class LayoutIds {
  public:

@@ -3,6 +3,7 @@
 #include "engine/cpu/emulated_dnnl.h"
 
 #include "engine/bf16.h"
+#include "engine/cpu/dnnl.h"
 #include "engine/cpu/isa_dnnl.h"
 
 namespace md {
@@ -41,6 +42,12 @@ class Wide {
 
 bool emulates(const Tensor& map) { return map.dtype() == DType::bf16 && bf16_products_emulated(); }
 
+/// What the library gets wrong.
+bool gradient_is_wrong(const Conv2dSpec& s, const Tensor& dz, const Tensor& w) {
+  const bool one_pixel = w.shape().rank() == 4 && w.dim(1) == 1 && w.dim(2) == 1 && s.stride == PerAxis(1);
+  return one_pixel && pixel_gradient_is_wrong(dz.dtype(), dz.dim(3) / s.groups);
+}
+
 class EmulatedConv final : public ConvPrimitives {
  public:
   explicit EmulatedConv(std::unique_ptr<ConvPrimitives> f32) : f32_(std::move(f32)) {}
@@ -50,7 +57,7 @@ class EmulatedConv final : public ConvPrimitives {
     f32_->forward(s, rounded(x), rounded(w), bias, *Wide(y, s.accumulate));
   }
   void data_gradient(const Conv2dSpec& s, const Tensor& dz, const Tensor& w, const Tensor& dx) override {
-    if (!emulates(dz)) return f32_->data_gradient(s, dz, w, dx);
+    if (!emulates(dz) && !gradient_is_wrong(s, dz, w)) return f32_->data_gradient(s, dz, w, dx);
     f32_->data_gradient(s, rounded(dz), rounded(w), *Wide(dx));
   }
   void weight_gradient(const Conv2dSpec& s, const Tensor& dz, const Tensor& x, const Tensor& dw,

@@ -121,7 +121,8 @@ class DnnlGemmPrimitives final : public GemmPrimitives {
   Primitive create(const Key& k) {
     constexpr i64 kRows = 1024, kTerms = 8192;  // from which on it pays
     if (!k.transpose_a && k.transpose_b && k.M >= kRows) return create_forward(k);
-    if (!k.transpose_a && !k.transpose_b && !k.bias && k.M >= kRows) return create_data_gradient(k);
+    const bool wrong = pixel_gradient_is_wrong(k.a, k.K);
+    if (!k.transpose_a && !k.transpose_b && !k.bias && k.M >= kRows && !wrong) return create_data_gradient(k);
     if (k.transpose_a && !k.transpose_b && !k.bias && k.K >= kTerms) return create_weight_gradient(k);
     return create_product(k);
   }

@@ -8,7 +8,12 @@
 namespace md {
 namespace {
 std::atomic<bool> emulated = false;
+
+bool may_use(dnnl::cpu_isa level) {
+  const auto may = unsigned(dnnl::get_effective_cpu_isa()), wanted = unsigned(level);
+  return (may & wanted) == wanted;  // a level has the bits of all that it includes
 }
+}  // namespace
 
 void hold_dnnl_to(const std::string& set) {
   static const std::map<std::string, dnnl::cpu_isa> levels{{"avx2", dnnl::cpu_isa::avx2},
@@ -19,10 +24,16 @@ void hold_dnnl_to(const std::string& set) {
   MD_CHECK(dnnl::set_max_cpu_isa(level->second) == dnnl::status::success, "oneDNN cannot be held to ", set);
 }
 
-bool can_multiply_bf16() {
-  // A level has the bits of all that it includes.
-  const auto may = unsigned(dnnl::get_effective_cpu_isa()), bf16 = unsigned(dnnl::cpu_isa::avx512_core_bf16);
-  return (may & bf16) == bf16 || emulated;
+bool can_multiply_bf16() { return may_use(dnnl::cpu_isa::avx512_core_bf16) || emulated; }
+
+double bf16_rate() {
+  constexpr double kTiles = 8, kZen = 2, kWithoutTiles = 0.5;  // AMX, which mdbench has not measured yet; AMD; Intel
+  if (emulated) return 1;
+  if (may_use(dnnl::cpu_isa::avx512_core_amx)) return kTiles;
+#ifdef __x86_64__
+  if (__builtin_cpu_is("amd")) return kZen;
+#endif
+  return kWithoutTiles;
 }
 
 void emulate_bf16_products(bool on) { emulated = on; }

@@ -56,17 +56,36 @@ inline Bf16Vec nearest_bf16(Vec v) {
   const UintVec bits = UintVec(v), nan = bits >> 16U | 0x40U, nearest = (bits + 0x7FFFU + (bits >> 16U & 1U)) >> 16U;
   return __builtin_convertvector(v != v ? nan : nearest, Bf16Vec);
 }
+inline Vec load(const bf16* p) {
+  Bf16Vec halves;
+  std::memcpy(&halves, p, sizeof halves);
+  return widened(halves);
+}
+inline void store(bf16* p, Vec v) {
+  const Bf16Vec halves = nearest_bf16(v);
+  std::memcpy(p, &halves, sizeof halves);
+}
+#if (defined(__AVX512BW__) && defined(__AVX512VL__)) || defined(MD_AVX512)
+using ShortVec [[gnu::vector_size(kLanes * sizeof(bf16))]] = std::int16_t;
+inline Vec load_part(const bf16* p, i64 n) {
+  return widened(Bf16Vec(__builtin_ia32_loaddquhi256_mask(reinterpret_cast<const std::int16_t*>(p), ShortVec{},
+                                                          static_cast<std::uint16_t>((1U << n) - 1))));
+}
+inline void store_part(bf16* p, Vec v, i64 n) {
+  __builtin_ia32_storedquhi256_mask(reinterpret_cast<std::int16_t*>(p), ShortVec(nearest_bf16(v)),
+                                    static_cast<std::uint16_t>((1U << n) - 1));
+}
+#else
 inline Vec load_part(const bf16* p, i64 n) {
   Bf16Vec halves{};
   std::memcpy(&halves, p, static_cast<std::size_t>(n) * sizeof(bf16));
   return widened(halves);
 }
-inline Vec load(const bf16* p) { return load_part(p, kLanes); }
 inline void store_part(bf16* p, Vec v, i64 n) {
   const Bf16Vec halves = nearest_bf16(v);
   std::memcpy(p, &halves, static_cast<std::size_t>(n) * sizeof(bf16));
 }
-inline void store(bf16* p, Vec v) { store_part(p, v, kLanes); }
+#endif
 /// The first `lanes` of either type, which are mostly all.
 template <class T>
 Vec load_lanes(const T* p, i64 lanes) {

@@ -25,8 +25,9 @@ constexpr i64 kBlockFloats = 144 << 10;  // transformed inputs and outputs of a 
 constexpr i64 kChunkTiles = 9 * 14;
 
 /// What one convolution needs: y = act(conv(x, taps) + bias).
+template <class T>
 struct Problem {
-  Map x, y;
+  Map<T> x, y;
   const Tensor& w;
   FilterTaps taps;
   PerAxis pad, dilation;
@@ -36,11 +37,11 @@ struct Problem {
 };
 
 /// A number of tiles, between images and planes.
-template <int kTile, int kTaps>
+template <int kTile, int kTaps, class T>
 class Engine {
  public:
   static constexpr int kPlanes = kTile * kTile, kOut = kTile - kTaps + 1;
-  Engine(const Problem& problem, i64 tiles_at_once)
+  Engine(const Problem<T>& problem, i64 tiles_at_once)
       : p(problem),
         tiles(p.y, kOut, p.dilation),
         most(std::min((tiles_at_once + kRows - 1) / kRows * kRows, (tiles.count + kRows - 1) / kRows * kRows)),
@@ -55,8 +56,8 @@ class Engine {
 
   /// Tile t as number `at` of the planes u.
   void transform_input(i64 t, i64 at, float* u) const {
-    float* pixels[kTile][kTile];
-    tiles.pixels(t, p.x, p.pad, zeros_.data(), pixels);
+    T* pixels[kTile][kTile];
+    tiles.pixels(t, p.x, p.pad, reinterpret_cast<T*>(zeros_.data()), pixels);
     inputs.template take<WinogradInput<kTile>>(pixels, at, u);
   }
 
@@ -75,15 +76,15 @@ class Engine {
 
   /// Output channels [o, o + kWide) of tiles [t, t + count), from m.
   void transform_output(i64 t, i64 count, i64 o, float* m) const {
-    float* const outside = m + kPlanes * out_plane;
+    T* const outside = reinterpret_cast<T*>(m + kPlanes * out_plane);
     for (i64 k = 0; k < count; ++k) {
-      float* pixels[kOut][kOut];
+      T* pixels[kOut][kOut];
       tiles.pixels(t + k, p.y, 0, outside, pixels);
       for (i64 c = o; c < std::min(p.y.C, o + kWide); c += kLanes) write_tile(m + k * kWide + c - o, c, pixels);
     }
   }
 
-  const Problem& p;
+  const Problem<T>& p;
   Tiles tiles;
   i64 most;  // tiles at once
   Planes<kLanes> inputs;
@@ -91,7 +92,7 @@ class Engine {
 
  private:
   /// A register of output channels from c on.
-  void write_tile(const float* m, i64 c, float* const (&pixels)[kOut][kOut]) const {
+  void write_tile(const float* m, i64 c, T* const (&pixels)[kOut][kOut]) const {
     const i64 lanes = std::min(kLanes, p.y.C - c);
     const Vec bias = p.bias ? load_part(p.bias + c, lanes) : Vec{};
     Aligned<Vec> z[kOut * kOut];
@@ -101,20 +102,15 @@ class Engine {
     activate(p.act, reinterpret_cast<float*>(z), kOut * kOut * kLanes);
 #pragma GCC unroll 25
     for (i64 k = 0; k < kOut * kOut; ++k) {
-      float* const to = pixels[k / kOut][k % kOut] + c;
-      if (lanes == kLanes) {
-        store(to, z[k].v);
-      } else {
-        store_part(to, z[k].v, lanes);
-      }
+      store_lanes(pixels[k / kOut][k % kOut] + c, z[k].v, lanes);
     }
   }
   Workspace zeros_;
 };
 
 /// All weights, transformed: for each block of output channels the planes, `plane` floats apart.
-template <int kTile, int kTaps>
-std::shared_ptr<Storage> transformed_weights(const Problem& p, i64 blocks, i64 plane) {
+template <int kTile, int kTaps, class T>
+std::shared_ptr<Storage> transformed_weights(const Problem<T>& p, i64 blocks, i64 plane) {
   const i64 block = kTile * kTile * plane, groups = (p.x.C + kLanes - 1) / kLanes;
   const std::uint64_t layout = kFirstWinogradLayout + kTile * 2 + p.taps.turned;
   return weight_copy(p.w, layout, std::size_t(blocks * block) * sizeof(float), [&](void* copy) {
@@ -129,11 +125,11 @@ std::shared_ptr<Storage> transformed_weights(const Problem& p, i64 blocks, i64 p
   });
 }
 
-template <int kTile, int kTaps>
-void run_blocks(const Problem& p) {
+template <int kTile, int kTaps, class T>
+void run_blocks(const Problem<T>& p) {
   constexpr int kPlanes = kTile * kTile;
   const i64 per_tile = kPlanes * (p.x.C + kWide);
-  const Engine<kTile, kTaps> engine(p, std::max(kRows * 2, kBlockFloats / per_tile));
+  const Engine<kTile, kTaps, T> engine(p, std::max(kRows * 2, kBlockFloats / per_tile));
   const i64 plane = p.x.C * kWide, block = kPlanes * plane;
   const std::shared_ptr<Storage> weights = transformed_weights<kTile, kTaps>(p, engine.out_blocks, plane);
   const float* const v = static_cast<const float*>(weights->data);
@@ -153,10 +149,10 @@ void run_blocks(const Problem& p) {
   }
 }
 
-template <int kTile, int kTaps>
-void run_chunks(const Problem& p) {
+template <int kTile, int kTaps, class T>
+void run_chunks(const Problem<T>& p) {
   constexpr int kPlanes = kTile * kTile;
-  const Engine<kTile, kTaps> engine(p, kChunkTiles);
+  const Engine<kTile, kTaps, T> engine(p, kChunkTiles);
   const Workspace planes(engine.input_floats());
   float* const u = planes.data();
   const i64 plane = kTermsAtOnce * kWide + kLanes;
@@ -184,16 +180,22 @@ void run_chunks(const Problem& p) {
   }
 }
 
-template <int kTile, int kTaps>
-void run(const Problem& p) {
+template <int kTile, int kTaps, class T>
+void run(const Problem<T>& p) {
   const i64 tiles = Tiles(p.y, kTile - kTaps + 1, p.dilation).count;
   const bool few = kTile * kTile * p.x.C * p.y.C <= (tiles < kManyTiles ? kFewWeights : kFewForManyTiles);
   few ? run_blocks<kTile, kTaps>(p) : run_chunks<kTile, kTaps>(p);
 }
 
-void run(int tile, int taps, const Problem& p) {
-  if (taps == 2) return tile == 4 ? run<4, 2>(p) : run<6, 2>(p);
-  return tile == 4 ? run<4, 3>(p) : run<6, 3>(p);
+/// y = act(conv(x, taps) + bias), with windows of `side` x `side`.
+void run(int tile, int side, const Conv2dSpec& spec, const Tensor& x, const Tensor& y, const Tensor& w,
+         const FilterTaps& taps, PerAxis pad, const float* bias, const Activation& act, bool accumulate) {
+  with_storage(x.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    const Problem<T> p{Map<T>(x), Map<T>(y), w, taps, pad, spec.dilation, bias, act, accumulate};
+    if (side == 2) return tile == 4 ? run<4, 2>(p) : run<6, 2>(p);
+    return tile == 4 ? run<4, 3>(p) : run<6, 3>(p);
+  });
 }
 
 }  // namespace
@@ -206,8 +208,7 @@ bool winograd_can(const Conv2dSpec& spec, const Tensor& w) {
 void winograd_forward(int tile, const Conv2dSpec& spec, const Tensor& x, const Tensor& w, const Tensor& bias,
                       const Tensor& y) {
   const FilterTaps taps{w.data(), w.dim(0), w.dim(3), false};
-  run(tile, int(w.dim(1)),
-      {Map(x), Map(y), w, taps, spec.pad, spec.dilation, bias ? bias.data() : nullptr, spec.act, spec.accumulate});
+  run(tile, int(w.dim(1)), spec, x, y, w, taps, spec.pad, bias ? bias.data() : nullptr, spec.act, spec.accumulate);
 }
 
 // dx is the convolution of dz with the window turned by half a turn; what is padding of x is cut off.
@@ -215,7 +216,7 @@ void winograd_data_gradient(int tile, const Conv2dSpec& spec, const Tensor& dz, 
   const int reach = int(w.dim(1)) - 1;
   const PerAxis pad(reach * spec.dilation.h - spec.pad.h, reach * spec.dilation.w - spec.pad.w);
   const FilterTaps taps{w.data(), w.dim(3), w.dim(0), true};
-  run(tile, int(w.dim(1)), {Map(dz), Map(dx), w, taps, pad, spec.dilation, nullptr, {}, false});
+  run(tile, int(w.dim(1)), spec, dz, dx, w, taps, pad, nullptr, {}, false);
 }
 
 }  // namespace md::MD_KERNELS

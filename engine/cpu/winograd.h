@@ -10,7 +10,8 @@ namespace md::MD_KERNELS {
 /// Whether there are kernels for this convolution, with w [O,kh,kw,I].
 bool winograd_can(const Conv2dSpec&, const Tensor& w);
 
-// Operands as of Backend::conv2d and its gradients. `tile`: 4 or 6.
+// Operands as of Backend::conv2d and its gradients, both maps f32 or both bf16, which are computed with as f32. `tile`:
+// 4 or 6.
 
 /// y = act(conv(x, w) + bias).
 void winograd_forward(int tile, const Conv2dSpec&, const Tensor& x, const Tensor& w, const Tensor& bias,

@@ -1,9 +1,11 @@
 // The rule counts multiplications, of both ways, and says how fast either does one. Its numbers were fitted to the 3x3
 // and 2x2 convolutions of LT, BTS and NeWCRFs on Zen 4 (tools/bench/README.md): the direct convolution runs near the
 // peak whatever the shape; Winograd's products do with many channels, and what the transforms cost is a fixed number of
-// channels' worth of products, and of tiles' worth for the weights.
+// channels' worth of products, and of tiles' worth for the weights. Maps of bf16 take Winograd as long as those of f32;
+// what the direct convolution takes with them is the processor's matter.
 #include "engine/cpu/winograd_choice.h"
 
+#include "engine/cpu/isa_dnnl.h"
 #include "engine/cpu/winograd.h"
 #include "engine/cpu/winograd_tiles.h"
 
@@ -36,9 +38,8 @@ double speed(int tile, i64 tiles, i64 taps, double products_saved, i64 in, i64 o
 }  // namespace
 
 int winograd_tile(ConvPass pass, const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& y) {
-  const bool f32 = x.dtype() == DType::f32 && y.dtype() == DType::f32;
   const ConvAlgorithm wanted = conv_algorithm();
-  if (wanted == ConvAlgorithm::direct || !f32 || !winograd_can(s, w)) return 0;
+  if (wanted == ConvAlgorithm::direct || x.dtype() != y.dtype() || !winograd_can(s, w)) return 0;
   if (wanted == ConvAlgorithm::winograd4) return 4;
   if (wanted == ConvAlgorithm::winograd6) return 6;
   if (kLanes < 8) return 0;  // not measured
@@ -49,7 +50,7 @@ int winograd_tile(ConvPass pass, const Conv2dSpec& s, const Tensor& x, const Ten
   const i64 H = covered.dim(1), W = covered.dim(2), I = x.dim(3), O = y.dim(3);
   const double small = std::min(1., double(x.dim(0) * H * W * I * O) / kSmallWork);
   int best = 0;
-  double fastest = kWorthIt;
+  double fastest = kWorthIt * (x.dtype() == DType::bf16 ? bf16_rate() : 1);
   for (const int tile : {6, 4}) {
     const double own =
         double(winograd_products(tile, H, k, s.dilation.h)) * double(winograd_products(tile, W, k, s.dilation.w));

@@ -22,17 +22,18 @@ constexpr i64 kMostChunks = 16;
 constexpr i64 kChunkFloats = 80 << 10;              // transformed tiles of a chunk at once
 constexpr i64 kLeastBlock = 128, kMostBlock = 512;  // tiles
 
+template <class T>
 struct Problem {
-  Map x, dz;
+  Map<T> x, dz;
   float* dw;  // [O,k,k,I]
   PerAxis pad, dilation;
 };
 
-template <int kTile, int kTaps>
+template <int kTile, int kTaps, class T>
 class Engine {
  public:
   static constexpr int kPlanes = kTile * kTile, kOut = kTile - kTaps + 1;
-  Engine(const Problem& problem, i64 tiles_at_once)
+  Engine(const Problem<T>& problem, i64 tiles_at_once)
       : p(problem),
         tiles(p.dz, kOut, p.dilation),
         most(std::min(tiles_at_once, tiles.count)),
@@ -49,9 +50,9 @@ class Engine {
 
   /// Tile t as number `at` of `to`.
   void transform(i64 t, i64 at, float* to) const {
-    float *in[kTile][kTile], *out[kOut][kOut];
-    tiles.pixels(t, p.x, p.pad, zeros_.data(), in);
-    tiles.pixels(t, p.dz, 0, zeros_.data(), out);
+    T *in[kTile][kTile], *out[kOut][kOut], *const zeros = reinterpret_cast<T*>(zeros_.data());
+    tiles.pixels(t, p.x, p.pad, zeros, in);
+    tiles.pixels(t, p.dz, 0, zeros, out);
     inputs.template take<WinogradInput<kTile>>(in, at, to);
     upstream.template take<WinogradUpstream<kTile, kTaps>>(out, at, to + kPlanes * inputs.plane);
   }
@@ -82,7 +83,7 @@ class Engine {
     }
   }
 
-  const Problem& p;
+  const Problem<T>& p;
   Tiles tiles;
   i64 most;
   Planes<kLanes> inputs;
@@ -113,10 +114,10 @@ class Engine {
   Workspace zeros_;
 };
 
-template <int kTile, int kTaps>
-void run_chunks(const Problem& p) {
+template <int kTile, int kTaps, class T>
+void run_chunks(const Problem<T>& p) {
   constexpr i64 kPlanes = kTile * kTile;
-  const Engine<kTile, kTaps> engine(p, std::max<i64>(16, kChunkFloats / (kPlanes * (p.x.C + p.dz.C))));
+  const Engine<kTile, kTaps, T> engine(p, std::max<i64>(16, kChunkFloats / (kPlanes * (p.x.C + p.dz.C))));
   const i64 blocks = (engine.tiles.count + engine.most - 1) / engine.most, chunks = std::min(kMostChunks, blocks);
   const i64 next = engine.patches * engine.patch_floats();
   const Workspace sums(chunks * next);
@@ -142,10 +143,10 @@ void run_chunks(const Problem& p) {
   }
 }
 
-template <int kTile, int kTaps>
-void run_blocks(const Problem& p) {
+template <int kTile, int kTaps, class T>
+void run_blocks(const Problem<T>& p) {
   // A block costs two passes over its transformed tiles, in proportion to channels, and two over all patches.
-  const Engine<kTile, kTaps> engine(p, std::clamp(p.x.C + p.dz.C, kLeastBlock, kMostBlock));
+  const Engine<kTile, kTaps, T> engine(p, std::clamp(p.x.C + p.dz.C, kLeastBlock, kMostBlock));
   const bool once = engine.tiles.count <= engine.most;  // then a patch is finished while it is warm, and not kept
   const Workspace planes(engine.tile_floats());
   const Workspace kept(once ? 0 : engine.patches * engine.patch_floats());
@@ -164,8 +165,8 @@ void run_blocks(const Problem& p) {
   }
 }
 
-template <int kTile, int kTaps>
-void run(const Problem& p) {
+template <int kTile, int kTaps, class T>
+void run(const Problem<T>& p) {
   const i64 tiles = Tiles(p.dz, kTile - kTaps + 1, p.dilation).count;
   if (tiles >= kManyTiles && kTile * kTile * p.x.C * p.dz.C <= kSmallPatches) {
     run_chunks<kTile, kTaps>(p);
@@ -177,9 +178,12 @@ void run(const Problem& p) {
 }  // namespace
 
 void winograd_weight_gradient(int tile, const Conv2dSpec& spec, const Tensor& dz, const Tensor& x, const Tensor& dw) {
-  const Problem p{Map(x), Map(dz), dw.data(), spec.pad, spec.dilation};
-  if (dw.dim(1) == 2) return tile == 4 ? run<4, 2>(p) : run<6, 2>(p);
-  tile == 4 ? run<4, 3>(p) : run<6, 3>(p);
+  with_storage(x.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    const Problem<T> p{Map<T>(x), Map<T>(dz), dw.data(), spec.pad, spec.dilation};
+    if (dw.dim(1) == 2) return tile == 4 ? run<4, 2>(p) : run<6, 2>(p);
+    tile == 4 ? run<4, 3>(p) : run<6, 3>(p);
+  });
 }
 
 }  // namespace md::MD_KERNELS

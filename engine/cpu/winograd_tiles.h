@@ -17,30 +17,32 @@ inline std::vector<i64> tile_starts(i64 out, i64 outputs, i64 dilation) {
   return starts;
 }
 
-/// An image batch [N,H,W,C].
+/// An image batch [N,H,W,C], stored as T: float or bf16. Tiles of either are computed with as floats.
+template <class T>
 struct Map {
-  explicit Map(const Tensor& t) : data(t.data()), N(t.dim(0)), H(t.dim(1)), W(t.dim(2)), C(t.dim(3)) {}
-  float* data;
+  explicit Map(const Tensor& t) : data(t.data<T>()), N(t.dim(0)), H(t.dim(1)), W(t.dim(2)), C(t.dim(3)) {}
+  T* data;
   i64 N, H, W, C;
 };
 
 /// The tiles of a convolution of stride 1 whose outputs are [N,OH,OW].
 class Tiles {
  public:
-  Tiles(const Map& y, i64 outputs, PerAxis dilation)
+  template <class T>
+  Tiles(const Map<T>& y, i64 outputs, PerAxis dilation)
       : step(dilation), rows_(tile_starts(y.H, outputs, dilation.h)), columns_(tile_starts(y.W, outputs, dilation.w)) {
     count = y.N * i64(rows_.size() * columns_.size());
   }
   /// Pixel (i,j) of tile t, counted from `before` pixels before its first output, is at[i][j]; `outside` where the
   /// image has none.
-  template <int kSide>
-  void pixels(i64 t, const Map& image, PerAxis before, float* outside, float* (&at)[kSide][kSide]) const {
+  template <int kSide, class T>
+  void pixels(i64 t, const Map<T>& image, PerAxis before, T* outside, T* (&at)[kSide][kSide]) const {
     const i64 columns = i64(columns_.size()), rows = i64(rows_.size());
     const i64 x0 = columns_[std::size_t(t % columns)] - before.w;
     const i64 y0 = rows_[std::size_t(t / columns % rows)] - before.h, n = t / columns / rows;
     for (i64 i = 0; i < kSide; ++i) {
       const i64 y = y0 + i * step.h;
-      float* const row = image.data + (n * image.H + y) * image.W * image.C;
+      T* const row = image.data + (n * image.H + y) * image.W * image.C;
       for (i64 j = 0; j < kSide; ++j) {
         const i64 x = x0 + j * step.w;
         const bool inside = y >= 0 && y < image.H && x >= 0 && x < image.W;
@@ -70,8 +72,8 @@ struct Planes {
   i64 tile(i64 t) const { return t / rows * panel() + t % rows * kBlock; }  // its first element in plane 0
 
   /// All channels of one tile, of which `at` are the pixels.
-  template <class Line>
-  void take(float* const (&at)[Line::kFrom][Line::kFrom], i64 t, float* planes) const {
+  template <class Line, class T>
+  void take(T* const (&at)[Line::kFrom][Line::kFrom], i64 t, float* planes) const {
     float* to = planes + tile(t);
     for (i64 c = 0; c < channels_; c += kLanes) {
       float* const block_to = to + c / kBlock * block() + c % kBlock;

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "engine/bf16.h"
+#include "engine/conv_algorithm.h"
 #include "layers/ops.h"
 #include "tests/kit/bf16_cpu.h"
 #include "tests/kit/host_map.h"
@@ -130,6 +131,7 @@ std::vector<Layer> products() {
       {"conv2d_dilated", convolution({.pad = 3, .dilation = 3}), {{1, 12, 13, 16}}, {{16, 3, 3, 16}}},
       {"conv2d_to_one_channel", convolution(conv(1)), {{2, 9, 10, 32}}, {{1, 3, 3, 32}, {1}}, 2},
       {"conv2d_to_three_channels", convolution(conv(0)), {{2, 9, 10, 16}}, {{3, 1, 1, 16}}, 2},
+      {"conv2d_to_odd_channels", convolution(conv(0)), {{1, 30, 40, 16}}, {{33, 1, 1, 16}}},
       {"depthwise_3x3", convolution(conv(1, {}, 1, 20)), {{2, 9, 11, 20}}, {{3, 3, 20}, {20}}},
       {"depthwise_5x5_s2", convolution(conv(2, {}, 2, 72)), {{2, 13, 10, 72}}, {{5, 5, 72}}},
       {"depthwise_dilated",
@@ -256,6 +258,29 @@ TEST_P(Bf16Layers, HaveTheSameBitsTwice) {
 const auto kName = [](const auto& info) { return std::string(info.param.name); };
 INSTANTIATE_TEST_SUITE_P(Products, Bf16Layers, testing::ValuesIn(products()), kName);
 INSTANTIATE_TEST_SUITE_P(Others, Bf16Layers, testing::ValuesIn(others()), kName);
+
+/// Tiles of either size, which are computed with in f32, are held to what the direct convolution is.
+TEST(Bf16Winograd, RoundsItsResultsAlone) {
+  const Layer layers[] = {
+      {"3x3", convolution(conv(1, {Act::relu})), {{2, 9, 11, 24}}, {{40, 3, 3, 24}, {40}}, 1, true},
+      {"3x3, part of a register", convolution(conv(1)), {{1, 7, 8, 20}}, {{44, 3, 3, 20}}, 1, true},
+      {"dilated", convolution({.pad = 3, .dilation = 3}), {{1, 12, 13, 16}}, {{16, 3, 3, 16}}, 1, true},
+      {"2x2", convolution(conv(0)), {{1, 9, 10, 16}}, {{32, 2, 2, 16}}, 1, true}};
+  for (const Layer& layer : layers) {
+    const Results want = run(layer, {}), scale = scales(layer, want);
+    for (const ConvAlgorithm tiles : {ConvAlgorithm::winograd4, ConvAlgorithm::winograd6}) {
+      choose_conv_algorithm(tiles);
+      for_each_bf16([&] {
+        const Results got = run(layer, kBf16Cpu);
+        EXPECT_LE(error(got.y, want.y, scale.y), 0x1p-8) << layer;
+        EXPECT_LE(error(got.of_maps[0], want.of_maps[0], scale.of_maps[0]), 0x1p-8) << layer;
+        // Of the weights nothing is rounded, and nothing of what their gradient is made of.
+        EXPECT_LE(error(got.of_parameters[0], want.of_parameters[0], scale.of_parameters[0]), 1e-5) << layer;
+      });
+      choose_conv_algorithm(ConvAlgorithm::fastest);
+    }
+  }
+}
 
 /// In a network's inference the residual is added, and the activation applied, by the convolution.
 TEST(Bf16Inference, AddsTheResidualInTheConvolution) {
