@@ -109,6 +109,12 @@ class Backend {
 
   /// Library primitives (or plans) created so far: constant in a steady-state training step.
   virtual i64 primitives_created() const = 0;
+  /// Which of the library's plans were chosen, as text: another process that takes them computes the same bits on a
+  /// device of this kind. "" where there is nothing to choose.
+  virtual std::string chosen_plans() const { return ""; }
+  /// From now on such a text's plans. Returns why they cannot be the same here, in a line, else "". Throws
+  /// ErrorKind::bad_data where it is no such text.
+  virtual std::string take_plans(const std::string& /*text*/) { return ""; }
 
   // Convolution, maps x [N,H,W,I] and y [N,OH,OW,O]; y may be f32 where x is bf16. `bias` may be empty.
   /// y = act(conv(x, w) + bias), or act(conv(x, w) + bias + y) where the spec accumulates.

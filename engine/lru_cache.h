@@ -40,6 +40,16 @@ class LruCache {
     return places_.size() < before;
   }
 
+  /// Calls visit(key, value) for each, the last used one first.
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    for (const Entry& entry : values_) visit(entry.key, entry.value);
+  }
+  void clear() {
+    places_.clear();
+    values_.clear();
+  }
+
   /// The next new value makes an old one go.
   bool full() const { return places_.size() >= most_; }
   std::size_t size() const { return places_.size(); }

@@ -89,8 +89,9 @@ Pool::Ranges::iterator Pool::grow(std::size_t size) {
   if (!take(round_up(size, source_.unit))) {
     release_beyond(0);
     if (!take(round_up(size, source_.unit))) {
-      fail(source_.when_full, "out of memory: ", size >> 20, " MiB wanted with ", stats_.bytes_in_use >> 20,
-           " MiB in use; a smaller batch or image needs less");
+      throw OutOfMemory(source_.when_full,
+                        cat("out of memory: ", size >> 20, " MiB wanted with ", stats_.bytes_in_use >> 20,
+                            " MiB in use; a smaller batch or image needs less"));
     }
   }
   return first_free(size);

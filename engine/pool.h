@@ -23,6 +23,12 @@ struct PoolSource {
   ErrorKind when_full = ErrorKind::contract;  // what a system without room is
 };
 
+/// What a system without room is to whoever asks for memory.
+class OutOfMemory : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Blocks of memory on loan. Whoever took one gives it back, with the size that was asked for.
 class Pool {
  public:
@@ -31,7 +37,7 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  void* alloc(std::size_t bytes);                // throws md::Error when even an emptied pool has no room
+  void* alloc(std::size_t bytes);                // throws OutOfMemory when even an emptied pool has no room
   void free(void*, std::size_t bytes) noexcept;  // keeps the block for who comes next
   void release();                                // returns all that is free to the system
   /// Between two pieces of work: returns what the work since the last call did not need, as far as more than `bytes`

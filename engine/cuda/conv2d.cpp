@@ -37,5 +37,7 @@ void CudaBackend::conv2d_dw(const Conv2dSpec& spec, const Tensor& dz, const Tens
 }
 
 i64 CudaBackend::primitives_created() const { return convolutions_->created(); }
+std::string CudaBackend::chosen_plans() const { return convolutions_->chosen(); }
+std::string CudaBackend::take_plans(const std::string& text) { return convolutions_->take(text); }
 
 }  // namespace md

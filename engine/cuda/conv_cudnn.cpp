@@ -2,14 +2,15 @@
 // the host but a list of addresses.
 #include "engine/cuda/conv_cudnn.h"
 
+#include "engine/cuda/conv_chooser.h"
 #include "engine/cuda/conv_kernels.h"
-#include "engine/cuda/conv_plan.h"
 #include "engine/cuda/runtime.h"
 #include "engine/lru_cache.h"
 
 namespace md {
 namespace {
 
+using cuda::ChosenPlan;
 using cuda::ConvPass;
 using cuda::ConvPlan;
 using cuda::ConvProblem;
@@ -44,9 +45,24 @@ i64 alignment(std::initializer_list<const void*> addresses) {
 
 void* address(const Tensor& t) { return t ? t.raw() : nullptr; }
 
+int attribute(cudaDeviceAttr which) {
+  int value = 0;
+  MD_CUDA(cudaDeviceGetAttribute(&value, which, cuda::runtime().index));
+  return value;
+}
+
+/// Plans of this GPU are as good on another one that says the same.
+cuda::PlanOwner this_gpu() {
+  return {cudnnGetVersion(), cat(cuda::runtime().name, ", sm_", attribute(cudaDevAttrComputeCapabilityMajor),
+                                 attribute(cudaDevAttrComputeCapabilityMinor), ", ",
+                                 attribute(cudaDevAttrMultiProcessorCount), " multiprocessors")};
+}
+
 class CudnnConvPlans final : public ConvPlans {
  public:
-  explicit CudnnConvPlans(std::size_t most) : plans_(most) {}
+  CudnnConvPlans(std::size_t most, std::unique_ptr<cuda::PlanClock> clock)
+      : chooser_(this_gpu(), cuda::device_properties(cuda::runtime().index, handle_.get()), std::move(clock)),
+        plans_(most) {}
 
   void forward(const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) override {
     void* const weight = cudnn_layout(w);
@@ -54,31 +70,53 @@ class CudnnConvPlans final : public ConvPlans {
     ConvProblem p = problem(ConvPass::forward, s, x, w, z);
     p.bias = bool(bias);
     p.alignment = alignment({x.raw(), weight, z.raw(), address(bias)});
-    const ConvPlan& plan = find(p);
-    execute(plan, x.raw(), weight, z.raw(), plan.adds_bias ? address(bias) : nullptr, s.act.slope);
-    const Tensor left_bias = plan.adds_bias ? Tensor() : bias;
-    const Activation left_act = plan.activates ? Activation{} : s.act;
-    if (left_bias || left_act.kind != Act::none || s.accumulate)
-      cuda::add_bias_and_activate(z, left_bias, s.accumulate, left_act, y);
+    const auto run = [&](const ConvPlan& plan, bool accumulate, const Tensor& to) {
+      const cuda::EngineChoice& does = plan.choice;
+      execute(plan, x.raw(), weight, z.raw(), does.adds_bias ? address(bias) : nullptr, s.act.slope);
+      const Tensor left_bias = does.adds_bias ? Tensor() : bias;
+      const Activation left_act = does.activates ? Activation{} : s.act;
+      if (left_bias || left_act.kind != Act::none || accumulate)
+        cuda::add_bias_and_activate(z, left_bias, accumulate, left_act, to);
+    };
+    run(find(p, [&](const ConvPlan& plan) { run(plan, false, z); }), s.accumulate, y);
   }
 
   void data_gradient(const Conv2dSpec& s, const Tensor& dz, const Tensor& w, const Tensor& dx) override {
     void* const weight = cudnn_layout(w);
     ConvProblem p = problem(ConvPass::data_gradient, s, dx, w, dz);
     p.alignment = alignment({dx.raw(), weight, dz.raw()});
-    execute(find(p), dx.raw(), weight, dz.raw());
+    const auto run = [&](const ConvPlan& plan) { execute(plan, dx.raw(), weight, dz.raw()); };
+    run(find(p, run));
   }
 
   void weight_gradient(const Conv2dSpec& s, const Tensor& dz, const Tensor& x, const Tensor& dw) override {
     const Tensor gradient = is_depthwise(dw) ? Tensor::empty(dw.shape(), dw.device(), dw.dtype()) : dw;
     ConvProblem p = problem(ConvPass::weight_gradient, s, x, dw, dz);
     p.alignment = alignment({x.raw(), gradient.raw(), dz.raw()});
-    execute(find(p), x.raw(), gradient.raw(), dz.raw());
+    const auto run = [&](const ConvPlan& plan) { execute(plan, x.raw(), gradient.raw(), dz.raw()); };
+    run(find(p, run));
     if (is_depthwise(dw)) cuda::transpose(gradient.data(), dw.dim(2), dw.dim(0) * dw.dim(1), dw.data());
   }
 
   i64 created() const override { return static_cast<i64>(plans_.made()); }
   i64 kept() const override { return static_cast<i64>(plans_.size()); }
+
+  std::string chosen() const override {
+    cuda::PlanList list = chooser_.taken();
+    plans_.for_each([&](const ConvProblem&, const ChosenPlan& its) { list[its.problem] = its.plan.choice; });
+    return to_text(chooser_.owner(), list);
+  }
+
+  std::string take(const std::string& text) override {
+    const auto [owner, list] = cuda::read_list(text);
+    if (!(owner == chooser_.owner()))
+      return cat("the plans of its convolutions are of ", owner, ", not of ", chooser_.owner(),
+                 ": others are chosen, and results are the same up to rounding, not bit for bit");
+    MD_CUDA(cudaStreamSynchronize(cuda::runtime().compute));
+    plans_.clear();
+    chooser_.take(list);
+    return "";
+  }
 
  private:
   static ConvProblem problem(ConvPass pass, const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& y) {
@@ -98,12 +136,15 @@ class CudnnConvPlans final : public ConvPlans {
     return copy;
   }
 
-  /// cuDNN does not say that a plan, and with it code that was compiled for it, may go before the GPU has run it.
-  const ConvPlan& find(const ConvProblem& p) {
-    return plans_.find_or_make(p, [&] {
+  /// `run` as of ConvChooser. cuDNN does not say that a plan, and with it code that was compiled for it, may go before
+  /// the GPU has run it.
+  template <class Run>
+  const ConvPlan& find(const ConvProblem& p, const Run& run) {
+    const ChosenPlan& found = plans_.find_or_make(p, [&] {
       if (plans_.full()) MD_CUDA(cudaStreamSynchronize(cuda::runtime().compute));
-      return plan_conv(p, device_);
+      return chooser_.choose(p, run);
     });
+    return found.plan;
   }
 
   /// The workspace may go back to the pool at once: whoever gets it next is behind this on the stream.
@@ -114,7 +155,7 @@ class CudnnConvPlans final : public ConvPlans {
       ids.push_back(cuda::tensor_id::bias);
       addresses.push_back(bias);
     }
-    if (plan.activates) {
+    if (plan.choice.activates) {
       ids.push_back(cuda::tensor_id::slope);
       addresses.push_back(&slope);
     }
@@ -130,12 +171,14 @@ class CudnnConvPlans final : public ConvPlans {
 
   const Device here_{Device::cuda, cuda::runtime().index};
   Handle handle_;
-  Descriptor device_ = cuda::device_properties(cuda::runtime().index);
-  LruCache<ConvProblem, ConvPlan> plans_;
+  cuda::ConvChooser chooser_;
+  LruCache<ConvProblem, ChosenPlan> plans_;
 };
 
 }  // namespace
 
-std::unique_ptr<ConvPlans> make_conv_plans(std::size_t most) { return std::make_unique<CudnnConvPlans>(most); }
+std::unique_ptr<ConvPlans> make_conv_plans(std::size_t most, std::unique_ptr<cuda::PlanClock> clock) {
+  return std::make_unique<CudnnConvPlans>(most, clock ? std::move(clock) : cuda::gpu_clock());
+}
 
 }  // namespace md

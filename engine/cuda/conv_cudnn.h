@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/backend.h"
+#include "engine/cuda/plan_clock.h"
 
 namespace md {
 
@@ -19,11 +20,16 @@ class ConvPlans {
   virtual void weight_gradient(const Conv2dSpec&, const Tensor& dz, const Tensor& x, const Tensor& dw) = 0;
   virtual i64 created() const = 0;  // plans, ever
   virtual i64 kept() const = 0;     // plans in the cache now
+  /// As of Backend::chosen_plans and Backend::take_plans.
+  virtual std::string chosen() const = 0;
+  virtual std::string take(const std::string& text) = 0;
 };
 
 /// Keeps at most so many plans. A network's step has a few hundred; images of changing sizes have ever new ones.
-/// REQUIRES: cuda::runtime() has its GPU. Workspaces are tensors of that device, from its pool.
+/// REQUIRES: cuda::runtime() has its GPU. Workspaces are tensors of that device, from its pool. `clock` times plans;
+/// null: the GPU's.
 constexpr std::size_t kMostPlans = 2048;
-std::unique_ptr<ConvPlans> make_conv_plans(std::size_t most = kMostPlans);
+std::unique_ptr<ConvPlans> make_conv_plans(std::size_t most = kMostPlans,
+                                           std::unique_ptr<cuda::PlanClock> clock = nullptr);
 
 }  // namespace md

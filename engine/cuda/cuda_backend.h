@@ -28,6 +28,8 @@ class CudaBackend final : public Backend {
   void copy_each(const std::vector<Tensor>& to, const std::vector<Tensor>& from) override;
   void sum_each(const std::vector<Tensor>& x, const Tensor& sums) override;
   i64 primitives_created() const override;
+  std::string chosen_plans() const override;
+  std::string take_plans(const std::string& text) override;
 
   void conv2d(const Conv2dSpec&, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) override;
   void conv2d_dx(const Conv2dSpec&, const Tensor& dz, const Tensor& w, const Tensor& dx) override;

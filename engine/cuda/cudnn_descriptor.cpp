@@ -1,17 +1,21 @@
 #include "engine/cuda/cudnn_descriptor.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 
 namespace md::cuda {
 
+std::string last_words(std::size_t most) {
+  std::vector<char> words(most + 1);
+  cudnnGetLastErrorString(words.data(), words.size());
+  std::string line = words.data();
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line;
+}
+
 void check(cudnnStatus_t status, const char* call, const char* file, int line) {
   if (status == CUDNN_STATUS_SUCCESS) return;
-  std::array<char, 1024> words{};
-  cudnnGetLastErrorString(words.data(), words.size());
-  std::string reason = words.data();
-  std::replace(reason.begin(), reason.end(), '\n', ' ');  // an error is one line
+  const std::string reason = last_words(1024);
   fail(ErrorKind::no_device, call, ": ", cudnnGetErrorString(status), reason.empty() ? "" : ": ", reason, " (", file,
        ":", line, ")");
 }
@@ -46,9 +50,20 @@ bool Descriptor::try_finalize() {
   return true;
 }
 
-std::vector<Descriptor> Descriptor::get_descriptors(cudnnBackendAttributeName_t name,
-                                                    cudnnBackendDescriptorType_t type) const {
-  const std::int64_t count = get_raw(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
+bool Descriptor::accepted(cudnnStatus_t status) {
+  for (const auto rejection : {CUDNN_STATUS_NOT_SUPPORTED, CUDNN_STATUS_BAD_PARAM}) {
+    if (CUDNN_STATUS_CATEGORY(status) == rejection) return false;
+  }
+  if (status == CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH) return false;
+  check(status, "cudnnBackendFinalize or cudnnBackendSetAttribute", __FILE__, __LINE__);
+  return true;
+}
+
+bool Descriptor::is_accepted() { return accepted(cudnnBackendFinalize(raw())); }
+
+std::vector<Descriptor> Descriptor::get_descriptors(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type,
+                                                    std::int64_t most) const {
+  const std::int64_t count = most > 0 ? most : get_raw(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
   std::vector<Descriptor> list;
   std::vector<cudnnBackendDescriptor_t> raw;
   for (std::int64_t i = 0; i < count; ++i) raw.push_back(list.emplace_back(type).raw());

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -15,6 +16,10 @@ namespace md::cuda {
 /// Throws unless the status is success.
 void check(cudnnStatus_t, const char* call, const char* file, int line);
 #define MD_CUDNN(call) ::md::cuda::check((call), #call, __FILE__, __LINE__)
+
+/// What cuDNN said since it was last asked, in one line of at most so many bytes: why it refused something, or left
+/// something out of a list.
+std::string last_words(std::size_t most);
 
 /// What cuDNN calls a C++ type. `void*` is an address on the GPU; descriptors have their own functions.
 template <class T>
@@ -32,6 +37,8 @@ constexpr cudnnBackendAttributeType_t attribute_type() {
   if constexpr (std::is_same_v<T, cudnnPointwiseMode_t>) return CUDNN_TYPE_POINTWISE_MODE;
   if constexpr (std::is_same_v<T, cudnnBackendHeurMode_t>) return CUDNN_TYPE_HEUR_MODE;
   if constexpr (std::is_same_v<T, cudnnBackendNumericalNote_t>) return CUDNN_TYPE_NUMERICAL_NOTE;
+  if constexpr (std::is_same_v<T, cudnnBackendBehaviorNote_t>) return CUDNN_TYPE_BEHAVIOR_NOTE;
+  if constexpr (std::is_same_v<T, cudnnBackendKnobType_t>) return CUDNN_TYPE_KNOB_TYPE;
 }
 
 /// Owns one of cuDNN's descriptors.
@@ -56,6 +63,13 @@ class Descriptor {
   /// After the attributes: cuDNN checks them. Throws where it refuses.
   Descriptor& finalize();
   bool try_finalize();  // false where cuDNN does not support it or cannot compile it; any other failure throws
+  /// The same for what may come from another cuDNN or GPU, by an attribute or the whole of it: false also where cuDNN
+  /// says that a value, or its version, is wrong.
+  template <class T>
+  bool is_accepted(cudnnBackendAttributeName_t name, const T& value) {
+    return accepted(cudnnBackendSetAttribute(raw(), name, attribute_type<T>(), 1, &value));
+  }
+  bool is_accepted();
 
   /// An attribute of a finalized descriptor; T is the type that cuDNN has for it (attribute_type).
   template <class T>
@@ -72,12 +86,14 @@ class Descriptor {
         get_raw(name, attribute_type<T>(), static_cast<std::int64_t>(list.size()), list.data())));
     return list;
   }
-  /// A list of descriptors of that type, which cuDNN fills.
-  std::vector<Descriptor> get_descriptors(cudnnBackendAttributeName_t, cudnnBackendDescriptorType_t) const;
+  /// A list of descriptors of that type, which cuDNN fills: all, or at most so many where it does not say how many.
+  std::vector<Descriptor> get_descriptors(cudnnBackendAttributeName_t, cudnnBackendDescriptorType_t,
+                                          std::int64_t most = 0) const;
 
   cudnnBackendDescriptor_t raw() const { return it_.get(); }
 
  private:
+  static bool accepted(cudnnStatus_t);
   Descriptor& set_raw(cudnnBackendAttributeName_t, cudnnBackendAttributeType_t, std::int64_t count, const void*);
   /// Returns how many there were to write.
   std::int64_t get_raw(cudnnBackendAttributeName_t, cudnnBackendAttributeType_t, std::int64_t room, void*) const;

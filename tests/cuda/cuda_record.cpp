@@ -78,6 +78,8 @@ int main(int argc, char** argv) {
   app.add_flag("--tf32", o.tf32, "on tensor cores");
   app.add_flag("--metric-depth", o.metric_depth, "with the regulariser");
   app.add_flag("--plans", o.plans, "cuDNN plans each convolution: seconds to minutes");
+  app.add_flag("--timed-plans", o.timed_plans, "with --plans: every plan that a GPU would time");
+  app.add_option("--plan-folder", o.plan_folder, "with --plans: keep plans there, and take them from there");
   return run_main(app, argc, argv, [&] {
     long long n = 0, h = 0, w = 0;
     char rest = 0;

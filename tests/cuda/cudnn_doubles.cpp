@@ -43,6 +43,11 @@ cudnnStatus_t refuse(const std::string& why) {
   return CUDNN_STATUS_BAD_PARAM;
 }
 
+bool& device_index_is_refused() {
+  static bool it = false;
+  return it;
+}
+
 std::set<cudnnHandle_t>& handles() {
   static std::set<cudnnHandle_t> it;
   return it;
@@ -199,7 +204,16 @@ constexpr std::string_view kDeviceJson =
     R"("isTccDriver":0,"supportCoopLaunch":1,"smClockRateKHz":1410000,"memClockRateKHz":1512000,)"
     R"("l2CacheSize":41943040,"totalGlobalMem":42000000000,"deviceName":"double"})";
 
+/// Whether cuDNN would know the GPU of this runtime by the attribute's value; the real one would ask a driver.
+bool names_the_gpu(cudnnBackendAttributeName_t name, const void* value) {
+  if (name == CUDNN_ATTR_DEVICEPROP_HANDLE) return handles().contains(*static_cast<const cudnnHandle_t*>(value));
+  return *static_cast<const std::int32_t*>(value) == 0 && !device_index_is_refused();
+}
+
 }  // namespace
+
+void refuse_device_index(bool on) { device_index_is_refused() = on; }
+
 }  // namespace md::doubles
 
 using namespace md::doubles;  // NOLINT: the functions below are C
@@ -278,7 +292,9 @@ cudnnStatus_t __wrap_cudnnBackendSetAttribute(cudnnBackendDescriptor_t d, cudnnB
                                               const void* values) {
   MD_DOUBLE(cudnnBackendSetAttribute);
   if (const auto pack = packs().find(d); pack != packs().end()) remember(pack->second, name, count, values);
-  if (name != CUDNN_ATTR_DEVICEPROP_DEVICE_ID) return __real_cudnnBackendSetAttribute(d, name, type, count, values);
+  if (name != CUDNN_ATTR_DEVICEPROP_DEVICE_ID && name != CUDNN_ATTR_DEVICEPROP_HANDLE)
+    return __real_cudnnBackendSetAttribute(d, name, type, count, values);
+  if (!names_the_gpu(name, values)) return refuse("no such GPU");
   return __real_cudnnBackendSetAttribute(d, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
                                          std::int64_t(kDeviceJson.size()), kDeviceJson.data());
 }

@@ -39,6 +39,9 @@ constexpr std::size_t kNoLimit = std::size_t{1} << 40;
 void install_driver(int version);
 constexpr int kNewestDriver = CUDART_VERSION;
 
+/// cuDNN does not take a GPU's index, but the handle.
+void refuse_device_index(bool);
+
 /// Whether cuBLAS was last told to round factors to TF32. (The double does not.)
 bool tf32_products();
 

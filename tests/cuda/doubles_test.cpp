@@ -38,7 +38,7 @@ struct Execution {
          y = Tensor::empty({1, 4, 5, 8}, kGpu);
   cuda::ConvPlan plan = cuda::plan_conv(
       cuda::describe_conv(cuda::ConvPass::forward, {.pad = 1}, x.shape(), w.shape(), y.shape(), DType::f32),
-      cuda::device_properties(0));
+      cuda::device_properties(0, nullptr));
   Tensor workspace = Tensor::empty({i64(plan.workspace_bytes) + 1}, kGpu, DType::u8);
   std::vector<i64> ids{cuda::tensor_id::x, cuda::tensor_id::w, cuda::tensor_id::y};
   std::vector<void*> addresses{x.raw(), w.raw(), y.raw()};

@@ -81,9 +81,9 @@ struct Line {
   void add(const ConvProblem& p, const ConvPlan& plan) {
     ++plans;
     bias += p.bias;
-    fused_bias += plan.adds_bias;
+    fused_bias += plan.choice.adds_bias;
     act += p.spec.act.kind != Act::none;
-    fused_act += plan.activates;
+    fused_act += plan.choice.activates;
     if (plan.workspace_bytes <= most_bytes) return;
     most_bytes = plan.workspace_bytes;
     most = p.str();
@@ -135,7 +135,8 @@ TEST_P(ConvolutionPlans, ExistForEveryConvolutionOfTheTrainingSteps) {
         const ConvPlan plan = cuda::plan_conv(p, device_);
         expect_trustworthy(p, plan);
         lines[static_cast<int>(p.pass)].add(p, plan);
-        std::cout << p.str() << ": engine " << plan.engine << ", " << mebibytes(plan.workspace_bytes) << " MiB\n";
+        std::cout << p.str() << ": engine " << plan.choice.engine << ", " << mebibytes(plan.workspace_bytes)
+                  << " MiB\n";
       } catch (const Error& e) {
         ADD_FAILURE() << e.what();
       }
@@ -196,10 +197,10 @@ TEST_P(FusedConvolutionPlans, TakeBiasAndActivationAlong) {
                                                  {4, 52, 68, w[3]}, w, {4, 52, 68, w[0]}, DType::f32));
     p.bias = true;
     const ConvPlan plan = cuda::plan_conv(p, device_);
-    EXPECT_TRUE(plan.adds_bias && plan.activates) << p.str();
+    EXPECT_TRUE(plan.choice.adds_bias && plan.choice.activates) << p.str();
     expect_trustworthy(p, plan);
     p.spec.act = {};
-    EXPECT_TRUE(cuda::plan_conv(p, device_).adds_bias) << p.str();
+    EXPECT_TRUE(cuda::plan_conv(p, device_).choice.adds_bias) << p.str();
   }
 }
 

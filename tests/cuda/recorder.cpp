@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "engine/pool.h"
+#include "engine/cuda/conv_chooser.h"
 #include "nets/registry.h"
 #include "tests/cuda/gpu_profile.h"
 #include "tools/train/train_step.h"
@@ -100,17 +100,20 @@ void record_launch(const void* function, dim3 grid, dim3 block, std::size_t shar
   state().now.launches.push_back(std::move(launch));
 }
 
-/// In place of a plan that cuDNN makes: takes along what plan_conv lets it take along.
+/// In place of a plan that cuDNN makes: takes along what PlanProposals lets it take along.
 cuda::ConvPlan no_plan(const cuda::ConvProblem& p) {
   const bool act = p.spec.act.kind == Act::leaky_relu;
-  return {cuda::Descriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR), 0, p.bias && (act || p.spec.act.kind == Act::none),
-          act, -1};
+  return {{p.bias && (act || p.spec.act.kind == Act::none), act, -1},
+          0,
+          false,
+          cuda::Descriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)};
 }
 
 }  // namespace
 
 Recording record_step(const StepOptions& o) {
   state().plans = o.plans;
+  choose_plans({.timed = o.timed_plans, .folder = o.plan_folder});
   const Device device{Device::cuda, 0, o.tf32 ? Precision::tf32 : Precision::f32};
   TrainOptions options;
   options.metric_depth = o.metric_depth;
@@ -163,22 +166,22 @@ void wrapped_free(Pool* pool, void* block, std::size_t bytes) {
 
 namespace cuda {
 
-ConvPlan real_plan(const ConvProblem&,
-                   const Descriptor&) asm("__real__ZN2md4cuda9plan_convERKNS0_11ConvProblemERKNS0_10DescriptorE");
-ConvPlan wrapped_plan(const ConvProblem&,
-                      const Descriptor&) asm("__wrap__ZN2md4cuda9plan_convERKNS0_11ConvProblemERKNS0_10DescriptorE");
-ConvPlan wrapped_plan(const ConvProblem& p, const Descriptor& device) {
+ChosenPlan real_choose(ConvChooser*, const ConvProblem&, const ConvChooser::Run&) asm(
+    "__real__ZN2md4cuda11ConvChooser6chooseERKNS0_11ConvProblemERKSt8functionIFvRKNS0_8ConvPlanEEE");
+ChosenPlan wrapped_choose(ConvChooser*, const ConvProblem&, const ConvChooser::Run&) asm(
+    "__wrap__ZN2md4cuda11ConvChooser6chooseERKNS0_11ConvProblemERKSt8functionIFvRKNS0_8ConvPlanEEE");
+ChosenPlan wrapped_choose(ConvChooser* chooser, const ConvProblem& p, const ConvChooser::Run& run) {
   record::State& s = record::state();
   const auto begin = record::Clock::now();
-  ConvPlan plan = s.plans ? real_plan(p, device) : record::no_plan(p);
+  ChosenPlan chosen = s.plans ? real_choose(chooser, p, run) : ChosenPlan{record::no_plan(p), p.key()};
   s.now.plan_s += record::seconds_since(begin);
   ++s.now.plans;
-  s.planned[plan.plan.raw()] = {p, plan.engine, i64(plan.workspace_bytes)};
-  return plan;
+  s.planned[chosen.plan.plan.raw()] = {p, chosen.plan.choice.engine, i64(chosen.plan.workspace_bytes)};
+  return chosen;
 }
 
-Descriptor wrapped_properties(int) asm("__wrap__ZN2md4cuda17device_propertiesEi");
-Descriptor wrapped_properties(int) { return test::describe(test::kH100); }
+Descriptor wrapped_properties(int, cudnnHandle_t) asm("__wrap__ZN2md4cuda17device_propertiesEiP12cudnnContext");
+Descriptor wrapped_properties(int, cudnnHandle_t) { return test::describe(test::kH100); }
 
 }  // namespace cuda
 }  // namespace md
@@ -221,7 +224,12 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
   p->major = md::test::kH100.sm / 10;
   return cudaSuccess;
 }
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) { return *value = 0, cudaSuccess; }
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr which, int) {
+  *value = which == cudaDevAttrMultiProcessorCount      ? md::test::kH100.multiprocessors
+           : which == cudaDevAttrComputeCapabilityMajor ? md::test::kH100.sm / 10
+                                                        : 0;
+  return cudaSuccess;
+}
 cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
@@ -237,6 +245,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
 cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
 cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
 cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t, cudaEvent_t) { return *ms = 1, cudaSuccess; }
 
 cudaError_t cudaMallocAsync(void** block, std::size_t bytes, cudaStream_t) {
   *block = addresses().take(bytes);
@@ -266,7 +275,9 @@ cudnnStatus_t __wrap_cudnnCreate(cudnnHandle_t*) { return CUDNN_STATUS_SUCCESS; 
 cudnnStatus_t __wrap_cudnnDestroy(cudnnHandle_t) { return CUDNN_STATUS_SUCCESS; }
 cudnnStatus_t __wrap_cudnnSetStream(cudnnHandle_t, cudaStream_t) { return CUDNN_STATUS_SUCCESS; }
 cudnnStatus_t __wrap_cudnnBackendExecute(cudnnHandle_t, cudnnBackendDescriptor_t plan, cudnnBackendDescriptor_t) {
-  return state().now.convolutions.push_back(state().planned.at(plan)), CUDNN_STATUS_SUCCESS;
+  const auto chosen = state().planned.find(plan);  // the others are only timed
+  if (chosen != state().planned.end()) state().now.convolutions.push_back(chosen->second);
+  return CUDNN_STATUS_SUCCESS;
 }
 
 }  // extern "C"

@@ -39,7 +39,7 @@ struct Recording {
   std::vector<MatrixProduct> products;
   i64 copies = 0, memsets = 0;
   double begin_ms = 0, finish_ms = 0;  // of the host
-  double plan_s = 0;                   // cuDNN's time for all plans of the step
+  double plan_s = 0;                   // to choose all plans of the step
   i64 plans = 0;
   i64 peak_bytes = 0;
 };
@@ -49,7 +49,9 @@ struct StepOptions {
   std::string net = "lt";
   i64 batch = 8, height = 416, width = 544;
   bool tf32 = false, metric_depth = false;
-  bool plans = false;  // cuDNN plans each convolution: seconds to minutes
+  bool plans = false;            // cuDNN plans each convolution: seconds to minutes
+  bool timed_plans = false;      // all that it would time on a GPU, and takes the first of them
+  std::string plan_folder = {};  // where plans are kept; empty: nowhere
 };
 
 /// The second step, after which nothing new is asked for.

@@ -14,6 +14,7 @@
 struct CUevent_st {
   std::shared_ptr<md::doubles::Stream> stream;  // null: never recorded
   md::i64 position = 0;
+  bool timed = false;
   bool passed() const { return !stream || stream->passed(position); }
 };
 
@@ -65,10 +66,16 @@ cudaError_t wait_for(Stream& stream, i64 position) {
   return stream.run(position);
 }
 
-/// The driver reads memory that is not pinned before the call returns.
+/// Whether the GPU reads memory of the host that is not pinned by itself, when the copy's turn comes, as some do.
+bool reads_pageable_memory() {
+  static const bool it = std::getenv("MD_READS_PAGEABLE") != nullptr;
+  return it;
+}
+
+/// Otherwise the driver reads memory that is not pinned before the call returns.
 cudaError_t copy_in(void* to, const void* from, std::size_t bytes, Stream& stream) {
   if (!memory().holds(to, bytes) || memory().contains(from)) return cudaErrorInvalidValue;
-  if (is_pinned(from, bytes)) {
+  if (is_pinned(from, bytes) || reads_pageable_memory()) {
     stream.push([=] { return std::memcpy(to, from, bytes), cudaSuccess; });
     return cudaSuccess;
   }
@@ -208,8 +215,12 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr which, int index) {
   MD_DOUBLE(cudaDeviceGetAttribute);
-  MD_DOUBLE_WANTS(index == 0 && which == cudaDevAttrPageableMemoryAccess, cudaErrorInvalidValue);
-  *value = 0;
+  static const std::map<cudaDeviceAttr, int> attributes{{cudaDevAttrPageableMemoryAccess, reads_pageable_memory()},
+                                                        {cudaDevAttrComputeCapabilityMajor, 8},
+                                                        {cudaDevAttrComputeCapabilityMinor, 0},
+                                                        {cudaDevAttrMultiProcessorCount, 108}};
+  MD_DOUBLE_WANTS(index == 0 && attributes.contains(which), cudaErrorInvalidValue);
+  *value = attributes.at(which);
   return cudaSuccess;
 }
 
@@ -253,8 +264,9 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
   MD_DOUBLE(cudaEventCreateWithFlags);
-  MD_DOUBLE_WANTS(flags == cudaEventDisableTiming, cudaErrorInvalidValue);
+  MD_DOUBLE_WANTS(flags == cudaEventDisableTiming || flags == cudaEventDefault, cudaErrorInvalidValue);
   *event = *events().insert(new CUevent_st).first;
+  (*event)->timed = flags == cudaEventDefault;
   return cudaSuccess;
 }
 
@@ -268,7 +280,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   MD_DOUBLE(cudaEventRecord);
   MD_DOUBLE_WANTS(known(stream) && known(event), cudaErrorInvalidResourceHandle);
-  *event = {stream->work, stream->work->queued()};
+  *event = {stream->work, stream->work->queued(), event->timed};
   return cudaSuccess;
 }
 
@@ -282,6 +294,16 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   MD_DOUBLE(cudaEventSynchronize);
   MD_DOUBLE_WANTS(known(event), cudaErrorInvalidResourceHandle);
   return event->stream ? wait_for(*event->stream, event->position) : cudaSuccess;
+}
+
+/// A millisecond for each piece of work: the same on every run.
+cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t begin, cudaEvent_t end) {
+  MD_DOUBLE(cudaEventElapsedTime);
+  MD_DOUBLE_WANTS(known(begin) && known(end) && begin->timed && end->timed, cudaErrorInvalidResourceHandle);
+  MD_DOUBLE_WANTS(begin->stream && begin->stream == end->stream, cudaErrorInvalidResourceHandle);
+  MD_DOUBLE_WANTS(begin->passed() && end->passed(), cudaErrorNotReady);
+  *ms = static_cast<float>(end->position - begin->position);
+  return cudaSuccess;
 }
 
 cudaError_t cudaMallocAsync(void** block, std::size_t bytes, cudaStream_t stream) {

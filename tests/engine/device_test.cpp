@@ -2,6 +2,7 @@
 // Labels: devices
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -25,6 +26,17 @@ TEST(Device, FreshMemoryIsNanInDebugBuilds) {
     for (const float v : fresh.to_host()) EXPECT_TRUE(std::isnan(v));
   });
 #endif
+}
+
+TEST(Device, HasReadTheHostsMemoryWhenACopyReturns) {
+  test::for_each_device([](Device device) {
+    const Tensor host = random_tensor({3, 5}, 1);
+    const std::vector<float> before = host.to_host();
+    const Tensor there = Tensor::empty(host.shape(), device);
+    there.copy_from(host);
+    std::fill_n(host.data(), host.numel(), 7.F);
+    EXPECT_EQ(there.to_host(), before);
+  });
 }
 
 TEST(Device, BatchesArriveInOrderAndHoldForTwoCalls) {

@@ -78,5 +78,24 @@ TEST_F(GpuRuns, AResumedRunIsTheOneThatNeverStopped) {
   EXPECT_EQ(sum("parts"), sum("whole"));
 }
 
+TEST_F(GpuRuns, PlansAreInTheCheckpointAndThoseOfAnotherGpuAreNamed) {
+  if (const std::string why = why_no_gpu(); !why.empty()) GTEST_SKIP() << why;
+  expect_trains(options("run", 1, "cuda"));
+  const auto resumed = [&](i64 steps) {
+    TrainOptions rest = options("run", steps, "cuda");
+    rest.resume = rest.out;
+    return expect_trains(rest);
+  };
+  const std::string others = "plans of its convolutions are of cuDNN", gpu = "\"gpu\":\"";
+  EXPECT_EQ(resumed(2).find(others), std::string::npos);
+  const SafeTensors last = SafeTensors::read(path("run/last.safetensors"));
+  std::map<std::string, std::string> metadata = last.metadata();
+  std::string& plans = metadata.at("plans");
+  EXPECT_NE(plans.find("weight gradient"), std::string::npos) << plans;
+  plans.insert(plans.find(gpu) + gpu.size(), "another ");
+  write_safetensors(path("run/last.safetensors"), last.state(), metadata);
+  EXPECT_NE(resumed(3).find(others), std::string::npos);
+}
+
 }  // namespace
 }  // namespace md::test

@@ -102,6 +102,7 @@ Json run_mdbench(const std::string& program, const std::string& benchmark, Preci
   if (precision == Precision::tf32) command.emplace_back("--tf32");
   if (precision == Precision::bf16) append(command, "--precision", name_of(precision));
   if (o.device.exact_convolutions) command.emplace_back("--exact-convolutions");
+  if (o.device.deterministic_plans) command.emplace_back("--deterministic-plans");
   return run_timed(command, o);
 }
 

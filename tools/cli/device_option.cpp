@@ -6,7 +6,9 @@
 #include <iostream>
 
 #include "engine/conv_algorithm.h"
+#include "engine/plan_choice.h"
 #include "tools/cli/option_table.h"
+#include "tools/cli/plan_cache.h"
 
 namespace md {
 std::string is_device_name(const std::string& name) {
@@ -27,6 +29,10 @@ void add_device_options(OptionTable& table, DeviceOptions& o) {
       "exact-convolutions", o.exact_convolutions,
       "on the CPU, multiply convolutions out instead of by Winograd's algorithm, which is about twice as fast and "
       "rounds more often");
+  table.add(
+      "deterministic-plans", o.deterministic_plans,
+      "on a GPU, take for each convolution the plan that cuDNN proposes first, and time none; runs that choose for "
+      "themselves agree bit for bit then, and are slower");
 }
 
 void add_precision_option(OptionTable& table, DeviceOptions& o) {
@@ -38,6 +44,9 @@ void add_precision_option(OptionTable& table, DeviceOptions& o) {
 
 Device choose_device(const DeviceOptions& o) {
   choose_conv_algorithm(o.exact_convolutions ? ConvAlgorithm::direct : ConvAlgorithm::fastest);
+  choose_plans({.timed = !o.deterministic_plans, .folder = plan_cache_folder(), .say = [](const std::string& line) {
+                  std::cerr << line << std::endl;
+                }});
   const bool bf16 = o.precision == Precision::bf16;
   if (o.name == "cpu" || (o.name == "auto" && cuda_device_names().empty())) {
     const Device cpu{Device::cpu, 0, o.precision};

@@ -62,7 +62,8 @@ RunState run_state(const SafeTensors& file) {
           .frame_width = frame[1],
           .terms = run.value("terms", decltype(RunState::terms)()),  // likewise
           .computed_on = run.at("computed_on"),
-          .best = run.at("best")};
+          .best = run.at("best"),
+          .plans = file.metadata().contains("plans") ? file.metadata().at("plans") : ""};
 }
 
 /// `work`, whose errors then begin with the file.
@@ -77,15 +78,16 @@ auto naming(const std::string& path, Work work) {
   }
 }
 
-void save(const std::string& path, const State& state, const RunState& run) {
-  std::uintmax_t bytes = kHeaderRoom;
+void save(const std::string& path, const State& state, const RunState& run, const std::string& plans = "") {
+  std::uintmax_t bytes = kHeaderRoom + 2 * plans.size();
   for (const auto& [name, tensor] : state) bytes += tensor.bytes();
   require_space(std::filesystem::path(path).parent_path(), bytes);
-  write_safetensors(path, state,
-                    {{"version", json(MD_VERSION).dump()},
-                     {"git", json(MD_GIT).dump()},
-                     {"config", run.config.dump()},
-                     {"run", to_json(run).dump()}});
+  std::map<std::string, std::string> metadata{{"version", json(MD_VERSION).dump()},
+                                              {"git", json(MD_GIT).dump()},
+                                              {"config", run.config.dump()},
+                                              {"run", to_json(run).dump()}};
+  if (!plans.empty()) metadata["plans"] = plans;
+  write_safetensors(path, state, metadata);
 }
 
 }  // namespace
@@ -93,7 +95,7 @@ void save(const std::string& path, const State& state, const RunState& run) {
 void save_checkpoint(const std::string& path, const Module& net, const Adam& optimizer, const RunState& run) {
   State state = state_of(net.entries());
   for (const auto& [name, tensor] : state_of(optimizer.entries())) state[kOptimizerPrefix + name] = tensor;
-  save(path, state, run);
+  save(path, state, run, run.plans);
 }
 
 void save_network(const std::string& path, const Module& net, const RunState& run) {

@@ -1,7 +1,7 @@
 // Checkpoints: one safetensors file with the network under PyTorch's names, the optimiser under `optimizer.`, and JSON
-// texts in __metadata__: `version`, `git`, `config` (the resolved options) and `run` (RunState). All randomness is
-// keyed by (seed, step), and so is the loader's place: there is no more state. The best network of a run is kept
-// without the optimiser.
+// texts in __metadata__: `version`, `git`, `config` (the resolved options), `run` (RunState) and, of a GPU, `plans`.
+// All randomness is keyed by (seed, step), and so is the loader's place: there is no more state. The best network of a
+// run is kept without the optimiser.
 #pragma once
 #include <map>
 #include <memory>
@@ -29,6 +29,7 @@ struct RunState {
   std::map<std::string, std::vector<double>> terms = {};    // what loss terms carry from step to step, by name
   std::string computed_on = {};                             // the backend and its threads: the last bits depend on them
   nlohmann::json best = nullptr;                            // metrics of the best evaluation so far, or null
+  std::string plans = {};                                   // Backend::chosen_plans; not in a network's file
 };
 
 /// Crash-safe. Throws ErrorKind::cannot_write, also where the file system has no room for it.

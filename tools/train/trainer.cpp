@@ -150,11 +150,24 @@ class Trainer {
     if (before.computed_on != state_.computed_on)
       warn(cat("the run was computed on ", before.computed_on, ", from here on ", state_.computed_on,
                ": the same up to rounding, not bit for bit"));
+    take_plans(*from);
     const double lr_before = learning_rate(before);
     go_on_from(*from);
     if (!changes.empty()) warn(cat("--allow-changes: ", changes));
     if (const double lr = learning_rate(state_); lr != lr_before)
       warn(cat("the learning rate of step ", state_.step + 1, " is ", lr, ", before the changes ", lr_before));
+  }
+
+  /// So that a resumed run is bit for bit the one that was not stopped, though plans that are timed again may differ.
+  void take_plans(const Checkpoint& from) {
+    const std::string& plans = from.state().plans;
+    if (plans.empty() || device_.kind != Device::cuda) return;
+    try {
+      const std::string others = backend(device_).take_plans(plans);
+      if (!others.empty()) warn(cat("--resume ", options_.resume, ": ", others));
+    } catch (const Error& error) {
+      fail(error.kind(), "--resume ", options_.resume, ": ", error.what());
+    }
   }
 
   /// Of the next step.
@@ -461,6 +474,7 @@ class Trainer {
 
   void write_last() {
     saving_is_due_ = false;
+    state_.plans = backend(device_).chosen_plans();
     save_checkpoint(run_->last(), *net_, step_.optimizer(), state_);
     saved_step_ = state_.step;
     run_->keep_last(state_.step, options_.keep);

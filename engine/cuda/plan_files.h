@@ -1,0 +1,30 @@
+// Chosen plans on disk, a file for each problem, so that processes that write at once lose nothing.
+#pragma once
+#include <functional>
+#include <string>
+
+#include "engine/cuda/saved_plan.h"
+
+namespace md::cuda {
+
+/// The plans of one owner in a folder that other owners' plans share.
+class PlanFiles {
+ public:
+  using Say = std::function<void(const std::string&)>;
+  /// `say` hears of each file that is of no use, and once of a folder that cannot be written. An empty folder: no
+  /// files.
+  PlanFiles(std::string folder, PlanOwner, Say say);
+  std::optional<SavedPlan> find(const std::string& problem) const;
+  void keep(const std::string& problem, const SavedPlan&);
+  const std::string& folder() const { return folder_; }
+
+ private:
+  std::string path(const std::string& problem) const;
+
+  std::string folder_;
+  PlanOwner owner_;
+  Say say_;
+  bool writes_;
+};
+
+}  // namespace md::cuda
