@@ -10,6 +10,7 @@
 
 namespace md::cuda {
 
+/// What a problem got.
 struct ChosenPlan {
   ConvPlan plan;
   std::string problem;  // its name in lists and files
