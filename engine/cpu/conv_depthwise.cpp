@@ -27,6 +27,8 @@ struct Walk {
   const bf16* source;
   const float* w;
 
+  /// Taps come by rows of the window, each pixel reading columns next to one another, and the next pixel the next ones.
+  bool dense() const { return spec.stride.w == 1 && spec.dilation.w == 1; }
   i64 phases() const { return backward ? spec.stride.w : 1; }
   i64 step() const { return backward ? 1 : spec.stride.w; }
 
@@ -70,6 +72,27 @@ template <int kCount, bool kEdge>
   }
 }
 
+/// The same of a dense walk inside the image: what several pixels read is loaded, and widened, once.
+template <int kCount, int kTaps>
+[[gnu::always_inline]] inline void add_rows(const Walk& walk, const Tap* taps, int count, i64 j, i64 c, i64 lanes,
+                                            Vec (&sum)[kCount]) {
+  for (int t = 0; t < count; t += kTaps) {
+    Vec weight[kTaps];  // by columns, which the data gradient has from right to left
+#pragma GCC unroll 8
+    for (int k = 0; k < kTaps; ++k) weight[walk.backward ? kTaps - 1 - k : k] = load_lanes(taps[t + k].w + c, lanes);
+    const Tap& left = taps[walk.backward ? t + kTaps - 1 : t];
+    const bf16* const from = left.row + (left.column + j) * walk.C + c;
+#pragma GCC unroll 16
+    for (int u = 0; u < kCount + kTaps - 1; ++u) {
+      const Vec in = load_lanes(from + u * walk.C, lanes);
+#pragma GCC unroll 8
+      for (int o = 0; o < kCount; ++o) {
+        if (const int k = u - o; k >= 0 && k < kTaps) sum[o] += weight[k] * in;
+      }
+    }
+  }
+}
+
 /// Target pixels [begin, end) of a phase, counted in it, all channels: finish(j, c, lanes, sums) takes kCount of them.
 template <int kCount, bool kEdge, class Finish>
 void span(const Walk& walk, const Tap* taps, int count, i64 begin, i64 end, const Finish& finish) {
@@ -77,7 +100,13 @@ void span(const Walk& walk, const Tap* taps, int count, i64 begin, i64 end, cons
     for (i64 c = 0; c < walk.C; c += kLanes) {
       const i64 lanes = std::min(kLanes, walk.C - c);
       Vec sum[kCount] = {};
-      add_taps<kCount, kEdge>(walk, taps, count, j, c, lanes, sum);
+      if (!kEdge && walk.dense() && walk.kw == 3) {
+        add_rows<kCount, 3>(walk, taps, count, j, c, lanes, sum);
+      } else if (!kEdge && walk.dense() && walk.kw == 5) {
+        add_rows<kCount, 5>(walk, taps, count, j, c, lanes, sum);
+      } else {
+        add_taps<kCount, kEdge>(walk, taps, count, j, c, lanes, sum);
+      }
       Aligned<Vec> sums[kCount];
 #pragma GCC unroll 8
       for (int o = 0; o < kCount; ++o) sums[o].v = sum[o];
