@@ -2,12 +2,15 @@
 // browser: report_browser_test.py.
 // Labels: tool
 #include <filesystem>
+#include <fstream>
+#include <limits>
 #include <sstream>
 
 #include "tests/data/data_files.h"
 #include "tests/tools/suite_folder.h"
 #include "tools/cli/file_contents.h"
 #include "tools/report/run_history.h"
+#include "tools/run/checkpoint.h"
 
 namespace md {
 namespace {
@@ -136,6 +139,60 @@ TEST_F(ReportTest, TheHistoryKnowsWhereARunWentOn) {
   ASSERT_EQ(history.continued.size(), 1U);
   EXPECT_EQ(history.continued[0].step, 3);
   EXPECT_EQ(history.continued[0].what, "resumed");
+}
+
+TEST_F(ReportTest, AdaptiveThresholdsAreCurves) {
+  const Words adaptive{"--metric-depth", "--thresholds", "adaptive"};
+  Words relative = adaptive;
+  relative.insert(relative.end(), {"--depth-difference", "relative"});
+  ASSERT_EQ(train("adaptive", adaptive).code, 0);
+  ASSERT_EQ(train("ratios", relative).code, 0);
+  const RunHistory history = read_history(path("adaptive"));
+  ASSERT_EQ(history.steps.size(), 6U);
+  // After the last step they are what the checkpoint goes on from: updates, r_p, lower ends, margins.
+  const std::vector<double> state = Checkpoint(path("adaptive/last.safetensors")).state().terms.at("metric_depth");
+  ASSERT_EQ(state.size(), 8U);
+  const Thresholds& last = history.steps.back().thresholds.value();
+  ASSERT_EQ(last.ranges.size(), 3U);
+  EXPECT_EQ(last.positive_below, float(state[1]));
+  for (std::size_t j = 0; j < 3; ++j) {
+    EXPECT_EQ(last.ranges[j].low, float(state[2 + j]));
+    EXPECT_EQ(last.ranges[j].high, j < 2 ? float(state[3 + j]) : std::numeric_limits<float>::infinity());
+    EXPECT_EQ(last.ranges[j].margin, float(state[5 + j]));
+  }
+  EXPECT_NE(history.steps.front().thresholds.value().positive_below, last.positive_below);
+  EXPECT_EQ(history.loss_names(), (Words{"loss", "metric_depth", "silog"})) << "they are no losses";
+
+  const std::string page = text_of("adaptive/report.html");
+  for (const char* part : {">Adaptive thresholds<", "depth difference, metres<", ">Adaptive margins<", ">r_p</text>",
+                           ">range 3</text>", "adaptive, range 3 from "})
+    EXPECT_NE(page.find(part), page.npos) << part;
+  EXPECT_EQ(count_of(page, ">range 1</text>"), 2U) << "a threshold and a margin";
+  EXPECT_EQ(text_of("metric/report.html").find("daptive thresholds"), std::string::npos);
+  ASSERT_EQ(run_tool("mdeval", {"report", path("adaptive"), path("ratios"), path("plain"), "--curves-only", "--out",
+                                path("thresholds.html")})
+                .code,
+            0);
+  const std::string both = text_of("thresholds.html");
+  EXPECT_NE(both.find(">Adaptive thresholds, relative<"), both.npos);
+  EXPECT_EQ(count_of(both, ">range 1</text>"), 3U) << "the margins of the second run have no names";
+  EXPECT_NE(both.find("ratios, range 1 from "), both.npos);
+}
+
+TEST_F(ReportTest, ThresholdsThatAreNoneNameTheirLine) {
+  fs::copy(path("metric"), path("broken"), fs::copy_options::recursive);
+  std::istringstream lines(text_of("metric/metrics.jsonl"));
+  std::string first;
+  std::getline(lines, first);
+  for (const char* wrong : {"3", "{\"positive-below\":1,\"ranges\":[\"2-1\"],\"margins\":[1]}",
+                            "{\"positive-below\":1,\"ranges\":[\"1-2\"],\"margins\":[]}"}) {
+    std::ofstream(path("broken/metrics.jsonl"))
+        << first << "\n{\"thresholds\":" << wrong << "," << first.substr(1) << "\n"
+        << first << "\n";
+    EXPECT_TRUE(refused(run_tool("mdeval", {"report", path("broken"), "--curves-only", "--out", path("x.html")}), 65,
+                        {"metrics.jsonl:2"}))
+        << wrong;
+  }
 }
 
 }  // namespace

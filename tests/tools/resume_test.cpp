@@ -158,6 +158,13 @@ TEST_F(ResumeTest, AdaptiveThresholdsToo) {
   const json terms = json::parse(whole.metadata().at("run")).at("terms");
   EXPECT_EQ(json::parse(got.metadata().at("run")).at("terms"), terms);
   EXPECT_EQ(terms.at("metric_depth").at(0), kSteps) << "one update a step";
+  const auto steps = [](const fs::path& run) {  // where it stopped there is an evaluation more
+    std::vector<std::string> lines = curve(run);
+    std::erase_if(lines, [](const std::string& line) { return line.find("thresholds") == line.npos; });
+    return lines;
+  };
+  EXPECT_EQ(steps(path("adaptive")).size(), std::size_t(kSteps));
+  EXPECT_EQ(steps(path("adaptive_parts")), steps(path("adaptive")));
 }
 
 TEST_F(ResumeTest, AFinishedRunHasNothingLeftToDo) {

@@ -30,6 +30,7 @@ RunHistory::Step step_of(const json& line) {
   for (const auto& [key, value] : line.items()) {
     if (is_loss(key, value)) step.losses[key] = value;
   }
+  if (line.contains("thresholds")) step.thresholds = read_thresholds(line["thresholds"]);
   return step;
 }
 
@@ -94,10 +95,15 @@ RunHistory read_history(const std::string& run) {
     ++number;
     const json line = json::parse(text, nullptr, false);
     if (line.is_discarded() && lines.peek() == std::istringstream::traits_type::eof()) break;
+    const auto refuse = [&](const std::exception& error) {
+      fail(ErrorKind::bad_data, path, ":", number, ": not a line of mdtrain's: ", error.what());
+    };
     try {
       reader.take(line);
     } catch (const json::exception& error) {
-      fail(ErrorKind::bad_data, path, ":", number, ": not a line of mdtrain's: ", error.what());
+      refuse(error);
+    } catch (const Error& error) {
+      refuse(error);
     }
   }
   return reader.take_all();

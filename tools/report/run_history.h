@@ -2,10 +2,12 @@
 #pragma once
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/tensor.h"
+#include "tools/train/thresholds.h"
 
 namespace md {
 
@@ -15,6 +17,7 @@ struct RunHistory {
     i64 step = 0;
     std::map<std::string, double> losses = {};  // "loss" and its terms, by their names
     double lr = 0, seconds = 0, waited_s = 0;
+    std::optional<Thresholds> thresholds = {};  // as they stood after it, where they are adaptive
   };
   struct Evaluation {
     i64 step = 0;

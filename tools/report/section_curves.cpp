@@ -7,6 +7,7 @@
 #include "tools/report/sections.h"
 #include "tools/report/smoothing.h"
 #include "tools/report/svg_chart.h"
+#include "tools/report/threshold_charts.h"
 
 namespace md {
 namespace {
@@ -143,8 +144,10 @@ json curves_section(const Subjects& subjects) {
   add_chart(charts, measure_chart(subjects, "d1", "d1"));
   if (losses.size() == 2) losses.erase(losses.begin());  // the loss is its only term
   for (const std::string& loss : losses) add_chart(charts, loss_chart(subjects, loss));
+  const std::vector<LineChart> adaptive = threshold_charts(subjects);
+  for (const LineChart& chart : adaptive) add_chart(charts, chart);
   add_chart(charts, rate_chart(subjects));
-  return {{"charts", charts}, {"runs", runs}, {"half_lives", int(kHalfLives)}};
+  return {{"charts", charts}, {"runs", runs}, {"half_lives", int(kHalfLives)}, {"adaptive", !adaptive.empty()}};
 }
 
 }  // namespace md

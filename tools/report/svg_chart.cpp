@@ -82,6 +82,12 @@ std::string marks(const SvgFrame& frame, const ChartSeries& series) {
   return all;
 }
 
+std::string label(const SvgFrame& frame, const ChartSeries& series) {
+  if (series.label.empty() || series.x.empty()) return "";
+  return cat("<text class=\"tick end\" x=\"", svg_number(frame.x(series.x.back()) - 4), "\" y=\"",
+             svg_number(frame.y(series.y.back()) - 5), "\">", escape_html(series.label), "</text>");
+}
+
 std::string event(const SvgFrame& frame, const ChartEvent& e) {
   const SvgLayout& at = frame.layout();
   const double x = frame.x(e.x), bottom = at.height - at.bottom;
@@ -163,7 +169,7 @@ std::string svg_of(const LineChart& chart) {
   for (const ChartSeries& series : chart.series) {
     frame.add(cat("<path class=\"", series.dotted ? "bound" : "line", " s", series.colour, "\" d=\"",
                   points(frame, series.x, series.y), "\"/>"));
-    frame.add(marks(frame, series));
+    frame.add(marks(frame, series) + label(frame, series));
   }
   return frame.finish();
 }

@@ -16,6 +16,7 @@ struct ChartSeries {
   int colour = 0;                           // of series: equal ones belong together
   bool marks = false;                       // a mark at each point, as few points want
   bool dotted = false;                      // a bound, not something that was measured
+  std::string label = {};                   // beside its last point, where the colour does not tell it
 };
 
 /// Something that happened at an x.

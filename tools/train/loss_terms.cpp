@@ -2,8 +2,10 @@
 #include "tools/train/loss_terms.h"
 
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "losses/adaptive_pairs.h"
+#include "tools/train/thresholds.h"
 
 namespace md {
 namespace {
@@ -21,6 +23,13 @@ Tensor metric_depth_of(const LossInput& in, const MetricDepthOptions& options, D
   return metric_depth(features, depth_m, shifts.list, adaptive->options());
 }
 
+/// Nothing before the first update.
+nlohmann::ordered_json log_of(const AdaptivePairs& adaptive) {
+  const Thresholds now = thresholds_of(adaptive.options());
+  if (now.ranges.empty()) return nlohmann::ordered_json::object();
+  return {{"thresholds", thresholds_json(now)}};
+}
+
 LossTerm metric_depth_term(const TrainOptions& o) {
   const auto adaptive = o.adaptive_thresholds ? std::make_shared<AdaptivePairs>(o.metric) : nullptr;
   LossTerm term{"metric_depth",
@@ -30,6 +39,7 @@ LossTerm metric_depth_term(const TrainOptions& o) {
   if (!adaptive) return term;
   term.state = [adaptive] { return adaptive->state(); };
   term.set_state = [adaptive](const std::vector<double>& state) { adaptive->set_state(state); };
+  term.log = [adaptive] { return log_of(*adaptive); };
   return term;
 }
 

@@ -1,6 +1,7 @@
 // The terms that a training step adds up to its loss. Another one is an entry of the list in loss_terms.cpp.
 #pragma once
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <set>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ struct LossTerm {
   /// What it carries from one step to the next, for checkpoints and for steps that are skipped; empty: nothing.
   std::function<std::vector<double>()> state = {};
   std::function<void(const std::vector<double>&)> set_state = {};
+  /// What a line of metrics.jsonl has of it beside its value: an object whose keys become the line's; empty: nothing.
+  std::function<nlohmann::ordered_json()> log = {};
 };
 
 /// Those that the options ask for, in the order in which they are added.

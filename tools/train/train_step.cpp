@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "engine/backend.h"
@@ -154,6 +155,14 @@ TrainStep::TermStates TrainStep::term_states() const {
     if (term.state) states[term.name] = term.state();
   }
   return states;
+}
+
+nlohmann::ordered_json TrainStep::term_log() const {
+  nlohmann::ordered_json all = nlohmann::ordered_json::object();
+  for (const LossTerm& term : terms_) {
+    if (term.log) all.update(term.log());
+  }
+  return all;
 }
 
 void TrainStep::set_term_states(const TermStates& states) {

@@ -61,6 +61,8 @@ class TrainStep {
   using TermStates = std::map<std::string, std::vector<double>>;
   TermStates term_states() const;
   void set_term_states(const TermStates&);
+  /// What the terms have to say in metrics.jsonl besides their values, as they stand now: an object.
+  nlohmann::ordered_json term_log() const;
   Adam& optimizer() { return optimizer_; }
 
  private:

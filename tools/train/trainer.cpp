@@ -359,6 +359,7 @@ class Trainer {
       line["loss"] = number(losses.total);
       for (const auto& [name, value] : losses.parts) line[name] = number(value);
     }
+    line.update(step_.term_log());
     if (losses.skipped()) line["skipped"] = batch.names;
     if (!losses.not_finite.empty()) line["not_finite"] = losses.not_finite;
     if (const std::vector<std::string> names = unmeasured(batch); !names.empty()) line["not_measured"] = names;
