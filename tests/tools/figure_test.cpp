@@ -7,6 +7,8 @@
 #include "tests/data/data_files.h"
 #include "tests/tools/suite_folder.h"
 #include "tools/cli/file_contents.h"
+#include "tools/figure/pair_classes.h"
+#include "tools/train/trained_metric.h"
 
 namespace md {
 namespace {
@@ -105,6 +107,69 @@ TEST_F(FigureTest, NegativesAreTheFarHalf) {
   EXPECT_NE(drawn("negatives", other).find(" pixels (0.0 %)"), std::string::npos);
 }
 
+TEST_F(FigureTest, NegativesByTheRatioOfDepths) {
+  Words words = write_picture([](int, int x) { return x < 64 ? 1000 : 3000; });  // ln 3 = 1.0986
+  words.insert(words.end(), {path("with"), "--anchor", "0.5,0.2", "--device", "cpu", "--depth-difference", "relative",
+                             "--positive-below", "0.05", "--proportional-margins"});
+  Words all = words, none = words;
+  all.insert(all.end(), {"--ranges", "0.1-1.09,1.09-inf", "--margins", "1,4e6"});
+  const std::string svg = drawn("negatives", all);
+  for (const char* part : {" pixels (33.3 %)", " these (100.0 %)", ">D_r 0.1 to 1.09: margin 1.68 D_r<",
+                           ">D_r &gt; 1.09: margin 3.67e+06 D_r<", ">D_r = |ln D_a - ln D_s|, of depths<", ">5e+06<"})
+    EXPECT_NE(svg.find(part), svg.npos) << part;  // 4e6 * 1.0986 / 1.09 lies below 5e6, the end of the scale
+  none.insert(none.end(), {"--ranges", "1.1-inf", "--margins", "1"});
+  EXPECT_NE(drawn("negatives", none).find(" pixels (0.0 %)"), std::string::npos);
+}
+
+TEST_F(FigureTest, PairsAreThoseOfTheRunThatHadThem) {
+  ASSERT_EQ(train("relative", {"--metric-depth", "--depth-difference", "relative", "--proportional-margins", "--ranges",
+                               "0.3-0.6,0.6-inf", "--margins", "2,4", "--positive-below", "0.05"})
+                .code,
+            0);
+  Words words = write_picture([](int, int x) { return x < 64 ? 1000 : 3000; });
+  words.insert(words.end(), {path("without"), path("relative"), "--device", "cpu"});
+  const std::string svg = drawn("negatives", words);
+  EXPECT_EQ(count_of(svg, ">D_r 0.3 to 0.6: margin 4.44 D_r<"), 2U) << "of both networks, to be compared";
+  EXPECT_EQ(count_of(svg, ">D_r &gt; 0.6: margin 6.67 D_r<"), 2U);
+  const std::string samples = drawn("sampling", words);
+  EXPECT_NE(samples.find(": D_r &lt; 0.05: positive<"), samples.npos);
+  EXPECT_NE(samples.find(", D_r = 1.10<"), samples.npos) << "ln 3, without a unit";
+  words.insert(words.end(), {"--margins", "1,1", "--no-proportional-margins"});
+  EXPECT_EQ(count_of(drawn("negatives", words), ">D_r &gt; 0.6: margin 1<"), 2U) << "what is said wins";
+}
+
+TEST_F(FigureTest, AdaptivePairsAreThoseOfTheCheckpoint) {
+  ASSERT_EQ(train("adaptive", {"--metric-depth", "--thresholds", "adaptive"}).code, 0);
+  const MetricDepthOptions metric = trained_metric(load_net(path("adaptive/best.safetensors")).state).value();
+  Words words = write_picture([](int, int x) { return 1000 + 20 * x; });
+  words.insert(words.end(), {path("adaptive"), "--device", "cpu"});
+  const std::string svg = drawn("negatives", words);
+  ASSERT_EQ(metric.ranges.size(), 3U);
+  for (std::size_t j = 0; j < 2; ++j)
+    EXPECT_NE(svg.find(">" + name_of(metric, {PairClass::Kind::range, j}) + "<"), svg.npos) << j;
+  EXPECT_EQ(svg.find("D_r 0.5 to 1 m"), svg.npos) << "the options' ranges, which the run did not follow";
+}
+
+TEST(PairClasses, AreTheLosss) {
+  // Without features, l = 0, a negative gives its margin; all pairs are of depths 1.5 and 2.5 m, and what is far is no
+  // pair of it.
+  const Tensor features = Tensor::full({1, 2, 2, 3}, 0.F);
+  const Tensor depth_m = Tensor::from_host(std::vector<float>{1.5F, 1.5F, 2.5F, 2.5F}, {1, 2, 2});
+  using Difference = MetricDepthOptions::Difference;
+  for (const Difference difference : {Difference::absolute, Difference::relative}) {
+    for (const bool proportional : {false, true}) {
+      MetricDepthOptions options{.difference = difference, .proportional_margins = proportional};
+      options.ranges = {{0.2F, 0.8F, 3.F}, {0.8F, 2.F, 5.F}};
+      const Tensor compared = depth_to_compare(depth_m, difference);
+      const float anchor = compared.data()[0], sample = compared.data()[2];
+      const PairClass kind = class_of(options, anchor, sample);
+      EXPECT_EQ(kind, (PairClass{PairClass::Kind::range, difference == Difference::relative ? 0U : 1U}));
+      EXPECT_NEAR(metric_depth(features, depth_m, {{0, 1, 1}}, options).item(),
+                  margin_of(options, kind, anchor, sample), 1e-5F);
+    }
+  }
+}
+
 TEST_F(FigureTest, PanelsHaveARowAFrameAndAColumnANetwork) {
   const std::string svg =
       drawn("panels", {path("without"), path("with"), "--names", "a <b,c", "--frames", "2,4,5", "--device", "cpu"});
@@ -148,6 +213,18 @@ TEST_F(FigureTest, WhatIsWrongIsSaid) {
   EXPECT_TRUE(refused(figure("panels", {path("with"), "--names", "a,b"}), 2, {"--names", "2 of them for 1"}));
   EXPECT_TRUE(refused(figure("panels", {path("data")}), 66, {"data", "not a run"}));
   EXPECT_TRUE(refused(figure("negatives", {path("with"), "--ranges", "1-0.5", "--margins", "1"}), 2, {"1-0.5"}));
+  const Words negatives{path("with"), "--device", "cpu"};
+  const auto wrong = [&](Words more) {
+    more.insert(more.begin(), negatives.begin(), negatives.end());
+    return figure("negatives", more);
+  };
+  EXPECT_TRUE(refused(wrong({"--depth-difference", "ratio"}), 2, {"--depth-difference", "ratio"}));
+  EXPECT_TRUE(refused(wrong({"--depth-difference", "relative"}), 2, {"--depth-difference relative", "--ranges"}));
+  EXPECT_TRUE(refused(wrong({"--depth-difference", "relative", "--ranges", "1-2", "--margins", "1"}), 2,
+                      {"--depth-difference relative", "--positive-below"}));
+  EXPECT_TRUE(refused(wrong({"--margins", "1"}), 2, {"--margins", "1 of them for 3"}));
+  EXPECT_TRUE(refused(wrong({"--margins", "1,0,1"}), 2, {"--margins", "0"}));
+  EXPECT_TRUE(refused(wrong({"--positive-below", "-1"}), 2, {"--positive-below", "-1"}));
   EXPECT_TRUE(refused(figure("samples", {path("data")}), 66, {"data", "not a run"}));
   EXPECT_TRUE(refused(run_tool("mdeval", {"figure", "panels", path("with"), "--out", path("nowhere/x.png")}), 73,
                       {"--out", "nowhere"}));

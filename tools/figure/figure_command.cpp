@@ -12,6 +12,7 @@
 #include "tools/cli/output.h"
 #include "tools/cli/short_help.h"
 #include "tools/figure/raster.h"
+#include "tools/train/trained_metric.h"
 
 namespace md {
 namespace {
@@ -56,17 +57,48 @@ void require_runs(const FigureCommand& c, const FigureKind& kind) {
     fail(ErrorKind::usage, "--names: ", c.names.size(), " of them for ", c.runs.size(), " runs");
 }
 
+/// Of the first network that was trained with MetricDepth, else of the paper's figure.
+MetricDepthOptions usual_metric(const std::vector<FigureNet>& nets, const FigureKind& kind) {
+  for (const FigureNet& net : nets) {
+    if (const auto trained = trained_metric(net.loaded.state)) return *trained;
+  }
+  MetricDepthOptions paper;
+  paper.ranges = parse_ranges(kind.ranges, kind.margins);
+  return paper;
+}
+
+void set_margins(std::vector<MetricDepthPairs::Range>& ranges, const std::vector<double>& margins) {
+  if (margins.size() != ranges.size())
+    fail(ErrorKind::usage, "--margins: ", margins.size(), " of them for ", ranges.size(), " ranges");
+  for (std::size_t j = 0; j < ranges.size(); ++j) ranges[j].margin = float(margins[j]);
+}
+
+/// Thresholds of another unit than the usual ones must be said, too.
+MetricDepthOptions metric_of(const FigureCommand& c, const std::vector<FigureNet>& nets, const FigureKind& kind) {
+  using Difference = MetricDepthOptions::Difference;
+  MetricDepthOptions metric = usual_metric(nets, kind);
+  const Difference before = metric.difference;
+  if (!c.depth_difference.empty())
+    metric.difference = c.depth_difference == "relative" ? Difference::relative : Difference::absolute;
+  if (metric.difference != before && (c.ranges.empty() || !c.positive_below))
+    fail(ErrorKind::usage, "--depth-difference ", c.depth_difference,
+         " wants --ranges, --margins and --positive-below, ",
+         metric.difference == Difference::relative ? "which are logarithms of ratios then" : "in metres");
+  if (c.ranges.empty() && !c.margins.empty()) set_margins(metric.ranges, c.margins);
+  if (!c.ranges.empty()) metric.ranges = parse_ranges(c.ranges, c.margins);
+  if (c.positive_below) metric.positive_below_m = *c.positive_below;
+  if (c.proportional_margins) metric.proportional_margins = *c.proportional_margins;
+  metric.n_within = c.n_within;
+  metric.n_across = c.n_across;
+  return metric;
+}
+
 FigureSpec spec_of(const FigureCommand& c, const FigureKind& kind) {
-  FigureSpec spec{.nets = {},
-                  .frames = {},
-                  .anchor_row = c.anchor[0],
-                  .anchor_column = c.anchor[1],
-                  .metric = c.metric,
-                  .seed = c.seed};
-  spec.metric.ranges = parse_ranges(c.ranges.empty() ? kind.ranges : c.ranges,
-                                    c.ranges.empty() && c.margins.empty() ? kind.margins : c.margins);
+  FigureSpec spec{
+      .nets = {}, .frames = {}, .anchor_row = c.anchor[0], .anchor_column = c.anchor[1], .metric = {}, .seed = c.seed};
   for (const std::string& run : c.runs) spec.nets.emplace_back(run, c.device);
   for (std::size_t i = 0; i < c.names.size(); ++i) spec.nets[i].name = c.names[i];
+  spec.metric = metric_of(c, spec.nets, kind);
   spec.frames = figure_frames(c.frames, spec.nets, kind.frames);
   return spec;
 }
@@ -103,11 +135,31 @@ void set_help(CLI::App& app) {
         {"--image FILE", "one picture instead; --depth FILE: its ground truth"}}},
       {"how",
        {{"--anchor ROW,COLUMN", "place of the anchor, 0 to 1 of the picture"},
-        {"--ranges 0.5-1,1-inf", "depth differences of negatives, metres; --margins 3,6"},
+        {"--ranges 0.5-1,1-inf", "depth differences of negatives, metres; --margins 3,6; default: the run's"},
+        {"--depth-difference KIND", "absolute, or relative: of logarithms; --proportional-margins"},
         {"--n-within N", "maps rolled; --n-across N: maps of other images; --seed N: which"},
         {"--out NAME", "NAME.png and NAME.svg, or one of them; default: the figure's name"},
         {"--device NAME", "auto, cpu, cuda or cuda:N"}}}};
   set_short_help(app, {"mdeval figure NAME [RUN...] [OPTIONS]"}, groups);
+}
+
+/// What sampling and negatives hold depth differences against.
+void add_metric_options(CLI::App& app, FigureCommand& c) {
+  app.add_option("--ranges", c.ranges,
+                 "depth differences of negatives, metres: 0.5-1,1-1.5; default, as that of the next four: of the first "
+                 "RUN with MetricDepth, adaptive ones as they stood, else the paper's figure's")
+      ->delimiter(',');
+  app.add_option("--margins", c.margins, "a margin for each of them: 3,6")->delimiter(',')->check(positive());
+  app.add_option("--positive-below", c.positive_below, "pairs nearer in depth are positives, metres")
+      ->check(positive());
+  app.add_option("--depth-difference", c.depth_difference,
+                 "absolute: metres, or relative: differences of the depths' natural logarithms, which --positive-below "
+                 "and --ranges then are")
+      ->check(CLI::IsMember({"absolute", "relative"}));
+  app.add_flag_function(
+      "--proportional-margins,!--no-proportional-margins",
+      [&c](std::int64_t given) { c.proportional_margins = given > 0; },
+      "margins grow with the depth difference, and are those of --margins in the middle of a range");
 }
 
 }  // namespace
@@ -135,16 +187,12 @@ void add_figure_options(CLI::App& app, FigureCommand& c) {
       ->delimiter(',')
       ->expected(2)
       ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--ranges", c.ranges,
-                 "depth differences of negatives, metres: 0.5-1,1-1.5; default: as the paper's figure")
-      ->delimiter(',');
-  app.add_option("--margins", c.margins, "a margin for each of them: 3,6")->delimiter(',');
+  add_metric_options(app, c);
   c.frames.data.dataset.clear();  // that of the run
   OptionTable how;
   add_data_options(how, c.frames.data);
-  how.add("positive-below", c.metric.positive_below_m, "pairs nearer in depth are positives, metres", positive());
-  how.add("n-within", c.metric.n_within, "sampling: maps rolled", CLI::Range(0, 1000));
-  how.add("n-across", c.metric.n_across, "sampling: maps of other images", CLI::Range(0, 1000));
+  how.add("n-within", c.n_within, "sampling: maps rolled", CLI::Range(0, 1000));
+  how.add("n-across", c.n_across, "sampling: maps of other images", CLI::Range(0, 1000));
   how.add("seed", c.seed, "sampling: number that fixes the samples");
   add_device_options(how, c.device);
   how.define(app);

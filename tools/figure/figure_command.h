@@ -1,5 +1,6 @@
 // `mdeval figure NAME`: one of the paper's figures, of the user's own frames and networks.
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,9 +19,14 @@ struct FigureCommand {
   std::vector<std::string> runs, names;  // folders of runs, or checkpoints; what to call them
   FrameChoice frames;
   std::vector<float> anchor = {0.5F, 0.5F};
-  std::vector<std::string> ranges;  // empty: as the figure in the paper
+  /// MetricDepth, as far as it is said here: the rest is the first run's that was trained with it, else the figure's in
+  /// the paper.
+  std::vector<std::string> ranges;
   std::vector<double> margins;
-  MetricDepthOptions metric;
+  std::optional<float> positive_below;
+  std::string depth_difference;  // "absolute", "relative", or empty: not said
+  std::optional<bool> proportional_margins;
+  int n_within = 10, n_across = 4;
   std::uint64_t seed = 0;
   DeviceOptions device;
   std::string out;  // without ending; empty: the figure's name

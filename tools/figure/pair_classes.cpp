@@ -6,18 +6,40 @@
 
 #include "engine/check.h"
 #include "engine/metric_depth_formula.h"
-#include "tools/report/axis.h"
+#include "engine/printed.h"
+#include "tools/train/trained_metric.h"
 
 namespace md {
 
-PairClass class_of(const MetricDepthOptions& options, float anchor_m, float sample_m) {
-  if (!(anchor_m > 0) || !(sample_m > 0)) return {PairClass::Kind::unmeasured};
+namespace {
+
+/// Three of them: a line below a picture is short.
+std::string digits(float value) { return printed("%.3g", double(value)); }
+
+const char* unit_of(const MetricDepthOptions& options) {
+  return options.difference == MetricDepthOptions::Difference::relative ? "" : " m";
+}
+
+/// "3", or the factor of D_r that a proportional margin is.
+std::string margin_text(const MetricDepthOptions& options, const MetricDepthPairs::Range& range) {
+  if (!options.proportional_margins) return digits(range.margin);
+  return digits(range.margin / centre_of(range)) + " D_r";
+}
+
+}  // namespace
+
+PairClass class_of(const MetricDepthOptions& options, float anchor, float sample) {
+  if (!(anchor > 0) || !(sample > 0)) return {PairClass::Kind::unmeasured};
   std::vector<MetricDepthPairs::Range> numbered = options.ranges;  // with its number, from 1, for a margin
   for (std::size_t j = 0; j < numbered.size(); ++j) numbered[j] = {numbered[j].low, numbered[j].high, float(j + 1)};
-  const float kind = kind_of_pair(anchor_m, sample_m, options.positive_below_m, numbered.data(), int(numbered.size()));
+  const float kind = kind_of_pair(anchor, sample, options.positive_below_m, numbered.data(), int(numbered.size()));
   if (kind == kNoPair) return {PairClass::Kind::nothing};
   if (kind == kPositivePair) return {PairClass::Kind::positive};
   return {PairClass::Kind::range, std::size_t(kind) - 1};
+}
+
+float margin_of(const MetricDepthOptions& options, const PairClass& pair, float anchor, float sample) {
+  return margin_at(options, options.ranges[pair.range], std::abs(anchor - sample));
 }
 
 std::string name_of(const MetricDepthOptions& options, const PairClass& pair) {
@@ -27,14 +49,22 @@ std::string name_of(const MetricDepthOptions& options, const PairClass& pair) {
     case PairClass::Kind::nothing:
       return "any other D_r: no pair";
     case PairClass::Kind::positive:
-      return cat("D_r < ", short_number(double(options.positive_below_m)), " m: positive");
+      return cat("D_r < ", digits(options.positive_below_m), unit_of(options), ": positive");
     case PairClass::Kind::range:
       break;
   }
   const MetricDepthPairs::Range& range = options.ranges[pair.range];
-  const std::string low = short_number(double(range.low)), margin = short_number(double(range.margin));
-  if (std::isinf(range.high)) return cat("D_r > ", low, " m: margin ", margin);
-  return cat("D_r ", low, " to ", short_number(double(range.high)), " m: margin ", margin);
+  const std::string low = digits(range.low), margin = margin_text(options, range);
+  if (std::isinf(range.high)) return cat("D_r > ", low, unit_of(options), ": margin ", margin);
+  return cat("D_r ", low, " to ", digits(range.high), unit_of(options), ": margin ", margin);
+}
+
+std::string difference_text(const MetricDepthOptions& options, double difference) {
+  return printed("%.2f%s", difference, unit_of(options));
+}
+
+std::string difference_note(const MetricDepthOptions& options) {
+  return *unit_of(options) ? "" : "D_r = |ln D_a - ln D_s|, of depths";
 }
 
 Rgb colour_of(const PairClass& pair) {

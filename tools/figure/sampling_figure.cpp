@@ -14,7 +14,7 @@
 namespace md {
 namespace {
 
-constexpr int kCellWidth = 250, kColumns = 4;
+constexpr int kCellWidth = 290, kColumns = 4;
 constexpr std::size_t kShown = 3;  // rolled maps, and swapped ones
 
 using Shift = MetricDepthPairs::Shift;
@@ -22,8 +22,8 @@ using Shift = MetricDepthPairs::Shift;
 /// One sample of the anchor.
 struct SampledPair {
   Shift shift;
-  i64 image, row, column;  // of the sample
-  float depth_m = 0;
+  i64 image, row, column;        // of the sample
+  float depth_m = 0, apart = 0;  // apart: D_r
   PairClass kind = {};
 };
 
@@ -54,6 +54,7 @@ class SamplingFigure {
       if (depth_m_.back().shape() != depth_m_.front().shape())
         fail(ErrorKind::usage, frame.name, " has another size than ", spec.frames.front().name,
              ", so that they are no batch");
+      compared_.push_back(depth_to_compare(depth_m_.back(), spec.metric.difference));
     }
     h_ = depth_m_.front().dim(0);
     w_ = depth_m_.front().dim(1);
@@ -92,8 +93,12 @@ class SamplingFigure {
                      .image = sample.image,
                      .row = wrapped(int(anchor_.row) + sample.row, int(h_)),
                      .column = wrapped(int(anchor_.column) + sample.column, int(w_))};
-    pair.depth_m = depth_m_[std::size_t(pair.image)].data()[pair.row * w_ + pair.column];
-    pair.kind = class_of(spec_.metric, anchor_m(), pair.depth_m);
+    const i64 there = pair.row * w_ + pair.column;
+    const float of_anchor = compared_.front().data()[anchor_.row * w_ + anchor_.column];
+    const float of_sample = compared_[std::size_t(pair.image)].data()[there];
+    pair.depth_m = depth_m_[std::size_t(pair.image)].data()[there];
+    pair.apart = std::abs(of_anchor - of_sample);
+    pair.kind = class_of(spec_.metric, of_anchor, of_sample);
     return pair;
   }
 
@@ -112,7 +117,7 @@ class SamplingFigure {
 
   std::string said_of(const SampledPair& pair) const {
     if (!(pair.depth_m > 0)) return "not measured there: no pair";
-    return printed("%.2f m there, D_r = %.2f m", double(pair.depth_m), double(std::abs(anchor_m() - pair.depth_m)));
+    return printed("%.2f m there, D_r = ", double(pair.depth_m)) + difference_text(spec_.metric, double(pair.apart));
   }
 
   /// A map with the sample at the anchor's place.
@@ -163,11 +168,12 @@ class SamplingFigure {
       if (count > 0 || kind.kind != PairClass::Kind::unmeasured)
         grid_.key(column, colour_of(kind), cat(count, ": ", name_of(spec_.metric, kind)));
     }
+    if (const std::string note = difference_note(spec_.metric); !note.empty()) grid_.note(column, note);
   }
 
   const FigureSpec& spec_;
   FigureGrid grid_;
-  std::vector<Tensor> features_, depth_m_;  // of the frames
+  std::vector<Tensor> features_, depth_m_, compared_;  // of the frames; compared_: numbers whose difference is D_r
   i64 h_ = 0, w_ = 0;
   Anchor anchor_;
   std::vector<SampledPair> pairs_;

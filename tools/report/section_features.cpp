@@ -10,6 +10,7 @@
 #include "tools/report/feature_pictures.h"
 #include "tools/report/frame_pictures.h"
 #include "tools/report/svg_chart.h"
+#include "tools/train/trained_metric.h"
 
 namespace md {
 namespace {
@@ -85,22 +86,20 @@ json subject_features(const Subjects& subjects, const FeatureMaps& maps, const R
   return subject;
 }
 
-/// The margins that a run was trained with, as steps over the depth difference; none where they are not constants over
-/// metres.
+/// The margins that a network was trained with, over the depth difference; none where that is not in metres.
 void add_margins(LineChart& chart, const ReportSubject& subject, std::size_t place, double most_m) {
-  const auto option = [&](const char* key, const char* otherwise) { return subject.config.value(key, otherwise); };
-  if (!subject.metric_depth() || !subject.config.contains("ranges")) return;
-  if (option("thresholds", "given") != "given" || option("depth-difference", "absolute") != "absolute") return;
-  const auto ranges = parse_ranges(subject.config["ranges"].get<std::vector<std::string>>(),
-                                   subject.config["margins"].get<std::vector<double>>());
-  for (const MetricDepthPairs::Range& range : ranges) {
+  const LoadedNet* const loaded = subject.evaluated ? subject.evaluated->source.loaded : nullptr;
+  const auto metric = loaded ? trained_metric(loaded->state) : std::nullopt;
+  if (!metric || metric->difference != MetricDepthOptions::Difference::absolute) return;
+  for (const MetricDepthPairs::Range& range : metric->ranges) {
     const double low = double(range.low), high = std::min(double(range.high), most_m);
     if (low < most_m)
-      chart.series.push_back({.name = subject.name + ", margin",
-                              .x = {low, high},
-                              .y = {double(range.margin), double(range.margin)},
-                              .colour = int(place),
-                              .dotted = true});
+      chart.series.push_back(
+          {.name = subject.name + ", margin",
+           .x = {low, high},
+           .y = {double(margin_at(*metric, range, float(low))), double(margin_at(*metric, range, float(high)))},
+           .colour = int(place),
+           .dotted = true});
   }
 }
 
