@@ -9,6 +9,7 @@
 #include "engine/backend.h"
 #include "engine/cuda/runtime.h"
 #include "engine/optim.h"
+#include "engine/plan_choice.h"
 #include "layers/modules.h"
 #include "layers/ops.h"
 #include "losses/metric_depth.h"
@@ -105,6 +106,21 @@ TEST(CudaFailures, EveryCallThatFailsIsAnError) {
     doubles::fail_call(call);
     EXPECT_EQ(failing_call(), call) << "never failed";
   }
+  EXPECT_TRUE(std::isfinite(next_program()));
+}
+
+// Where plans are timed there are more calls, most of them the same again and again: each name fails once.
+TEST(CudaFailures, EveryKindOfCallThatFailsWhilePlansAreTimedIsAnError) {
+  choose_plans({.timed = true});
+  next_program();
+  std::map<std::string, i64> before = doubles::calls();
+  next_program();
+  for (const auto& [call, times] : std::map(doubles::calls())) {
+    if (times == before[call]) continue;  // made once a process
+    doubles::fail_call(call);
+    EXPECT_EQ(failing_call(), call) << "never failed";
+  }
+  choose_plans({});
   EXPECT_TRUE(std::isfinite(next_program()));
 }
 
