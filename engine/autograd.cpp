@@ -52,9 +52,7 @@ Grads call_backward(Node& node, const Tensor& dy, Needs needs) {
 void step_back(GradMeta& output) {
   Node& node = *output.node;
   Tensor dy = std::exchange(output.grad, {});
-  std::uint32_t needs = 0;
-  for (std::size_t i = 0; i < node.inputs.size(); ++i) needs |= node.inputs[i] ? 1U << i : 0U;
-  Grads grads = call_backward(node, dy, Needs(needs));
+  Grads grads = call_backward(node, dy, Needs(node));
   dy = {};  // its memory may be that of a gradient now, and nobody else's
   MD_CHECK(grads.size() == node.inputs.size(), node.op, ": ", grads.size(), " gradients for ", node.inputs.size(),
            " inputs");
@@ -64,6 +62,15 @@ void step_back(GradMeta& output) {
 }
 
 }  // namespace
+
+Needs::Needs(const Node& node) : node_(&node), bits_(0) {
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) bits_ |= node.inputs[i] ? 1U << i : 0U;
+}
+
+Tensor Needs::take_sum(int input) const {
+  Tensor& sum = node_->inputs.at(std::size_t(input))->grad;
+  return sum && TensorAccess::unique(sum) ? std::exchange(sum, {}) : Tensor();
+}
 
 /// A long chain of nodes would free itself recursively; unlink it step by step instead.
 Node::~Node() {

@@ -1,7 +1,7 @@
 // The tape: define by run. An op computes its output and returns record(name, y, inputs, backward); backward RETURNS
-// the gradients and the engine alone adds them up. The walk goes by sequence number, newest first, without recursion,
-// and frees what the ops saved on the way. The capture list of the lambda is what the op saves: values, Saved tensors,
-// and tensors of the op's own that nobody else can write.
+// the gradients, and the engine adds them up, but for a sum that backward takes (Needs). The walk goes by sequence
+// number, newest first, without recursion, and frees what the ops saved on the way. The capture list of the lambda is
+// what the op saves: values, Saved tensors, and tensors of the op's own that nobody else can write.
 #pragma once
 #include <any>
 #include <functional>
@@ -11,15 +11,21 @@
 
 namespace md {
 
+struct Node;  // engine/tensor_impl.h
+
 /// Which inputs want a gradient, in the order given to record().
 class Needs {
  public:
-  /// Bit i: input i.
-  explicit Needs(std::uint32_t bits) : bits_(bits) {}
-  bool operator[](int input) const { return bits_ >> input & 1U; }
+  explicit Needs(const Node&);
+  bool operator[](int input) const { return bits_ >> input & 1U; }  // whether it does
+  /// What this input's gradient has come to so far, for a backward that adds its own to it and returns both; the engine
+  /// keeps nothing of it. Empty where there is none yet, or where somebody else can see that memory: then the engine
+  /// adds.
+  Tensor take_sum(int input) const;
 
  private:
-  std::uint32_t bits_;
+  const Node* node_;
+  std::uint32_t bits_;  // bit i: input i
 };
 /// The gradients of an op's inputs, one for each; an empty Tensor means zero, or not needed.
 using Grads = std::vector<Tensor>;

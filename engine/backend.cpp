@@ -54,6 +54,54 @@ void Backend::sum_each(const std::vector<Tensor>& x, const Tensor& sums) {
   }
 }
 
+namespace {
+
+/// sum += what make(memory) puts into memory of its shape.
+template <class Make>
+void add_made(Backend& b, const Tensor& sum, const Make& make) {
+  const Tensor own = Tensor::empty(sum.shape(), sum.device(), sum.dtype());
+  make(own);
+  b.add_into(sum, own);
+}
+
+}  // namespace
+
+void Backend::add_gemm(const GemmSpec& spec, const Tensor& a, const Tensor& b, const Tensor& c) {
+  add_made(*this, c, [&](const Tensor& own) { gemm(spec, a, b, {}, own); });
+}
+
+void Backend::add_conv2d_dx(const Conv2dSpec& spec, const Tensor& dz, const Tensor& w, const Tensor& dx) {
+  add_made(*this, dx, [&](const Tensor& own) { conv2d_dx(spec, dz, w, own); });
+}
+
+void Backend::add_layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                                      const Tensor& rstd, const Tensor& dx, const Tensor& dweight,
+                                      const Tensor& dbias) {
+  add_made(*this, dx, [&](const Tensor& own) { layer_norm_backward(dy, x, weight, mean, rstd, own, dweight, dbias); });
+}
+
+void Backend::linear_dw(const Tensor& dy, const Tensor& x, const Tensor& dw, const Tensor& dbias) {
+  gemm({.transpose_a = true}, dy, x, {}, dw);
+  if (dbias) reduce_sum(dy, {}, 1, dy.numel() / dbias.numel(), dbias.numel(), dbias);
+}
+
+bool Backend::activation_backward(const Activation&, const Tensor&, const Tensor&, const Tensor&, const Tensor&) {
+  return false;
+}
+
+bool Backend::batch_norm_plus(const BatchNormSpec&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                              const Tensor&, const Tensor&, const Tensor&) {
+  return false;
+}
+
+bool Backend::batch_norm_plus_backward(const BatchNormSpec&, bool, const Tensor&, const Tensor&, const Tensor&,
+                                       const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                                       const Tensor&, const Tensor&, const Tensor&) {
+  return false;
+}
+
+bool Backend::reduce_mean(const Tensor&, i64, i64, i64, const Tensor&) { return false; }
+
 std::vector<std::string> cuda_device_names() {
 #ifdef MD_WITH_CUDA
   return cuda::device_names();

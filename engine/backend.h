@@ -160,6 +160,33 @@ class Backend {
   /// y[o,i] = sum over a of maps x[o,a,i] (times factor[o,a,i], if given), y f32. Fixed order, double partial sums.
   virtual void reduce_sum(const Tensor& x, const Tensor& factor, i64 outer, i64 axis, i64 inner, const Tensor& y) = 0;
 
+  // What the above make up, for backends that do it in fewer passes over memory. Unless overridden, those that return
+  // nothing are done one after the other, and those that return a bool do nothing and say false.
+  /// c += a b, without a bias.
+  virtual void add_gemm(const GemmSpec&, const Tensor& a, const Tensor& b, const Tensor& c);
+  /// dx += the gradient.
+  virtual void add_conv2d_dx(const Conv2dSpec&, const Tensor& dz, const Tensor& w, const Tensor& dx);
+  /// dx += the gradient; dweight and dbias are overwritten.
+  virtual void add_layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                                       const Tensor& rstd, const Tensor& dx, const Tensor& dweight,
+                                       const Tensor& dbias);
+  /// dw [O,I] = dy' x, and dbias [O] = the sum of dy's rows, if given. dy [...,O], x [...,I].
+  virtual void linear_dw(const Tensor& dy, const Tensor& x, const Tensor& dw, const Tensor& dbias);
+  /// dz = dy * act'(z), from y = act(z), and dbias [C] = the sum of dz's rows. Maps [...,C]; dz may be dy.
+  virtual bool activation_backward(const Activation&, const Tensor& dy, const Tensor& y, const Tensor& dz,
+                                   const Tensor& dbias);
+  /// y = act(the affine map of x + residual), act none or relu.
+  virtual bool batch_norm_plus(const BatchNormSpec&, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                               const Tensor& mean, const Tensor& rstd, const Tensor& residual, const Tensor& y);
+  /// Its gradients behind a relu, where act of the spec is none: dz = dy where y is above 0, which is the residual's,
+  /// may be dy and is not dx, and those of batch_norm_backward for dz.
+  virtual bool batch_norm_plus_backward(const BatchNormSpec&, bool batch_statistics, const Tensor& dy, const Tensor& y,
+                                        const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
+                                        const Tensor& rstd, const Tensor& dz, const Tensor& dx, const Tensor& dweight,
+                                        const Tensor& dbias);
+  /// y[o,i] = the mean over a of maps x[o,a,i]; y is f32.
+  virtual bool reduce_mean(const Tensor& x, i64 outer, i64 axis, i64 inner, const Tensor& y);
+
   /// One pass over features [K,h,w,C] and depth_m [K,h,w], 0 or less where none was measured: the sum of the terms of
   /// all identified pairs (engine/metric_depth_formula.h), how many there are, and the gradient of that sum. Writes
   /// result = {sum, pairs}, [2]; gradient [K,h,w,C] may be empty.

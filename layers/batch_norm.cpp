@@ -77,15 +77,50 @@ Statistics statistics_of(const Tensor& x, const BatchNormState& state, const Bat
   return {mean, rstd};
 }
 
-/// Of y = relu(...), in dy's memory where nobody else has it.
-Tensor before_relu(const Tensor& dy, const Tensor& y) {
-  const Tensor dz = in_place_of(dy);
+/// y = act(y + residual)
+void add_residual(const BatchNormSpec& spec, const Tensor& residual, const Tensor& y) {
+  const AddAndActivate add{spec.act.kind == Act::relu};
+  const Rows rows = pointwise_rows(y.shape());
+  with_storage(y.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    pointwise(y.device(), rows.outer, rows.inner, add, y.data<T>(), y.data<T>(), residual.data<T>());
+  });
+}
+
+/// dz of y = relu(...).
+void before_relu(const Tensor& dy, const Tensor& y, const Tensor& dz) {
   const Rows rows = pointwise_rows(dy.shape());
   with_storage(dy.dtype(), [&](auto storage) {
     using T = decltype(storage);
     pointwise(dy.device(), rows.outer, rows.inner, ReluGradient{}, dz.data<T>(), dy.data<T>(), y.data<T>());
   });
-  return dz;
+}
+
+/// What the backward keeps.
+struct Kept {
+  BatchNormSpec of_x;
+  bool training, has_residual;
+  Saved x, weight, bias;
+  Statistics of;
+  Saved y;  // where a relu stands behind the residual
+};
+
+Grads gradients(const Kept& k, const Tensor& dy, Needs needs) {
+  Backend& b = backend(dy.device());
+  const auto& [mean, rstd] = k.of;
+  Tensor dx;  // where dz is the residual's gradient, not in its memory
+  if (needs[0]) dx = k.has_residual ? Tensor::empty(dy.shape(), dy.device(), dy.dtype()) : in_place_of(dy);
+  const Tensor dz = *k.y ? in_place_of(dy) : dy;
+  const Tensor dweight = Tensor::empty(mean.shape(), dy.device()), dbias = Tensor::empty(mean.shape(), dy.device());
+  const bool both = *k.y && b.batch_norm_plus_backward(k.of_x, k.training, dy, *k.y, *k.x, *k.weight, *k.bias, mean,
+                                                       rstd, dz, dx, dweight, dbias);
+  if (!both) {
+    if (*k.y) before_relu(dy, *k.y, dz);
+    b.batch_norm_backward(k.of_x, k.training, dz, *k.x, *k.weight, *k.bias, mean, rstd, dx, dweight, dbias);
+  }
+  Grads grads = {dx, dweight, dbias};
+  if (k.has_residual) grads.push_back(dz);
+  return grads;
 }
 
 }  // namespace
@@ -106,36 +141,19 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
   BatchNormSpec of_x = spec;  // what x alone goes through
   if (residual) of_x.act = {};
   const Tensor y = Tensor::empty(x.shape(), x.device(), x.dtype());
-  backend(x.device()).batch_norm(of_x, x, weight, bias, of.mean, of.rstd, y);
-  const bool relu = spec.act.kind == Act::relu;
-  std::vector<Tensor> inputs = {x, weight, bias};
-  if (residual) {
-    const Rows rows = pointwise_rows(x.shape());
-    with_storage(x.dtype(), [&](auto storage) {
-      using T = decltype(storage);
-      pointwise(x.device(), rows.outer, rows.inner, AddAndActivate{relu}, y.data<T>(), y.data<T>(), residual.data<T>());
-    });
-    inputs.push_back(residual);
+  Backend& b = backend(x.device());
+  if (!residual || !b.batch_norm_plus(spec, x, weight, bias, of.mean, of.rstd, residual, y)) {
+    b.batch_norm(of_x, x, weight, bias, of.mean, of.rstd, y);
+    if (residual) add_residual(spec, residual, y);
   }
+  std::vector<Tensor> inputs = {x, weight, bias};
+  if (residual) inputs.push_back(residual);
   const Saved saved_x(x), saved_weight(weight), saved_bias(bias);
+  const Saved needed_y(residual && spec.act.kind == Act::relu ? y : Tensor());
   const Tensor recorded =
       record({"batch_norm", std::pair(state, spec)}, y, inputs,
-             [of_x, training = state.training, has_residual = bool(residual), x = saved_x, weight = saved_weight,
-              bias = saved_bias, mean = of.mean, rstd = of.rstd,
-              y = Saved(residual && relu ? y : Tensor())](const Tensor& dy, Needs needs) -> Grads {
-               Tensor dresidual;
-               if (has_residual) dresidual = *y ? before_relu(dy, *y) : dy;
-               const Tensor& dz = has_residual ? dresidual : dy;
-               Tensor dx;  // dz is the residual's gradient: not in its memory
-               if (needs[0]) dx = has_residual ? Tensor::empty(dy.shape(), dy.device(), dy.dtype()) : in_place_of(dy);
-               const Tensor dweight = Tensor::empty(mean.shape(), dy.device()),
-                            dbias = Tensor::empty(mean.shape(), dy.device());
-               backend(dy.device())
-                   .batch_norm_backward(of_x, training, dz, *x, *weight, *bias, mean, rstd, dx, dweight, dbias);
-               Grads grads = {dx, dweight, dbias};
-               if (has_residual) grads.push_back(dresidual);
-               return grads;
-             });
+             [kept = Kept{of_x, state.training, bool(residual), saved_x, saved_weight, saved_bias, of, needed_y}](
+                 const Tensor& dy, Needs needs) { return gradients(kept, dy, needs); });
   if (!residual) {
     can_be_made_again(recorded, [spec, x = saved_x, weight = saved_weight, bias = saved_bias, of] {
       const Tensor again = Tensor::empty(x.shape(), of.mean.device(), x->dtype());

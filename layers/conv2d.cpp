@@ -59,6 +59,19 @@ Tensor step_by_step(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2d
   return activate(residual ? add(z, residual) : z, act);
 }
 
+/// dz, in the dtype of x. Where the backend has summed its rows on the way, `left_bias`, the gradient that is still to
+/// be written, becomes empty.
+Tensor inside_activation(const Activation& act, const Tensor& y, const Tensor& dy, DType dtype, Tensor& left_bias) {
+  if (left_bias && act.kind != Act::none) {
+    const Tensor dz = in_place_of(dy);
+    if (backend(dy.device()).activation_backward(act, dy, y, dz, left_bias)) {
+      left_bias = {};
+      return dz;
+    }
+  }
+  return as_dtype(before_activation(act, y, dy), dtype);
+}
+
 /// Memory for the output, which holds the residual if there is one: its own memory where nobody else has it.
 Tensor output(const Shape& shape, Device device, const Tensor& residual) {
   if (!residual) return Tensor::empty(shape, device, map_dtype(device.precision, shape[-1]));
@@ -91,18 +104,21 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
   return record({"conv2d", s}, y, inputs,
                 [s, dtype, x = Saved(x), w = Saved(w), y = needed_y](const Tensor& dy, Needs needs) mutable -> Grads {
                   Backend& b = backend(dy.device());
-                  const Tensor dz = as_dtype(before_activation(s.act, *y, dy), dtype);
+                  Tensor dx, dw, dbias, left_bias;
+                  if (needs[2]) dbias = left_bias = Tensor::empty({dy.dim(3)}, dy.device());
+                  const Tensor dz = inside_activation(s.act, *y, dy, dtype, left_bias);
                   y.release();
-                  Tensor dx, dw, dbias;
-                  if (needs[2]) dbias = Tensor::empty({dz.dim(3)}, dz.device());
                   if (needs[1]) {
                     dw = Tensor::empty(w.shape(), dy.device());
-                    b.conv2d_dw(s, dz, *x, dw, dbias);
-                  } else if (needs[2]) {
-                    b.reduce_sum(dz, {}, 1, dz.numel() / dz.dim(3), dz.dim(3), dbias);
+                    b.conv2d_dw(s, dz, *x, dw, left_bias);
+                  } else if (left_bias) {
+                    b.reduce_sum(dz, {}, 1, dz.numel() / dz.dim(3), dz.dim(3), left_bias);
                   }
                   x.release();  // dx is as large, and comes last
-                  if (needs[0]) {
+                  if (needs[0]) dx = needs.take_sum(0);
+                  if (dx) {
+                    b.add_conv2d_dx(s, dz, *w, dx);
+                  } else if (needs[0]) {
                     dx = Tensor::empty(x.shape(), dy.device(), dtype);
                     b.conv2d_dx(s, dz, *w, dx);
                   }

@@ -21,10 +21,16 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, flo
   const Tensor recorded =
       record({"layer_norm", eps}, y, {x, weight, bias},
              [x = saved_x, weight = saved_weight, mean, rstd](const Tensor& dy, Needs needs) -> Grads {
-               const Tensor dx = needs[0] ? Tensor::empty(x.shape(), dy.device(), dy.dtype()) : Tensor();
+               Backend& b = backend(dy.device());
                const Tensor dweight = Tensor::empty(weight.shape(), dy.device()),
                             dbias = Tensor::empty(weight.shape(), dy.device());
-               backend(dy.device()).layer_norm_backward(dy, *x, *weight, mean, rstd, dx, dweight, dbias);
+               Tensor dx = needs[0] ? needs.take_sum(0) : Tensor();  // of a shortcut beside the norm
+               if (dx) {
+                 b.add_layer_norm_backward(dy, *x, *weight, mean, rstd, dx, dweight, dbias);
+               } else {
+                 if (needs[0]) dx = Tensor::empty(x.shape(), dy.device(), dy.dtype());
+                 b.layer_norm_backward(dy, *x, *weight, mean, rstd, dx, dweight, dbias);
+               }
                return {dx, dweight, dbias};
              });
   can_be_made_again(recorded, [eps, x = saved_x, weight = saved_weight, bias = Saved(bias), mean, rstd] {

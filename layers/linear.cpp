@@ -20,16 +20,18 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
                   Backend& b = backend(dy.device());
                   const i64 outputs = dy.dim(-1), rows = dy.numel() / outputs;
                   Tensor dx, dw, dbias;
+                  if (needs[2]) dbias = Tensor::empty({outputs}, dy.device());
                   if (needs[1]) {
                     dw = Tensor::empty(w.shape(), dy.device());
-                    b.gemm({.transpose_a = true}, dy, *x, {}, dw);
-                  }
-                  if (needs[2]) {
-                    dbias = Tensor::empty({outputs}, dy.device());
+                    b.linear_dw(dy, *x, dw, dbias);
+                  } else if (needs[2]) {
                     b.reduce_sum(dy, {}, 1, rows, outputs, dbias);
                   }
                   x.release();  // dx is as large, and comes last
-                  if (needs[0]) {
+                  if (needs[0]) dx = needs.take_sum(0);
+                  if (dx) {
+                    b.add_gemm({}, dy, *w, dx);
+                  } else if (needs[0]) {
                     dx = Tensor::empty(x.shape(), dy.device(), dy.dtype());
                     b.gemm({}, dy, *w, {}, dx);
                   }

@@ -133,6 +133,28 @@ __global__ void normalise(Columns g, Affine affine, const float* x, float* y) {
       });
 }
 
+/// With another map added before the activation.
+template <Act kAct, int kLanes>
+__global__ void normalise_plus(Columns g, Affine affine, const float* x, const float* residual, float* y) {
+  struct Loaded {
+    Pack<kLanes> x, residual;
+  };
+  const Place<kLanes> at(g);
+  if (!at.active) return;
+  const Affines<kLanes> z(affine, at.column);
+  at.template for_rows<kRowsAtOnce>(
+      g,
+      [&](i64 offset, i64) {
+        return Loaded{load<kLanes>(x + offset), load<kLanes>(residual + offset)};
+      },
+      [&](i64 offset, i64, Loaded v) {
+        for (int lane = 0; lane < kLanes; ++lane)
+          v.x.lane[lane] =
+              activate<kAct>(v.x.lane[lane] * z.of[lane].slope + z.of[lane].offset + v.residual.lane[lane]);
+        store(y + offset, v.x);
+      });
+}
+
 /// What the backward pass reads of both maps.
 template <int kLanes>
 struct Both {
@@ -168,6 +190,36 @@ struct GradientTerms {
     }
   };
   __device__ OfColumn of(i64 c) const { return {{affine, c}, load<kLanes>(affine.mean + c), dy, x}; }
+};
+
+/// The same sums of dz = dy where y, behind a relu, is above 0; dz itself goes to memory on the way.
+template <int kLanes>
+struct ReluGradientTerms {
+  static constexpr int kAtOnce = kRowsAtOnce;
+  const float *mean, *dy, *y, *x;
+  float* dz;
+
+  struct Loaded {
+    Pack<kLanes> dy, y, x;
+    i64 at;
+  };
+  struct OfColumn {
+    ReluGradientTerms maps;
+    Pack<kLanes> mean;
+    __device__ Loaded load(i64 at, i64) const {
+      return {cuda::load<kLanes>(maps.dy + at), cuda::load<kLanes>(maps.y + at), cuda::load<kLanes>(maps.x + at), at};
+    }
+    __device__ void add(const Loaded& v, float (&sums)[2][kLanes]) const {
+      Pack<kLanes> dz;
+      for (int lane = 0; lane < kLanes; ++lane) {
+        dz.lane[lane] = activation_gradient<Act::relu>(v.y.lane[lane], v.dy.lane[lane]);
+        sums[0][lane] += dz.lane[lane];
+        sums[1][lane] += dz.lane[lane] * (v.x.lane[lane] - mean.lane[lane]);
+      }
+      store(maps.dz + v.at, dz);
+    }
+  };
+  __device__ OfColumn of(i64 c) const { return {*this, cuda::load<kLanes>(mean + c)}; }
 };
 
 /// Those of a BatchNormGradient.
@@ -223,6 +275,31 @@ struct Size {
   i64 R, C;
 };
 
+/// What both backward passes have between them: the channels' sums, and what the map's gradient is made of.
+struct BackwardOfChannels {
+  BackwardOfChannels(bool batch_statistics, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                     const Tensor& mean, const Tensor& rstd, const Tensor& dweight, const Tensor& dbias)
+      : size(x, mean),
+        affine{weight.data(), bias.data(), mean.data(), rstd.data()},
+        coefficients(Tensor::empty({3, size.C}, x.device())),
+        k{coefficients.data(), coefficients.data() + size.C, coefficients.data() + 2 * size.C},
+        write{affine, static_cast<double>(size.R), batch_statistics, k, dweight.data(), dbias.data()} {}
+
+  /// From the gradient behind x's affine map and its activation.
+  template <Act kAct, int kLanes>
+  void launch_input_gradient(const Tensor& dy, const Tensor& x, const Tensor& dx) const {
+    const Columns g(1, size.R, size.C, kLanes, Columns::kMaps);
+    cuda::launch_kernel(input_gradient<kAct, kLanes>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g, affine, k,
+                        dy.data(), x.data(), dx.data());
+  }
+
+  Size size;
+  Affine affine;
+  Tensor coefficients;
+  Coefficients k;
+  WriteGradients write;
+};
+
 }  // namespace
 
 void CudaBackend::batch_norm_statistics(const BatchNormSpec& spec, const Tensor& x, const RunningStatistics& running,
@@ -256,25 +333,47 @@ void CudaBackend::batch_norm(const BatchNormSpec& spec, const Tensor& x, const T
   });
 }
 
+bool CudaBackend::batch_norm_plus(const BatchNormSpec& spec, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                                  const Tensor& mean, const Tensor& rstd, const Tensor& residual, const Tensor& y) {
+  const Size size(x, mean);
+  const Affine affine{weight.data(), bias.data(), mean.data(), rstd.data()};
+  with_activation(spec, [&]<Act kAct>() {
+    cuda::with_packs(size.C, {x.data(), residual.data(), y.data()}, [&]<int kLanes>() {
+      const Columns g(1, size.R, size.C, kLanes, Columns::kMaps);
+      cuda::launch_kernel(normalise_plus<kAct, kLanes>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g, affine,
+                          x.data(), residual.data(), y.data());
+    });
+  });
+  return true;
+}
+
 void CudaBackend::batch_norm_backward(const BatchNormSpec& spec, bool batch_statistics, const Tensor& dy,
                                       const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                                       const Tensor& rstd, const Tensor& dx, const Tensor& dweight,
                                       const Tensor& dbias) {
-  const Size size(x, mean);
-  const Affine affine{weight.data(), bias.data(), mean.data(), rstd.data()};
-  const Tensor coefficients = Tensor::empty({3, size.C}, x.device());
-  const Coefficients k{coefficients.data(), coefficients.data() + size.C, coefficients.data() + 2 * size.C};
-  const WriteGradients write{affine, static_cast<double>(size.R), batch_statistics, k, dweight.data(), dbias.data()};
+  const BackwardOfChannels of(batch_statistics, x, weight, bias, mean, rstd, dweight, dbias);
   with_activation(spec, [&]<Act kAct>() {
-    cuda::with_packs(size.C, {dy.data(), x.data(), mean.data(), dx ? dx.data() : nullptr}, [&]<int kLanes>() {
-      cuda::launch_sums<2, kLanes>(x.device(), 1, size.R, size.C,
-                                   GradientTerms<kAct, kLanes>{affine, dy.data(), x.data()}, write);
-      if (!dx) return;
-      const Columns g(1, size.R, size.C, kLanes, Columns::kMaps);
-      cuda::launch_kernel(input_gradient<kAct, kLanes>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g, affine,
-                          k, dy.data(), x.data(), dx.data());
+    cuda::with_packs(of.size.C, {dy.data(), x.data(), mean.data(), dx ? dx.data() : nullptr}, [&]<int kLanes>() {
+      cuda::launch_sums<2, kLanes>(x.device(), 1, of.size.R, of.size.C,
+                                   GradientTerms<kAct, kLanes>{of.affine, dy.data(), x.data()}, of.write);
+      if (dx) of.template launch_input_gradient<kAct, kLanes>(dy, x, dx);
     });
   });
+}
+
+bool CudaBackend::batch_norm_plus_backward(const BatchNormSpec&, bool batch_statistics, const Tensor& dy,
+                                           const Tensor& y, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                                           const Tensor& mean, const Tensor& rstd, const Tensor& dz, const Tensor& dx,
+                                           const Tensor& dweight, const Tensor& dbias) {
+  const BackwardOfChannels of(batch_statistics, x, weight, bias, mean, rstd, dweight, dbias);
+  cuda::with_packs(
+      of.size.C, {dy.data(), y.data(), x.data(), mean.data(), dz.data(), dx ? dx.data() : nullptr}, [&]<int kLanes>() {
+        cuda::launch_sums<2, kLanes>(x.device(), 1, of.size.R, of.size.C,
+                                     ReluGradientTerms<kLanes>{mean.data(), dy.data(), y.data(), x.data(), dz.data()},
+                                     of.write);
+        if (dx) of.template launch_input_gradient<Act::none, kLanes>(dz, x, dx);
+      });
+  return true;
 }
 
 }  // namespace md

@@ -26,13 +26,15 @@ void CudaBackend::conv2d_dx(const Conv2dSpec& spec, const Tensor& dz, const Tens
   convolutions_->data_gradient(spec, dz, w, dx);
 }
 
+void CudaBackend::add_conv2d_dx(const Conv2dSpec& spec, const Tensor& dz, const Tensor& w, const Tensor& dx) {
+  if (is_product(spec, w)) return add_gemm({}, dz, w, dx);
+  Backend::add_conv2d_dx(spec, dz, w, dx);
+}
+
 void CudaBackend::conv2d_dw(const Conv2dSpec& spec, const Tensor& dz, const Tensor& x, const Tensor& dw,
                             const Tensor& dbias) {
-  if (is_product(spec, dw)) {
-    gemm({.transpose_a = true}, dz, x, {}, dw);
-  } else {
-    convolutions_->weight_gradient(spec, dz, x, dw);
-  }
+  if (is_product(spec, dw)) return linear_dw(dz, x, dw, dbias);
+  convolutions_->weight_gradient(spec, dz, x, dw);
   if (dbias) reduce_sum(dz, {}, 1, dz.numel() / dz.dim(3), dz.dim(3), dbias);
 }
 

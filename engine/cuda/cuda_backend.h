@@ -55,6 +55,22 @@ class CudaBackend final : public Backend {
                                  const WindowTensors& gradients) override;
 
   void reduce_sum(const Tensor& x, const Tensor& factor, i64 outer, i64 axis, i64 inner, const Tensor& y) override;
+
+  void add_gemm(const GemmSpec&, const Tensor& a, const Tensor& b, const Tensor& c) override;
+  void add_conv2d_dx(const Conv2dSpec&, const Tensor& dz, const Tensor& w, const Tensor& dx) override;
+  void add_layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                               const Tensor& rstd, const Tensor& dx, const Tensor& dweight,
+                               const Tensor& dbias) override;
+  void linear_dw(const Tensor& dy, const Tensor& x, const Tensor& dw, const Tensor& dbias) override;
+  bool activation_backward(const Activation&, const Tensor& dy, const Tensor& y, const Tensor& dz,
+                           const Tensor& dbias) override;
+  bool batch_norm_plus(const BatchNormSpec&, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                       const Tensor& mean, const Tensor& rstd, const Tensor& residual, const Tensor& y) override;
+  bool batch_norm_plus_backward(const BatchNormSpec&, bool batch_statistics, const Tensor& dy, const Tensor& y,
+                                const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
+                                const Tensor& rstd, const Tensor& dz, const Tensor& dx, const Tensor& dweight,
+                                const Tensor& dbias) override;
+  bool reduce_mean(const Tensor& x, i64 outer, i64 axis, i64 inner, const Tensor& y) override;
   void metric_depth(const MetricDepthPairs&, const Tensor& features, const Tensor& depth_m, const Tensor& result,
                     const Tensor& gradient) override;
 

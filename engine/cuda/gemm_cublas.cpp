@@ -1,33 +1,26 @@
-// Matrix products on cuBLAS. It thinks of matrices as stored by columns, to which ours look transposed: c = a b is
-// asked for as c' = b' a'. Exact f32 unless the operands' device has TF32; the same bits on every run, as there is one
-// stream. There is no batched form: only window attention multiplies many small matrices, and its scores must not leave
-// the kernel (window_attention.cu).
-#include <cublas_v2.h>
-
+// Matrix products on cuBLAS. Exact f32 unless the operands' device has TF32; the same bits on every run, as there is
+// one stream. What goes along with a product is cuBLASLt's (gemm_cublaslt.h). There is no batched form: only window
+// attention multiplies many small matrices, and its scores must not leave the kernel (window_attention.cu).
 #include <algorithm>
 #include <limits>
 
 #include "engine/cuda/conv_kernels.h"
+#include "engine/cuda/cublas.h"
 #include "engine/cuda/cuda_backend.h"
+#include "engine/cuda/gemm_cublaslt.h"
 #include "engine/cuda/runtime.h"
 
 namespace md {
+namespace cuda {
 namespace {
 
-void check(cublasStatus_t status, const char* call, const char* file, int line) {
-  if (status == CUBLAS_STATUS_SUCCESS) return;
-  fail(ErrorKind::no_device, "device cuda: ", call, ": ", cublasGetStatusString(status), " (", file, ":", line, ")");
-}
-#define MD_CUBLAS(call) check((call), #call, __FILE__, __LINE__)
-
-/// cuBLAS's context, on the stream that all computing runs on.
 class Handle {
  public:
   Handle() {
     cublasHandle_t it = nullptr;
     MD_CUBLAS(cublasCreate(&it));
     it_.reset(it);
-    MD_CUBLAS(cublasSetStream(it, cuda::runtime().compute));
+    MD_CUBLAS(cublasSetStream(it, runtime().compute));
   }
   cublasHandle_t get() const { return it_.get(); }
 
@@ -38,25 +31,56 @@ class Handle {
   std::unique_ptr<cublasContext, Destroy> it_;
 };
 
-/// Made by the first product, as the library is large; never destroyed, as the runtime may be gone by then.
-cublasHandle_t handle() {
+cublasOperation_t stored(bool transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; }
+
+/// c = a b + share * c.
+void multiply(const GemmSpec& s, const Tensor& a, const Tensor& b, float share, const Tensor& c) {
+  const Product p(s, a, c);
+  MD_CUBLAS(cublasSetMathMode(cublas(), p.tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH));
+  const float one = 1.F;
+  MD_CUBLAS(cublasSgemm(cublas(), p.b_stored, p.a_stored, p.N, p.M, p.K, &one, b.data(), p.b_row, a.data(), p.a_row,
+                        &share, c.data(), p.N));
+}
+
+}  // namespace
+
+void check(cublasStatus_t status, const char* call, const char* file, int line) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  fail(ErrorKind::no_device, "device cuda: ", call, ": ", cublasGetStatusString(status), " (", file, ":", line, ")");
+}
+
+/// As the library is large; never destroyed, as the runtime may be gone by then.
+cublasHandle_t cublas() {
   static const auto* const it = new Handle;
   return it->get();
 }
 
-cublasOperation_t stored(bool transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; }
+Product::Product(const GemmSpec& s, const Tensor& a, const Tensor& c)
+    : a_stored(stored(s.transpose_a)), b_stored(stored(s.transpose_b)), tf32(a.device().precision == Precision::tf32) {
+  const i64 columns = c.dim(-1), rows = c.numel() / columns, terms = a.numel() / rows;
+  MD_CHECK(std::max({rows, columns, terms}) <= std::numeric_limits<int>::max(), "gemm: ", rows, " x ", terms, " by ",
+           terms, " x ", columns);
+  M = int(rows), N = int(columns), K = int(terms);
+  a_row = s.transpose_a ? M : K;
+  b_row = s.transpose_b ? K : N;
+}
 
-}  // namespace
+}  // namespace cuda
 
 void CudaBackend::gemm(const GemmSpec& s, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) {
-  const i64 N = c.dim(-1), M = c.numel() / N, K = a.numel() / M;
-  MD_CHECK(std::max({M, N, K}) <= std::numeric_limits<int>::max(), "gemm: ", M, " x ", K, " by ", K, " x ", N);
-  const bool tf32 = a.device().precision == Precision::tf32;
-  MD_CUBLAS(cublasSetMathMode(handle(), tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH));
-  const float one = 1.F, zero = 0.F;
-  MD_CUBLAS(cublasSgemm(handle(), stored(s.transpose_b), stored(s.transpose_a), int(N), int(M), int(K), &one, b.data(),
-                        int(s.transpose_b ? K : N), a.data(), int(s.transpose_a ? M : K), &zero, c.data(), int(N)));
+  if (bias && cuda::gemm_with(cuda::Beside::bias, s, a, b, bias, c)) return;
+  cuda::multiply(s, a, b, 0.F, c);
   if (bias) cuda::add_bias_and_activate(c, bias, false, {}, c);
+}
+
+void CudaBackend::add_gemm(const GemmSpec& s, const Tensor& a, const Tensor& b, const Tensor& c) {
+  cuda::multiply(s, a, b, 1.F, c);
+}
+
+void CudaBackend::linear_dw(const Tensor& dy, const Tensor& x, const Tensor& dw, const Tensor& dbias) {
+  const GemmSpec s{.transpose_a = true};
+  if (dbias && cuda::gemm_with(cuda::Beside::bias_gradient, s, dy, x, dbias, dw)) return;
+  Backend::linear_dw(dy, x, dw, dbias);
 }
 
 }  // namespace md

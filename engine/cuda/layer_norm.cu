@@ -18,10 +18,7 @@ constexpr int kRowsOfBlock = 8;
 /// What a lane has of a row: every 32nd pack, at most kPacks, or any number of them (kPacks 0).
 template <int kLanes, int kPacks>
 struct RowOfWarp {
-  __device__ explicit RowOfWarp(i64 channels)
-      : index(static_cast<i64>(blockIdx.x) * kRowsOfBlock + threadIdx.x / kWarp),
-        C(channels),
-        lane(static_cast<int>(threadIdx.x) % kWarp) {}
+  __device__ RowOfWarp(i64 channels, i64 row) : index(row), C(channels), lane(static_cast<int>(threadIdx.x) % kWarp) {}
 
   /// body(i, c) for the packs of the lane, which begin at channel c.
   template <class Body>
@@ -67,7 +64,7 @@ struct Forward {
 
 template <int kLanes, int kPacks>
 __global__ void normalise(Forward f) {
-  const RowOfWarp<kLanes, kPacks> row(f.C);
+  const RowOfWarp<kLanes, kPacks> row(f.C, static_cast<i64>(blockIdx.x) * kRowsOfBlock + threadIdx.x / kWarp);
   if (row.index >= f.R) return;
   const Held<kLanes, kPacks> x(row, f.x);
   float sum = 0.F, squares = 0.F;
@@ -94,32 +91,47 @@ __global__ void normalise(Forward f) {
 struct Backward {
   i64 R, C;
   const float *dy, *x, *weight, *mean, *rstd;
+  float* dx;          // or null
+  bool adds = false;  // to what dx holds
+};
+
+/// A lane's part of a row of dy and of x, and what the row's gradient needs besides.
+template <int kLanes, int kPacks>
+struct GradientRow {
+  const RowOfWarp<kLanes, kPacks>& row;
+  Held<kLanes, kPacks> dy, x;
+  float mean, rstd;
+
+  __device__ GradientRow(const RowOfWarp<kLanes, kPacks>& of, const Backward& b)
+      : row(of), dy(of, b.dy), x(of, b.x), mean(b.mean[of.index]), rstd(b.rstd[of.index]) {}
+
+  __device__ void write(const Backward& b) const {
+    float g_sum = 0.F, gx_sum = 0.F;
+    row.each_pack([&](int i, i64 c) {
+      const Pack<kLanes> d = dy(i, c), v = x(i, c), weight = load<kLanes>(b.weight + c);
+      for (int lane = 0; lane < kLanes; ++lane) {
+        const float g = d.lane[lane] * weight.lane[lane];
+        g_sum += g;
+        gx_sum += g * (v.lane[lane] - mean) * rstd;
+      }
+    });
+    const float g_mean = sum_of_warp(g_sum) / static_cast<float>(b.C);
+    const float gx_mean = sum_of_warp(gx_sum) / static_cast<float>(b.C);
+    row.each_pack([&](int i, i64 c) {
+      const Pack<kLanes> d = dy(i, c), v = x(i, c), weight = load<kLanes>(b.weight + c);
+      float* const to = b.dx + row.index * b.C + c;
+      Pack<kLanes> out = b.adds ? load<kLanes>(to) : Pack<kLanes>{};
+      for (int lane = 0; lane < kLanes; ++lane)
+        out.lane[lane] += rstd * (d.lane[lane] * weight.lane[lane] - g_mean - (v.lane[lane] - mean) * rstd * gx_mean);
+      store(to, out);
+    });
+  }
 };
 
 template <int kLanes, int kPacks>
-__global__ void input_gradient(Backward b, float* dx) {
-  const RowOfWarp<kLanes, kPacks> row(b.C);
-  if (row.index >= b.R) return;
-  const Held<kLanes, kPacks> dy(row, b.dy), x(row, b.x);
-  const float mean = b.mean[row.index], rstd = b.rstd[row.index];
-  float g_sum = 0.F, gx_sum = 0.F;
-  row.each_pack([&](int i, i64 c) {
-    const Pack<kLanes> d = dy(i, c), v = x(i, c), weight = load<kLanes>(b.weight + c);
-    for (int lane = 0; lane < kLanes; ++lane) {
-      const float g = d.lane[lane] * weight.lane[lane];
-      g_sum += g;
-      gx_sum += g * (v.lane[lane] - mean) * rstd;
-    }
-  });
-  const float g_mean = sum_of_warp(g_sum) / static_cast<float>(b.C);
-  const float gx_mean = sum_of_warp(gx_sum) / static_cast<float>(b.C);
-  row.each_pack([&](int i, i64 c) {
-    const Pack<kLanes> d = dy(i, c), v = x(i, c), weight = load<kLanes>(b.weight + c);
-    Pack<kLanes> out;
-    for (int lane = 0; lane < kLanes; ++lane)
-      out.lane[lane] = rstd * (d.lane[lane] * weight.lane[lane] - g_mean - (v.lane[lane] - mean) * rstd * gx_mean);
-    store(dx + row.index * b.C + c, out);
-  });
+__global__ void input_gradient(Backward b) {
+  const RowOfWarp<kLanes, kPacks> row(b.C, static_cast<i64>(blockIdx.x) * kRowsOfBlock + threadIdx.x / kWarp);
+  if (row.index < b.R) GradientRow<kLanes, kPacks>(row, b).write(b);
 }
 
 /// Sums of dy * xhat and of dy.
@@ -152,6 +164,75 @@ struct WriteGradients {
   }
 };
 
+/// How rows are divided among blocks of kWarpsOfSums warps, by the shape alone: a warp has at least kRowsOfSums of
+/// them, which pay for the sums that a block leaves.
+constexpr int kWarpsOfSums = 4, kRowsOfSums = 4;
+struct Chunks {
+  explicit Chunks(i64 rows) {
+    constexpr i64 kMostChunks = 1024;
+    const i64 least = kWarpsOfSums * kRowsOfSums;
+    chunk = std::max<i64>(least, (rows + kMostChunks - 1) / kMostChunks);
+    count = unsigned((rows + chunk - 1) / chunk);
+  }
+  i64 chunk{};
+  unsigned count{};
+};
+
+/// Both gradients while a row is in registers: dx, and sums [chunks,2,C] of dy * xhat and of dy over each chunk.
+template <int kLanes, int kPacks>
+__global__ void gradients(Backward b, Chunks chunks, float* sums) {
+  const int warp = static_cast<int>(threadIdx.x) / kWarp;
+  const i64 begin = blockIdx.x * chunks.chunk, end = begin + chunks.chunk < b.R ? begin + chunks.chunk : b.R;
+  Pack<kLanes> dweight[kPacks] = {}, dbias[kPacks] = {};
+  for (i64 index = begin + warp; index < end; index += kWarpsOfSums) {
+    const RowOfWarp<kLanes, kPacks> row(b.C, index);
+    const GradientRow<kLanes, kPacks> gradient(row, b);
+    row.each_pack([&](int i, i64 c) {
+      const Pack<kLanes> d = gradient.dy(i, c), v = gradient.x(i, c);
+      for (int lane = 0; lane < kLanes; ++lane) {
+        dweight[i].lane[lane] += d.lane[lane] * (v.lane[lane] - gradient.mean) * gradient.rstd;
+        dbias[i].lane[lane] += d.lane[lane];
+      }
+    });
+    gradient.write(b);
+  }
+  __shared__ float held[2][kPacks * kWarp * kLanes];
+  const RowOfWarp<kLanes, kPacks> row(b.C, 0);
+  for (int turn = 0; turn < kWarpsOfSums; ++turn) {  // one warp after the other
+    if (turn == warp) {
+      row.each_pack([&](int i, i64 c) {
+        for (int lane = 0; lane < kLanes; ++lane) {
+          held[0][c + lane] = dweight[i].lane[lane] + (turn > 0 ? held[0][c + lane] : 0.F);
+          held[1][c + lane] = dbias[i].lane[lane] + (turn > 0 ? held[1][c + lane] : 0.F);
+        }
+      });
+    }
+    __syncthreads();
+  }
+  for (i64 c = threadIdx.x; c < 2 * b.C; c += blockDim.x)
+    sums[blockIdx.x * 2 * b.C + c] = c < b.C ? held[0][c] : held[1][c - b.C];
+}
+
+/// Of chunks' sums [chunks,2,C].
+template <int kLanes>
+struct SumsOfChunks {
+  static constexpr int kAtOnce = 4;
+  const float* of_chunks;
+  __device__ const SumsOfChunks& of(i64) const { return *this; }
+  __device__ Pack<kLanes> load(i64 at, i64) const { return cuda::load<kLanes>(of_chunks + at); }
+  __device__ void add(const Pack<kLanes>& v, float (&sums)[1][kLanes]) const {
+    for (int lane = 0; lane < kLanes; ++lane) sums[0][lane] += v.lane[lane];
+  }
+};
+
+struct WriteColumns {
+  float *dweight, *dbias;
+  i64 C;
+  __device__ void operator()(i64, i64 column, const double (&sum)[1]) const {
+    (column < C ? dweight[column] : dbias[column - C]) = static_cast<float>(sum[0]);
+  }
+};
+
 dim3 blocks_of(i64 rows) { return dim3(unsigned((rows + kRowsOfBlock - 1) / kRowsOfBlock)); }
 
 /// Calls fn.operator()<kLanes, kPacks>() for rows of these maps: packs of four, held where they are few enough.
@@ -166,6 +247,40 @@ void with_rows(i64 channels, std::initializer_list<const float*> maps, const Fn&
       if (channels <= 12 * kOfWarp) return fn.template operator()<4, 12>();
     }
     fn.template operator()<kLanes, 0>();
+  });
+}
+
+/// The parameters' gradients by a look of their own at dy and x.
+void two_passes(const Backward& b, Device device, const WriteGradients& write) {
+  cuda::with_packs(b.C, {b.dy, b.x}, [&]<int kLanes>() {
+    cuda::launch_sums<2, kLanes>(device, 1, b.R, b.C, ParameterTerms<kLanes>{b}, write);
+  });
+  if (!b.dx) return;
+  with_rows(b.C, {b.dy, b.x, b.weight, b.dx}, [&]<int kLanes, int kPacks>() {
+    cuda::launch_kernel(input_gradient<kLanes, kPacks>, blocks_of(b.R), kWarp * kRowsOfBlock, 0,
+                        cuda::runtime().compute, b);
+  });
+}
+
+/// All of them in one look, and the sums of the chunks.
+template <int kLanes, int kPacks>
+void one_pass(const Backward& b, Device device, const WriteGradients& write) {
+  const Chunks chunks(b.R);
+  const Tensor sums = Tensor::empty({chunks.count, 2, b.C}, device);
+  cuda::launch_kernel(gradients<kLanes, kPacks>, dim3(chunks.count), kWarp * kWarpsOfSums, 0, cuda::runtime().compute,
+                      b, chunks, sums.data());
+  cuda::launch_sums<1, kLanes>(device, 1, chunks.count, 2 * b.C, SumsOfChunks<kLanes>{sums.data()},
+                               WriteColumns{write.dweight, write.dbias, b.C});
+}
+
+/// Where a lane can hold its part of a row and of the sums over rows, one look is enough.
+void layer_norm_gradients(const Backward& b, Device device, const WriteGradients& write) {
+  constexpr int kMostPacks = 6;
+  with_rows(b.C, {b.dy, b.x, b.weight, b.dx}, [&]<int kLanes, int kPacks>() {
+    if constexpr (kPacks > 0 && kPacks <= kMostPacks) {
+      if (b.dx) return one_pass<kLanes, kPacks>(b, device, write);
+    }
+    two_passes(b, device, write);
   });
 }
 
@@ -184,16 +299,16 @@ void CudaBackend::layer_norm_backward(const Tensor& dy, const Tensor& x, const T
                                       const Tensor& rstd, const Tensor& dx, const Tensor& dweight,
                                       const Tensor& dbias) {
   const i64 C = weight.numel(), R = x.numel() / C;
-  const Backward b{R, C, dy.data(), x.data(), weight.data(), mean.data(), rstd.data()};
-  cuda::with_packs(C, {b.dy, b.x}, [&]<int kLanes>() {
-    cuda::launch_sums<2, kLanes>(x.device(), 1, R, C, ParameterTerms<kLanes>{b},
-                                 WriteGradients{dweight.data(), dbias.data()});
-  });
-  if (!dx) return;
-  with_rows(C, {b.dy, b.x, b.weight, dx.data()}, [&]<int kLanes, int kPacks>() {
-    cuda::launch_kernel(input_gradient<kLanes, kPacks>, blocks_of(R), kWarp * kRowsOfBlock, 0, cuda::runtime().compute,
-                        b, dx.data());
-  });
+  layer_norm_gradients({R, C, dy.data(), x.data(), weight.data(), mean.data(), rstd.data(), dx ? dx.data() : nullptr},
+                       x.device(), {dweight.data(), dbias.data()});
+}
+
+void CudaBackend::add_layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                                          const Tensor& rstd, const Tensor& dx, const Tensor& dweight,
+                                          const Tensor& dbias) {
+  const i64 C = weight.numel(), R = x.numel() / C;
+  layer_norm_gradients({R, C, dy.data(), x.data(), weight.data(), mean.data(), rstd.data(), dx.data(), true},
+                       x.device(), {dweight.data(), dbias.data()});
 }
 
 }  // namespace md

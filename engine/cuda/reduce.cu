@@ -1,8 +1,9 @@
-// Sum along one axis of [outer, axis, inner], plain or weighted, and the sums of many tensors at once. Fixed chunks in
-// float, chunks in double.
+// Sum along one axis of [outer, axis, inner], plain, weighted or of what an activation's gradient makes, and the sums
+// of many tensors at once. Fixed chunks in float, chunks in double.
 #include "engine/cuda/columns.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/warp.h"
+#include "engine/curves.h"
 #include "engine/launch_many.h"
 
 namespace md {
@@ -44,6 +45,49 @@ struct WriteSum {
   }
 };
 
+struct WriteMean {
+  float* y;
+  i64 channels;
+  double rows;
+  __device__ void operator()(i64 outer, i64 column, const double (&sum)[1]) const {
+    y[outer * channels + column] = static_cast<float>(sum[0] / rows);
+  }
+};
+
+/// dz = dy * act'(z) from y, which goes to memory on the way, and its sum.
+template <class Curve, int kLanes>
+struct ActivationTerms {
+  static constexpr int kAtOnce = 4;
+  Curve curve;
+  const float *dy, *y;
+  float* dz;
+  struct Loaded {
+    Pack<kLanes> dy, y;
+    i64 at;
+  };
+  __device__ const ActivationTerms& of(i64) const { return *this; }
+  __device__ Loaded load(i64 at, i64) const { return {cuda::load<kLanes>(dy + at), cuda::load<kLanes>(y + at), at}; }
+  __device__ void add(const Loaded& v, float (&sums)[1][kLanes]) const {
+    Pack<kLanes> made;
+    for (int lane = 0; lane < kLanes; ++lane) {
+      made.lane[lane] = v.dy.lane[lane] * curve.slope(v.y.lane[lane]);
+      sums[0][lane] += made.lane[lane];
+    }
+    store(dz + v.at, made);
+  }
+};
+
+template <class Curve>
+void sum_before_activation(const Curve& curve, const Tensor& dy, const Tensor& y, const Tensor& dz,
+                           const Tensor& dbias) {
+  const i64 channels = dbias.numel(), rows = dy.numel() / channels;
+  cuda::with_packs(channels, {dy.data(), y.data(), dz.data()}, [&]<int kLanes>() {
+    cuda::launch_sums<1, kLanes>(dy.device(), 1, rows, channels,
+                                 ActivationTerms<Curve, kLanes>{curve, dy.data(), y.data(), dz.data()},
+                                 WriteSum{dbias.data(), channels});
+  });
+}
+
 constexpr i64 kPart = 16384;  // elements of a block of sum_parts
 struct Summed {
   const float* x;
@@ -82,6 +126,29 @@ void CudaBackend::reduce_sum(const Tensor& x, const Tensor& factor, i64 outer, i
       cuda::launch_sums<1, kLanes>(x.device(), outer, axis, inner, Plain<kLanes>{x.data()}, write);
     }
   });
+}
+
+bool CudaBackend::reduce_mean(const Tensor& x, i64 outer, i64 axis, i64 inner, const Tensor& y) {
+  cuda::with_packs(inner, {x.data()}, [&]<int kLanes>() {
+    cuda::launch_sums<1, kLanes>(x.device(), outer, axis, inner, Plain<kLanes>{x.data()},
+                                 WriteMean{y.data(), inner, static_cast<double>(axis)});
+  });
+  return true;
+}
+
+/// The activations whose slope y tells.
+bool CudaBackend::activation_backward(const Activation& act, const Tensor& dy, const Tensor& y, const Tensor& dz,
+                                      const Tensor& dbias) {
+  switch (act.kind) {
+    case Act::leaky_relu:
+      return sum_before_activation(LeakyRelu{act.slope}, dy, y, dz, dbias), true;
+    case Act::elu:
+      return sum_before_activation(Elu{}, dy, y, dz, dbias), true;
+    case Act::sigmoid:
+      return sum_before_activation(Sigmoid{}, dy, y, dz, dbias), true;
+    default:
+      return false;
+  }
 }
 
 void CudaBackend::sum_each(const std::vector<Tensor>& x, const Tensor& sums) {

@@ -1,15 +1,16 @@
-// cuBLAS on the GPU of gpu.h: its context, and the product in double.
+// cuBLAS on the GPU of gpu.h: its context, and the product.
 #include <cublas_v2.h>
 
 #include <set>
 #include <vector>
 
+#include "tests/cuda/blas.h"
 #include "tests/cuda/doubles.h"
 #include "tests/cuda/gpu.h"
 #include "tests/cuda/product.h"
 
 struct cublasContext {
-  std::shared_ptr<md::doubles::Stream> stream;
+  cudaStream_t stream = nullptr;
 };
 
 namespace md::doubles {
@@ -20,27 +21,26 @@ std::set<cublasHandle_t>& handles() {
   return it;
 }
 
-/// A matrix as BLAS sees it: stored by columns, `stride` apart.
-struct Operand {
-  const float* at;
-  i64 stride;
-  bool transposed;
-  double operator()(i64 row, i64 column) const {
-    return double(transposed ? at[column + row * stride] : at[row + column * stride]);
-  }
-  /// Whether its rows fit their stride, and all of it is device memory.
-  bool valid(i64 rows, i64 columns) const {
-    if (transposed) std::swap(rows, columns);
-    return stride >= rows && memory().holds(at, sizeof(float) * std::size_t(rows + (columns - 1) * stride));
-  }
-};
+bool products_are_tf32 = false;
+
+}  // namespace
+
+bool tf32_products() { return products_are_tf32; }
+
+bool Operand::valid(i64 rows, i64 columns) const {
+  if (transposed) std::swap(rows, columns);
+  return stride >= rows && memory().holds(at, sizeof(float) * std::size_t(rows + (columns - 1) * stride));
+}
 
 /// The product of rows, c' = b' a': columns of c are its rows.
-void sgemm(i64 m, i64 n, i64 k, const Operand& a, const Operand& b, float* c, i64 ldc) {
+void sgemm(i64 m, i64 n, i64 k, const Operand& a, const Operand& b, bool accumulate, float* c, i64 ldc) {
   std::vector<double> left(std::size_t(n * k)), right(std::size_t(k * m)), product(std::size_t(n * m));
   for (i64 i = 0; i < k; ++i) {
     for (i64 column = 0; column < n; ++column) left[std::size_t(column * k + i)] = b(i, column);
     for (i64 row = 0; row < m; ++row) right[std::size_t(i * m + row)] = a(row, i);
+  }
+  for (i64 column = 0; column < n && accumulate; ++column) {
+    for (i64 row = 0; row < m; ++row) product[std::size_t(column * m + row)] = double(c[row + column * ldc]);
   }
   multiply(n, m, k, {left.data(), k, 1}, {right.data(), m, 1}, product.data(), m);
   for (i64 column = 0; column < n; ++column) {
@@ -48,11 +48,7 @@ void sgemm(i64 m, i64 n, i64 k, const Operand& a, const Operand& b, float* c, i6
   }
 }
 
-bool products_are_tf32 = false;
-
-}  // namespace
-
-bool tf32_products() { return products_are_tf32; }
+cudaStream_t stream_of(cublasHandle_t handle) { return handles().contains(handle) ? handle->stream : nullptr; }
 
 }  // namespace md::doubles
 
@@ -81,7 +77,7 @@ cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
 cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream) {
   if (fails("cublasSetStream")) return CUBLAS_STATUS_INTERNAL_ERROR;
   if (!handles().contains(handle) || !stream) return CUBLAS_STATUS_INVALID_VALUE;
-  handle->stream = stream->work;
+  handle->stream = stream;
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -98,8 +94,9 @@ cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t op_a, cub
   if (!handles().contains(handle) || !handle->stream) return CUBLAS_STATUS_INVALID_VALUE;
   const Operand left{a, lda, op_a == CUBLAS_OP_T}, right{b, ldb, op_b == CUBLAS_OP_T}, product{c, ldc, false};
   const bool valid = left.valid(m, k) && right.valid(k, n) && product.valid(m, n) && c != a && c != b;
-  if (!valid || *alpha != 1.F || *beta != 0.F) return CUBLAS_STATUS_INVALID_VALUE;
-  handle->stream->push([=] { return sgemm(m, n, k, left, right, c, ldc), cudaSuccess; });
+  if (!valid || *alpha != 1.F || (*beta != 0.F && *beta != 1.F)) return CUBLAS_STATUS_INVALID_VALUE;
+  const bool accumulate = *beta == 1.F;
+  handle->stream->work->push([=] { return sgemm(m, n, k, left, right, accumulate, c, ldc), cudaSuccess; });
   return CUBLAS_STATUS_SUCCESS;
 }
 

@@ -45,6 +45,9 @@ void refuse_device_index(bool);
 /// Whether cuBLAS was last told to round factors to TF32. (The double does not.)
 bool tf32_products();
 
+/// Whether cuBLASLt says of every product that it has no kernel for what goes along with it. Asked for each shape once.
+void refuse_epilogues(bool);
+
 /// The stream works at once instead of as late as it may.
 void hurry(cudaStream_t, bool on);
 

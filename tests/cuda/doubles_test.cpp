@@ -150,6 +150,41 @@ TEST(Precision, IsThatOfTheOperandsDevice) {
   EXPECT_EQ(x.to(kGpu).to(rounded).to_host(), x.to_host());
 }
 
+/// A step of linear() on the GPU: the output and the gradients of x, weight and bias.
+std::vector<Tensor> step_of_linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
+  std::vector<Tensor> in = {x.to(kGpu), w.to(kGpu), bias.to(kGpu)};
+  for (const Tensor& t : in) t.requires_grad_();
+  const Tensor y = linear(in[0], in[1], in[2]);
+  y.backward(test::random_tensor(y.shape(), 4, -1, 1, kGpu));
+  return {y, in[0].grad(), in[1].grad(), in[2].grad()};
+}
+
+// A bias is added, and its gradient summed, by cuBLASLt; where it has no kernel for a shape, by kernels of ours.
+TEST(Products, TakeABiasAlongOrDoWithout) {
+  std::map<std::string, i64> before = doubles::calls();
+  const auto made = [&](const char* call) {
+    std::map<std::string, i64> now = doubles::calls();
+    return now[call] - before[call];
+  };
+  const Tensor x = test::random_tensor({30, 20}, 1), bias = test::random_tensor({12}, 3);
+  const std::vector<Tensor> along = step_of_linear(x, test::random_tensor({12, 20}, 2), bias);
+  EXPECT_EQ(made("cublasLtMatmul"), 2);
+  EXPECT_EQ(made("cublasSgemm"), 1) << "the gradient of x";
+  EXPECT_EQ(made("emulate"), 0);
+  step_of_linear(x, test::random_tensor({12, 20}, 2), bias);
+  EXPECT_EQ(made("cublasLtMatmulAlgoGetHeuristic"), 2) << "asked for once";
+
+  doubles::refuse_epilogues(true);
+  const Tensor wider = test::random_tensor({31, 20}, 1);  // another shape: rows of which the first 30 are the same
+  wider.rows(0, 30).copy_from(x);
+  before = doubles::calls();
+  const std::vector<Tensor> without = step_of_linear(wider, test::random_tensor({12, 20}, 2), bias);
+  doubles::refuse_epilogues(false);
+  EXPECT_EQ(made("cublasLtMatmul"), 0);
+  EXPECT_EQ(made("cublasSgemm"), 3);
+  EXPECT_TRUE(test::close(without[0].rows(0, 30).to({}), along[0].to({}), 1e-6));
+}
+
 // As when a folder of pictures of ever new sizes is predicted. Nobody waits between two convolutions.
 TEST(ConvPlans, AreKeptForAFewSizesAndGoOnlyWhenTheyHaveRun) {
   constexpr i64 kSizes = 10, kMost = 4;

@@ -1,5 +1,6 @@
 #include "tests/cuda/recorder.h"
 
+#include <cublasLt.h>
 #include <cublas_v2.h>
 #include <cuda_runtime_api.h>
 #include <sys/mman.h>
@@ -88,12 +89,13 @@ void record_launch(const void* function, dim3 grid, dim3 block, std::size_t shar
   const KernelCode& code = kernels().at(function);
   Launch launch{&code, i64{grid.x} * grid.y * grid.z, i64{block.x} * block.y * block.z, i64(shared),
                 {},    calls_of(code, arguments)};
+  const i64 word = code.name.find("md::Four") == std::string::npos ? 4 : 16;  // of a call
   for (std::size_t i = 0; i < code.parameters.size(); ++i) {
     for (int at = 0; at + 8 <= code.parameters[i].bytes; at += 8) {
       const void* pointer = nullptr;
       std::memcpy(&pointer, static_cast<const std::byte*>(arguments[i]) + at, sizeof(pointer));
       i64 bytes = addresses().behind(pointer);
-      if (launch.calls > 0) bytes = std::min(bytes, 4 * launch.calls);
+      if (launch.calls > 0) bytes = std::min(bytes, word * launch.calls);
       if (bytes > 0) launch.bytes.push_back(bytes);
     }
   }
@@ -269,6 +271,32 @@ cublasStatus_t cublasSetMathMode(cublasHandle_t, cublasMath_t) { return CUBLAS_S
 cublasStatus_t cublasSgemm_v2(cublasHandle_t, cublasOperation_t, cublasOperation_t, int m, int n, int k, const float*,
                               const float*, int, const float*, int, const float*, float*, int) {
   return state().now.products.push_back({n, m, k}), CUBLAS_STATUS_SUCCESS;
+}
+
+/// Each has a kernel.
+cublasStatus_t __wrap_cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t,
+                                                     cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                                                     cublasLtMatrixLayout_t, cublasLtMatmulPreference_t, int,
+                                                     cublasLtMatmulHeuristicResult_t* found, int* count) {
+  return *found = {}, *count = 1, CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t __wrap_cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t work, const void*, const void*,
+                                     cublasLtMatrixLayout_t a, const void*, cublasLtMatrixLayout_t, const void*,
+                                     const void*, cublasLtMatrixLayout_t, void*, cublasLtMatrixLayout_t d,
+                                     const cublasLtMatmulAlgo_t*, void*, std::size_t, cudaStream_t) {
+  const auto side = [](cublasLtMatrixLayout_t of, cublasLtMatrixLayoutAttribute_t which) {
+    std::uint64_t length = 0;
+    std::size_t bytes = 0;
+    cublasLtMatrixLayoutGetAttribute(of, which, &length, sizeof(length), &bytes);
+    return md::i64(length);
+  };
+  cublasOperation_t op = CUBLAS_OP_N;
+  std::size_t bytes = 0;
+  cublasLtMatmulDescGetAttribute(work, CUBLASLT_MATMUL_DESC_TRANSA, &op, sizeof(op), &bytes);
+  state().now.products.push_back(
+      {side(d, CUBLASLT_MATRIX_LAYOUT_COLS), side(d, CUBLASLT_MATRIX_LAYOUT_ROWS),
+       side(a, op == CUBLAS_OP_T ? CUBLASLT_MATRIX_LAYOUT_ROWS : CUBLASLT_MATRIX_LAYOUT_COLS)});
+  return CUBLAS_STATUS_SUCCESS;
 }
 
 cudnnStatus_t __wrap_cudnnCreate(cudnnHandle_t*) { return CUDNN_STATUS_SUCCESS; }

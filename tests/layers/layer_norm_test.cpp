@@ -71,13 +71,33 @@ TEST(LayerNorm, GradientOfARowHasNoMeanAndIsOrthogonalToTheRow) {
 // Rows that a device keeps in registers, and rows that it reads again.
 TEST(LayerNorm, RowsOfAnyWidthAreTheSameOnEveryDevice) {
   for_each_device([](Device device) {
-    for (const Shape& shape : {Shape{300, 24}, Shape{3, 200}, Shape{9, 384}, Shape{2, 516}, Shape{3, 1536},
-                               Shape{2, 1540}, Shape{2, 1537}, Shape{3000, 24}}) {
+    for (const Shape& shape : {Shape{300, 24}, Shape{3, 200}, Shape{9, 384}, Shape{37, 516}, Shape{3, 1536},
+                               Shape{2, 1540}, Shape{2, 1537}, Shape{3000, 24}, Shape{16500, 32}}) {
       const std::vector<Tensor> in = inputs(shape, device), on_cpu = inputs(shape, {});
       EXPECT_LE(relative_l2(to_double(op(in)), to_double(op(on_cpu))), 1e-6) << shape;
       const std::vector<Tensor> got = gradients(op, in, 5), want = gradients(op, on_cpu, 5);
       for (std::size_t i = 0; i < got.size(); ++i)
         EXPECT_LE(relative_l2(to_double(got[i]), to_double(want[i])), 1e-6) << shape << ", input " << i;
+    }
+  });
+}
+
+// The gradient of a shortcut is there before the norm's, which a device may add to it in the same pass.
+TEST(LayerNorm, AddsItsGradientToAShortcuts) {
+  const auto beside = [](const std::vector<Tensor>& in) {
+    const Tensor x = scale(in[0], 2.F);
+    return add(x, layer_norm(x, in[1], in[2]));
+  };
+  for_each_device([&](Device device) {
+    expect_gradcheck(beside, inputs({2, 3, 7}, device));
+    for (const Shape& shape : {Shape{40, 96}, Shape{3, 1540}}) {
+      const std::vector<Tensor> in = inputs(shape, device);
+      const std::vector<double> whole = to_double(gradients(beside, in, 5)[0]),
+                                norms = to_double(gradients(op, {scale(in[0], 2.F), in[1], in[2]}, 5)[0]),
+                                dy = to_double(random_upstream(shape, 5));
+      std::vector<double> want(whole.size());
+      for (std::size_t i = 0; i < want.size(); ++i) want[i] = 2 * (dy[i] + norms[i]);
+      EXPECT_LE(relative_l2(whole, want), 1e-6) << shape;
     }
   });
 }

@@ -83,6 +83,18 @@ TEST(Linear, PassesTheGradientCheck) {
   });
 }
 
+// The gradient of a shortcut is there before the product's, which a device may add to it in the same pass.
+TEST(Linear, AddsItsGradientToAShortcuts) {
+  for_each_device([](Device device) {
+    const auto beside = [](const std::vector<Tensor>& in) {
+      const Tensor x = scale(in[0], 2.F);
+      return add(x, linear(x, in[1], in[2]));
+    };
+    expect_gradcheck(beside, {random_tensor({2, 3, 5}, 1, -1, 1, device), random_tensor({5, 5}, 2, -1, 1, device),
+                              random_tensor({5}, 3, -1, 1, device)});
+  });
+}
+
 TEST(LinearErrors, NameTheShapes) {
   EXPECT_ERROR(linear(Tensor::zeros({2, 3, 4}), Tensor::zeros({5, 3}), {}),
                "linear: input [2,3,4] does not fit weight [5,3]");

@@ -44,6 +44,22 @@ TEST(Tape, DoesNotAddIntoATensorThatTwoInputsShare) {
   EXPECT_EQ(b.grad().item(), 1.F);
 }
 
+TEST(Tape, ABackwardAddsIntoASumThatNobodyElseHas) {
+  // linear() and layer_norm() add their gradient to what their input's has come to: not where add()'s other input or
+  // the caller has that memory.
+  const Tensor x = leaf({1, 2}), other = leaf({3, 4}), w = Tensor::from_host(std::vector<float>{1, 0, 0, 1}, {2, 2});
+  const Tensor seed = Tensor::full({2}, 1.F);
+  const Tensor a = scale(x, 1.F), b = scale(other, 1.F);
+  add(add(a, b), linear(a, w, {})).backward(seed);
+  EXPECT_EQ(x.grad().to_host(), (std::vector<float>{2, 2}));
+  EXPECT_EQ(other.grad().to_host(), (std::vector<float>{1, 1}));
+  EXPECT_EQ(seed.to_host(), (std::vector<float>{1, 1}));
+  const Tensor held = x.grad();
+  linear(x, w, {}).backward(seed);
+  EXPECT_EQ(held.to_host(), (std::vector<float>{2, 2}));
+  EXPECT_EQ(x.grad().to_host(), (std::vector<float>{3, 3}));
+}
+
 TEST(Tape, GradientsOfLeavesAreTheirOwnMemory) {
   // Whoever clips or scales one in place must not touch another's, nor what backward() was called with.
   const Tensor a = leaf({1, 2}), b = leaf({3, 4}), c = leaf({5, 6});

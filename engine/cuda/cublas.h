@@ -1,0 +1,26 @@
+// cuBLAS, as the files that multiply matrices share it: its context, and its errors as ours. It thinks of matrices as
+// stored by columns, to which ours look transposed: c = a b is asked for as c' = b' a'.
+#pragma once
+#include <cublas_v2.h>
+
+#include "engine/backend.h"
+
+namespace md::cuda {
+
+/// Throws (ErrorKind::no_device) with the call's text unless it succeeded.
+void check(cublasStatus_t, const char* call, const char* file, int line);
+#define MD_CUBLAS(call) ::md::cuda::check((call), #call, __FILE__, __LINE__)
+
+/// Its context, on the stream that all computing runs on; made by the first product.
+cublasHandle_t cublas();
+
+/// c [M,N] = a [M,K] b [K,N], as Backend::gemm has them. Throws where a side is no int.
+struct Product {
+  Product(const GemmSpec&, const Tensor& a, const Tensor& c);
+  int M, N, K;
+  int a_row, b_row;  // floats of a row in memory; of c's, N
+  cublasOperation_t a_stored, b_stored;
+  bool tf32;
+};
+
+}  // namespace md::cuda
