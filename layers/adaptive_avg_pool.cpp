@@ -2,7 +2,7 @@
 // and likewise of columns; bins may overlap. The mean over a box is a mean along W of means along H. avg_pool2d is the
 // case of equal bins.
 #include "engine/autograd.h"
-#include "engine/bf16.h"
+#include "engine/four.h"
 #include "engine/launch.h"
 #include "engine/unravel.h"
 #include "layers/common.h"
@@ -37,10 +37,10 @@ Tensor mean_over_pixels(const Tensor& x) {
   return record("mean_over_pixels", mean_of_pixels(x), {x}, [shape = x.shape()](const Tensor& dy, Needs) -> Grads {
     const i64 pixels = shape[1] * shape[2];
     const Tensor dx = Tensor::empty(shape, dy.device(), dy.dtype());
-    with_storage(dy.dtype(), [&](auto storage) {
+    with_wide_storage({dy, dx}, {shape[3]}, [&](auto storage, i64 n) {
       using T = decltype(storage);
-      launch(dy.device(), shape[0] * pixels, shape[3],
-             Spread<T>{dy.data<T>(), dx.data<T>(), pixels, shape[3], 1.F / static_cast<float>(pixels)});
+      launch(dy.device(), shape[0] * pixels, shape[3] / n,
+             Spread<T>{elements<T>(dy), elements<T>(dx), pixels, shape[3] / n, 1.F / static_cast<float>(pixels)});
     });
     return {dx};
   });
@@ -63,7 +63,9 @@ Taps bin_taps(const Axis& axis) {
 Tensor mean_of_pixels(const Tensor& x) {
   const i64 images = x.dim(0), pixels = x.dim(1) * x.dim(2), channels = x.dim(3);
   const Tensor sum = Tensor::empty({images, 1, 1, channels}, x.device());
-  backend(x.device()).reduce_sum(x, {}, images, pixels, channels, sum);
+  Backend& b = backend(x.device());
+  if (b.reduce_mean(x, images, pixels, channels, sum)) return sum;
+  b.reduce_sum(x, {}, images, pixels, channels, sum);
   const Tensor y = x.dtype() == DType::f32 ? sum : Tensor::empty(sum.shape(), x.device(), x.dtype());
   with_storage(x.dtype(), [&](auto storage) {
     using T = decltype(storage);

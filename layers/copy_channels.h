@@ -1,7 +1,7 @@
 // Some channels of the rows of one map into some of another's: a kernel of concat, of slices, of whoever makes a
 // concatenation himself, and of casts.
 #pragma once
-#include "engine/bf16.h"
+#include "engine/four.h"
 #include "engine/launch.h"
 
 namespace md {
@@ -23,6 +23,15 @@ struct Channels {
 
 /// to = from, in `rows` rows of `channels`.
 inline void copy_channels(const Channels& from, const Channels& to, i64 rows, i64 channels) {
+  if (from.map.dtype() == to.map.dtype()) {
+    return with_wide_storage({from.map, to.map}, {channels, from.row, from.first, to.row, to.first},
+                             [&](auto storage, i64 n) {
+                               using T = decltype(storage);
+                               launch(from.map.device(), rows, channels / n,
+                                      CopyChannels<T, T>{elements<T>(from.map) + from.first / n,
+                                                         elements<T>(to.map) + to.first / n, from.row / n, to.row / n});
+                             });
+  }
   with_storage(from.map.dtype(), [&](auto from_storage) {
     with_storage(to.map.dtype(), [&](auto to_storage) {
       using From = decltype(from_storage);

@@ -3,7 +3,7 @@
 // The gradient goes to the pixel that won, which the op remembers as its place in the window, ky*kernel + kx:
 //   dx[n,iy,ix,c] = sum of dy[n,oy,ox,c] over the windows that (iy,ix) won
 #include "engine/autograd.h"
-#include "engine/bf16.h"
+#include "engine/four.h"
 #include "engine/launch.h"
 #include "engine/unravel.h"
 #include "layers/common.h"
@@ -14,6 +14,8 @@ namespace {
 
 struct Geometry {
   i64 H, W, C, OH, OW, kernel, stride, pad;
+  /// Where n channels are one element.
+  Geometry of(i64 n) const { return {H, W, C / n, OH, OW, kernel, stride, pad}; }
 };
 
 /// A call takes kAtOnce neighbouring channels: on a CPU a register's worth or two, so that each comparison is a
@@ -50,21 +52,35 @@ struct Largest {
   }
 };
 
+/// The places of the winners of four neighbouring channels.
+struct alignas(4) FourPlaces {
+  std::uint8_t of[4];
+};
+template <class T>
+using PlaceOf = std::conditional_t<std::is_same_v<T, Four>, FourPlaces, std::uint8_t>;
+
+/// dy where the winner's place is this one, else 0.
+MD_HD inline float won(std::uint8_t place, i64 here, float dy) { return place == here ? dy : 0.F; }
+MD_HD inline Four won(const FourPlaces& place, i64 here, Four dy) {
+  for (int i = 0; i < 4; ++i) dy.of[i] = won(place.of[i], here, dy.of[i]);
+  return dy;
+}
+
 template <class T>
 struct ToTheWinner {
   Geometry g;
   const T* dy;
-  const std::uint8_t* place;
+  const PlaceOf<T>* place;
   T* dx;
   MD_HD void operator()(i64 pixel, i64 c) const {
     const auto [n, row, column] = unravel(pixel, {kAnyExtent, g.H, g.W});
     const i64 iy = row + g.pad, ix = column + g.pad;  // counted from the padded corner
     const i64 first_window = n * g.OH * g.OW;
-    float sum = 0.F;
+    SumOf<T> sum(0.F);
     for (i64 oy = first(iy); oy < g.OH && oy * g.stride <= iy; ++oy) {
       for (i64 ox = first(ix); ox < g.OW && ox * g.stride <= ix; ++ox) {
         const i64 at = (first_window + oy * g.OW + ox) * g.C + c;
-        if (place[at] == (iy - oy * g.stride) * g.kernel + ix - ox * g.stride) sum += dy[at];
+        sum = sum + won(place[at], (iy - oy * g.stride) * g.kernel + ix - ox * g.stride, dy[at]);
       }
     }
     dx[pixel * g.C + c] = sum;
@@ -104,10 +120,10 @@ Tensor max_pool(const Tensor& x, const PoolSpec& spec) {
   });
   return record({"max_pool", spec}, y, {x}, [g, place, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
     const Tensor dx = Tensor::empty(shape, dy.device(), dy.dtype());
-    with_storage(dy.dtype(), [&](auto storage) {
+    with_wide_storage({dy, dx}, {g.C}, [&](auto storage, i64 n) {
       using T = decltype(storage);
-      launch(dy.device(), dx.numel() / g.C, g.C,
-             ToTheWinner<T>{g, dy.data<T>(), place.data<std::uint8_t>(), dx.data<T>()});
+      launch(dy.device(), dx.numel() / g.C, g.C / n,
+             ToTheWinner<T>{g.of(n), elements<T>(dy), static_cast<const PlaceOf<T>*>(place.raw()), elements<T>(dx)});
     });
     return {dx};
   });

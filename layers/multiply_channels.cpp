@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "engine/autograd.h"
-#include "engine/bf16.h"
+#include "engine/four.h"
 #include "engine/launch.h"
 #include "engine/unravel.h"
 #include "layers/common.h"
@@ -29,9 +29,10 @@ struct Gate {
 Tensor gated(const Tensor& x, const Tensor& s) {
   const Tensor y = Tensor::empty(x.shape(), x.device(), x.dtype());
   const i64 pixels = x.dim(1) * x.dim(2), channels = x.dim(3);
-  with_storage(x.dtype(), [&](auto storage) {
+  with_wide_storage({x, s, y}, {channels}, [&](auto storage, i64 n) {
     using T = decltype(storage);
-    launch(x.device(), x.dim(0) * pixels, channels, Gate<T>{x.data<T>(), s.data<T>(), y.data<T>(), pixels, channels});
+    launch(x.device(), x.dim(0) * pixels, channels / n,
+           Gate<T>{elements<T>(x), elements<T>(s), elements<T>(y), pixels, channels / n});
   });
   return y;
 }
@@ -65,10 +66,10 @@ Tensor gate_gradient(const Tensor& dy, const Tensor& x) {
 /// dx of a map that is multiplied by s and has the gradient dm of its mean.
 void spread(const Tensor& dy, const Tensor& s, const Tensor& dm, const Tensor& dx) {
   const i64 pixels = dy.dim(1) * dy.dim(2), channels = dy.dim(3);
-  with_storage(dy.dtype(), [&](auto storage) {
+  with_wide_storage({dy, s, dm, dx}, {channels}, [&](auto storage, i64 n) {
     using T = decltype(storage);
-    launch(dy.device(), dy.dim(0) * pixels, channels,
-           GateGradient<T>{dy.data<T>(), s.data<T>(), dm.data<T>(), dx.data<T>(), pixels, channels,
+    launch(dy.device(), dy.dim(0) * pixels, channels / n,
+           GateGradient<T>{elements<T>(dy), elements<T>(s), elements<T>(dm), elements<T>(dx), pixels, channels / n,
                            1.F / static_cast<float>(pixels)});
   });
 }

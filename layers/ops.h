@@ -75,6 +75,8 @@ Tensor squeeze_excite(const Tensor& x, const std::function<Tensor(const Tensor& 
 /// torchvision.ops.stochastic_depth(mode="row"): drops a sample of x [N,H,W,C] with this probability and divides the
 /// others by 1 - rate; one draw a sample.
 Tensor stochastic_depth(const Tensor& x, double rate, Rng rng);
+/// shortcut + stochastic_depth(branch, rate, rng); a GPU makes it in one pass. Both [N,H,W,C].
+Tensor add_stochastic_depth(const Tensor& shortcut, const Tensor& branch, double rate, Rng rng);
 
 /// The attention of Swin inside windows of 7x7, from partition to reverse, for maps of any size. qkv [N,H,W,3C]: query,
 /// key and value of each token; or, with values v [N,H,W,C] of their own, query and key [N,H,W,2C]. `padding` [3C] or

@@ -4,7 +4,7 @@
 //   merge_patches (Swin's PatchMerging):  y[n, h, w, (2 j + i) C + c] = x[n, 2 h + i, 2 w + j, c],  i, j in {0,1}
 // An odd side of merge_patches is continued by one row (column) of zeros.
 #include "engine/autograd.h"
-#include "engine/bf16.h"
+#include "engine/four.h"
 #include "engine/launch.h"
 #include "engine/unravel.h"
 #include "layers/common.h"
@@ -34,9 +34,53 @@ struct MoveShuffled {
   }
 };
 
+/// Where r is 2, on a GPU: a channel of four fine pixels is a Four of the wide map, and neighbouring calls move
+/// neighbouring channels on both sides.
+template <bool kToFine, class T>
+struct MoveQuads {
+  Shuffle shuffle;
+  const std::conditional_t<kToFine, T, float>* from;
+  std::conditional_t<kToFine, float, T>* to;
+  MD_HD void operator()(i64 wide_pixel, i64 c) const {
+    const auto [n, h, w] = unravel(wide_pixel, {kAnyExtent, shuffle.H, shuffle.W});
+    T quad{};
+    if constexpr (kToFine) quad = from[wide_pixel * shuffle.C + c];
+    for (i64 i = 0; i < 2; ++i) {
+      for (i64 j = 0; j < 2; ++j) {
+        const i64 fine = (((n * shuffle.H + h) * 2 + i) * 2 * shuffle.W + 2 * w + j) * shuffle.C + c;
+        if constexpr (kToFine) to[fine] = quad.of[2 * i + j];
+        if constexpr (!kToFine) quad.of[2 * i + j] = from[fine];
+      }
+    }
+    if constexpr (!kToFine) to[wide_pixel * shuffle.C + c] = quad;
+  }
+};
+
+/// Between a wide map and a fine one, whichever way.
+template <bool kToFine>
+void shuffle_pixels(const Shuffle& shuffle, const Tensor& from, const Tensor& to) {
+  const Tensor& wide = kToFine ? from : to;
+  const i64 pixels = from.numel() / shuffle.C;
+  with_wide_storage({from, to}, {wide.dim(3)}, [&](auto storage, i64 n) {
+    using T = decltype(storage);
+    if constexpr (std::is_same_v<T, Four>) {
+      using From = std::conditional_t<kToFine, T, float>;
+      using To = std::conditional_t<kToFine, float, T>;
+      if (shuffle.r == 2)
+        return launch(from.device(), pixels / n, shuffle.C,
+                      MoveQuads<kToFine, T>{shuffle, elements<From>(from), elements<To>(to)});
+      launch(from.device(), pixels, shuffle.C, MoveShuffled<kToFine, float>{shuffle, from.data(), to.data()});
+    } else {
+      launch(from.device(), pixels, shuffle.C, MoveShuffled<kToFine, T>{shuffle, from.data<T>(), to.data<T>()});
+    }
+  });
+}
+
 /// A map [N,H,W,C] and its patches [N,h,w,4C], h and w rounded up.
 struct Patches {
   i64 H, W, C, h, w;
+  /// Where n channels are one element.
+  Patches of(i64 n) const { return {H, W, C / n, h, w}; }
 };
 
 template <class T>
@@ -73,18 +117,11 @@ Tensor pixel_shuffle(const Tensor& x, i64 r) {
            " channels");
   const Shuffle shuffle{x.dim(1), x.dim(2), x.dim(3) / (r * r), r};
   const Tensor y = Tensor::empty({x.dim(0), shuffle.H * r, shuffle.W * r, shuffle.C}, x.device(), x.dtype());
-  const i64 pixels = y.numel() / shuffle.C;
-  with_storage(x.dtype(), [&](auto storage) {
-    using T = decltype(storage);
-    launch(x.device(), pixels, shuffle.C, MoveShuffled<true, T>{shuffle, x.data<T>(), y.data<T>()});
-  });
+  shuffle_pixels<true>(shuffle, x, y);
   // y is x in another order: dx is dy in the order back.
-  return record("pixel_shuffle", y, {x}, [pixels, shuffle, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
+  return record("pixel_shuffle", y, {x}, [shuffle, shape = x.shape()](const Tensor& dy, Needs) -> Grads {
     const Tensor dx = Tensor::empty(shape, dy.device(), dy.dtype());
-    with_storage(dy.dtype(), [&](auto storage) {
-      using T = decltype(storage);
-      launch(dy.device(), pixels, shuffle.C, MoveShuffled<false, T>{shuffle, dy.data<T>(), dx.data<T>()});
-    });
+    shuffle_pixels<false>(shuffle, dy, dx);
     return {dx};
   });
 }
@@ -94,16 +131,16 @@ Tensor merge_patches(const Tensor& x) {
   const i64 N = x.dim(0);
   const Patches p{x.dim(1), x.dim(2), x.dim(3), (x.dim(1) + 1) / 2, (x.dim(2) + 1) / 2};
   const Tensor y = Tensor::empty({N, p.h, p.w, 4 * p.C}, x.device(), x.dtype());
-  with_storage(x.dtype(), [&](auto storage) {
+  with_wide_storage({x, y}, {p.C}, [&](auto storage, i64 n) {
     using T = decltype(storage);
-    launch(x.device(), N * p.h * p.w, 4 * p.C, Merge<T>{p, x.data<T>(), y.data<T>()});
+    launch(x.device(), N * p.h * p.w, 4 * p.C / n, Merge<T>{p.of(n), elements<T>(x), elements<T>(y)});
   });
   // y is x in another order, with zeros beyond the edge: dx is dy in the order back, what came from the zeros left out.
   return record("merge_patches", y, {x}, [p, N](const Tensor& dy, Needs) -> Grads {
     const Tensor dx = Tensor::empty({N, p.H, p.W, p.C}, dy.device(), dy.dtype());
-    with_storage(dy.dtype(), [&](auto storage) {
+    with_wide_storage({dy, dx}, {p.C}, [&](auto storage, i64 n) {
       using T = decltype(storage);
-      launch(dy.device(), N * p.H * p.W, p.C, Split<T>{p, dy.data<T>(), dx.data<T>()});
+      launch(dy.device(), N * p.H * p.W, p.C / n, Split<T>{p.of(n), elements<T>(dy), elements<T>(dx)});
     });
     return {dx};
   });

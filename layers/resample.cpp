@@ -33,14 +33,14 @@ struct Maps {
 
   MD_HD const T* image(i64 n) const { return x + n * rows.from * columns.from * x_pixel; }
   /// Row j, column k of one channel. It rounds alike wherever the channel lies.
-  MD_HD float element(const T* image, i64 j, i64 k) const {
-    float sum = 0.F;
+  MD_HD SumOf<T> element(const T* image, i64 j, i64 k) const {
+    SumOf<T> sum(0.F);
     for (int r = rows.begin[j]; r < rows.begin[j + 1]; ++r) {
       const T* line = image + rows.index[r] * columns.from * x_pixel;
-      float along = 0.F;
+      SumOf<T> along(0.F);
       for (int t = columns.begin[k]; t < columns.begin[k + 1]; ++t)
-        along = std::fma(columns.weight[t], static_cast<float>(line[columns.index[t] * x_pixel]), along);
-      sum = std::fma(rows.weight[r], along, sum);
+        along = multiply_add(columns.weight[t], static_cast<SumOf<T>>(line[columns.index[t] * x_pixel]), along);
+      sum = multiply_add(rows.weight[r], along, sum);
     }
     return sum;
   }
@@ -184,13 +184,20 @@ MatricesPtr matrices(const Axis& axis, Device device) {
   return made.find_or_make(key, [&] { return std::make_shared<const Matrices>(axis.taps(axis), device); });
 }
 
-/// The first `channels` channels of x and of y, which are maps of any number of channels.
+void apply_on_gpu(const Matrix& rows, const Matrix& columns, i64 channels, const Tensor& x, const Tensor& y) {
+  with_wide_storage({x, y}, {channels, x.dim(3), y.dim(3)}, [&](auto storage, i64 n) {
+    using T = decltype(storage);
+    const Maps<T> maps{rows.view(),  columns.view(), elements<T>(x), elements<T>(y),
+                       channels / n, x.dim(3) / n,   y.dim(3) / n};
+    launch(x.device(), y.dim(0) * y.dim(1), y.dim(2) * channels / n, ResampleElement<T>{maps});
+  });
+}
+
 template <class T>
-void apply_as(const Matrix& rows, const Matrix& columns, i64 channels, const Tensor& x, const Tensor& y) {
+void apply_on_cpu(const Matrix& rows, const Matrix& columns, i64 channels, const Tensor& x, const Tensor& y) {
   using Segment = ResampleSegment<T>;
   const Maps<T> maps{rows.view(), columns.view(), x.data<T>(), y.data<T>(), channels, x.dim(3), y.dim(3)};
   const i64 lines = y.dim(0) * y.dim(1), width = y.dim(2);
-  if (x.device().kind != Device::cpu) return launch(x.device(), lines, width * channels, ResampleElement<T>{maps});
   const i64 block = std::min(channels, Segment::kBlock), blocks = (channels + block - 1) / block;
   constexpr i64 kCalls = 16384;  // enough for launch() to divide them among threads
   const i64 most = std::min((Segment::kLine / block - 4) * width / columns.from(), lines * width * blocks / kCalls);
@@ -198,8 +205,10 @@ void apply_as(const Matrix& rows, const Matrix& columns, i64 channels, const Ten
   launch(x.device(), lines, (width + pixels - 1) / pixels * blocks, Segment{maps, block, pixels});
 }
 
+/// The first `channels` channels of x and of y, which are maps of any number of channels.
 void apply(const Matrix& rows, const Matrix& columns, i64 channels, const Tensor& x, const Tensor& y) {
-  with_storage(x.dtype(), [&](auto storage) { apply_as<decltype(storage)>(rows, columns, channels, x, y); });
+  if (x.device().kind != Device::cpu) return apply_on_gpu(rows, columns, channels, x, y);
+  with_storage(x.dtype(), [&](auto storage) { apply_on_cpu<decltype(storage)>(rows, columns, channels, x, y); });
 }
 
 }  // namespace

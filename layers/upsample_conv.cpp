@@ -12,7 +12,8 @@
 // takes 16 multiplications where 36 were. Each of the three is linear; the gradients are those of conv2d between the
 // two transposed copies. The activation is the convolution's: it does not care where its numbers stand.
 #include "engine/autograd.h"
-#include "engine/bf16.h"
+#include "engine/curves.h"
+#include "engine/four.h"
 #include "engine/launch.h"
 #include "engine/unravel.h"
 #include "layers/common.h"
@@ -57,30 +58,99 @@ struct Unfold {
   }
 };
 
-template <class T>
-struct Interleave {
-  const T* z;  // [N,H+1,W+1,4O]
-  T* y;        // [N,2H,2W,O]
+/// How the pixels of z [N,H+1,W+1,4O] and of y [N,2H,2W,O] lie in each other.
+struct Interleaving {
   i64 H, W, O;
-  MD_HD void operator()(i64 pixel, i64 o) const {
+  /// Where Four is one element.
+  Interleaving of(i64 n) const { return {H, W, O / n}; }
+  MD_HD i64 in_z(i64 pixel, i64 o) const {
     const auto [n, i, a, j, b] = unravel(pixel, {kAnyExtent, H, 2, W, 2});
     const i64 from = (n * (H + 1) + i + a) * (W + 1) + j + b;
-    y[pixel * O + o] = z[(from * 4 + a * 2 + b) * O + o];
+    return (from * 4 + a * 2 + b) * O + o;
+  }
+  /// Of a place in z, which counts its pixels' parities too; -1 where none of y's pixels is made of it.
+  MD_HD i64 in_y(i64 at, i64 o) const {
+    const auto [n, row, column, a, b] = unravel(at, {kAnyExtent, H + 1, W + 1, 2, 2});
+    const i64 i = row - a, j = column - b;
+    const bool inside = i >= 0 && i < H && j >= 0 && j < W;
+    return inside ? ((n * 2 * H + 2 * i + a) * 2 * W + 2 * j + b) * O + o : -1;
   }
 };
 
 template <class T>
+struct Interleave {
+  Interleaving places;
+  const T* z;
+  T* y;
+  MD_HD void operator()(i64 pixel, i64 o) const { y[pixel * places.O + o] = z[places.in_z(pixel, o)]; }
+};
+
+template <class T>
 struct Deinterleave {
+  Interleaving places;
   const T* dy;
   T* dz;
-  i64 H, W, O;
   MD_HD void operator()(i64 at, i64 o) const {
-    const auto [n, row, column, a, b] = unravel(at, {kAnyExtent, H + 1, W + 1, 2, 2});
-    const i64 i = row - a, j = column - b;
-    const bool inside = i >= 0 && i < H && j >= 0 && j < W;
-    dz[at * O + o] = inside ? dy[((n * 2 * H + 2 * i + a) * 2 * W + 2 * j + b) * O + o] : T(0.F);
+    const i64 from = places.in_y(at, o);
+    dz[at * places.O + o] = from >= 0 ? dy[from] : T(0.F);
   }
 };
+
+// On a GPU elu goes along with the moves: its convolutions have no kernel that takes it, and would want a pass of its
+// own for it. y = elu(z), and dz from dy and y.
+template <class T>
+struct InterleaveElu {
+  Interleaving places;
+  const T* z;
+  T* y;
+  MD_HD void operator()(i64 pixel, i64 o) const {
+    y[pixel * places.O + o] = each([](float v) { return Elu::value(v); }, z[places.in_z(pixel, o)]);
+  }
+};
+
+template <class T>
+struct DeinterleaveElu {
+  Interleaving places;
+  const T *dy, *y;
+  T* dz;
+  MD_HD void operator()(i64 at, i64 o) const {
+    const i64 from = places.in_y(at, o);
+    const auto gradient = [](float d, float v) { return d * Elu::slope(v); };
+    dz[at * places.O + o] = from >= 0 ? each(gradient, dy[from], y[from]) : T(0.F);
+  }
+};
+
+bool moves_activate(const Tensor& x, const Activation& act) {
+  return x.device().kind != Device::cpu && act.kind == Act::elu;
+}
+
+/// y [N,2H,2W,O] from z.
+void interleave(const Interleaving& places, bool elu, const Tensor& z, const Tensor& y) {
+  with_wide_storage({z, y}, {places.O}, [&](auto storage, i64 n) {
+    using T = decltype(storage);
+    const i64 pixels = y.numel() / places.O, channels = places.O / n;
+    if (elu)
+      return launch(y.device(), pixels, channels, InterleaveElu<T>{places.of(n), elements<T>(z), elements<T>(y)});
+    launch(y.device(), pixels, channels, Interleave<T>{places.of(n), elements<T>(z), elements<T>(y)});
+  });
+}
+
+/// dz [N,H+1,W+1,4O], behind y = act(z), in the dtype of x.
+Tensor deinterleave(const Interleaving& places, const Activation& act, const Tensor& y, const Tensor& dy, DType of_x) {
+  const bool elu = moves_activate(dy, act);
+  const Tensor from = elu ? dy : as_dtype(before_activation(act, y, dy), of_x);
+  const Tensor dz = Tensor::empty({dy.dim(0), places.H + 1, places.W + 1, 4 * places.O}, dy.device(), of_x);
+  with_wide_storage({from, dz, elu ? y : dz}, {places.O}, [&](auto storage, i64 n) {
+    using T = decltype(storage);
+    const i64 rows = dz.numel() / places.O, channels = places.O / n;
+    if (elu) {
+      return launch(dy.device(), rows, channels,
+                    DeinterleaveElu<T>{places.of(n), elements<T>(from), elements<T>(y), elements<T>(dz)});
+    }
+    launch(dy.device(), rows, channels, Deinterleave<T>{places.of(n), elements<T>(from), elements<T>(dz)});
+  });
+  return dz;
+}
 
 }  // namespace
 
@@ -101,39 +171,32 @@ Tensor upsample_conv2d(const Tensor& x, const Tensor& w, const Activation& act, 
   const DType dtype = map_dtype(x.device().precision, O);
   if (dtype == DType::bf16 && x.dtype() == DType::f32) return upsample_conv2d(cast(x, dtype), w, act, folded);
   const Tensor z = Tensor::empty({N, H + 1, W + 1, 4 * O}, x.device(), dtype);
+  const bool elu = moves_activate(x, act);
   Conv2dSpec small = kSmall;
-  small.act = act;
+  if (!elu) small.act = act;
   backend(x.device()).conv2d(small, x, folded ? folded : fold_upsampling(w), {}, z);
   const Tensor y = Tensor::empty({N, 2 * H, 2 * W, O}, x.device(), dtype);
-  with_storage(dtype, [&](auto storage) {
-    using T = decltype(storage);
-    launch(x.device(), 4 * N * H * W, O, Interleave<T>{z.data<T>(), y.data<T>(), H, W, O});
-  });
+  const Interleaving places{H, W, O};
+  interleave(places, elu, z, y);
   const Saved kept_y(act.kind == Act::none ? Tensor() : y);
-  return record(
-      {"upsample_conv2d", act}, y, {x, w},
-      [N, H, W, I, O, act, of_x = x.dtype(), x = Saved(x), w = Saved(w), kept_y](const Tensor& dy,
-                                                                                 Needs needs) -> Grads {
-        Backend& b = backend(dy.device());
-        const Tensor before = as_dtype(before_activation(act, *kept_y, dy), of_x);
-        const Tensor dz = Tensor::empty({N, H + 1, W + 1, 4 * O}, dy.device(), of_x);
-        with_storage(of_x, [&](auto storage) {
-          using T = decltype(storage);
-          launch(dy.device(), 4 * N * (H + 1) * (W + 1), O, Deinterleave<T>{before.data<T>(), dz.data<T>(), H, W, O});
-        });
-        Tensor dx, dw;
-        if (needs[0]) {
-          dx = Tensor::empty(x.shape(), dy.device(), of_x);
-          b.conv2d_dx(kSmall, dz, fold_upsampling(*w), dx);
-        }
-        if (needs[1]) {
-          const Tensor dv = Tensor::empty({4 * O, 2, 2, I}, dy.device());
-          b.conv2d_dw(kSmall, dz, *x, dv, {});
-          dw = Tensor::empty(w.shape(), dy.device());
-          launch(dy.device(), 9 * O, I, Unfold{dv.data(), dw.data(), O, I});
-        }
-        return {dx, dw};
-      });
+  return record({"upsample_conv2d", act}, y, {x, w},
+                [places, I, O, act, of_x = x.dtype(), x = Saved(x), w = Saved(w), kept_y](const Tensor& dy,
+                                                                                          Needs needs) -> Grads {
+                  Backend& b = backend(dy.device());
+                  const Tensor dz = deinterleave(places, act, *kept_y, dy, of_x);
+                  Tensor dx, dw;
+                  if (needs[0]) {
+                    dx = Tensor::empty(x.shape(), dy.device(), of_x);
+                    b.conv2d_dx(kSmall, dz, fold_upsampling(*w), dx);
+                  }
+                  if (needs[1]) {
+                    const Tensor dv = Tensor::empty({4 * O, 2, 2, I}, dy.device());
+                    b.conv2d_dw(kSmall, dz, *x, dv, {});
+                    dw = Tensor::empty(w.shape(), dy.device());
+                    launch(dy.device(), 9 * O, I, Unfold{dv.data(), dw.data(), O, I});
+                  }
+                  return {dx, dw};
+                });
 }
 
 }  // namespace md

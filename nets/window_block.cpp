@@ -51,10 +51,10 @@ WindowBlock::WindowBlock(WeightRng rng, const WindowBlockOptions& options)
 
 Tensor WindowBlock::forward(const Tensor& x, const Tensor& v, const ForwardContext& context) const {
   const auto attend = [this, context](const std::vector<Tensor>& in) {
-    return add(in[0], dropped(attn_.forward(norm1_.forward(in[0]), in[1]), context, 0));
+    return add_dropped(in[0], attn_.forward(norm1_.forward(in[0]), in[1]), context, 0);
   };
   const auto mix = [this, context](const std::vector<Tensor>& in) {
-    return add(in[0], dropped(mlp_.forward(norm2_.forward(in[0])), context, 1));
+    return add_dropped(in[0], mlp_.forward(norm2_.forward(in[0])), context, 1);
   };
   return run(mix, {run(attend, {x, v})});
 }
@@ -64,11 +64,12 @@ Tensor WindowBlock::run(Segment branch, const std::vector<Tensor>& inputs) const
 }
 
 /// The two branches of a block are dropped independently.
-Tensor WindowBlock::dropped(const Tensor& y, const ForwardContext& context, int which) const {
-  if (!training() || options_.drop_rate == 0) return y;
+Tensor WindowBlock::add_dropped(const Tensor& shortcut, const Tensor& branch, const ForwardContext& context,
+                                int which) const {
+  if (!training() || options_.drop_rate == 0) return add(shortcut, branch);
   const auto stream = static_cast<std::uint64_t>(2 * options_.index + which);
   const Rng rng(context.seed, Purpose::drop_path, stream, std::uint64_t(context.step));
-  return stochastic_depth(y, options_.drop_rate, rng);
+  return add_stochastic_depth(shortcut, branch, options_.drop_rate, rng);
 }
 
 WindowLayer::WindowLayer(WeightRng rng, const Options& options) {

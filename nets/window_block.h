@@ -52,7 +52,7 @@ class WindowBlock : public Module {
 
  private:
   Tensor run(Segment branch, const std::vector<Tensor>& inputs) const;
-  Tensor dropped(const Tensor& y, const ForwardContext&, int which) const;
+  Tensor add_dropped(const Tensor& shortcut, const Tensor& branch, const ForwardContext&, int which) const;
   WindowBlockOptions options_;
   LayerNorm& norm1_;
   WindowAttention& attn_;

@@ -204,6 +204,13 @@ std::vector<Layer> others() {
       {"stochastic_depth",
        of_map([](const Tensor& x) { return stochastic_depth(x, 0.4, Rng(3, Purpose::test)); }),
        {{6, 3, 4, 8}}},
+      {"add_stochastic_depth",
+       [](const Tensors& maps, const Tensors&) {
+         return add_stochastic_depth(maps[0], maps[1], 0.4, Rng(3, Purpose::test));
+       },
+       {{6, 3, 4, 8}, {6, 3, 4, 8}},
+       {},
+       2},  // of the scaled branch, and of the sum
       {"concat_of_both_types",
        [](const Tensors& maps, const Tensors&) { return concat(maps); },
        {{2, 5, 6, 16}, {2, 5, 6, 1}, {2, 5, 6, 9}}},

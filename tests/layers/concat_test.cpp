@@ -17,7 +17,7 @@ std::vector<Tensor> parts_of_widths(const std::vector<i64>& widths, Device devic
 
 TEST(Concat, PutsChannelsSideBySide) {
   for_each_device([](Device device) {
-    for (const std::vector<i64>& widths : {std::vector<i64>{4, 3}, {1, 1, 1}, {17}, {16, 48, 2}}) {
+    for (const std::vector<i64>& widths : {std::vector<i64>{4, 3}, {1, 1, 1}, {17}, {16, 48, 2}, {8, 4}}) {
       const std::vector<Tensor> parts = parts_of_widths(widths, device);
       const Tensor y = concat(parts);
       const HostMap map(y);

@@ -71,7 +71,8 @@ INSTANTIATE_TEST_SUITE_P(
     , MaxPool,
     ::testing::Values(Case{"resnet_stem", {2, 6, 9, 3}, {3, 2, 1}}, Case{"no_overlap", {1, 4, 6, 2}, {2, 2, 0}},
                       Case{"gaps", {1, 7, 5, 1}, {2, 3, 0}}, Case{"every_pixel", {1, 5, 4, 5}, {3, 1, 1}},
-                      Case{"one_window", {2, 3, 3, 2}, {3, 2, 0}}, Case{"many_channels", {1, 4, 3, 67}, {3, 2, 1}}),
+                      Case{"one_window", {2, 3, 3, 2}, {3, 2, 0}}, Case{"many_channels", {1, 4, 3, 67}, {3, 2, 1}},
+                      Case{"of_fours", {2, 5, 6, 8}, {3, 2, 1}}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
 TEST(MaxPoolTies, GoToTheFirstPixel) {

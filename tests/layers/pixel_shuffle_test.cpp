@@ -47,8 +47,8 @@ TEST(PixelShuffle, PassesTheGradientCheck) {
 
 TEST(MergePatches, EqualsItsDefinitionAtEvenAndOddSides) {
   for_each_device([](Device device) {
-    for (const Shape& shape :
-         {Shape{2, 4, 6, 3}, Shape{1, 5, 7, 2}, Shape{2, 5, 4, 1}, Shape{1, 2, 3, 5}, Shape{1, 1, 1, 3}}) {
+    for (const Shape& shape : {Shape{2, 4, 6, 3}, Shape{1, 5, 7, 2}, Shape{2, 5, 4, 1}, Shape{1, 2, 3, 5},
+                               Shape{1, 1, 1, 3}, Shape{2, 3, 5, 8}}) {
       const Tensor x = random_tensor(shape, 1, -1, 1, device);
       EXPECT_TRUE(close(merge_patches(x), merged(HostMap(x)).tensor(), 0)) << shape;
     }

@@ -4,6 +4,7 @@
 
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
+#include "tests/kit/lost_terms.h"
 
 namespace md::test {
 namespace {
@@ -44,8 +45,33 @@ TEST(StochasticDepth, PassesTheGradientCheck) {
   });
 }
 
+Tensor with_shortcut(const std::vector<Tensor>& in) { return add_stochastic_depth(in[0], in[1], 0.5, draws()); }
+
+TEST(AddStochasticDepth, EqualsTheTwoOpsThatItIs) {
+  for_each_device([](Device device) {
+    for (const Shape& shape : {Shape{8, 2, 1, 3}, Shape{300, 1, 2, 8}}) {
+      const std::vector<Tensor> in{random_tensor(shape, 1, -1, 1, device), random_tensor(shape, 2, -1, 1, device)};
+      const Tensor want = add(in[0], stochastic_depth(in[1], 0.5, draws()));
+      EXPECT_TRUE(close(with_shortcut(in), want, device.kind == Device::cpu ? 0 : 1e-7)) << shape;
+      expect_gradcheck(with_shortcut,
+                       {random_tensor({8, 2, 1, 3}, 1, -1, 1, device), random_tensor({8, 2, 1, 3}, 2, -1, 1, device)});
+    }
+  });
+}
+
+LOST_TERMS(add_stochastic_depth) {
+  const auto not_scaled = [](const std::vector<Tensor>&, const Tensor& dy) { return dy; };
+  return {{"add_stochastic_depth",
+           with_shortcut,
+           {random_tensor({9, 1, 2, 3}, 1), random_tensor({9, 1, 2, 3}, 2)},
+           {},
+           {{"factor", 1, not_scaled}}}};
+}
+
 TEST(StochasticDepthErrors, RateMustLeaveSomething) {
   EXPECT_ERROR(stochastic_depth(Tensor::zeros({1, 1, 1, 1}), 1, draws()), "stochastic_depth: rate 1 is not in [0,1)");
+  EXPECT_ERROR(add_stochastic_depth(Tensor::zeros({1, 1, 1, 2}), Tensor::zeros({1, 1, 1, 1}), 0.5, draws()),
+               "add_stochastic_depth: shapes [1,1,1,2] and [1,1,1,1] differ");
 }
 
 }  // namespace

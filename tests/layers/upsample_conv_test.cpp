@@ -50,10 +50,12 @@ INSTANTIATE_TEST_SUITE_P(, UpsampleConv,
                                            Sizes{"wide", {1, 3, 5, 17}, 16}),
                          [](const auto& instance) { return std::string(instance.param.name); });
 
-TEST(UpsampleConvActivation, IsThatOfTheResult) {
+class UpsampleConvActivation : public ::testing::TestWithParam<i64> {};  // output channels
+
+TEST_P(UpsampleConvActivation, IsThatOfTheResult) {
   for_each_device([](Device device) {
     const std::vector<Tensor> in = {random_tensor({2, 3, 4, 5}, 1, -2, 2, device),
-                                    random_tensor({6, 3, 3, 5}, 2, -1, 1, device)};
+                                    random_tensor({GetParam(), 3, 3, 5}, 2, -1, 1, device)};
     for (const Activation& act : {Activation{Act::relu}, {Act::leaky_relu, 0.2F}, {Act::elu}, {Act::sigmoid}}) {
       SCOPED_TRACE(name_of(act.kind));
       const Function fused = [&](const auto& t) { return upsample_conv2d(t[0], t[1], act); };
@@ -65,6 +67,8 @@ TEST(UpsampleConvActivation, IsThatOfTheResult) {
     }
   });
 }
+
+INSTANTIATE_TEST_SUITE_P(, UpsampleConvActivation, ::testing::Values(6, 8));
 
 TEST(UpsampleConvFolded, MayBeKept) {
   for_each_device([](Device device) {

@@ -93,15 +93,14 @@ TEST_P(Upsample, PassesTheGradientCheck) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(, Upsample,
-                         ::testing::Values(Sizes{"twice", {2, 3, 4, 5}, 6, 8}, Sizes{"four_times", {1, 2, 3, 1}, 8, 12},
-                                           Sizes{"odd_ratio", {2, 5, 7, 3}, 9, 13},
-                                           Sizes{"smaller", {1, 9, 7, 2}, 3, 5},
-                                           Sizes{"taller_and_narrower", {1, 3, 8, 4}, 7, 3},
-                                           Sizes{"same_size", {1, 4, 3, 2}, 4, 3},
-                                           Sizes{"from_1x1", {2, 1, 1, 3}, 4, 5}, Sizes{"to_1x1", {2, 4, 5, 3}, 1, 1},
-                                           Sizes{"many_channels", {1, 2, 3, 131}, 4, 6}),
-                         [](const auto& instance) { return std::string(instance.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    , Upsample,
+    ::testing::Values(Sizes{"twice", {2, 3, 4, 5}, 6, 8}, Sizes{"four_times", {1, 2, 3, 1}, 8, 12},
+                      Sizes{"odd_ratio", {2, 5, 7, 3}, 9, 13}, Sizes{"smaller", {1, 9, 7, 2}, 3, 5},
+                      Sizes{"taller_and_narrower", {1, 3, 8, 4}, 7, 3}, Sizes{"same_size", {1, 4, 3, 2}, 4, 3},
+                      Sizes{"from_1x1", {2, 1, 1, 3}, 4, 5}, Sizes{"to_1x1", {2, 4, 5, 3}, 1, 1},
+                      Sizes{"many_channels", {1, 2, 3, 131}, 4, 6}, Sizes{"of_fours", {2, 3, 4, 8}, 5, 7}),
+    [](const auto& instance) { return std::string(instance.param.name); });
 
 Tensor beside(const std::vector<Tensor>& in) { return upsample_concat(in[0], in[1]); }
 Tensor one_after_the_other(const std::vector<Tensor>& in) {

@@ -176,6 +176,8 @@ std::map<std::string, Replay> sums() {
       {"scale", plain([](const StepOp& op, Inputs& in) { return scale(in[0], attributes<float>(op)); })},
       {"stochastic_depth",
        plain([](const StepOp&, Inputs& in) { return stochastic_depth(in[0], 0.1, Rng(1, Purpose::test)); })},
+      {"add_stochastic_depth",
+       plain([](const StepOp&, Inputs& in) { return add_stochastic_depth(in[0], in[1], 0.1, Rng(1, Purpose::test)); })},
       {"sum", pointwise(sum)},
       {"cast", plain([](const StepOp& op, Inputs& in) { return cast(in[0], attributes<DType>(op)); })},
       {"silog", {silog_again}},
