@@ -9,7 +9,7 @@
 
 namespace md::cuda {
 
-/// kLanes floats in a row: 4 or 1.
+/// kLanes floats in a row: 4, 2 or 1.
 template <int kLanes>
 struct alignas(kLanes * sizeof(float)) Pack {
   float lane[kLanes];

@@ -1,12 +1,15 @@
 // Window attention on a GPU: a block takes one head of a window (the formulas are in engine/cpu/window_attention.cpp).
-// Queries, keys, values and scores live in shared memory only; backward computes the scores again. A thread computes
-// 4x4 elements of a product in registers, from 16 bytes of shared memory at a time: one load for two multiplications.
-// The 49 tokens are padded to 52 with zeros. A block of a gradient takes a few windows one after the other and adds up
-// in float what belongs to no window; then blocks are added.
+// Queries, keys, values and scores live in shared memory only; backward computes the scores again. In f32 a thread
+// computes 4x4 elements of a product in registers, from 16 bytes of shared memory at a time: one load for two
+// multiplications. In TF32 a warp computes 16x8 of them on tensor cores, where heads have multiples of 8 channels. The
+// 49 tokens are padded to 52 with zeros. A block of a gradient takes a few windows one after the other and adds up in
+// float what belongs to no window; then blocks are added.
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/pack.h"
+#include "engine/cuda/tensor_cores.h"
 #include "engine/cuda/warp.h"
 #include "engine/launch.h"
+#include "engine/unravel.h"
 #include "engine/windows.h"
 
 namespace md {
@@ -25,6 +28,18 @@ constexpr int kTile = 4, kTiles = (kTokens + kTile - 1) / kTile;  // tokens of a
 constexpr int kRows = kTile * kTiles, kScores = kRows * kRows;    // of a matrix; floats of scores [52,52]
 constexpr int kThreads = 192;       // one for each of 13x13 tiles of scores, in whole warps
 constexpr i64 kWindowsOfBlock = 4;  // of a gradient
+
+/// How products are computed, and how many floats are read and written at once.
+template <int kLanesAtOnce, bool kOnTensorCores>
+struct Way {
+  static constexpr int kLanes = kLanesAtOnce;
+  static constexpr bool kTensorCores = kOnTensorCores;
+  /// A number as a factor of products.
+  __device__ static float factor(float x) {
+    if constexpr (kTensorCores) return cuda::round_to_tf32(x);
+    return x;
+  }
+};
 
 /// A thing that every token has: channels [first, first + C) of rows of memory.
 struct Part {
@@ -122,13 +137,14 @@ __device__ Pack<kLanes> read(const Problem& p, const Part& part, const Place& pl
 }
 
 /// to = factor * the part, for one head.
-template <int kLanes>
+template <class How>
 __device__ void gather(const Problem& p, const Part& part, const Place& place, int head, float factor, float* to) {
+  constexpr int kLanes = How::kLanes;
   const int across = 4 / kLanes * p.fours;
   for (int e = static_cast<int>(threadIdx.x); e < kRows * across; e += kThreads) {
     const int t = e / across, d = e % across * kLanes;
     Pack<kLanes> value = read<kLanes>(p, part, place, head, t, d);
-    for (float& v : value.lane) v *= factor;
+    for (float& v : value.lane) v = How::factor(v * factor);
     store(to + t * p.stride + d, value);
   }
 }
@@ -178,13 +194,13 @@ __device__ void add_outer(Tile& tile, const float (&left)[kTile], const Pack<4>&
   }
 }
 
-/// factor * a row of a tile, for a token of the map; each has one window, so nobody else writes there.
-template <int kLanes>
+/// factor * some neighbours of a row, for a token of the map; each has one window, so nobody else writes there.
+template <int kLanes, int kCount>
 __device__ void write(const Target& to, const Problem& p, const Place& place, int head, int t, int d, float factor,
-                      const float (&row)[kTile]) {
+                      const float (&row)[kCount]) {
   if (t >= kTokens || place.token[t] < 0) return;
   float* const at = to.map + place.token[t] * to.row + to.first + head * p.dim + d;
-  for (int n = 0; n < kTile; n += kLanes) {
+  for (int n = 0; n < kCount; n += kLanes) {
     if (d + n >= p.dim) return;
     Pack<kLanes> out;
     for (int l = 0; l < kLanes; ++l) out.lane[l] = factor * row[n + l];
@@ -194,8 +210,8 @@ __device__ void write(const Target& to, const Problem& p, const Place& place, in
 
 /// factor * scores b, for the tokens of the map.
 template <int kLanes>
-__device__ void multiply_into(const Target& to, const Problem& p, const float* scores, const float* b, float factor,
-                              const Place& place, int head) {
+__device__ void multiply_tiles_into(const Target& to, const Problem& p, const float* scores, const float* b,
+                                    float factor, const Place& place, int head) {
   for (int e = static_cast<int>(threadIdx.x); e < kTiles * p.fours; e += kThreads) {
     const int row = e / p.fours, d = e % p.fours * 4;
     Tile tile;
@@ -212,14 +228,136 @@ __device__ void multiply_into(const Target& to, const Problem& p, const float* s
 
 /// scores' b, for the tokens of the map.
 template <int kLanes>
-__device__ void multiply_transposed_into(const Target& to, const Problem& p, const float* scores, const float* b,
-                                         const Place& place, int head) {
+__device__ void multiply_transposed_tiles_into(const Target& to, const Problem& p, const float* scores, const float* b,
+                                               const Place& place, int head) {
   for (int e = static_cast<int>(threadIdx.x); e < kTiles * p.fours; e += kThreads) {
     const int column = e / p.fours * 4, d = e % p.fours * 4;
     Tile tile;
     for (int t = 0; t < kTokens; ++t)
       add_outer(tile, load<4>(scores + t * kRows + column).lane, load<4>(b + t * p.stride + d));
     for (int i = 0; i < kTile; ++i) write<kLanes>(to, p, place, head, column + i, d, 1.F, tile.of[i]);
+  }
+}
+
+// The same products on tensor cores. Warps take units of 32x16 sums in turn: each factor that is read serves two steps,
+// as reading them takes longer than multiplying.
+
+constexpr int kWarps = kThreads / kWarp, kTall = 2, kWide = 2;
+constexpr int kRowsOfUnit = kTall * cuda::kRowsOfStep, kColumnsOfUnit = kWide * cuda::kColumnsOfStep;
+constexpr int kRowUnits = (kRows + kRowsOfUnit - 1) / kRowsOfUnit;
+MD_HD constexpr int units_of(int columns) { return kRowUnits * ((columns + kColumnsOfUnit - 1) / kColumnsOfUnit); }
+
+__device__ inline int least(int a, int b) { return a < b ? a : b; }
+
+/// Sums of a product, and which of them this lane has.
+struct Unit {
+  __device__ explicit Unit(int index)
+      : lane(static_cast<int>(threadIdx.x) % kWarp),
+        row(index % kRowUnits * kRowsOfUnit),
+        column(index / kRowUnits * kColumnsOfUnit) {}
+
+  /// Of a [52,terms] by a_at(row, term) and b [terms,columns] by b_at(term, column). In place of what lies beyond they
+  /// are asked for the last ones: sums there are nobody's, and terms there are tokens of padding, which are zeros.
+  template <class A, class B>
+  __device__ void compute(int terms, int columns, const A& a_at, const B& b_at) {
+    const int g = lane / 4, t = lane % 4;
+    for (int first = 0; first < terms; first += cuda::kTermsOfStep) {
+      const int low = least(first + t, terms - 1), high = least(first + t + 4, terms - 1);
+      cuda::LeftFactor left[kTall];
+      cuda::RightFactor right[kWide];
+      for (int i = 0; i < kTall; ++i) {
+        const int upper = least(row + i * cuda::kRowsOfStep + g, kRows - 1), lower = least(upper + 8, kRows - 1);
+        left[i] = {a_at(upper, low), a_at(lower, low), a_at(upper, high), a_at(lower, high)};
+      }
+      for (int j = 0; j < kWide; ++j) {
+        const int of = least(column + j * cuda::kColumnsOfStep + g, columns - 1);
+        right[j] = {b_at(low, of), b_at(high, of)};
+      }
+      for (int i = 0; i < kTall; ++i) {
+        for (int j = 0; j < kWide; ++j) cuda::multiply_add(sums[i][j], left[i], right[j]);
+      }
+    }
+  }
+  /// use(row, column, two neighbours) for those that the product has.
+  template <class Use>
+  __device__ void each_pair(int columns, const Use& use) const {
+    for (int i = 0; i < kTall; ++i) {
+      for (int j = 0; j < kWide; ++j) {
+        const int r = row + i * cuda::kRowsOfStep + lane / 4, c = column + j * cuda::kColumnsOfStep + lane % 4 * 2;
+        const float(&of)[4] = sums[i][j].of;
+        const float upper[2] = {of[0], of[1]}, lower[2] = {of[2], of[3]};
+        if (c < columns && r < kRows) use(r, c, upper);
+        if (c < columns && r + 8 < kRows) use(r + 8, c, lower);
+      }
+    }
+  }
+
+  int lane, row, column;  // the first ones
+  cuda::Sums sums[kTall][kWide];
+};
+
+/// to [52,52] = a b'. Either may be where `to` is.
+template <class How>
+__device__ void multiply_rows_into(const Problem& p, const float* a, const float* b, float* to) {
+  if constexpr (How::kTensorCores) {
+    static_assert(units_of(kRows) <= 2 * kWarps);
+    const int warp = static_cast<int>(threadIdx.x) / kWarp;
+    Unit first(warp), second(warp + kWarps);
+    const auto compute = [&](Unit& unit) {
+      if (unit.column >= kRows) return;
+      unit.compute(
+          p.dim, kRows, [&](int row, int d) { return a[row * p.stride + d]; },
+          [&](int d, int column) { return b[column * p.stride + d]; });
+    };
+    const auto keep = [&](const Unit& unit) {
+      unit.each_pair(kRows, [&](int row, int column, const float(&two)[2]) {
+        store(to + row * kRows + column, cuda::pack_of(two));
+      });
+    };
+    compute(first);
+    compute(second);
+    __syncthreads();
+    keep(first);
+    keep(second);
+  } else {
+    Tile tile = multiply_rows(p, a, b);
+    __syncthreads();
+    tile.each_score([&](int i, int j, float score) { to[i * kRows + j] = score; });
+  }
+}
+
+/// factor * a b for the tokens of the map; a [52,52] by a_at(row, term), b [52,dim].
+template <class A>
+__device__ void multiply_on_tensor_cores_into(const Target& to, const Problem& p, const A& a_at, const float* b,
+                                              float factor, const Place& place, int head) {
+  for (int index = static_cast<int>(threadIdx.x) / kWarp; index < units_of(p.dim); index += kWarps) {
+    Unit unit(index);
+    unit.compute(kRows, p.dim, a_at, [&](int t, int d) { return b[t * p.stride + d]; });
+    unit.each_pair(p.dim, [&](int t, int d, const float(&two)[2]) { write<2>(to, p, place, head, t, d, factor, two); });
+  }
+}
+
+/// factor * scores b, for the tokens of the map.
+template <class How>
+__device__ void multiply_into(const Target& to, const Problem& p, const float* scores, const float* b, float factor,
+                              const Place& place, int head) {
+  if constexpr (How::kTensorCores) {
+    const auto a_at = [&](int row, int t) { return scores[row * kRows + t]; };
+    multiply_on_tensor_cores_into(to, p, a_at, b, factor, place, head);
+  } else {
+    multiply_tiles_into<How::kLanes>(to, p, scores, b, factor, place, head);
+  }
+}
+
+/// scores' b, for the tokens of the map.
+template <class How>
+__device__ void multiply_transposed_into(const Target& to, const Problem& p, const float* scores, const float* b,
+                                         const Place& place, int head) {
+  if constexpr (How::kTensorCores) {
+    const auto a_at = [&](int row, int t) { return scores[t * kRows + row]; };
+    multiply_on_tensor_cores_into(to, p, a_at, b, 1.F, place, head);
+  } else {
+    multiply_transposed_tiles_into<How::kLanes>(to, p, scores, b, place, head);
   }
 }
 
@@ -231,6 +369,7 @@ __device__ void for_rows(int rows, const Row& row) {
 }
 
 /// Products of Q and K to P, in place; zeros in what is padding.
+template <class How>
 __device__ void softmax(const Problem& p, const Place& place, int head, float* scores) {
   for_rows(kRows, [&](int i, int lane) {
     float* const row = scores + i * kRows;
@@ -243,11 +382,12 @@ __device__ void softmax(const Problem& p, const Place& place, int head, float* s
     largest = max_of_warp(largest);
     for (int j = lane; j < kTokens && i < kTokens; j += kWarp) sum += row[j] = expf(row[j] - largest);
     const float inverse = 1.F / sum_of_warp(sum);
-    for (int j = lane; j < kRows; j += kWarp) row[j] = i < kTokens && j < kTokens ? row[j] * inverse : 0.F;
+    for (int j = lane; j < kRows; j += kWarp) row[j] = i < kTokens && j < kTokens ? How::factor(row[j] * inverse) : 0.F;
   });
 }
 
 /// dP to dS, in place, and what rows of P and dS have beyond the edge.
+template <class How>
 __device__ void softmax_gradient(const float* probabilities, float* gradients, Place& place) {
   for_rows(kRows, [&](int i, int lane) {
     const float* const p = probabilities + i * kRows;
@@ -255,7 +395,7 @@ __device__ void softmax_gradient(const float* probabilities, float* gradients, P
     for (int j = lane; j < kTokens; j += kWarp) sum += p[j] * row[j];
     const float mean = sum_of_warp(sum);
     for (int j = lane; j < kRows; j += kWarp) {
-      row[j] = j < kTokens ? p[j] * (row[j] - mean) : 0.F;
+      row[j] = j < kTokens ? How::factor(p[j] * (row[j] - mean)) : 0.F;
       if (j >= kTokens || place.token[j] >= 0) continue;
       p_beyond += p[j];
       ds_beyond += row[j];
@@ -270,15 +410,15 @@ __device__ void softmax_gradient(const float* probabilities, float* gradients, P
 }
 
 /// Q (scaled), K, V and P.
-template <int kLanes>
+template <class How>
 __device__ void compute(const Problem& p, const Place& place, int head, const Head& h) {
-  gather<kLanes>(p, p.q, place, head, p.scale, h.q);
-  gather<kLanes>(p, p.k, place, head, 1.F, h.k);
-  gather<kLanes>(p, p.v, place, head, 1.F, h.v);
+  gather<How>(p, p.q, place, head, p.scale, h.q);
+  gather<How>(p, p.k, place, head, 1.F, h.k);
+  gather<How>(p, p.v, place, head, 1.F, h.v);
   __syncthreads();
-  multiply_rows(p, h.q, h.k).each_score([&](int i, int j, float score) { h.p[i * kRows + j] = score; });
+  multiply_rows_into<How>(p, h.q, h.k, h.p);
   __syncthreads();
-  softmax(p, place, head, h.p);
+  softmax<How>(p, place, head, h.p);
   __syncthreads();
 }
 
@@ -296,7 +436,7 @@ __device__ void add_beyond(const Problem& p, const Place& place, const Head& h, 
 // ---- Kernels ----
 
 /// Grid [windows,heads].
-template <int kLanes>
+template <class How>
 __global__ void attend(Problem p, Target y) {
   MD_DYNAMIC_SHARED(float, memory);
   __shared__ Place place;
@@ -304,12 +444,12 @@ __global__ void attend(Problem p, Target y) {
   const Head h(p, memory);
   find_tokens(p, blockIdx.x, place);
   __syncthreads();
-  compute<kLanes>(p, place, head, h);
-  multiply_into<kLanes>(y, p, h.p, h.v, 1.F, place, head);
+  compute<How>(p, place, head, h);
+  multiply_into<How>(y, p, h.p, h.v, 1.F, place, head);
 }
 
 /// Grid [blocks of windows,heads]; partial [blocks,heads,sums].
-template <int kLanes>
+template <class How>
 __global__ void attend_backward(Problem p, Part dy, Target dq, Target dk, Target dv, float* partial) {
   MD_DYNAMIC_SHARED(float, memory);
   __shared__ Place place;
@@ -323,17 +463,15 @@ __global__ void attend_backward(Problem p, Part dy, Target dq, Target dk, Target
   for (i64 window = begin; window < begin + kWindowsOfBlock && window < p.windows.count(); ++window) {
     find_tokens(p, window, place);
     __syncthreads();
-    gather<kLanes>(p, dy, place, head, 1.F, g.dy);
-    compute<kLanes>(p, place, head, h);
-    multiply_transposed_into<kLanes>(dv, p, h.p, g.dy, place, head);
-    Tile dp = multiply_rows(p, g.dy, h.v);
-    __syncthreads();  // V has been read
-    dp.each_score([&](int i, int j, float score) { g.ds[i * kRows + j] = score; });
+    gather<How>(p, dy, place, head, 1.F, g.dy);
+    compute<How>(p, place, head, h);
+    multiply_transposed_into<How>(dv, p, h.p, g.dy, place, head);
+    multiply_rows_into<How>(p, g.dy, h.v, g.ds);
     __syncthreads();
-    softmax_gradient(h.p, g.ds, place);
+    softmax_gradient<How>(h.p, g.ds, place);
     __syncthreads();
-    multiply_into<kLanes>(dq, p, g.ds, h.k, p.scale, place, head);
-    multiply_transposed_into<kLanes>(dk, p, g.ds, h.q, place, head);
+    multiply_into<How>(dq, p, g.ds, h.k, p.scale, place, head);
+    multiply_transposed_into<How>(dk, p, g.ds, h.q, place, head);
     ds.each_score([&](int i, int j, float& sum) { sum += g.ds[i * kRows + j]; });
     if (place.beyond) add_beyond(p, place, h, g, sums + kPairs);
     __syncthreads();  // before the next window takes the memory
@@ -372,12 +510,41 @@ struct PaddingGradient {
   }
 };
 
+/// Both, in one launch: small ones cost more to launch than to run.
+struct SmallGradients {
+  TableGradient table;
+  PaddingGradient padding;
+  MD_HD i64 of_table() const { return kDistances * kDistances * table.heads; }
+  MD_HD void operator()(i64, i64 i) const {
+    if (i < of_table()) {
+      const auto [distance, head] = unravel(i, {kAnyExtent, table.heads});
+      table(distance, head);
+    } else {
+      const auto [part, channel] = unravel(i - of_table(), {kAnyExtent, padding.channels});
+      padding(part, channel);
+    }
+  }
+};
+
+/// Calls fn.operator()<How>(): tensor cores where the device's precision allows them and heads divide into their steps.
+template <class Fn>
+void with_way(const Problem& p, Device device, std::initializer_list<const float*> maps, const Fn& fn) {
+  const bool tensor_cores =
+      device.precision == Precision::tf32 && cuda::has_tensor_cores() && p.dim % cuda::kTermsOfStep == 0;
+  cuda::with_packs(p.dim, maps, [&]<int kLanes>() {
+    if constexpr (kLanes == 4) {
+      if (tensor_cores) return fn.template operator()<Way<kLanes, true>>();
+    }
+    fn.template operator()<Way<kLanes, false>>();
+  });
+}
+
 }  // namespace
 
 void CudaBackend::window_attention(const WindowSpec& spec, const WindowTensors& in, const Tensor& y) {
   const Problem p(spec, in);
-  cuda::with_packs(p.dim, {p.q.map, p.v.map, p.q.padding, y.data()}, [&]<int kLanes>() {
-    cuda::launch_kernel(attend<kLanes>, dim3(unsigned(p.windows.count()), unsigned(p.heads)), kThreads, Head::bytes(p),
+  with_way(p, y.device(), {p.q.map, p.v.map, p.q.padding, y.data()}, [&]<class How>() {
+    cuda::launch_kernel(attend<How>, dim3(unsigned(p.windows.count()), unsigned(p.heads)), kThreads, Head::bytes(p),
                         cuda::runtime().compute, p, Target{y.data(), p.channels, 0});
   });
 }
@@ -391,16 +558,15 @@ void CudaBackend::window_attention_backward(const WindowSpec& spec, const Window
   const Tensor sums = Tensor::empty({p.heads, p.sums()}, device);
   float* const dqkv = gradients.qkv.data();
   const Target dv = in.v ? Target{gradients.v.data(), p.channels, 0} : Target{dqkv, p.v.row, p.v.first};
-  cuda::with_packs(p.dim, {p.q.map, p.v.map, p.q.padding, dy.data(), dqkv, dv.map}, [&]<int kLanes>() {
-    cuda::launch_kernel(attend_backward<kLanes>, dim3(unsigned(blocks), unsigned(p.heads)), kThreads,
+  with_way(p, device, {p.q.map, p.v.map, p.q.padding, dy.data(), dqkv, dv.map}, [&]<class How>() {
+    cuda::launch_kernel(attend_backward<How>, dim3(unsigned(blocks), unsigned(p.heads)), kThreads,
                         HeadGradient::bytes(p), cuda::runtime().compute, p, Part{dy.data(), p.channels, 0, nullptr},
                         Target{dqkv, p.q.row, p.q.first}, Target{dqkv, p.k.row, p.k.first}, dv, partial.data());
   });
   reduce_sum(partial, {}, 1, blocks, sums.numel(), sums);
-  launch(device, kDistances * kDistances, p.heads,
-         TableGradient{sums.data(), p.sums(), p.heads, gradients.bias_table.data()});
-  launch(device, in.v ? 2 : 3, p.channels,
-         PaddingGradient{sums.data(), p.sums(), p.channels, p.dim, gradients.padding.data()});
+  const SmallGradients small{{sums.data(), p.sums(), p.heads, gradients.bias_table.data()},
+                             {sums.data(), p.sums(), p.channels, p.dim, gradients.padding.data()}};
+  launch(device, 1, small.of_table() + (in.v ? 2 : 3) * p.channels, small);
 }
 
 }  // namespace md

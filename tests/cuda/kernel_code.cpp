@@ -41,6 +41,7 @@ struct Sass {
     stl = 0x387,
     ffma = 0x223,
     mufu = 0x308,
+    hmma = 0x23c,
   };
   unsigned op() const { return low & 0xFFFU; }
   bool fma() const { return (op() & 0x1FFU) == (ffma & 0x1FFU); }  // whatever its operands are
@@ -60,7 +61,9 @@ Instructions count(const std::vector<Sass>& code, std::size_t begin, std::size_t
   for (std::size_t i = begin; i < end; ++i) {
     const Sass& s = code[i];
     ++n.all;
-    n.fma += s.fma();
+    constexpr i64 kOfStep = 16 * 8 * 8 / 32;  // multiplications a thread
+    n.tensor += s.op() == Sass::hmma;
+    n.fma += s.op() == Sass::hmma ? kOfStep : i64{s.fma()};
     n.calls += s.op() == Sass::call;
     n.roots += s.op() == Sass::mufu;
     if (s.loads()) ++n.loads, n.load_bytes += s.bytes();

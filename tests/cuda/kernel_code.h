@@ -15,7 +15,8 @@ struct Instructions {
   i64 all = 0;
   i64 loads = 0, stores = 0;               // of global memory
   i64 load_bytes = 0, store_bytes = 0;     // that a thread moves with them
-  i64 fma = 0;                             // f32
+  i64 fma = 0;                             // f32, and a thread's share of the tensor cores'
+  i64 tensor = 0;                          // steps of tensor cores: 16x8 sums of 8 terms by a warp
   i64 shared_loads = 0, shared_words = 0;  // and the words a thread gets from them
   i64 roots = 0;                           // and reciprocals, exponentials: the special unit's
   i64 calls = 0;                           // 64-bit divisions, mostly

@@ -29,13 +29,15 @@ constexpr Habit kHabits[] = {
     {"MoveShuffled", 1, 2.5},  // reads 4 of 32 bytes
 };
 
-/// Products of shared memory, in multiplications a block.
+/// Products of shared memory, in multiplications a block, and instructions of threads beside them: what brings the
+/// factors, and the exponentials.
 struct Work {
   const char* kernel;
-  double fma;
+  double fma, beside;
 };
-constexpr double kOneProduct = 52 * 52 * 32;  // of two matrices of a window's head, with padding
-constexpr Work kWork[] = {{"attend_backward", 4 * 5 * kOneProduct}, {"attend", 2 * kOneProduct}};
+constexpr double kOneProduct = 52 * 52 * 32;              // of two matrices of a window's head, with padding
+constexpr double kPaddingOfSteps = 64. * 56 / (52 * 52);  // more of it on tensor cores
+constexpr Work kWork[] = {{"attend_backward", 4 * 5 * kOneProduct, 4 * 2e5}, {"attend", 2 * kOneProduct, 1e5}};
 
 /// Neighbours that MetricDepth's depths identify, of a pixel: 7.9 of 28 at depths uniform in 0 to 10 m. A warp takes so
 /// many at once.
@@ -55,18 +57,24 @@ double resident_blocks(const Launch& l, const Gpu& gpu) {
   return std::max(1.0, std::min({by_registers, by_shared, std::floor(gpu.threads / double(l.threads)), kBlocks}));
 }
 
-/// Microseconds of the instructions of a multiprocessor's threads, and of its loads from shared memory, a word a lane
-/// and clock.
+/// Microseconds of the instructions of a multiprocessor's threads, of its tensor cores, and of its loads from shared
+/// memory, a word a lane and clock.
 double issue_us(const Instructions& n, double times, double threads, const Gpu& gpu) {
-  const double clocks = std::max(double(n.all) / kLanesIssued, double(n.shared_words) / 32);
+  const double tensor_rate = gpu.tf32_tflops * 1e3 / (gpu.multiprocessors * gpu.clock_ghz);  // operations a clock
+  constexpr double kOfStep = 2. * 16 * 8 * 8 / 32;                                           // of a thread
+  const double clocks =
+      std::max({double(n.all) / kLanesIssued, double(n.shared_words) / 32, double(n.tensor) * kOfStep / tensor_rate});
   return times * threads * clocks / (gpu.multiprocessors * gpu.clock_ghz * 1e3 * kOfIssue);
 }
 
 double compute_us(const Launch& l, double moved, const Gpu& gpu) {
   const KernelCode& k = *l.code;
   const double threads = double(l.blocks * l.threads);
-  if (const auto work = find(kWork, k.name); work != std::end(kWork))
-    return issue_us(k.product, work->fma * double(l.blocks) / double(std::max<i64>(1, k.product.fma)), 1, gpu);
+  if (const auto work = find(kWork, k.name); work != std::end(kWork)) {
+    const double fma = work->fma * (k.product.tensor > 0 ? kPaddingOfSteps : 1);
+    return issue_us(k.product, fma * double(l.blocks) / double(std::max<i64>(1, k.product.fma)), 1, gpu) +
+           issue_us({.all = 1}, work->beside * double(l.blocks), 1, gpu);
+  }
   if (k.name.find("pairs_of_pixels") != std::string::npos) {  // one warp a pixel of its first map
     const double pixels = double(*std::max_element(l.bytes.begin(), l.bytes.end())) / (4 * kChannels);
     return issue_us(k.root, pixels * std::ceil(kHits / kHitsAtOnce), 32, gpu);

@@ -34,6 +34,7 @@ const Setting kSettings[] = {
     {"given_values", {2, 9, 10, 8}, {2, 0}, false},
     {"given_values_shifted", {1, 8, 15, 34}, {1, 3}, false},
     {"wide_heads", {1, 8, 7, 64}, {2, 3}, true},
+    {"given_values_of_wide_heads", {1, 9, 10, 48}, {2, 3}, false},
 };
 
 /// qkv, padding, table and, if they are given, v.
@@ -152,6 +153,23 @@ TEST_P(WindowAttention, GradientPredictsTheChangeAlongARandomDirection) {
   };
   // Against |gradient|, which a random direction of about that many unit components would see a part of.
   EXPECT_NEAR((moved(1e-3) - moved(-1e-3)) / 2e-3, predicted, 5e-3 * std::sqrt(size));
+}
+
+// Where a GPU's device has TF32 and heads divide by 8, products are a tensor core's, of rounded factors.
+TEST_P(WindowAttention, IsNearlyTheSameInTf32) {
+  for_each_device([&](Device device) {
+    if (device.kind == Device::cpu) return;
+    Device rounded = device;
+    rounded.precision = Precision::tf32;
+    const std::vector<Tensor> in = inputs(s, rounded);
+    constexpr double kOfFactors = 4e-3;  // 2^-11 of each, of scores of about 5
+    EXPECT_LE(relative_l2(to_double(op(s)(in)), to_double(op(s)(inputs(s, device)))), kOfFactors);
+    const std::vector<Tensor> got = gradients(op(s), in), want = gradients(op(s), inputs(s, device));
+    for (std::size_t i = 0; i < in.size(); ++i)
+      EXPECT_LE(relative_l2(to_double(got[i]), to_double(want[i])), kOfFactors) << "input " << i;
+    const bool rounds = s.map[3] / s.spec.heads % 8 == 0;
+    EXPECT_EQ(got[0].to_host() != want[0].to_host(), rounds);
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(, WindowAttention, ::testing::ValuesIn(kSettings),
