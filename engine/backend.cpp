@@ -100,6 +100,12 @@ bool Backend::batch_norm_plus_backward(const BatchNormSpec&, bool, const Tensor&
   return false;
 }
 
+bool Backend::add_batch_norm_backward(const BatchNormSpec&, bool, const Tensor&, const Tensor&, const Tensor&,
+                                      const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                                      const Tensor&) {
+  return false;
+}
+
 bool Backend::reduce_mean(const Tensor&, i64, i64, i64, const Tensor&) { return false; }
 
 std::vector<std::string> cuda_device_names() {

@@ -184,6 +184,10 @@ class Backend {
                                         const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                                         const Tensor& rstd, const Tensor& dz, const Tensor& dx, const Tensor& dweight,
                                         const Tensor& dbias);
+  /// dx += the gradient; dweight and dbias are overwritten.
+  virtual bool add_batch_norm_backward(const BatchNormSpec&, bool batch_statistics, const Tensor& dy, const Tensor& x,
+                                       const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& rstd,
+                                       const Tensor& dx, const Tensor& dweight, const Tensor& dbias);
   /// y[o,i] = the mean over a of maps x[o,a,i]; y is f32.
   virtual bool reduce_mean(const Tensor& x, i64 outer, i64 axis, i64 inner, const Tensor& y);
 

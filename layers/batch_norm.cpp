@@ -108,17 +108,22 @@ struct Kept {
 Grads gradients(const Kept& k, const Tensor& dy, Needs needs) {
   Backend& b = backend(dy.device());
   const auto& [mean, rstd] = k.of;
+  const Tensor dweight = Tensor::empty(mean.shape(), dy.device()), dbias = Tensor::empty(mean.shape(), dy.device());
+  const Tensor sum = needs[0] && !k.has_residual ? needs.take_sum(0) : Tensor();
+  if (sum &&
+      b.add_batch_norm_backward(k.of_x, k.training, dy, *k.x, *k.weight, *k.bias, mean, rstd, sum, dweight, dbias))
+    return {sum, dweight, dbias};
   Tensor dx;  // where dz is the residual's gradient, not in its memory
   if (needs[0]) dx = k.has_residual ? Tensor::empty(dy.shape(), dy.device(), dy.dtype()) : in_place_of(dy);
   const Tensor dz = *k.y ? in_place_of(dy) : dy;
-  const Tensor dweight = Tensor::empty(mean.shape(), dy.device()), dbias = Tensor::empty(mean.shape(), dy.device());
   const bool both = *k.y && b.batch_norm_plus_backward(k.of_x, k.training, dy, *k.y, *k.x, *k.weight, *k.bias, mean,
                                                        rstd, dz, dx, dweight, dbias);
   if (!both) {
     if (*k.y) before_relu(dy, *k.y, dz);
     b.batch_norm_backward(k.of_x, k.training, dz, *k.x, *k.weight, *k.bias, mean, rstd, dx, dweight, dbias);
   }
-  Grads grads = {dx, dweight, dbias};
+  if (sum) b.add_into(sum, dx);
+  Grads grads = {sum ? sum : dx, dweight, dbias};
   if (k.has_residual) grads.push_back(dz);
   return grads;
 }

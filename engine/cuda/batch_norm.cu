@@ -247,9 +247,13 @@ struct WriteGradients {
   }
 };
 
-/// dx may be dy's memory: a thread has read its rows when it writes them.
-template <Act kAct, int kLanes>
+/// dx may be dy's memory: a thread has read its rows when it writes them. Or they are added to what dx holds.
+template <Act kAct, int kLanes, bool kAdds>
 __global__ void input_gradient(Columns g, Affine affine, Coefficients k, const float* dy, const float* x, float* dx) {
+  struct Read {
+    Both<kLanes> both;
+    Pack<kLanes> before;
+  };
   const Place<kLanes> at(g);
   if (!at.active) return;
   const Affines<kLanes> z(affine, at.column);
@@ -258,13 +262,15 @@ __global__ void input_gradient(Columns g, Affine affine, Coefficients k, const f
   at.template for_rows<kRowsAtOnce>(
       g,
       [&](i64 offset, i64) {
-        return Both<kLanes>{load<kLanes>(dy + offset), load<kLanes>(x + offset)};
+        Read v{{load<kLanes>(dy + offset), load<kLanes>(x + offset)}, {}};
+        if constexpr (kAdds) v.before = load<kLanes>(dx + offset);
+        return v;
       },
-      [&](i64 offset, i64, const Both<kLanes>& v) {
-        Pack<kLanes> out;
+      [&](i64 offset, i64, const Read& v) {
+        Pack<kLanes> out = v.before;
         for (int lane = 0; lane < kLanes; ++lane)
-          out.lane[lane] =
-              k_dz.lane[lane] * dz_of<kAct>(v, z, lane) + (k_x.lane[lane] * v.x.lane[lane] + k_1.lane[lane]);
+          out.lane[lane] +=
+              k_dz.lane[lane] * dz_of<kAct>(v.both, z, lane) + (k_x.lane[lane] * v.both.x.lane[lane] + k_1.lane[lane]);
         store(dx + offset, out);
       });
 }
@@ -286,11 +292,11 @@ struct BackwardOfChannels {
         write{affine, static_cast<double>(size.R), batch_statistics, k, dweight.data(), dbias.data()} {}
 
   /// From the gradient behind x's affine map and its activation.
-  template <Act kAct, int kLanes>
+  template <Act kAct, int kLanes, bool kAdds = false>
   void launch_input_gradient(const Tensor& dy, const Tensor& x, const Tensor& dx) const {
     const Columns g(1, size.R, size.C, kLanes, Columns::kMaps);
-    cuda::launch_kernel(input_gradient<kAct, kLanes>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g, affine, k,
-                        dy.data(), x.data(), dx.data());
+    cuda::launch_kernel(input_gradient<kAct, kLanes, kAdds>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g,
+                        affine, k, dy.data(), x.data(), dx.data());
   }
 
   Size size;
@@ -359,6 +365,21 @@ void CudaBackend::batch_norm_backward(const BatchNormSpec& spec, bool batch_stat
       if (dx) of.template launch_input_gradient<kAct, kLanes>(dy, x, dx);
     });
   });
+}
+
+bool CudaBackend::add_batch_norm_backward(const BatchNormSpec& spec, bool batch_statistics, const Tensor& dy,
+                                          const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
+                                          const Tensor& rstd, const Tensor& dx, const Tensor& dweight,
+                                          const Tensor& dbias) {
+  const BackwardOfChannels of(batch_statistics, x, weight, bias, mean, rstd, dweight, dbias);
+  with_activation(spec, [&]<Act kAct>() {
+    cuda::with_packs(of.size.C, {dy.data(), x.data(), mean.data(), dx.data()}, [&]<int kLanes>() {
+      cuda::launch_sums<2, kLanes>(x.device(), 1, of.size.R, of.size.C,
+                                   GradientTerms<kAct, kLanes>{of.affine, dy.data(), x.data()}, of.write);
+      of.template launch_input_gradient<kAct, kLanes, true>(dy, x, dx);
+    });
+  });
+  return true;
 }
 
 bool CudaBackend::batch_norm_plus_backward(const BatchNormSpec&, bool batch_statistics, const Tensor& dy,

@@ -70,6 +70,9 @@ class CudaBackend final : public Backend {
                                 const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                                 const Tensor& rstd, const Tensor& dz, const Tensor& dx, const Tensor& dweight,
                                 const Tensor& dbias) override;
+  bool add_batch_norm_backward(const BatchNormSpec&, bool batch_statistics, const Tensor& dy, const Tensor& x,
+                               const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& rstd,
+                               const Tensor& dx, const Tensor& dweight, const Tensor& dbias) override;
   bool reduce_mean(const Tensor& x, i64 outer, i64 axis, i64 inner, const Tensor& y) override;
   void metric_depth(const MetricDepthPairs&, const Tensor& features, const Tensor& depth_m, const Tensor& result,
                     const Tensor& gradient) override;

@@ -190,6 +190,21 @@ TEST(BatchNormResidual, SharesItsGradientWithNobody) {
   expect_gradcheck(chain, {random_tensor({4, 2, 3}, 1), random_tensor({4, 2, 3}, 2)});
 }
 
+// The gradient of a shortcut is there before the norm's, which a device may add to it in the same pass.
+TEST(BatchNormResidual, AddsItsGradientToAShortcuts) {
+  for_each_device([](Device device) {
+    for (const i64 C : {3, 8}) {
+      const BatchNormState state{Tensor::zeros({C}, device), Tensor::full({C}, 1.F, device), 0.1F, true};
+      const Function beside = [&](const std::vector<Tensor>& in) {
+        const Tensor x = scale(in[0], 2.F);
+        return add(scale(x, 3.F), batch_norm(x, in[1], in[2], state, {}));
+      };
+      expect_gradcheck(beside, {random_tensor({4, 3, C}, 1, -1, 1, device), random_tensor({C}, 2, 0.5F, 1, device),
+                                random_tensor({C}, 3, -0.5F, 0.5F, device)});
+    }
+  });
+}
+
 const Sizes kSmall[] = {
     {"map", {2, 3, 5, 7}}, {"one_channel", {2, 4, 3, 1}}, {"one_image", {1, 5, 2, 16}}, {"one_pixel", {6, 1, 1, 5}},
     {"rows", {11, 3}},     {"wide", {2, 5, 3, 19}}};
