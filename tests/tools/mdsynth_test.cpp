@@ -9,6 +9,7 @@
 #include "data/dataset.h"
 #include "tests/data/data_files.h"
 #include "tests/kit/run_tool.h"
+#include "tools/synth/synth_render.h"
 
 namespace md::test {
 namespace {
@@ -152,6 +153,25 @@ TEST_F(Mdsynth, TheSensorDecidesWhatIsMeasuredAndNothingElse) {
   EXPECT_GT(holes[1], 0);
   EXPECT_GT(holes[2], 2 * holes[1]);
   EXPECT_GT(noisy, 4 * 64 * 96 / 2);
+}
+
+TEST_F(Mdsynth, AStreetWithoutASensorIsExactAsFarAsFilesCanSay) {
+  ASSERT_EQ(synth("kitti", "exact", {"--frames", "2", "--seed", "0", "--sensor", "none"}).code, 0);
+  const md::synth::World street = md::synth::make_street(0, 1);
+  i64 sky = 0, too_far = 0;
+  for (i64 i = 0; i < 2; ++i) {
+    const std::vector<float> written = open("kitti", "exact", "kitti_train.txt").load_training(i).depth_m;
+    const md::synth::Camera camera{md::synth::pose_of(street, std::uint64_t(i)), 64, 96, 721.5377 * 96 / 1242};
+    const std::vector<float> depth_m = md::synth::render_depth(street.scene, camera);
+    for (std::size_t p = 0; p < depth_m.size(); ++p) {
+      const bool fits = depth_m[p] < 255.99F;  // 16 bits of 1/256 m
+      EXPECT_NEAR(written[p], fits ? depth_m[p] : 0, 0.501 / 256);
+      sky += depth_m[p] == 0;
+      too_far += !fits;
+    }
+  }
+  EXPECT_GT(sky, 0);
+  EXPECT_GT(too_far, 0);
 }
 
 TEST_F(Mdsynth, BlurAndExposureChangeThePicturesAlone) {

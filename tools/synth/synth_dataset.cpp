@@ -6,6 +6,7 @@
 #include <exception>
 #include <filesystem>
 #include <iomanip>
+#include <limits>
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -67,10 +68,12 @@ std::vector<FrameId> frames_of(const SetSpec& set, Split split) {
   return ids;
 }
 
+/// What is farther than 16 bits can say is 0, as the sky is.
 DepthImage encode(const SetSpec& set, const std::vector<float>& depth_m) {
   DepthImage image{set.height, set.width, {}};
   const float units = dataset_traits(set.layout->dataset).units_per_m;
-  for (const float d : depth_m) image.pixels.push_back(std::uint16_t(std::lround(d * units)));
+  constexpr float kMost = std::numeric_limits<std::uint16_t>::max();
+  for (const float d : depth_m) image.pixels.push_back(d * units < kMost ? std::uint16_t(std::lround(d * units)) : 0);
   return image;
 }
 
