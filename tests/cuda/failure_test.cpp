@@ -27,15 +27,18 @@ float program(i64 rows, i64 columns) {
   Rng rng(1, Purpose::test);
   const Conv2d conv(rng, 3, 4, 3, {.pad = 1, .act = {Act::leaky_relu, 0.2F}});
   const BatchNorm2d norm(4);
-  conv.to(kGpu);
-  norm.to(kGpu);
-  std::vector<Module::Entry> parameters = conv.parameters();
-  for (const auto& p : norm.parameters()) parameters.push_back(p);
+  const Linear mix(rng, 4, 4);
+  std::vector<Module::Entry> parameters;
+  for (const Module* part :
+       {static_cast<const Module*>(&conv), static_cast<const Module*>(&norm), static_cast<const Module*>(&mix)}) {
+    part->to(kGpu);
+    for (const auto& p : part->parameters()) parameters.push_back(p);
+  }
   Adam adam({{parameters}}, {});
   const std::array host{test::random_tensor({2, rows, columns, 3}, 1),
                         test::random_tensor({2, rows, columns}, 2, 0.1F, 4.F)};
   const std::vector<Tensor> batch = queue->push(host);
-  const Tensor features = norm.forward(conv.forward(batch[0]));
+  const Tensor features = mix.forward(norm.forward(conv.forward(batch[0])));
   const MetricDepthOptions options;
   const auto shifts = draw_shifts(options, 1, 0, 2, rows, columns);
   const Tensor loss = metric_depth(features, batch[1], shifts.list, options);
@@ -50,8 +53,8 @@ void expect_no_leak(const doubles::Live& before) {
   EXPECT_EQ(now.pinned, 0) << now;
   EXPECT_EQ(now.events, 0) << now;
   EXPECT_LE(now.streams, 2) << now;
-  EXPECT_LE(now.handles, 1) << now;
-  if (before.handles == 0) return;  // the backend does not exist yet
+  EXPECT_LE(now.handles, 2) << now;  // cuDNN's and cuBLAS's
+  if (before.handles == 0) return;   // the backend does not exist yet
   constexpr i64 kDevice = 1;
   EXPECT_EQ(now.descriptors, kDevice + backend(kGpu).primitives_created()) << now;
   EXPECT_EQ(backend(kGpu).pool_stats().bytes_in_use, 0) << now;
@@ -83,6 +86,16 @@ std::string failing_call() {
   return call;
 }
 
+/// Lets the next call of this name fail. Programs of most sizes find all memory in the pool, so it may take a few.
+std::string failing_call(const std::string& name) {
+  std::string call;
+  for (int tries = 0; tries < 100 && call.empty(); ++tries) {
+    doubles::fail_call(name);
+    call = failing_call();
+  }
+  return call;
+}
+
 /// Lets call n of the program fail, for every n.
 std::map<std::string, int> fail_every_call() {
   std::map<std::string, int> failed;
@@ -103,8 +116,7 @@ TEST(CudaFailures, EveryCallThatFailsIsAnError) {
   // Programs of other sizes ask the pool more or less often, so call n may jump over one.
   for (const auto& [call, times] : doubles::calls()) {
     if (failed.contains(call)) continue;
-    doubles::fail_call(call);
-    EXPECT_EQ(failing_call(), call) << "never failed";
+    EXPECT_EQ(failing_call(call), call) << "never failed";
   }
   EXPECT_TRUE(std::isfinite(next_program()));
 }
@@ -117,8 +129,7 @@ TEST(CudaFailures, EveryKindOfCallThatFailsWhilePlansAreTimedIsAnError) {
   next_program();
   for (const auto& [call, times] : std::map(doubles::calls())) {
     if (times == before[call]) continue;  // made once a process
-    doubles::fail_call(call);
-    EXPECT_EQ(failing_call(), call) << "never failed";
+    EXPECT_EQ(failing_call(call), call) << "never failed";
   }
   choose_plans({});
   EXPECT_TRUE(std::isfinite(next_program()));
