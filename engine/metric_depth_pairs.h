@@ -3,6 +3,8 @@
 #pragma once
 #include <vector>
 
+#include "engine/tensor.h"
+
 namespace md {
 
 /// The pairs of one map of features [K,h,w,C]: every pixel is the anchor of one pair for each shift.
@@ -17,9 +19,14 @@ struct MetricDepthPairs {
     float low, high, margin;
     float slope = 0.F;  // per metre
   };
-  std::vector<Shift> shifts;
+  Tensor shifts;                // i32 [N,3]: Shift after Shift, on the features' device
   std::vector<Range> ranges;    // where they overlap, the last one wins
   float positive_below = 0.1F;  // r_p, metres: pairs whose depths differ by less are pulled together
+
+  /// How many shifts there are.
+  i64 count() const { return shifts.dim(0); }
+  /// The first of them.
+  const Shift* first_shift() const { return static_cast<const Shift*>(shifts.raw()); }
 };
 
 }  // namespace md

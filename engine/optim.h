@@ -26,6 +26,16 @@ class Adam {
 
   /// One update of every parameter that has a gradient. The others stay as they are, and so does their step count.
   void step(double lr);
+
+  // The same in three calls, for who asks a device for the update before it is known whether there will be one.
+  /// What the next update has of the learning rate and of the steps so far; brings it to the device.
+  void set_rates(double lr);
+  /// Queues the update with those rates. `verdict`, if given, is a number on the device: where it is not 0 when the
+  /// device comes to it (NaN is not), everything stays as it is.
+  void update(const Tensor& verdict = {});
+  /// Counts an update that was made.
+  void count_update();
+
   /// Every parameter's gradient becomes "none".
   void zero_grad();
 
@@ -45,6 +55,7 @@ class Adam {
 
   std::vector<Slot> slots_;
   AdamSpec spec_;
+  Tensor rates_;  // of each slot's next update, on their device (engine/optim.cpp: Rates)
 };
 
 /// (base - end) * (1 - step/total)^power + end; the first update (step 0) uses base.

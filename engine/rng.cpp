@@ -1,4 +1,4 @@
-// Philox4x32-10 and the draws made from it.
+// The draws that the host alone makes, and what it checks.
 #include "engine/rng.h"
 
 #include <algorithm>
@@ -7,36 +7,8 @@
 
 namespace md {
 
-std::array<std::uint32_t, 4> philox(std::uint64_t seed, std::uint64_t stream, std::uint64_t offset) {
-  const auto low = [](std::uint64_t v) { return static_cast<std::uint32_t>(v); };
-  const auto high = [](std::uint64_t v) { return static_cast<std::uint32_t>(v >> 32); };
-  std::array<std::uint32_t, 4> c{low(offset), high(offset), low(stream), high(stream)};
-  std::uint32_t k0 = low(seed), k1 = high(seed);
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t p0 = std::uint64_t{0xD2511F53} * c[0], p1 = std::uint64_t{0xCD9E8D57} * c[2];
-    c = {high(p1) ^ c[1] ^ k0, low(p1), high(p0) ^ c[3] ^ k1, low(p0)};
-    k0 += 0x9E3779B9;
-    k1 += 0xBB67AE85;
-  }
-  return c;
-}
-
-Rng::Rng(std::uint64_t seed, Purpose purpose, std::uint64_t a, std::uint64_t b)
-    : seed_(seed), stream_(std::uint64_t(purpose) << 60 | a << 40 | b) {
+Rng::Rng(std::uint64_t seed, Purpose purpose, std::uint64_t a, std::uint64_t b) : PhiloxDraws(seed, purpose, a, b) {
   MD_CHECK(a <= kMostA && b <= kMostB, "Rng: stream (", a, ",", b, ") is beyond (", kMostA, ",", kMostB, ")");
-}
-
-std::uint32_t Rng::bits() {
-  if (left_ == 0) {
-    words_ = philox(seed_, stream_, offset_++);
-    left_ = 4;
-  }
-  return words_[static_cast<std::size_t>(4 - left_--)];
-}
-
-double Rng::uniform() {
-  const std::uint64_t high = bits() >> 5, low = bits() >> 6;  // 27 + 26 bits
-  return static_cast<double>(high << 26 | low) * 0x1p-53;
 }
 
 double Rng::uniform(double low, double high) { return low + (high - low) * uniform(); }
@@ -78,17 +50,7 @@ void Rng::normal(std::span<float> values, double deviation) {
 
 i64 Rng::integer(i64 low, i64 high) {
   MD_CHECK(low <= high, "Rng: empty range ", low, "..", high);
-  const std::uint64_t n = static_cast<std::uint64_t>(high - low) + 1;
-  const auto draw = [this] {
-    const std::uint64_t upper = bits();
-    return upper << 32 | bits();
-  };
-  if (n == 0) return static_cast<i64>(draw());  // the whole range
-  // Draws above the largest multiple of n would favour small values.
-  const std::uint64_t limit = ~std::uint64_t{0} - (~std::uint64_t{0} % n + 1) % n;
-  std::uint64_t v = draw();
-  while (v > limit) v = draw();
-  return low + static_cast<i64>(v % n);
+  return PhiloxDraws::integer(low, high);
 }
 
 }  // namespace md

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/backend.h"
-#include "engine/rng.h"
+#include "engine/step_number.h"
 #include "engine/tensor.h"
 #include "engine/window_attention.h"
 
@@ -72,11 +72,19 @@ Tensor multiply_channels(const Tensor& x, const Tensor& s);
 /// gives the same shape, by ops that bring its argument a gradient.
 Tensor squeeze_excite(const Tensor& x, const std::function<Tensor(const Tensor& mean)>& gate);
 
-/// torchvision.ops.stochastic_depth(mode="row"): drops a sample of x [N,H,W,C] with this probability and divides the
-/// others by 1 - rate; one draw a sample.
-Tensor stochastic_depth(const Tensor& x, double rate, Rng rng);
-/// shortcut + stochastic_depth(branch, rate, rng); a GPU makes it in one pass. Both [N,H,W,C].
-Tensor add_stochastic_depth(const Tensor& shortcut, const Tensor& branch, double rate, Rng rng);
+/// Which numbers drop_factors() draws.
+struct DropKey {
+  std::uint64_t seed = 0;
+  i64 first = 0;  // number of the first map among those of a network
+  StepNumber step = {};
+};
+/// Whether each of N samples survives in each of some maps, of which map i drops a sample with probability rates[i] of
+/// [0,1): 0, or 1 / (1 - rate). [rates,N].
+Tensor drop_factors(const std::vector<double>& rates, i64 samples, const DropKey&, Device);
+/// torchvision.ops.stochastic_depth(mode="row"): the samples of x [N,H,W,C] times factors [N], a row of drop_factors().
+Tensor stochastic_depth(const Tensor& x, const Tensor& factors);
+/// shortcut + stochastic_depth(branch, factors); a GPU makes it in one pass. Both [N,H,W,C].
+Tensor add_stochastic_depth(const Tensor& shortcut, const Tensor& branch, const Tensor& factors);
 
 /// The attention of Swin inside windows of 7x7, from partition to reverse, for maps of any size. qkv [N,H,W,3C]: query,
 /// key and value of each token; or, with values v [N,H,W,C] of their own, query and key [N,H,W,2C]. `padding` [3C] or

@@ -9,7 +9,7 @@
 #include "engine/autograd.h"
 #include "engine/backend.h"
 #include "engine/launch.h"
-#include "engine/rng.h"
+#include "engine/philox.h"
 #include "layers/common.h"
 
 namespace md {
@@ -35,6 +35,23 @@ MetricDepthPairs::Range parse_range(const std::string& range_m, double margin) {
   r.margin = float(margin);
   return r;
 }
+
+/// One call draws all of them: each depends on how many words the ones before it took.
+struct DrawShifts {
+  std::uint64_t seed;
+  StepNumber::View step;
+  i64 K, h, w;
+  int n_within, n_across;
+  MetricDepthPairs::Shift* to;
+  MD_HD void operator()(i64, i64) const {
+    PhiloxDraws draws(seed, Purpose::metric_depth, 0, std::uint64_t(step.number()));
+    for (int n = 0; n < n_within; ++n) {
+      const int row = int(draws.integer(1, h - 1)), column = int(draws.integer(1, w - 1));
+      to[n] = {0, row, column};
+    }
+    for (int n = 0; n < n_across; ++n) to[n_within + n] = {int(draws.integer(1, K - 1)), 0, 0};
+  }
+};
 
 struct NearestDepth {
   const float* depth_m;  // [K,H,W]
@@ -134,17 +151,22 @@ float centre_of(const MetricDepthPairs::Range& r) {
   return r.low > 0.F ? r.low : 1.F;
 }
 
-MetricDepthShifts draw_shifts(const MetricDepthOptions& options, std::uint64_t seed, i64 step, i64 K, i64 h, i64 w) {
+bool leaves_across_out(const MetricDepthOptions& options, i64 K) { return K == 1 && options.n_across > 0; }
+
+Tensor draw_shifts(const MetricDepthOptions& options, std::uint64_t seed, const StepNumber& step, i64 K, i64 h, i64 w,
+                   Device device) {
   MD_CHECK(h >= 2 && w >= 2, "metric_depth: a map of ", h, "x", w, " cannot be rolled");
-  Rng rng(seed, Purpose::metric_depth, 0, std::uint64_t(step));
-  MetricDepthShifts shifts;
-  for (int n = 0; n < options.n_within; ++n) {
-    const int row = int(rng.integer(1, h - 1)), column = int(rng.integer(1, w - 1));
-    shifts.list.push_back({0, row, column});
-  }
-  shifts.across_left_out = K == 1 && options.n_across > 0;
-  for (int n = 0; n < options.n_across && K > 1; ++n) shifts.list.push_back({int(rng.integer(1, K - 1)), 0, 0});
+  const int n_across = K > 1 ? options.n_across : 0;
+  const Tensor shifts = Tensor::empty({options.n_within + n_across, 3}, device, DType::i32);
+  auto* const to = static_cast<MetricDepthPairs::Shift*>(shifts.raw());
+  if (shifts.numel() > 0) launch(device, 1, 1, DrawShifts{seed, step.view(), K, h, w, options.n_within, n_across, to});
   return shifts;
+}
+
+MetricDepthShifts draw_shifts(const MetricDepthOptions& options, std::uint64_t seed, i64 step, i64 K, i64 h, i64 w) {
+  const Tensor drawn = draw_shifts(options, seed, step, K, h, w, Device{});
+  const auto* const first = static_cast<const MetricDepthPairs::Shift*>(drawn.raw());
+  return {{first, first + drawn.dim(0)}, leaves_across_out(options, K)};
 }
 
 Tensor depth_to_feature_size(const Tensor& depth_m, i64 h, i64 w, DepthCell cell) {
@@ -171,10 +193,12 @@ Tensor depth_to_compare(const Tensor& depth_m, MetricDepthOptions::Difference di
 // L = factor * sum over pairs of t(l), l = |f_p - f_q|; t = l for a positive, max(0, m - l) in a range. Both ends move:
 // dL/df_p = factor * sum over the pairs of p of t'(l) (f_p - f_q) / l, t' = 1, -1 or 0; the gradient of l at 0 is 0.
 // The backend's pass over the features gives the sum and its gradient together; only the factor is left to backward.
-Tensor metric_depth(const Tensor& features, const Tensor& depth_m, const std::vector<MetricDepthPairs::Shift>& shifts,
+Tensor metric_depth(const Tensor& features, const Tensor& depth_m, const Tensor& shifts,
                     const MetricDepthOptions& options) {
   check(features, depth_m, options);
   const Device device = features.device();
+  MD_CHECK(shifts.dtype() == DType::i32 && shifts.device() == device && shifts.shape() == Shape({shifts.dim(0), 3}),
+           "metric_depth: shifts ", shifts.shape(), " ", name_of(shifts.dtype()), " are not i32 [N,3] beside features");
   const bool mean = options.reduction == MetricDepthOptions::Reduction::mean;
   const Tensor result = Tensor::empty({2}, device), loss = Tensor::empty({}, device);
   const Tensor factor = Tensor::empty({}, device);
@@ -188,6 +212,13 @@ Tensor metric_depth(const Tensor& features, const Tensor& depth_m, const std::ve
     launch(dy.device(), gradient.numel() / C, C, ScaleInPlace{dy.data(), factor.data(), C, gradient.data()});
     return Grads{gradient};
   });
+}
+
+Tensor metric_depth(const Tensor& features, const Tensor& depth_m, const std::vector<MetricDepthPairs::Shift>& shifts,
+                    const MetricDepthOptions& options) {
+  const Tensor there = Tensor::empty({i64(shifts.size()), 3}, features.device(), DType::i32);
+  if (!shifts.empty()) backend(features.device()).to_device(there.raw(), shifts.data(), there.bytes());
+  return metric_depth(features, depth_m, there, options);
 }
 
 }  // namespace md

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/metric_depth_pairs.h"
+#include "engine/step_number.h"
 #include "engine/tensor.h"
 
 namespace md {
@@ -35,11 +36,15 @@ float centre_of(const MetricDepthPairs::Range&);
 /// The samples of a training step, and whether some of those asked for cannot be.
 struct MetricDepthShifts {
   std::vector<MetricDepthPairs::Shift> list;
-  bool across_left_out = false;  // n_across > 0, but a batch of one image has no other: worth a notice
+  bool across_left_out = false;  // leaves_across_out()
 };
+/// Whether samples across images are asked for of a batch of one, which has none: worth a notice.
+bool leaves_across_out(const MetricDepthOptions&, i64 K);
 /// The samples of one training step, a function of (seed, step) alone: n_within rolls (0, s_h in [1,h-1], s_w in
 /// [1,w-1]) and n_across batch offsets ([1,K-1], 0, 0) with replacement. Throws unless h, w >= 2.
 MetricDepthShifts draw_shifts(const MetricDepthOptions&, std::uint64_t seed, i64 step, i64 K, i64 h, i64 w);
+/// The same list as metric_depth takes it, drawn on the device.
+Tensor draw_shifts(const MetricDepthOptions&, std::uint64_t seed, const StepNumber& step, i64 K, i64 h, i64 w, Device);
 
 /// How a cell of the feature map takes its depth from the pixels under it: the nearest, source index floor(i*H/h), as
 /// torch.nn.functional.interpolate(mode="nearest"), or the first measured one in reading order, which keeps up to 16x
@@ -53,7 +58,9 @@ Tensor depth_to_feature_size(const Tensor& depth_m, i64 h, i64 w, DepthCell);
 Tensor depth_to_compare(const Tensor& depth_m, MetricDepthOptions::Difference);
 
 /// features [K,h,w,C], depth_m [K,h,w] (<= 0 = not measured) -> scalar [], weight included; differentiable in features,
-/// at both ends of a pair. No identified pair: loss 0, gradient 0. The gradient of l at l = 0 is 0.
+/// at both ends of a pair. No identified pair: loss 0, gradient 0. The gradient of l at l = 0 is 0. `shifts` is i32
+/// [N,3], a MetricDepthPairs::Shift in each row, on the features' device; or a list of them.
+Tensor metric_depth(const Tensor& features, const Tensor& depth_m, const Tensor& shifts, const MetricDepthOptions&);
 Tensor metric_depth(const Tensor& features, const Tensor& depth_m, const std::vector<MetricDepthPairs::Shift>& shifts,
                     const MetricDepthOptions&);
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "engine/tensor.h"
+#include "engine/step_number.h"
 
 namespace md {
 
@@ -10,7 +10,7 @@ namespace md {
 /// evaluation mode draws nothing, so the default does for it.
 struct ForwardContext {
   std::uint64_t seed = 0;
-  i64 step = 0;  // of training, or of its part where a step is computed in several
+  StepNumber step = {};  // of training, or of its part where a step is computed in several
 };
 
 }  // namespace md

@@ -42,12 +42,12 @@ Swin::Swin(WeightRng rng, const SwinOptions& options)
       drop_path_rates(options.drop_path_rate, std::accumulate(options.depths.begin(), options.depths.end(), 0));
   WindowLayer::Options stage{.block = {.dim = options.dim, .init = Init::normal_02, .recompute = options.recompute}};
   for (std::size_t i = 0; i < options.depths.size(); ++i) {
-    const auto first = rates.begin() + stage.block.index;
+    const auto first = rates.begin() + stage.index;
     stage.block.heads = options.heads[i];
     stage.drop_rates.assign(first, first + options.depths[i]);
     stages_.push_back(&child<SwinStage>(cat("layers.", i), rng, stage, i + 1 == options.depths.size()));
     norms_.push_back(&child<LayerNorm>(cat("norm", i), stage.block.dim));
-    stage.block.index += options.depths[i];
+    stage.index += options.depths[i];
     stage.block.dim *= 2;
   }
 }

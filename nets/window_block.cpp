@@ -1,6 +1,8 @@
 // The two branches of a block, and how blocks make a stage.
 #include "nets/window_block.h"
 
+#include <algorithm>
+
 #include "engine/windows.h"
 
 namespace md {
@@ -14,6 +16,12 @@ Tensor relative_position_index() {
     for (i64 j = 0; j < kWindowTokens; ++j) *at++ = std::int32_t(distance_row(i, j));
   }
   return index;
+}
+
+/// shortcut + branch, of which samples are dropped where there are factors [2,N].
+Tensor add_dropped(const Tensor& shortcut, const Tensor& branch, const Tensor& factors, i64 which) {
+  if (!factors) return add(shortcut, branch);
+  return add_stochastic_depth(shortcut, branch, factors.rows(which, which + 1).reshape({branch.dim(0)}));
 }
 
 }  // namespace
@@ -49,12 +57,12 @@ WindowBlock::WindowBlock(WeightRng rng, const WindowBlockOptions& options)
       norm2_(child<LayerNorm>("norm2", options.dim)),
       mlp_(child<Mlp>("mlp", rng, options.dim, options.init)) {}
 
-Tensor WindowBlock::forward(const Tensor& x, const Tensor& v, const ForwardContext& context) const {
-  const auto attend = [this, context](const std::vector<Tensor>& in) {
-    return add_dropped(in[0], attn_.forward(norm1_.forward(in[0]), in[1]), context, 0);
+Tensor WindowBlock::forward(const Tensor& x, const Tensor& v, const Tensor& factors) const {
+  const auto attend = [this, factors](const std::vector<Tensor>& in) {
+    return add_dropped(in[0], attn_.forward(norm1_.forward(in[0]), in[1]), factors, 0);
   };
-  const auto mix = [this, context](const std::vector<Tensor>& in) {
-    return add_dropped(in[0], mlp_.forward(norm2_.forward(in[0])), context, 1);
+  const auto mix = [this, factors](const std::vector<Tensor>& in) {
+    return add_dropped(in[0], mlp_.forward(norm2_.forward(in[0])), factors, 1);
   };
   return run(mix, {run(attend, {x, v})});
 }
@@ -63,28 +71,29 @@ Tensor WindowBlock::run(Segment branch, const std::vector<Tensor>& inputs) const
   return options_.recompute ? recompute(std::move(branch), inputs) : branch(inputs);
 }
 
-/// The two branches of a block are dropped independently.
-Tensor WindowBlock::add_dropped(const Tensor& shortcut, const Tensor& branch, const ForwardContext& context,
-                                int which) const {
-  if (!training() || options_.drop_rate == 0) return add(shortcut, branch);
-  const auto stream = static_cast<std::uint64_t>(2 * options_.index + which);
-  const Rng rng(context.seed, Purpose::drop_path, stream, std::uint64_t(context.step));
-  return add_stochastic_depth(shortcut, branch, options_.drop_rate, rng);
-}
-
-WindowLayer::WindowLayer(WeightRng rng, const Options& options) {
+WindowLayer::WindowLayer(WeightRng rng, const Options& options) : first_branch_(2 * i64(options.index)) {
   WindowBlockOptions block = options.block;
   for (const double rate : options.drop_rates) {
     block.shift = blocks_.size() % 2 == 0 ? 0 : kWindow / 2;
-    block.drop_rate = rate;
     blocks_.push_back(&child<WindowBlock>(cat("blocks.", blocks_.size()), rng, block));
-    ++block.index;
+    branch_rates_.insert(branch_rates_.end(), 2, rate);  // the two branches of a block are dropped independently
   }
 }
 
+/// Of all branches; empty where none is dropped.
+Tensor WindowLayer::drop_factors_of(i64 samples, const ForwardContext& context, Device device) const {
+  const bool none = std::ranges::all_of(branch_rates_, [](double rate) { return rate == 0; });
+  if (!training() || none) return {};
+  return drop_factors(branch_rates_, samples, {context.seed, first_branch_, context.step}, device);
+}
+
 Tensor WindowLayer::forward(const Tensor& x, const Tensor& v, const ForwardContext& context) const {
+  const Tensor factors = drop_factors_of(x.dim(0), context, x.device());
   Tensor y = x;
-  for (const WindowBlock* block : blocks_) y = block->forward(y, v, context);
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    const bool dropped = factors && branch_rates_[2 * i] > 0;
+    y = blocks_[i]->forward(y, v, dropped ? factors.rows(i64(2 * i), i64(2 * i + 2)) : Tensor());
+  }
   return y;
 }
 

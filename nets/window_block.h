@@ -14,8 +14,6 @@ struct WindowBlockOptions {
   int shift = 0;                    // kWindow / 2 in every other block, also where the map is smaller than a window
   bool own_values = true;           // Swin: values are made of the tokens, as queries and keys are; CRF: they are given
   Init init = Init::torch_default;  // of the linear layers
-  double drop_rate = 0;             // of stochastic depth, in training, for each of the two branches
-  int index = 0;                    // of the block in the network: each draws numbers of its own
   bool recompute = false;           // keep only the inputs of the two branches, and run each again in the backward
 };
 
@@ -47,12 +45,12 @@ class WindowAttention : public Module {
 class WindowBlock : public Module {
  public:
   WindowBlock(WeightRng rng, const WindowBlockOptions& options);
-  /// x [N,H,W,C]; v the same, or empty if the values are x's own. [N,H,W,C].
-  Tensor forward(const Tensor& x, const Tensor& v, const ForwardContext& = {}) const;
+  /// x [N,H,W,C]; v the same, or empty if the values are x's own; the factors [2,N] of stochastic depth for the two
+  /// branches, or empty. [N,H,W,C].
+  Tensor forward(const Tensor& x, const Tensor& v, const Tensor& factors = {}) const;
 
  private:
   Tensor run(Segment branch, const std::vector<Tensor>& inputs) const;
-  Tensor add_dropped(const Tensor& shortcut, const Tensor& branch, const ForwardContext&, int which) const;
   WindowBlockOptions options_;
   LayerNorm& norm1_;
   WindowAttention& attn_;
@@ -65,15 +63,19 @@ class WindowLayer : public Module {
  public:
   /// Of a stage.
   struct Options {
-    WindowBlockOptions block;             // of the first; the others count `index` up
-    std::vector<double> drop_rates = {};  // one for each block
+    WindowBlockOptions block;
+    std::vector<double> drop_rates = {};  // of stochastic depth in training, one for each block
+    int index = 0;                        // of the first block in the network: each draws numbers of its own
   };
   WindowLayer(WeightRng rng, const Options& options);
   /// As of each block; all of them have the same v.
   Tensor forward(const Tensor& x, const Tensor& v, const ForwardContext& = {}) const;
 
  private:
+  Tensor drop_factors_of(i64 samples, const ForwardContext&, Device) const;
   std::vector<const WindowBlock*> blocks_;
+  std::vector<double> branch_rates_;  // two for each block
+  i64 first_branch_;                  // in the network
 };
 
 }  // namespace md

@@ -267,7 +267,7 @@ template <i64 kC>
 void add_samples(const Work& work, int r) {
   const Map& map = work.map;
   for (std::size_t n = 0; n < work.samples.size(); ++n) {
-    const int anchors = map.row_of(r, neighbour_of(work.pairs.shifts[n], false, map.K, map.h, map.w));
+    const int anchors = map.row_of(r, neighbour_of(work.pairs.first_shift()[n], false, map.K, map.h, map.w));
     gather<kC>(work, work.moving->of(anchors, n), r, work.samples[n].column, anchors, 0);
   }
 }
@@ -302,9 +302,10 @@ void CpuBackend::metric_depth(const MetricDepthPairs& pairs, const Tensor& featu
   std::optional<Moving> moving;
   if (gradient) {
     work.gradient = gradient.data();
-    work.moving = &moving.emplace(map, pairs.shifts.size());
+    work.moving = &moving.emplace(map, std::size_t(pairs.count()));
   }
-  for (const auto& s : pairs.shifts) work.samples.push_back(neighbour_of(s, true, map.K, map.h, map.w));
+  for (i64 n = 0; n < pairs.count(); ++n)
+    work.samples.push_back(neighbour_of(pairs.first_shift()[n], true, map.K, map.h, map.w));
   map.C == 32 ? run<32>(work, result.data()) : run<0>(work, result.data());
 }
 

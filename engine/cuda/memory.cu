@@ -1,9 +1,12 @@
 // Memory of the CUDA backend: blocks from the driver's stream-ordered allocator, fills, copies and sums on the compute
 // stream.
+#include <cstring>
+
 #include "engine/cuda/conv_cudnn.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/launch_many.h"
 #include "engine/pointwise.h"
+#include "engine/words.h"
 
 namespace md {
 namespace {
@@ -44,14 +47,32 @@ struct Add {
   MD_HD float operator()(float sum, float x) const { return sum + x; }
 };
 
-struct Words {
-  std::uint32_t* to;
-  const std::uint32_t* from;
-  i64 count;
-};
 struct CopyWord {
   MD_HD void operator()(const Words& words, i64 i) const { words.to[i] = words.from[i]; }
 };
+
+/// Numbers that travel with a launch: nothing has to be staged, and nobody waits.
+struct Receive {
+  static constexpr std::size_t kMost = 3584, kLaunches = 4;  // bytes: kernel parameters end at 4 KB
+  std::uint32_t sent[kMost / sizeof(std::uint32_t)];
+  std::uint32_t* to;
+  MD_HD void operator()(i64, i64 i) const { to[i] = sent[i]; }
+};
+
+bool can_travel(const void* device, std::size_t bytes) {
+  constexpr std::size_t kWord = sizeof(std::uint32_t);
+  return bytes <= Receive::kLaunches * Receive::kMost && bytes % kWord == 0 &&
+         reinterpret_cast<std::uintptr_t>(device) % kWord == 0;
+}
+
+void send(void* device, const void* host, std::size_t bytes) {
+  for (std::size_t begin = 0; begin < bytes; begin += Receive::kMost) {
+    const std::size_t count = std::min(Receive::kMost, bytes - begin);
+    Receive few{{}, reinterpret_cast<std::uint32_t*>(static_cast<std::byte*>(device) + begin)};
+    std::memcpy(few.sent, static_cast<const std::byte*>(host) + begin, count);
+    cuda::launch(1, static_cast<i64>(count / sizeof(std::uint32_t)), few);
+  }
+}
 
 __global__ void probe() {}
 
@@ -103,17 +124,12 @@ void CudaBackend::copy(void* to, const void* from, std::size_t bytes) {
 }
 
 void CudaBackend::copy_each(const std::vector<Tensor>& to, const std::vector<Tensor>& from) {
-  std::vector<Words> words;
-  for (std::size_t k = 0; k < to.size(); ++k) {
-    MD_CHECK(size_of(to[k].dtype()) == sizeof(std::uint32_t), "copy_each: ", name_of(to[k].dtype()));
-    words.push_back(
-        {static_cast<std::uint32_t*>(to[k].raw()), static_cast<const std::uint32_t*>(from[k].raw()), to[k].numel()});
-  }
-  if (!to.empty()) launch_many(to[0].device(), words, CopyWord{});
+  if (!to.empty()) launch_many(to[0].device(), words_of(to, from), CopyWord{});
 }
 
 /// `host` has been read when this returns: the driver stages pageable memory, unless the GPU reads it by itself, later.
 void CudaBackend::to_device(void* device, const void* host, std::size_t bytes) {
+  if (can_travel(device, bytes)) return send(device, host, bytes);
   MD_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, cuda::runtime().compute));
   if (cuda::runtime().reads_pageable_memory) MD_CUDA(cudaStreamSynchronize(cuda::runtime().compute));
 }

@@ -24,7 +24,7 @@ using cuda::store;
 constexpr int kWarps = 8;                         // of a block
 constexpr int kTeam = 8, kTeams = kWarp / kTeam;  // lanes of a team, and teams of a warp
 constexpr i64 kMostBlocks = 2048;
-constexpr std::size_t kMostShifts = 128, kMostRanges = 32;  // of a launch: kernel parameters end at 4 KB
+constexpr std::size_t kMostShifts = 128, kMostRanges = 32;  // of a launch
 constexpr std::size_t kMostNeighbours = 2 * kMostShifts;
 
 struct Map {  // K images [h,w]; features and gradient are [K,h,w,C]
@@ -40,7 +40,13 @@ struct Pairs {
   int ranges;
   float positive_below_m;
   MetricDepthPairs::Range range[kMostRanges];
-  PairNeighbour around[kMostNeighbours];
+  const MetricDepthPairs::Shift* shifts;  // of the anchors; in memory, where those of the next step take their place
+
+  /// Neighbour n as a pixel of the map sees it.
+  __device__ PairNeighbour around(int n, const Map& map) const {
+    const bool from_anchor = n < anchors;
+    return neighbour_of(shifts[from_anchor ? n : n - anchors], from_anchor, map.K, map.h, map.w);
+  }
 };
 
 __device__ int pixel_at(const Map& map, int p, const PairNeighbour& to) {
@@ -233,7 +239,7 @@ template <class Slab>
 __global__ void pairs_of_pixels(Map map, Pairs pairs, Results to) {
   __shared__ PairNeighbour around[kMostNeighbours];  // lanes index it apart: constant memory would take turns
   const int thread = static_cast<int>(threadIdx.x), block = static_cast<int>(blockIdx.x);
-  for (int n = thread; n < pairs.neighbours; n += kWarp * kWarps) around[n] = pairs.around[n];
+  for (int n = thread; n < pairs.neighbours; n += kWarp * kWarps) around[n] = pairs.around(n, map);
   __syncthreads();
   const Lane lane;
   const int pixels = map.K * map.h * map.w, stride = static_cast<int>(gridDim.x) * kWarps;
@@ -263,10 +269,7 @@ Pairs pairs_of(const MetricDepthPairs& from, std::size_t first, std::size_t coun
   pairs.ranges = static_cast<int>(from.ranges.size());
   pairs.positive_below_m = from.positive_below;
   std::copy(from.ranges.begin(), from.ranges.end(), pairs.range);
-  for (int n = 0; n < pairs.neighbours; ++n) {
-    const auto& s = from.shifts[first + static_cast<std::size_t>(n) % count];
-    pairs.around[n] = neighbour_of(s, n < pairs.anchors, map.K, map.h, map.w);
-  }
+  pairs.shifts = from.first_shift() + first;
   return pairs;
 }
 
@@ -289,7 +292,7 @@ void CudaBackend::metric_depth(const MetricDepthPairs& pairs, const Tensor& feat
   const auto size = [&](int axis) { return static_cast<int>(features.dim(axis)); };
   const Map map{
       size(0), size(1), size(2), size(3), features.data(), depth_m.data(), gradient ? gradient.data() : nullptr};
-  const std::size_t shifts = pairs.shifts.size(), groups = (shifts + kMostShifts - 1) / kMostShifts;
+  const auto shifts = static_cast<std::size_t>(pairs.count()), groups = (shifts + kMostShifts - 1) / kMostShifts;
   MD_CHECK(depth_m.numel() < (i64{1} << 30), "metric_depth: ", depth_m.shape(), " has too many pixels");
   MD_CHECK(pairs.ranges.size() <= kMostRanges, "metric_depth: ", pairs.ranges.size(), " ranges, a GPU takes ",
            kMostRanges);

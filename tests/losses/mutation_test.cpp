@@ -344,7 +344,7 @@ std::vector<Op> transformer() {
        {random_tensor({2, 3, 2, 4}, 1, -2, 3), random_tensor({4}, 2, 0.5F, 1.5F), random_tensor({4}, 3)}},
       {"gelu", [](const Inputs& in) { return gelu(in[0]); }, {random_tensor({5, 9}, 1, -3, 3)}},
       {"stochastic_depth",
-       [](const Inputs& in) { return stochastic_depth(in[0], 0.5, Rng(1, Purpose::test)); },
+       [](const Inputs& in) { return stochastic_depth(in[0], drop_factors({0.5}, 9, {.seed = 1}, {}).reshape({9})); },
        {random_tensor({9, 1, 2, 3}, 1)}},
       {"window_attention",
        [=](const Inputs& in) { return window_attention(in[0], {}, in[1], in[2], shifted); },

@@ -168,6 +168,9 @@ std::map<std::string, Replay> norms() {
   };
 }
 
+/// Of stochastic depth: none of x's is dropped.
+Tensor kept_samples(const Tensor& x) { return Tensor::full({x.dim(0)}, 1.25F, x.device()); }
+
 std::map<std::string, Replay> sums() {
   return {
       {"add", plain([](const StepOp&, Inputs& in) { return add(in[0], in[1]); })},
@@ -175,9 +178,9 @@ std::map<std::string, Replay> sums() {
       {"multiply_channels", plain([](const StepOp&, Inputs& in) { return multiply_channels(in[0], in[1]); })},
       {"scale", plain([](const StepOp& op, Inputs& in) { return scale(in[0], attributes<float>(op)); })},
       {"stochastic_depth",
-       plain([](const StepOp&, Inputs& in) { return stochastic_depth(in[0], 0.1, Rng(1, Purpose::test)); })},
+       plain([](const StepOp&, Inputs& in) { return stochastic_depth(in[0], kept_samples(in[0])); })},
       {"add_stochastic_depth",
-       plain([](const StepOp&, Inputs& in) { return add_stochastic_depth(in[0], in[1], 0.1, Rng(1, Purpose::test)); })},
+       plain([](const StepOp&, Inputs& in) { return add_stochastic_depth(in[0], in[1], kept_samples(in[1])); })},
       {"sum", pointwise(sum)},
       {"cast", plain([](const StepOp& op, Inputs& in) { return cast(in[0], attributes<DType>(op)); })},
       {"silog", {silog_again}},

@@ -15,12 +15,12 @@ Tensor metric_depth_of(const LossInput& in, const MetricDepthOptions& options, D
                        AdaptivePairs* adaptive) {
   const Tensor& features = in.maps.features;
   const i64 n = features.dim(0), h = features.dim(1), w = features.dim(2);
-  const MetricDepthShifts shifts = draw_shifts(options, seed, in.draw, n, h, w);
-  if (shifts.across_left_out) in.notes.insert("MetricDepth: a batch of one image has no samples across images");
+  const Tensor shifts = draw_shifts(options, seed, in.draw, n, h, w, features.device());
+  if (leaves_across_out(options, n)) in.notes.insert("MetricDepth: a batch of one image has no samples across images");
   const Tensor depth_m = depth_to_feature_size(in.batch.depth_m, h, w, cell);
-  if (!adaptive) return metric_depth(features, depth_m, shifts.list, options);
-  adaptive->update(features, depth_m, shifts.list);
-  return metric_depth(features, depth_m, shifts.list, adaptive->options());
+  if (!adaptive) return metric_depth(features, depth_m, shifts, options);
+  adaptive->update(features, depth_m, draw_shifts(options, seed, in.draw.on_host(), n, h, w).list);
+  return metric_depth(features, depth_m, shifts, adaptive->options());
 }
 
 /// Nothing before the first update.

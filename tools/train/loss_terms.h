@@ -16,7 +16,7 @@ namespace md {
 struct LossInput {
   const DepthMaps& maps;         // of the network
   const Batch& batch;            // what it saw, and the ground truth
-  i64 draw;                      // number of the batch in the run: with the seed, the key of whatever is drawn
+  const StepNumber& draw;        // number of the batch in the run: with the seed, the key of whatever is drawn
   std::set<std::string>& notes;  // what the user should hear, once
 };
 

@@ -1,4 +1,6 @@
 // A skipped step puts back what the forward pass changes: the running statistics, and what loss terms carry along.
+// Which step is skipped the device decides, before the host knows. What changes from step to step (its number, which
+// draws are made from, and the rates of the update) is in the device's memory.
 #include "tools/train/train_step.h"
 
 #include <algorithm>
@@ -63,8 +65,9 @@ TrainStep::TrainStep(const TrainOptions& options, DepthNet& net, i64 total_steps
       optimizer_(freeze_and_group(options, net), options.adam),
       parameters_(net.parameters()),
       terms_(std::move(terms)),
-      losses_ahead_(1 + terms_.size()),
-      summary_(Tensor::empty({i64(losses_ahead_ + parameters_.size())}, parameters_.front().tensor.device())),
+      summary_(Tensor::zeros({i64(terms_.size() + 1 + parameters_.size())}, parameters_.front().tensor.device())),
+      finite_(summary_.rows(i64(terms_.size()), summary_.dim(0))),
+      step_(StepNumber::make_memory(summary_.device())),
       statistics_(tensors_of(net.buffers())) {
   for (const Tensor& statistic : statistics_) before_.push_back(statistic.clone());
 }
@@ -78,13 +81,13 @@ void TrainStep::add_to_summary(std::size_t place, const Tensor& loss) {
 void TrainStep::summarise_gradients() {
   std::vector<Tensor> gradients;
   for (const Module::Entry& parameter : parameters_) gradients.push_back(parameter.tensor.grad());
-  backend(summary_.device()).sum_each(gradients, summary_.rows(i64(losses_ahead_), summary_.dim(0)));
+  backend(summary_.device()).sum_each(gradients, summary_.rows(i64(terms_.size() + 1), summary_.dim(0)));
 }
 
 std::string TrainStep::not_finite(const std::vector<float>& summary) const {
-  if (!std::isfinite(summary[0])) return "loss";
+  if (!std::isfinite(summary[terms_.size()])) return "loss";
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    if (!std::isfinite(summary[losses_ahead_ + i])) return "gradient of " + parameters_[i].name;
+    if (!std::isfinite(summary[terms_.size() + 1 + i])) return "gradient of " + parameters_[i].name;
   }
   return "";
 }
@@ -97,6 +100,8 @@ void TrainStep::begin(const Batch& batch, i64 step, double lr_factor) {
   if (options_.freeze_statistics) freeze_statistics(net_);
   losses_ = {};
   losses_.lr = lr_factor * polynomial_lr(options_.lr, options_.end_lr, step, total_steps_);
+  StepNumber::write(step_, step);
+  optimizer_.set_rates(losses_.lr);
   optimizer_.zero_grad();
   backend(summary_.device()).fill(summary_, 0.F);
   std::vector<i64> measured;
@@ -104,22 +109,25 @@ void TrainStep::begin(const Batch& batch, i64 step, double lr_factor) {
     if (is_measured(batch, i, options_.accumulate)) measured.push_back(i);
   }
   parts_ = i64(measured.size());
-  for (const i64 i : measured) add_part(part_of(batch, i, options_.accumulate), step * options_.accumulate + i);
-  if (parts_ > 0) summarise_gradients();
+  for (const i64 i : measured)
+    add_part(part_of(batch, i, options_.accumulate), StepNumber(step_, step, options_.accumulate, i));
+  if (parts_ == 0) return;
+  summarise_gradients();
+  finite_.look();
 }
 
 /// Its share of the loss and of the gradients. What it draws is a function of its number.
-void TrainStep::add_part(const Batch& part, i64 part_number) {
-  const ForwardContext context{.seed = options_.seed, .step = part_number};
+void TrainStep::add_part(const Batch& part, const StepNumber& number) {
+  const ForwardContext context{.seed = options_.seed, .step = number};
   const DepthMaps maps = net_.forward(part.image, part.focal_px, context);
-  const LossInput input{maps, part, part_number, losses_.notes};
+  const LossInput input{maps, part, number, losses_.notes};
   Tensor total;
   for (std::size_t i = 0; i < terms_.size(); ++i) {
     const Tensor loss = terms_[i].loss(input);
     total = total ? add(total, loss) : loss;
-    add_to_summary(1 + i, loss);
+    add_to_summary(i, loss);
   }
-  add_to_summary(0, total);
+  add_to_summary(terms_.size(), total);
   total.backward(Tensor::full({}, 1.F / float(parts_), summary_.device()));
 }
 
@@ -127,15 +135,17 @@ StepLosses TrainStep::finish() {
   under_way_ = false;
   losses_.nothing_measured = parts_ == 0;
   if (losses_.nothing_measured) return losses_;
+  optimizer_.update(finite_.verdict());
+  finite_.copy_each_unless_finite(statistics_, before_);
   const std::vector<float> summary = summary_.to_host();
-  losses_.total = double(summary[0]) / double(parts_);
+  losses_.total = double(summary[terms_.size()]) / double(parts_);
   for (std::size_t i = 0; i < terms_.size(); ++i)
-    losses_.parts.push_back({terms_[i].name, double(summary[1 + i]) / double(parts_)});
+    losses_.parts.push_back({terms_[i].name, double(summary[i]) / double(parts_)});
   losses_.not_finite = not_finite(summary);
   if (losses_.skipped()) {
-    put_state_back();
+    set_term_states(terms_before_);
   } else {
-    optimizer_.step(losses_.lr);
+    optimizer_.count_update();
   }
   return losses_;
 }

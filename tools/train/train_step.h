@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "data/loader.h"
+#include "engine/finite_check.h"
 #include "engine/optim.h"
 #include "nets/depth_net.h"
 #include "tools/train/loss_terms.h"
@@ -52,7 +53,7 @@ class TrainStep {
   /// `lr_factor` times the schedule's learning rate. A GPU gets the work and is not waited for, so there is time to
   /// fetch the next batch.
   void begin(const Batch&, i64 step, double lr_factor = 1);
-  /// Waits for the losses, then updates.
+  /// Asks for the update, which the device makes unless something is not finite, then waits for the losses.
   StepLosses finish();
   /// In place of finish(), where something else failed: the network is as it was before begin().
   void abandon();
@@ -66,7 +67,7 @@ class TrainStep {
   Adam& optimizer() { return optimizer_; }
 
  private:
-  void add_part(const Batch& part, i64 part_number);
+  void add_part(const Batch& part, const StepNumber& number);
   void put_state_back();
   void add_to_summary(std::size_t place, const Tensor& loss);
   void summarise_gradients();
@@ -78,8 +79,9 @@ class TrainStep {
   Adam optimizer_;
   std::vector<Module::Entry> parameters_;
   std::vector<LossTerm> terms_;
-  std::size_t losses_ahead_;        // of summary_: the total and each term
-  Tensor summary_;                  // on the device: these losses, then the sum of each parameter's gradient
+  Tensor summary_;                  // on the device: each term, the total, then the sum of each parameter's gradient
+  FiniteCheck finite_;              // of these but the terms
+  Tensor step_;                     // the number of the step under way, on the device
   StepLosses losses_;               // of the step under way
   bool under_way_ = false;          // begun, and not finished
   i64 parts_ = 0;                   // of its batch: those with ground truth
