@@ -108,6 +108,8 @@ bool Backend::add_batch_norm_backward(const BatchNormSpec&, bool, const Tensor&,
 
 bool Backend::reduce_mean(const Tensor&, i64, i64, i64, const Tensor&) { return false; }
 
+std::unique_ptr<WorkGraph> Backend::capture(const std::function<void()>& /*work*/) { return nullptr; }
+
 std::vector<std::string> cuda_device_names() {
 #ifdef MD_WITH_CUDA
   return cuda::device_names();

@@ -4,6 +4,7 @@
 #pragma once
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -80,6 +81,14 @@ class InputQueue {
   virtual std::vector<Tensor> push(std::span<const Tensor> host) = 0;
 };
 
+/// Work of a device that was written down once and can be asked for again as a whole (a CUDA graph).
+class WorkGraph {
+ public:
+  virtual ~WorkGraph() = default;
+  /// Asks for all of it once more; nobody waits.
+  virtual void launch() = 0;
+};
+
 /// One device's kernels. Operands are dense, f32 unless said otherwise, and on this device; outputs are overwritten.
 /// Those called maps, and their gradients, are all f32 or all bf16; sums are f32 or better in any case.
 class Backend {
@@ -106,6 +115,17 @@ class Backend {
   virtual void copy_each(const std::vector<Tensor>& to, const std::vector<Tensor>& from);  // f32 or i32
   /// sums[k] = sum of x[k], f32; 0 where x[k] is empty. In a fixed order.
   virtual void sum_each(const std::vector<Tensor>& x, const Tensor& sums);
+
+  /// Writes down what `work` asks of this device instead of having it done. Every launch uses the addresses that `work`
+  /// had: what it took from the pool and let go belongs to the graph, and whoever launches it keeps the rest where it
+  /// is. Numbers that came from the host stay what they were. Throws what `work` throws, and where it waits for the
+  /// device, brings numbers to it, or wants memory that the pool would have to ask for: then nothing has happened.
+  /// Empty where the device has no such thing; unless overridden, it has none.
+  virtual std::unique_ptr<WorkGraph> capture(const std::function<void()>& work);
+  /// Whether that is going on.
+  virtual bool capturing() const { return false; }
+  /// Keeps `it` for as long as the graph that is being captured, if one is: what its work reads, and a cache may drop.
+  virtual void keep_for_graph(const std::shared_ptr<const void>& /*it*/) {}
 
   /// Library primitives (or plans) created so far: constant in a steady-state training step.
   virtual i64 primitives_created() const = 0;

@@ -57,18 +57,23 @@ void* Pool::alloc(std::size_t bytes) {
   stats_.bytes_in_use += static_cast<i64>(size);
   stats_.bytes_peak = std::max(stats_.bytes_peak, stats_.bytes_in_use);
   needed_ = std::max(needed_, stats_.bytes_in_use);
+  if (watched_) note(block, size);
   ASAN_UNPOISON_MEMORY_REGION(block, bytes);
   return block;
 }
 
 void Pool::free(void* block, std::size_t bytes) noexcept {
   const std::lock_guard lock(mutex_);
-  stats_.bytes_in_use -= static_cast<i64>(size_for(bytes));
-  ASAN_POISON_MEMORY_REGION(block, bytes);
   auto node = std::move(nodes_.back());
   nodes_.pop_back();
   node.key() = static_cast<std::byte*>(block);
   node.mapped() = size_for(bytes);
+  if (Aside* const holder = holder_of(node.key())) {
+    holder->held.insert(std::move(node));
+    return;
+  }
+  stats_.bytes_in_use -= static_cast<i64>(node.mapped());
+  ASAN_POISON_MEMORY_REGION(block, bytes);
   put_back(std::move(node));
 }
 
@@ -171,6 +176,80 @@ void Pool::give_back(Ranges::iterator range, std::size_t at_most) {
   stats_.bytes_reserved -= static_cast<i64>(to - from);
   ASAN_UNPOISON_MEMORY_REGION(begin + from, to - from);
   source_.give(begin + from, to - from);
+}
+
+void Pool::watch() {
+  const std::lock_guard lock(mutex_);
+  watched_.emplace();
+}
+
+void Pool::forget() {
+  const std::lock_guard lock(mutex_);
+  watched_.reset();
+}
+
+/// Among the watched ranges, as one with those that it touches.
+void Pool::note(std::byte* begin, std::size_t size) {
+  std::byte* end = begin + size;
+  auto range = watched_->upper_bound(begin);
+  if (range != watched_->begin() && std::prev(range)->first + std::prev(range)->second >= begin) --range;
+  while (range != watched_->end() && range->first <= end) {
+    begin = std::min(begin, range->first);
+    end = std::max(end, range->first + range->second);
+    range = watched_->erase(range);
+  }
+  watched_->emplace(begin, end - begin);
+}
+
+const Pool::Aside* Pool::set_aside() {
+  const std::lock_guard lock(mutex_);
+  Aside& aside = asides_.emplace_back(Aside{std::exchange(watched_, std::nullopt).value_or(Ranges()), {}});
+  for (const auto& [begin, size] : free_) {
+    std::byte* const end = begin + size;
+    auto seen = aside.all.upper_bound(begin);
+    if (seen != aside.all.begin()) --seen;
+    for (; seen != aside.all.end() && seen->first < end; ++seen) {
+      std::byte* const from = std::max(begin, seen->first);
+      std::byte* const to = std::min(end, seen->first + seen->second);
+      if (from < to) aside.held.emplace(from, to - from);
+    }
+  }
+  for (const auto& [begin, size] : aside.held) cut_out(begin, size);
+  return &aside;
+}
+
+/// Whose work was handed out this block of what is on loan; null: nobody's.
+Pool::Aside* Pool::holder_of(std::byte* block) noexcept {
+  for (Aside& aside : asides_) {
+    const auto after = aside.all.upper_bound(block);
+    if (after == aside.all.begin()) continue;
+    if (const auto range = std::prev(after); block < range->first + range->second) return &aside;
+  }
+  return nullptr;
+}
+
+/// Of the free range that holds it.
+void Pool::cut_out(std::byte* begin, std::size_t size) {
+  const auto range = std::prev(free_.upper_bound(begin));
+  const std::size_t ahead = begin - range->first, behind = range->second - ahead - size;
+  if (behind > 0) free_.emplace(begin + size, behind);
+  range->second = ahead;
+  if (ahead == 0) free_.erase(range);
+  stats_.bytes_in_use += static_cast<i64>(size);
+  stats_.bytes_peak = std::max(stats_.bytes_peak, stats_.bytes_in_use);
+  ASAN_UNPOISON_MEMORY_REGION(begin, size);
+}
+
+void Pool::take_back(const Aside* aside) noexcept {
+  const std::lock_guard lock(mutex_);
+  const auto it = std::ranges::find_if(asides_, [aside](const Aside& each) { return &each == aside; });
+  for (auto& held = it->held; !held.empty();) {
+    auto node = held.extract(held.begin());
+    stats_.bytes_in_use -= static_cast<i64>(node.mapped());
+    ASAN_POISON_MEMORY_REGION(node.key(), node.mapped());
+    put_back(std::move(node));
+  }
+  asides_.erase(it);
 }
 
 PoolStats Pool::stats() const {

@@ -4,8 +4,10 @@
 #pragma once
 #include <cstddef>
 #include <functional>
+#include <list>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "engine/backend.h"
@@ -45,9 +47,20 @@ class Pool {
   void keep_at_most(std::size_t bytes);
   PoolStats stats() const;  // since the start
 
- private:
+  // For work that was written down with the addresses that it had, and that will use them again without asking.
   using Ranges = std::map<std::byte*, std::size_t>;  // where they begin, and their bytes
+  /// What such work was handed out, and of that what nobody has now: it counts as in use, and nobody gets it.
+  struct Aside {
+    Ranges all, held;
+  };
+  /// From here on what is handed out is noted, until set_aside() or forget().
+  void watch();
+  void forget();
+  /// Holds what was handed out since watch(): what is free of it now, and the rest as it is freed. Until take_back().
+  const Aside* set_aside();
+  void take_back(const Aside*) noexcept;
 
+ private:
   static Ranges::node_type new_node();
   Ranges::iterator first_free(std::size_t size);
   Ranges::iterator grow(std::size_t size);
@@ -57,6 +70,9 @@ class Pool {
   std::size_t bytes_free() const;
   void release_beyond(std::size_t bytes);
   void give_back(Ranges::iterator, std::size_t at_most);
+  void note(std::byte* begin, std::size_t size);
+  void cut_out(std::byte* begin, std::size_t size);
+  Aside* holder_of(std::byte* block) noexcept;
 
   PoolSource source_;
   mutable std::mutex mutex_;
@@ -65,7 +81,9 @@ class Pool {
   std::byte* end_ = nullptr;              // of the piece that came last
   std::vector<Ranges::node_type> nodes_;  // one for each block on loan: free() must not fail, so it must not allocate
   PoolStats stats_;
-  i64 needed_ = 0;  // the most bytes in use since keep_at_most was called
+  i64 needed_ = 0;                 // the most bytes in use since keep_at_most was called
+  std::optional<Ranges> watched_;  // what was handed out since watch()
+  std::list<Aside> asides_;
 };
 
 }  // namespace md

@@ -30,8 +30,9 @@ class StepNumber {
     constexpr i64 number() const { return memory ? *memory * times + plus : plus; }
   };
   View view() const { return {memory_ ? static_cast<const i64*>(memory_.raw()) : nullptr, times_, plus_}; }
-  /// What it is now, for draws on the host.
-  i64 on_host() const { return now_; }
+  /// What it is now, for draws on the host. Throws where kernels read it from memory and their work is being captured:
+  /// the host would draw once for all steps.
+  i64 on_host() const;
 
  private:
   Tensor memory_;  // none: it stays what it is

@@ -228,6 +228,7 @@ Taps copying_taps(i64 from, i64 to, const std::function<i64(i64)>& source) {
 Tensor resample(const Op& op, const Tensor& x, const Axis& rows, const Axis& columns, const Tensor& beside) {
   const Device device = x.device();
   const MatricesPtr r = matrices(rows, device), c = matrices(columns, device);
+  for (const MatricesPtr& it : {r, c}) backend(device).keep_for_graph(it);
   const i64 C = x.dim(3), K = beside ? beside.dim(3) : 0, pixels = x.dim(0) * rows.to * columns.to;
   const Tensor y = Tensor::empty({x.dim(0), rows.to, columns.to, C + K}, device, x.dtype());
   apply(r->forward, c->forward, C, x, y);

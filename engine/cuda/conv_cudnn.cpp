@@ -103,7 +103,7 @@ class CudnnConvPlans final : public ConvPlans {
 
   std::string chosen() const override {
     cuda::PlanList list = chooser_.taken();
-    plans_.for_each([&](const ConvProblem&, const ChosenPlan& its) { list[its.problem] = its.plan.choice; });
+    plans_.for_each([&](const ConvProblem&, const auto& its) { list[its->problem] = its->plan.choice; });
     return to_text(chooser_.owner(), list);
   }
 
@@ -137,14 +137,15 @@ class CudnnConvPlans final : public ConvPlans {
   }
 
   /// `run` as of ConvChooser. cuDNN does not say that a plan, and with it code that was compiled for it, may go before
-  /// the GPU has run it.
+  /// the GPU has run it for the last time.
   template <class Run>
   const ConvPlan& find(const ConvProblem& p, const Run& run) {
-    const ChosenPlan& found = plans_.find_or_make(p, [&] {
+    const std::shared_ptr<const ChosenPlan>& found = plans_.find_or_make(p, [&] {
       if (plans_.full()) MD_CUDA(cudaStreamSynchronize(cuda::runtime().compute));
-      return chooser_.choose(p, run);
+      return std::make_shared<const ChosenPlan>(chooser_.choose(p, run));
     });
-    return found.plan;
+    backend(here_).keep_for_graph(found);
+    return found->plan;
   }
 
   /// The workspace may go back to the pool at once: whoever gets it next is behind this on the stream.
@@ -172,7 +173,7 @@ class CudnnConvPlans final : public ConvPlans {
   const Device here_{Device::cuda, cuda::runtime().index};
   Handle handle_;
   cuda::ConvChooser chooser_;
-  LruCache<ConvProblem, ChosenPlan> plans_;
+  LruCache<ConvProblem, std::shared_ptr<const ChosenPlan>> plans_;
 };
 
 }  // namespace

@@ -27,6 +27,9 @@ class CudaBackend final : public Backend {
   std::unique_ptr<InputQueue> input_queue(Device to) override;
   void copy_each(const std::vector<Tensor>& to, const std::vector<Tensor>& from) override;
   void sum_each(const std::vector<Tensor>& x, const Tensor& sums) override;
+  std::unique_ptr<WorkGraph> capture(const std::function<void()>& work) override;
+  bool capturing() const override { return kept_ != nullptr; }
+  void keep_for_graph(const std::shared_ptr<const void>& it) override;
   i64 primitives_created() const override;
   std::string chosen_plans() const override;
   std::string take_plans(const std::string& text) override;
@@ -78,8 +81,14 @@ class CudaBackend final : public Backend {
                     const Tensor& gradient) override;
 
  private:
+  class Graph;
+  class Capture;
+  void* take(std::size_t bytes);
+  void refuse_in_capture(const char* what) const;
+
   std::string name_;
   Pool pool_;
+  std::vector<std::shared_ptr<const void>>* kept_ = nullptr;  // for the graph that is being captured
   std::unique_ptr<ConvPlans> convolutions_;
 };
 

@@ -14,6 +14,7 @@ namespace md {
 namespace cuda {
 namespace {
 
+/// cuBLAS's context with memory of ours: of its own it would ask the driver for some, also in the middle of a graph.
 class Handle {
  public:
   Handle() {
@@ -21,6 +22,8 @@ class Handle {
     MD_CUBLAS(cublasCreate(&it));
     it_.reset(it);
     MD_CUBLAS(cublasSetStream(it, runtime().compute));
+    workspace_ = Tensor::empty({kWorkspace}, {Device::cuda, runtime().index}, DType::u8);
+    MD_CUBLAS(cublasSetWorkspace(it, workspace_.raw(), workspace_.bytes()));
   }
   cublasHandle_t get() const { return it_.get(); }
 
@@ -28,6 +31,8 @@ class Handle {
   struct Destroy {
     void operator()(cublasHandle_t it) const { cublasDestroy(it); }
   };
+  static constexpr i64 kWorkspace = i64{32} << 20;  // bytes: what NVIDIA recommends for Hopper
+  Tensor workspace_;
   std::unique_ptr<cublasContext, Destroy> it_;
 };
 

@@ -11,7 +11,7 @@
 namespace md {
 namespace {
 
-void* take(std::size_t bytes) {
+void* take_from_driver(std::size_t bytes) {
   void* block = nullptr;
   cudaError_t status = cudaMallocAsync(&block, bytes, cuda::runtime().compute);
   if (status == cudaErrorMemoryAllocation) {
@@ -85,7 +85,8 @@ void fill_as(const Tensor& y, float value) {
 
 CudaBackend::CudaBackend(int index)
     : name_(cat("cuda:", index, " ", cuda::runtime(index).name)),
-      pool_({.take = take, .give = give, .when_full = ErrorKind::no_device}),
+      pool_(
+          {.take = [this](std::size_t bytes) { return take(bytes); }, .give = give, .when_full = ErrorKind::no_device}),
       convolutions_(make_conv_plans()) {
   cuda::require_code(probe);
 }
@@ -96,6 +97,12 @@ Backend& cuda_backend(int index) {
   static auto* const it = new CudaBackend(index);
   cuda::runtime(index);  // throws for another GPU than the first
   return *it;
+}
+
+/// The driver would make memory a part of the graph.
+void* CudaBackend::take(std::size_t bytes) {
+  refuse_in_capture("wants memory that the pool does not have");
+  return take_from_driver(bytes);
 }
 
 void* CudaBackend::alloc(std::size_t bytes) {
@@ -129,12 +136,14 @@ void CudaBackend::copy_each(const std::vector<Tensor>& to, const std::vector<Ten
 
 /// `host` has been read when this returns: the driver stages pageable memory, unless the GPU reads it by itself, later.
 void CudaBackend::to_device(void* device, const void* host, std::size_t bytes) {
+  refuse_in_capture("takes numbers from the host");
   if (can_travel(device, bytes)) return send(device, host, bytes);
   MD_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, cuda::runtime().compute));
   if (cuda::runtime().reads_pageable_memory) MD_CUDA(cudaStreamSynchronize(cuda::runtime().compute));
 }
 
 void CudaBackend::to_host(void* host, const void* device, std::size_t bytes) {
+  refuse_in_capture("waits for the device");
   MD_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, cuda::runtime().compute));
   MD_CUDA(cudaStreamSynchronize(cuda::runtime().compute));
 }

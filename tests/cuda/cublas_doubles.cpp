@@ -81,6 +81,12 @@ cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream) {
   return CUBLAS_STATUS_SUCCESS;
 }
 
+cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void* workspace, std::size_t bytes) {
+  if (fails("cublasSetWorkspace")) return CUBLAS_STATUS_INTERNAL_ERROR;
+  const bool valid = handles().contains(handle) && handle->stream && memory().holds(workspace, bytes);
+  return valid ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+}
+
 cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode) {
   if (fails("cublasSetMathMode")) return CUBLAS_STATUS_INTERNAL_ERROR;
   products_are_tf32 = mode == CUBLAS_TF32_TENSOR_OP_MATH;

@@ -20,12 +20,14 @@ i64 host_waits();
 void fail_call(i64 n);
 /// The next call of this name fails, once.
 void fail_call(const std::string& name);
+/// The next call of this name fails, once, that begins a capture, is made in one or makes a graph of it.
+void fail_call_in_capture(const std::string& name);
 /// The name of the call that failed; empty while it is still to come.
 const std::string& failed_call();
 
 /// What exists.
 struct Live {
-  i64 blocks = 0, pinned = 0, streams = 0, events = 0, handles = 0, descriptors = 0;
+  i64 blocks = 0, pinned = 0, streams = 0, events = 0, graphs = 0, handles = 0, descriptors = 0;
   bool operator==(const Live&) const = default;
 };
 Live live();

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
@@ -121,8 +122,14 @@ i64 Memory::repair_guard() {
 }
 
 void Stream::push(Work work) {
+  if (captured_) return captured_->push_back(std::move(work));
   queue_.push_back(std::move(work));
   if (hurry_) run();
+}
+
+std::optional<std::vector<Work>> Stream::end_capture() {
+  std::optional<std::vector<Work>> captured = std::exchange(captured_, std::nullopt);
+  return std::exchange(spoilt_, false) ? std::nullopt : std::move(captured);
 }
 
 cudaError_t Stream::run(i64 position) {

@@ -7,7 +7,9 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/tensor.h"
 
@@ -45,6 +47,7 @@ using Work = std::function<cudaError_t()>;
 
 class Stream {
  public:
+  /// Queues it; or, while captured, writes it down.
   void push(Work);
   i64 queued() const { return done_ + static_cast<i64>(queue_.size()); }
   bool passed(i64 position) const { return done_ >= position; }
@@ -53,7 +56,16 @@ class Stream {
   cudaError_t run() { return run(queued()); }
   void hurry(bool on) { hurry_ = on; }  // work at once
 
+  // Capture. What a capture cannot write down spoils it.
+  void begin_capture() { captured_.emplace(); }
+  bool capturing() const { return captured_.has_value(); }
+  void spoil_capture() { spoilt_ = true; }
+  /// What was pushed since begin_capture(); nothing if it was spoilt.
+  std::optional<std::vector<Work>> end_capture();
+
  private:
+  std::optional<std::vector<Work>> captured_;
+  bool spoilt_ = false;
   std::deque<Work> queue_;
   i64 done_ = 0;
   bool hurry_ = false;

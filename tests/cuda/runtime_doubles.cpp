@@ -1,6 +1,7 @@
 // The CUDA runtime on the GPU of gpu.h. Stricter than the real one: no default stream, no unknown address.
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -18,6 +19,13 @@ struct CUevent_st {
   bool passed() const { return !stream || stream->passed(position); }
 };
 
+struct CUgraph_st {
+  std::vector<md::doubles::Work> work;
+};
+struct CUgraphExec_st {
+  std::vector<md::doubles::Work> work;
+};
+
 namespace md::doubles {
 namespace {
 
@@ -25,6 +33,7 @@ struct Counters {
   std::map<std::string, i64> calls;
   i64 all = 0, waits = 0, fail_at = -1;
   std::string fail_name;
+  bool only_in_capture = false;
   std::string failed;
 };
 Counters& counters() {
@@ -50,6 +59,15 @@ std::map<const void*, std::size_t>& pinned() {
   return it;
 }
 
+std::set<cudaGraph_t>& graphs() {
+  static std::set<cudaGraph_t> it;
+  return it;
+}
+std::set<cudaGraphExec_t>& executables() {
+  static std::set<cudaGraphExec_t> it;
+  return it;
+}
+
 bool known(cudaStream_t stream) { return streams().contains(stream); }
 bool known(cudaEvent_t event) { return events().contains(event); }
 
@@ -72,13 +90,21 @@ bool reads_pageable_memory() {
   return it;
 }
 
-/// Otherwise the driver reads memory that is not pinned before the call returns.
+/// Of calls that a captured stream must not be asked for.
+cudaError_t not_in_capture(Stream& stream) {
+  if (!stream.capturing()) return cudaSuccess;
+  stream.spoil_capture();
+  return cudaErrorStreamCaptureUnsupported;
+}
+
+/// Unless it does, the driver reads memory that is not pinned before the call returns.
 cudaError_t copy_in(void* to, const void* from, std::size_t bytes, Stream& stream) {
   if (!memory().holds(to, bytes) || memory().contains(from)) return cudaErrorInvalidValue;
   if (is_pinned(from, bytes) || reads_pageable_memory()) {
     stream.push([=] { return std::memcpy(to, from, bytes), cudaSuccess; });
     return cudaSuccess;
   }
+  if (const cudaError_t refused = not_in_capture(stream); refused != cudaSuccess) return refused;
   const auto* const begin = static_cast<const std::byte*>(from);
   stream.push([to, staged = std::vector<std::byte>(begin, begin + bytes)] {
     return std::memcpy(to, staged.data(), staged.size()), cudaSuccess;
@@ -89,6 +115,7 @@ cudaError_t copy_in(void* to, const void* from, std::size_t bytes, Stream& strea
 
 cudaError_t copy_out(void* to, const void* from, std::size_t bytes, Stream& stream) {
   if (!memory().holds(from, bytes) || memory().contains(to)) return cudaErrorInvalidValue;
+  if (const cudaError_t refused = not_in_capture(stream); refused != cudaSuccess) return refused;
   stream.push([=] { return std::memcpy(to, from, bytes), cudaSuccess; });
   return is_pinned(to, bytes) ? cudaSuccess : wait_for(stream, stream.queued());
 }
@@ -113,13 +140,26 @@ void fail_call(i64 n) {
 void fail_call(const std::string& name) {
   fail_call(-1);
   counters().fail_name = name;
+  counters().only_in_capture = false;
+}
+void fail_call_in_capture(const std::string& name) {
+  fail_call(name);
+  counters().only_in_capture = true;
 }
 const std::string& failed_call() { return counters().failed; }
+
+namespace {
+bool of_a_capture(const std::string& call) {
+  return call == "cudaStreamBeginCapture" || call == "cudaGraphInstantiate" ||
+         std::ranges::any_of(streams(), [](cudaStream_t stream) { return stream->work->capturing(); });
+}
+}  // namespace
 
 bool fails(const char* call) {
   Counters& c = counters();
   ++c.calls[call];
-  if (c.all++ != c.fail_at && c.fail_name != call) return false;
+  const bool by_name = c.fail_name == call && (!c.only_in_capture || of_a_capture(c.fail_name));
+  if (c.all++ != c.fail_at && !by_name) return false;
   c.fail_name.clear();
   c.failed = call;
   return true;
@@ -135,11 +175,12 @@ Live live() {
   now.pinned = static_cast<i64>(pinned().size());
   now.streams = static_cast<i64>(streams().size());
   now.events = static_cast<i64>(events().size());
+  now.graphs = static_cast<i64>(graphs().size() + executables().size());
   return now;
 }
 std::ostream& operator<<(std::ostream& out, const Live& l) {
   return out << l.blocks << " blocks, " << l.pinned << " pinned, " << l.streams << " streams, " << l.events
-             << " events, " << l.handles << " handles, " << l.descriptors << " descriptors";
+             << " events, " << l.graphs << " graphs, " << l.handles << " handles, " << l.descriptors << " descriptors";
 }
 
 void install_driver(int version) { driver() = version; }
@@ -160,6 +201,11 @@ using namespace md::doubles;  // NOLINT: the functions below are C
     if (!(condition)) return error;       \
   } while (false)
 
+#define MD_DOUBLE_NOT_IN_CAPTURE(stream)                                                                     \
+  do {                                                                                                       \
+    if (const cudaError_t refused = not_in_capture(*(stream)->work); refused != cudaSuccess) return refused; \
+  } while (false)
+
 extern "C" {
 
 const char* cudaGetErrorString(cudaError_t error) {
@@ -177,6 +223,10 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "invalid configuration argument";
     case cudaErrorNotReady:
       return "device not ready";
+    case cudaErrorStreamCaptureUnsupported:
+      return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated:
+      return "operation failed due to a previous error during capture";
     case cudaErrorLaunchFailure:
     case cudaErrorIllegalAddress:
       text = trouble();
@@ -242,6 +292,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   MD_DOUBLE(cudaStreamSynchronize);
   MD_DOUBLE_WANTS(known(stream), cudaErrorInvalidResourceHandle);
+  MD_DOUBLE_NOT_IN_CAPTURE(stream);
   return wait_for(*stream->work, stream->work->queued());
 }
 
@@ -258,6 +309,7 @@ cudaError_t cudaDeviceSynchronize() {
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   MD_DOUBLE(cudaStreamWaitEvent);
   MD_DOUBLE_WANTS(known(stream) && known(event), cudaErrorInvalidResourceHandle);
+  MD_DOUBLE_NOT_IN_CAPTURE(stream);
   stream->work->push([at = *event] { return at.stream ? at.stream->run(at.position) : cudaSuccess; });
   return cudaSuccess;
 }
@@ -280,6 +332,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   MD_DOUBLE(cudaEventRecord);
   MD_DOUBLE_WANTS(known(stream) && known(event), cudaErrorInvalidResourceHandle);
+  MD_DOUBLE_NOT_IN_CAPTURE(stream);
   *event = {stream->work, stream->work->queued(), event->timed};
   return cudaSuccess;
 }
@@ -306,9 +359,57 @@ cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t begin, cudaEvent_t end) 
   return cudaSuccess;
 }
 
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
+  MD_DOUBLE(cudaStreamBeginCapture);
+  MD_DOUBLE_WANTS(known(stream), cudaErrorInvalidResourceHandle);
+  MD_DOUBLE_WANTS(mode == cudaStreamCaptureModeThreadLocal && !stream->work->capturing(), cudaErrorInvalidValue);
+  stream->work->begin_capture();
+  return cudaSuccess;
+}
+
+/// Ends the capture also where it fails.
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  *graph = nullptr;
+  MD_DOUBLE_WANTS(known(stream) && stream->work->capturing(), cudaErrorInvalidResourceHandle);
+  const bool failing = fails("cudaStreamEndCapture");
+  std::optional<std::vector<Work>> captured = stream->work->end_capture();
+  MD_DOUBLE_WANTS(!failing, cudaErrorUnknown);
+  MD_DOUBLE_WANTS(captured, cudaErrorStreamCaptureInvalidated);
+  *graph = *graphs().insert(new CUgraph_st{std::move(*captured)}).first;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long flags) {
+  MD_DOUBLE(cudaGraphInstantiate);
+  MD_DOUBLE_WANTS(graphs().contains(graph) && flags == 0, cudaErrorInvalidValue);
+  *executable = *executables().insert(new CUgraphExec_st{graph->work}).first;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  MD_DOUBLE(cudaGraphLaunch);
+  MD_DOUBLE_WANTS(executables().contains(executable) && known(stream), cudaErrorInvalidResourceHandle);
+  MD_DOUBLE_NOT_IN_CAPTURE(stream);
+  for (const Work& work : executable->work) stream->work->push(work);
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  MD_DOUBLE_WANTS(graphs().erase(graph) == 1, cudaErrorInvalidValue);
+  delete graph;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
+  MD_DOUBLE_WANTS(executables().erase(executable) == 1, cudaErrorInvalidValue);
+  delete executable;
+  return cudaSuccess;
+}
+
 cudaError_t cudaMallocAsync(void** block, std::size_t bytes, cudaStream_t stream) {
   MD_DOUBLE(cudaMallocAsync);
   MD_DOUBLE_WANTS(known(stream), cudaErrorInvalidResourceHandle);
+  MD_DOUBLE_NOT_IN_CAPTURE(stream);
   *block = memory().take(bytes);
   return *block ? cudaSuccess : cudaErrorMemoryAllocation;
 }
@@ -316,6 +417,7 @@ cudaError_t cudaMallocAsync(void** block, std::size_t bytes, cudaStream_t stream
 cudaError_t cudaFreeAsync(void* block, cudaStream_t stream) {
   MD_DOUBLE(cudaFreeAsync);
   MD_DOUBLE_WANTS(known(stream), cudaErrorInvalidResourceHandle);
+  MD_DOUBLE_NOT_IN_CAPTURE(stream);
   MD_DOUBLE_WANTS(memory().holds(block, 0), cudaErrorInvalidValue);
   stream->work->push([block] { return memory().give(block) ? cudaSuccess : cudaErrorInvalidValue; });
   return cudaSuccess;

@@ -244,6 +244,52 @@ TEST(Pool, EqualInputsAskTheSystemForNothing) {
   }
 }
 
+/// For work that uses again, without asking, what it was handed out.
+TEST(Pool, NobodyGetsWhatIsSetAside) {
+  Pages system(100);
+  Pool pool = system.pool();
+  void* const before = pool.alloc(pages(3));  // not watched
+  pool.free(before, pages(3));
+  void* const owned = pool.alloc(pages(1));
+  pool.watch();
+  void *const first = pool.alloc(pages(2)), *const second = pool.alloc(pages(8)), *const stays = pool.alloc(pages(1));
+  pool.free(second, pages(8));
+  void* const within = pool.alloc(pages(2));
+  pool.free(within, pages(2));
+  pool.free(first, pages(2));
+  const i64 in_use = pool.stats().bytes_in_use;
+  const Pool::Aside* const aside = pool.set_aside();
+  EXPECT_EQ(first, static_cast<std::byte*>(owned) + Pages::kPage) << "of what was free before";
+  EXPECT_EQ(aside->held, (Pool::Ranges{{static_cast<std::byte*>(first), (2 + 8) * Pages::kPage}}));
+  EXPECT_EQ(pool.stats().bytes_in_use, in_use + i64(10 * Pages::kPage));
+  pool.free(stays, pages(1));
+  EXPECT_EQ(pool.stats().bytes_in_use, in_use + i64(10 * Pages::kPage)) << "held as it is freed";
+  const auto is_aside = [&](void* p) { return p >= first && p < static_cast<std::byte*>(second) + 9 * Pages::kPage; };
+  std::vector<void*> others;
+  for (std::size_t n = 1; n < 8; ++n) others.push_back(pool.alloc(pages(n)));
+  for (void* const other : others) EXPECT_FALSE(is_aside(other));
+  pool.release();
+  for (std::size_t n = 1; n < 8; ++n) pool.free(others[n - 1], pages(n));
+  pool.take_back(aside);
+  EXPECT_EQ(pool.stats().bytes_in_use, i64(Pages::kPage)) << "what is owned";
+  EXPECT_EQ(pool.alloc(pages(11)), first);
+}
+
+TEST(Pool, WhatIsWatchedMayBeForgotten) {
+  Pages system(10);
+  Pool pool = system.pool();
+  pool.watch();
+  pool.free(pool.alloc(pages(4)), pages(4));
+  pool.forget();
+  for (int again = 0; again < 2; ++again) {
+    const Pool::Aside* const aside = pool.set_aside();
+    EXPECT_TRUE(aside->all.empty() && aside->held.empty());
+    pool.take_back(aside);
+    pool.watch();
+  }
+  EXPECT_EQ(pool.stats().bytes_in_use, 0);
+}
+
 TEST(Pool, FreeNeverAllocates) {  // it is noexcept: a failed allocation would end the process
   Pool pool = from_malloc();
   std::vector<void*> blocks(100);
