@@ -79,7 +79,7 @@ struct DropKey {
   StepNumber step = {};
 };
 /// Whether each of N samples survives in each of some maps, of which map i drops a sample with probability rates[i] of
-/// [0,1): 0, or 1 / (1 - rate). [rates,N].
+/// [0,1): 0, or 1 / (1 - rate). [rates,N]. Not differentiable.
 Tensor drop_factors(const std::vector<double>& rates, i64 samples, const DropKey&, Device);
 /// torchvision.ops.stochastic_depth(mode="row"): the samples of x [N,H,W,C] times factors [N], a row of drop_factors().
 Tensor stochastic_depth(const Tensor& x, const Tensor& factors);

@@ -43,7 +43,7 @@ bool leaves_across_out(const MetricDepthOptions&, i64 K);
 /// The samples of one training step, a function of (seed, step) alone: n_within rolls (0, s_h in [1,h-1], s_w in
 /// [1,w-1]) and n_across batch offsets ([1,K-1], 0, 0) with replacement. Throws unless h, w >= 2.
 MetricDepthShifts draw_shifts(const MetricDepthOptions&, std::uint64_t seed, i64 step, i64 K, i64 h, i64 w);
-/// The same list as metric_depth takes it, drawn on the device.
+/// The same list as metric_depth takes it, drawn on the device. Not differentiable.
 Tensor draw_shifts(const MetricDepthOptions&, std::uint64_t seed, const StepNumber& step, i64 K, i64 h, i64 w, Device);
 
 /// How a cell of the feature map takes its depth from the pixels under it: the nearest, source index floor(i*H/h), as

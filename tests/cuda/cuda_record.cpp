@@ -55,6 +55,8 @@ void print_step(const Recording& r, bool tf32) {
       "most\n",
       r.launches.size(), r.convolutions.size(), r.products.size(), (long long)r.memsets, (long long)r.copies,
       r.begin_ms, r.finish_ms, double(r.peak_bytes) / 1e9);
+  std::printf("repeated: %lld graph launches, %lld others, %lld copies; host %.2f ms\n", (long long)r.repeated.graphs,
+              (long long)r.repeated.launches, (long long)r.repeated.copies, r.repeated.host_ms);
   for (const Gpu& gpu : kGpus) {
     const StepCost c = cost_of(r, tf32, gpu);
     std::printf(

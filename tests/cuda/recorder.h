@@ -42,6 +42,12 @@ struct Recording {
   double plan_s = 0;                   // to choose all plans of the step
   i64 plans = 0;
   i64 peak_bytes = 0;
+  i64 graphs = 0;  // that were launched
+  /// What a later step asks for, which is repeated as graphs of all this.
+  struct Repeated {
+    i64 launches = 0, graphs = 0, copies = 0;
+    double host_ms = 0;
+  } repeated;
 };
 
 /// What is to be recorded.
@@ -54,7 +60,7 @@ struct StepOptions {
   std::string plan_folder = {};  // where plans are kept; empty: nowhere
 };
 
-/// The second step, after which nothing new is asked for.
+/// The second step, after which nothing new is asked for; and what is left of it to ask for where it is repeated.
 Recording record_step(const StepOptions&);
 
 }  // namespace md::record

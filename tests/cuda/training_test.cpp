@@ -19,9 +19,14 @@ std::map<std::string, i64> calls_in(const std::function<void()>& body) {
   return made;
 }
 
-TEST(CudaTraining, ASteadyStepWaitsOnlyForItsLosses) {
+class CudaTraining : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Steps, CudaTraining, testing::Bool(),
+                         [](const auto& graph) { return graph.param ? "graphs" : "launches"; });
+
+TEST_P(CudaTraining, ASteadyStepWaitsOnlyForItsLosses) {
   constexpr int kSteps = 3;
-  FedTraining training("lt");
+  const bool graph = GetParam();
+  FedTraining training("lt", {2, 32, 64, 3}, graph);
   training.steps(kSteps);
   const i64 waits = doubles::host_waits();
   std::map<std::string, i64> made = calls_in([&] { training.steps(kSteps); });
@@ -31,8 +36,9 @@ TEST(CudaTraining, ASteadyStepWaitsOnlyForItsLosses) {
                             "cudaEventCreateWithFlags", "cudnnCreate"})
     EXPECT_EQ(made[never], 0) << never;
   // The smallest launch costs microseconds; 184 of these are the 46 batch norms'.
-  EXPECT_LE(made["emulate"], 380 * kSteps);
-  EXPECT_LE(made["cudaMemcpyAsync"], 4 * kSteps);
+  EXPECT_LE(made["emulate"], (graph ? 2 : 386) * kSteps);
+  EXPECT_EQ(made["cudaGraphLaunch"], (graph ? 2 : 0) * kSteps);
+  EXPECT_LE(made["cudaMemcpyAsync"], (graph ? 5 : 4) * kSteps);
   for (const auto& [call, count] : made) {
     if (count > 0) std::cout << double(count) / kSteps << " " << call << " a step\n";
   }

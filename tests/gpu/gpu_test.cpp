@@ -63,6 +63,17 @@ TEST_P(GpuSteadyState, TwoTrainingsAgreeBitForBit) {
   }
 }
 
+TEST_P(GpuSteadyState, GraphsGiveTheBitsOfLaunches) {
+  constexpr int kSteps = 5;  // two before there is a graph
+  FedTraining graphs(GetParam().net, GetParam().images), launches(GetParam().net, GetParam().images, false);
+  EXPECT_EQ(graphs.steps(kSteps), launches.steps(kSteps));
+  const State ours = graphs.net().state(), theirs = launches.net().state();
+  for (const auto& [name, tensor] : ours) {
+    if (tensor.dtype() != DType::f32) continue;  // a count
+    EXPECT_EQ(tensor.to_host(), theirs.at(name).to_host()) << name;
+  }
+}
+
 class GpuRuns : public TinyRuns {};
 
 TEST_F(GpuRuns, AResumedRunIsTheOneThatNeverStopped) {

@@ -21,8 +21,9 @@ class GpuTest : public testing::Test {
   }
 };
 
-inline TrainOptions with_metric_depth() {
+inline TrainOptions with_metric_depth(bool cuda_graph = true) {
   TrainOptions o;
+  o.cuda_graph = cuda_graph;
   o.metric_depth = true;
   o.adam = {.eps = 1e-6F};
   o.weight_decay = 0.01F;
@@ -38,8 +39,9 @@ inline std::unique_ptr<DepthNet> make_net_on(Device device, const std::string& n
 /// Steps on the GPU as mdtrain makes them: every batch goes through the input queue.
 class FedTraining {
  public:
-  explicit FedTraining(const std::string& net, Shape images = {2, 32, 64, 3})
-      : image_(random_tensor(images, 1)),
+  explicit FedTraining(const std::string& net, Shape images = {2, 32, 64, 3}, bool cuda_graph = true)
+      : options_(with_metric_depth(cuda_graph)),
+        image_(random_tensor(images, 1)),
         depth_m_(random_tensor({images[0], images[1], images[2]}, 2, 0.5F, 9.F)),
         net_(make_net_on(kGpu, net)) {}
 
@@ -58,7 +60,7 @@ class FedTraining {
   const DepthNet& net() const { return *net_; }
 
  private:
-  const TrainOptions options_ = with_metric_depth();
+  const TrainOptions options_;
   const Tensor image_, depth_m_;
   const std::unique_ptr<DepthNet> net_;
   const std::unique_ptr<InputQueue> queue_ = backend(kGpu).input_queue(kGpu);

@@ -155,6 +155,11 @@ void add_schedule(OptionTable& table, TrainOptions& o) {
   add_device_options(table, o.device);
   add_precision_option(table, o.device);
   table
+      .add("cuda-graph", o.cuda_graph,
+           "let a GPU repeat the kernels of a training step as a graph, where it can, instead of launching each: the "
+           "same numbers, sooner")
+      .changes_numbers = false;
+  table
       .add("checkpoint-every", o.checkpoint_every, "steps between checkpoints; 0: one at the end of each epoch",
            CLI::NonNegativeNumber)
       .changes_numbers = false;

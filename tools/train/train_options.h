@@ -48,6 +48,7 @@ struct TrainOptions {
   std::uint64_t seed = 0;
   int batch = 8, accumulate = 1, epochs = 20, loader_threads = 2;
   DeviceOptions device;
+  bool cuda_graph = true;  // a GPU repeats the launches of a step as a graph where it can
   i64 max_steps = 0, checkpoint_every = 0;
   int keep = 1;
   double max_bad_frames = 0.1;  // part of an epoch's frames

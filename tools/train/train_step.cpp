@@ -1,6 +1,9 @@
 // A skipped step puts back what the forward pass changes: the running statistics, and what loss terms carry along.
 // Which step is skipped the device decides, before the host knows. What changes from step to step (its number, which
-// draws are made from, and the rates of the update) is in the device's memory.
+// draws are made from, and the rates of the update) is in the device's memory, so that a GPU can repeat a step as a
+// graph. Launched kernel by kernel are the first two steps, batches of another shape, a step of which a part has no
+// ground truth, more than 16 parts (--accumulate), and all steps with a term that carries something along (adaptive
+// thresholds).
 #include "tools/train/train_step.h"
 
 #include <algorithm>
@@ -29,10 +32,31 @@ bool is_measured(const Batch& batch, i64 i, i64 n) {
   return samples == 0 || std::any_of(begin, end, [](i64 pixels) { return pixels > 0; });
 }
 
+/// Its numbers, 0 ... n-1, that have.
+std::vector<i64> measured_parts(const Batch& batch, i64 n) {
+  std::vector<i64> measured;
+  for (i64 i = 0; i < n; ++i) {
+    if (is_measured(batch, i, n)) measured.push_back(i);
+  }
+  return measured;
+}
+
 std::vector<Tensor> tensors_of(const std::vector<Module::Entry>& entries) {
   std::vector<Tensor> tensors;
   for (const Module::Entry& entry : entries) tensors.push_back(entry.tensor);
   return tensors;
+}
+
+// Steps before a graph: the first makes plans and fills caches, and the second finds the memory that a step has when
+// the one before has left its gradients.
+constexpr int kStepsBeforeGraph = 2;
+constexpr int kMostCaptures = 3;       // that fail: a step that needs new memory may be the last one
+constexpr int kMostPartsOfGraph = 16;  // a graph has the launches of all parts
+
+/// A term that carries something from step to step does so on the host, which no graph asks.
+bool can_have_graph(const TrainOptions& options, Device device, const std::vector<LossTerm>& terms) {
+  const bool carries = std::ranges::any_of(terms, [](const LossTerm& term) { return bool(term.state); });
+  return options.cuda_graph && device.kind == Device::cuda && !carries && options.accumulate <= kMostPartsOfGraph;
 }
 
 }  // namespace
@@ -68,7 +92,8 @@ TrainStep::TrainStep(const TrainOptions& options, DepthNet& net, i64 total_steps
       summary_(Tensor::zeros({i64(terms_.size() + 1 + parameters_.size())}, parameters_.front().tensor.device())),
       finite_(summary_.rows(i64(terms_.size()), summary_.dim(0))),
       step_(StepNumber::make_memory(summary_.device())),
-      statistics_(tensors_of(net.buffers())) {
+      statistics_(tensors_of(net.buffers())),
+      captures_left_(can_have_graph(options, summary_.device(), terms_) ? kMostCaptures : 0) {
   for (const Tensor& statistic : statistics_) before_.push_back(statistic.clone());
 }
 
@@ -93,34 +118,80 @@ std::string TrainStep::not_finite(const std::vector<float>& summary) const {
 }
 
 void TrainStep::begin(const Batch& batch, i64 step, double lr_factor) {
-  backend(summary_.device()).copy_each(before_, statistics_);
   terms_before_ = term_states();
-  under_way_ = true;
-  net_.train();
-  if (options_.freeze_statistics) freeze_statistics(net_);
   losses_ = {};
   losses_.lr = lr_factor * polynomial_lr(options_.lr, options_.end_lr, step, total_steps_);
+  parts_ = i64(measured_parts(batch, options_.accumulate).size());
+  if (parts_ == 0) return;
+  net_.train();
+  if (options_.freeze_statistics) freeze_statistics(net_);
+  number_ = step;
   StepNumber::write(step_, step);
   optimizer_.set_rates(losses_.lr);
+  in_use_ = graph_for(batch);
+  if (in_use_) {
+    in_use_->begin(batch, losses_.notes);
+  } else {
+    save_statistics();
+    under_way_ = true;
+    compute(batch, losses_.notes);
+  }
+  under_way_ = true;
+}
+
+/// The graph for batches like this, made where it is time to; null where the launches are asked for one by one.
+StepGraph* TrainStep::graph_for(const Batch& batch) {
+  const bool possible = captures_left_ > 0 && parts_ == options_.accumulate;
+  if (graph_ && !(possible && graph_->fits(batch))) drop_graph();
+  if (!possible) return nullptr;
+  if (!graph_) graph_ = std::make_unique<StepGraph>(batch);
+  if (graph_->captured()) return graph_.get();
+  if (steps_before_graph_++ < kStepsBeforeGraph) return nullptr;
+  try {
+    graph_->capture(work());
+    return graph_.get();
+  } catch (const Error& error) {
+    if (--captures_left_ == 0)
+      losses_.notes.insert(cat("no CUDA graph, each kernel is launched by itself: ", error.what()));
+    return nullptr;
+  }
+}
+
+void TrainStep::drop_graph() {
+  graph_ = nullptr;
+  steps_before_graph_ = 0;
+}
+
+StepWork TrainStep::work() {
+  const auto begin = [this](const Batch& batch, std::set<std::string>& notes) {
+    save_statistics();
+    compute(batch, notes);
+  };
+  return {
+      .begin = begin, .finish = [this] { update(); }, .parameters = tensors_of(parameters_), .statistics = statistics_};
+}
+
+void TrainStep::save_statistics() { backend(summary_.device()).copy_each(before_, statistics_); }
+
+void TrainStep::compute(const Batch& batch, std::set<std::string>& notes) {
   optimizer_.zero_grad();
   backend(summary_.device()).fill(summary_, 0.F);
-  std::vector<i64> measured;
-  for (i64 i = 0; i < options_.accumulate; ++i) {
-    if (is_measured(batch, i, options_.accumulate)) measured.push_back(i);
-  }
-  parts_ = i64(measured.size());
-  for (const i64 i : measured)
-    add_part(part_of(batch, i, options_.accumulate), StepNumber(step_, step, options_.accumulate, i));
-  if (parts_ == 0) return;
+  for (const i64 i : measured_parts(batch, options_.accumulate))
+    add_part(part_of(batch, i, options_.accumulate), StepNumber(step_, number_, options_.accumulate, i), notes);
   summarise_gradients();
   finite_.look();
 }
 
+void TrainStep::update() {
+  optimizer_.update(finite_.verdict());
+  finite_.copy_each_unless_finite(statistics_, before_);
+}
+
 /// Its share of the loss and of the gradients. What it draws is a function of its number.
-void TrainStep::add_part(const Batch& part, const StepNumber& number) {
+void TrainStep::add_part(const Batch& part, const StepNumber& number, std::set<std::string>& notes) {
   const ForwardContext context{.seed = options_.seed, .step = number};
   const DepthMaps maps = net_.forward(part.image, part.focal_px, context);
-  const LossInput input{maps, part, number, losses_.notes};
+  const LossInput input{maps, part, number, notes};
   Tensor total;
   for (std::size_t i = 0; i < terms_.size(); ++i) {
     const Tensor loss = terms_[i].loss(input);
@@ -135,8 +206,11 @@ StepLosses TrainStep::finish() {
   under_way_ = false;
   losses_.nothing_measured = parts_ == 0;
   if (losses_.nothing_measured) return losses_;
-  optimizer_.update(finite_.verdict());
-  finite_.copy_each_unless_finite(statistics_, before_);
+  if (in_use_) {
+    in_use_->finish();
+  } else {
+    update();
+  }
   const std::vector<float> summary = summary_.to_host();
   losses_.total = double(summary[terms_.size()]) / double(parts_);
   for (std::size_t i = 0; i < terms_.size(); ++i)

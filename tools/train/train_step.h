@@ -7,6 +7,7 @@
 // any other, as in the peers' code, and of no loss.
 #pragma once
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "engine/optim.h"
 #include "nets/depth_net.h"
 #include "tools/train/loss_terms.h"
+#include "tools/train/step_graph.h"
 
 namespace md {
 
@@ -57,6 +59,8 @@ class TrainStep {
   StepLosses finish();
   /// In place of finish(), where something else failed: the network is as it was before begin().
   void abandon();
+  /// Between two steps: gives up the memory of the graph, for work that may need it. A later step makes another.
+  void drop_graph();
   /// What the terms carry from step to step, by name; for set_term_states, which throws ErrorKind::bad_data where it is
   /// another term's.
   using TermStates = std::map<std::string, std::vector<double>>;
@@ -67,7 +71,12 @@ class TrainStep {
   Adam& optimizer() { return optimizer_; }
 
  private:
-  void add_part(const Batch& part, const StepNumber& number);
+  void save_statistics();
+  void compute(const Batch&, std::set<std::string>& notes);
+  void update();
+  StepWork work();
+  StepGraph* graph_for(const Batch&);
+  void add_part(const Batch& part, const StepNumber& number, std::set<std::string>& notes);
   void put_state_back();
   void add_to_summary(std::size_t place, const Tensor& loss);
   void summarise_gradients();
@@ -88,6 +97,11 @@ class TrainStep {
   std::vector<Tensor> statistics_;  // the net's buffers ...
   std::vector<Tensor> before_;      // ... and room for their values before the step
   TermStates terms_before_;
+  i64 number_ = 0;                    // of the step under way
+  int captures_left_;                 // that may fail before there will be no graph; 0: there is none
+  int steps_before_graph_ = 0;        // that were launched for the graph to come
+  std::unique_ptr<StepGraph> graph_;  // of the newest shape of batches, captured or to be captured
+  StepGraph* in_use_ = nullptr;       // by the step under way: it, or none
 };
 
 }  // namespace md

@@ -277,6 +277,7 @@ class Trainer {
     const i64 report_every = options_.report_every;
     if (on_report_ && report_every > 0 && epoch_ends && !last && step > 0 && step / per_epoch % report_every == 0) {
       progress_.clear();
+      step_.drop_graph();
       on_report_();
     }
   }
@@ -317,8 +318,8 @@ class Trainer {
     json line = step_line(batch, losses);
     line.update({{"lr", losses.lr}, {"step_s", seconds}, {"wait_s", wait}});
     run_->log(line);
-    if (ran_ == 1) {
-      for (const std::string& note : losses.notes) warn(note);
+    for (const std::string& note : losses.notes) {
+      if (said_.insert(note).second) warn(note);
     }
     note_bad(batch);
     note_unmeasured(batch, losses);
@@ -444,6 +445,7 @@ class Trainer {
   /// False where there is nothing to evaluate on, or a signal interrupts.
   bool evaluate_now() {
     if (!eval_data_) return false;
+    step_.drop_graph();  // its memory may be what the evaluation needs
     const double begin = now_s();
     EvaluateOptions how;
     how.protocol = protocol_;
@@ -551,6 +553,7 @@ class Trainer {
   ProgressLine progress_;
   std::optional<Evaluation> last_;
   std::set<std::string> named_;  // bad frames
+  std::set<std::string> said_;   // notes of steps
   int skipped_in_a_row_ = 0;     // steps whose loss or gradient was not finite
   RunState before_row_;          // where the run stood before them
   i64 unmeasured_in_a_row_ = 0;  // steps without ground truth
