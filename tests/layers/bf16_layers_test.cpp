@@ -121,6 +121,9 @@ Tensor gated(const Tensors& maps, const Tensors& p) {
   return squeeze_excite(maps[0], [&](const Tensor& mean) { return sigmoid(conv2d(mean, p[0], {}, {})); });
 }
 
+/// Which samples survive, some of them.
+Tensor dropped(const Tensor& x) { return drop_factors({0.4}, x.dim(0), {.seed = 3}, x.device()).reshape({x.dim(0)}); }
+
 std::vector<Layer> products() {
   std::vector<Layer> all = {
       {"conv2d_3x3", convolution(conv(1)), {{2, 9, 11, 24}}, {{40, 3, 3, 24}, {40}}},
@@ -201,13 +204,9 @@ std::vector<Layer> others() {
        [](const Tensors& maps, const Tensors&) { return multiply_channels(maps[0], maps[1]); },
        {{2, 5, 6, 16}, {2, 1, 1, 16}}},
       {"squeeze_excite", gated, {{2, 5, 6, 16}}, {{16, 1, 1, 16}}, 4},
-      {"stochastic_depth",
-       of_map([](const Tensor& x) { return stochastic_depth(x, 0.4, Rng(3, Purpose::test)); }),
-       {{6, 3, 4, 8}}},
+      {"stochastic_depth", of_map([](const Tensor& x) { return stochastic_depth(x, dropped(x)); }), {{6, 3, 4, 8}}},
       {"add_stochastic_depth",
-       [](const Tensors& maps, const Tensors&) {
-         return add_stochastic_depth(maps[0], maps[1], 0.4, Rng(3, Purpose::test));
-       },
+       [](const Tensors& maps, const Tensors&) { return add_stochastic_depth(maps[0], maps[1], dropped(maps[0])); },
        {{6, 3, 4, 8}, {6, 3, 4, 8}},
        {},
        2},  // of the scaled branch, and of the sum
