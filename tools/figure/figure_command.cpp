@@ -135,7 +135,7 @@ void set_help(CLI::App& app) {
         {"--image FILE", "one picture instead; --depth FILE: its ground truth"}}},
       {"how",
        {{"--anchor ROW,COLUMN", "place of the anchor, 0 to 1 of the picture"},
-        {"--ranges 0.5-1,1-inf", "depth differences of negatives, metres; --margins 3,6; default: the run's"},
+        {"--ranges 0.5-1,1-inf", "depth differences of negatives, metres [the run's]; --margins 3,6"},
         {"--depth-difference KIND", "absolute, or relative: of logarithms; --proportional-margins"},
         {"--n-within N", "maps rolled; --n-across N: maps of other images; --seed N: which"},
         {"--out NAME", "NAME.png and NAME.svg, or one of them; default: the figure's name"},
