@@ -187,13 +187,14 @@ void run(const Problem<T>& p) {
   few ? run_blocks<kTile, kTaps>(p) : run_chunks<kTile, kTaps>(p);
 }
 
-/// y = act(conv(x, taps) + bias), with windows of `side` x `side`.
-void run(int tile, int side, const Conv2dSpec& spec, const Tensor& x, const Tensor& y, const Tensor& w,
-         const FilterTaps& taps, PerAxis pad, const float* bias, const Activation& act, bool accumulate) {
+/// y = act(conv(x, taps) + bias), of a convolution of its own: a data gradient's is not that of w.
+void run(int tile, const Conv2dSpec& spec, const Tensor& x, const Tensor& w, const FilterTaps& taps, const Tensor& bias,
+         const Tensor& y) {
   with_storage(x.dtype(), [&](auto storage) {
     using T = decltype(storage);
-    const Problem<T> p{Map<T>(x), Map<T>(y), w, taps, pad, spec.dilation, bias, act, accumulate};
-    if (side == 2) return tile == 4 ? run<4, 2>(p) : run<6, 2>(p);
+    const Problem<T> p{Map<T>(x), Map<T>(y),      w, taps, spec.pad, spec.dilation, bias ? bias.data() : nullptr,
+                       spec.act,  spec.accumulate};
+    if (w.dim(1) == 2) return tile == 4 ? run<4, 2>(p) : run<6, 2>(p);
     return tile == 4 ? run<4, 3>(p) : run<6, 3>(p);
   });
 }
@@ -208,7 +209,7 @@ bool winograd_can(const Conv2dSpec& spec, const Tensor& w) {
 void winograd_forward(int tile, const Conv2dSpec& spec, const Tensor& x, const Tensor& w, const Tensor& bias,
                       const Tensor& y) {
   const FilterTaps taps{w.data(), w.dim(0), w.dim(3), false};
-  run(tile, int(w.dim(1)), spec, x, y, w, taps, spec.pad, bias ? bias.data() : nullptr, spec.act, spec.accumulate);
+  run(tile, spec, x, w, taps, bias, y);
 }
 
 // dx is the convolution of dz with the window turned by half a turn; what is padding of x is cut off.
@@ -216,7 +217,7 @@ void winograd_data_gradient(int tile, const Conv2dSpec& spec, const Tensor& dz, 
   const int reach = int(w.dim(1)) - 1;
   const PerAxis pad(reach * spec.dilation.h - spec.pad.h, reach * spec.dilation.w - spec.pad.w);
   const FilterTaps taps{w.data(), w.dim(3), w.dim(0), true};
-  run(tile, int(w.dim(1)), spec, dz, dx, w, taps, pad, nullptr, {}, false);
+  run(tile, {.pad = pad, .dilation = spec.dilation}, dz, w, taps, {}, dx);
 }
 
 }  // namespace md::MD_KERNELS
