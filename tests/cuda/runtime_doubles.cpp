@@ -46,30 +46,20 @@ int& driver() {
   return version;
 }
 
-std::set<cudaStream_t>& streams() {
-  static std::set<cudaStream_t> it;
+/// All handles of a kind that were made and not destroyed.
+template <class Handle>
+std::set<Handle>& living() {
+  static std::set<Handle> it;
   return it;
 }
-std::set<cudaEvent_t>& events() {
-  static std::set<cudaEvent_t> it;
-  return it;
+template <class Handle>
+bool known(Handle handle) {
+  return living<Handle>().contains(handle);
 }
 std::map<const void*, std::size_t>& pinned() {
   static std::map<const void*, std::size_t> it;
   return it;
 }
-
-std::set<cudaGraph_t>& graphs() {
-  static std::set<cudaGraph_t> it;
-  return it;
-}
-std::set<cudaGraphExec_t>& executables() {
-  static std::set<cudaGraphExec_t> it;
-  return it;
-}
-
-bool known(cudaStream_t stream) { return streams().contains(stream); }
-bool known(cudaEvent_t event) { return events().contains(event); }
 
 bool is_pinned(const void* address, std::size_t bytes) {
   auto next = pinned().upper_bound(address);
@@ -151,7 +141,7 @@ const std::string& failed_call() { return counters().failed; }
 namespace {
 bool of_a_capture(const std::string& call) {
   return call == "cudaStreamBeginCapture" || call == "cudaGraphInstantiate" ||
-         std::ranges::any_of(streams(), [](cudaStream_t stream) { return stream->work->capturing(); });
+         std::ranges::any_of(living<cudaStream_t>(), [](cudaStream_t stream) { return stream->work->capturing(); });
 }
 }  // namespace
 
@@ -173,9 +163,9 @@ Live live() {
   Live now = counted();
   now.blocks = memory().blocks();
   now.pinned = static_cast<i64>(pinned().size());
-  now.streams = static_cast<i64>(streams().size());
-  now.events = static_cast<i64>(events().size());
-  now.graphs = static_cast<i64>(graphs().size() + executables().size());
+  now.streams = static_cast<i64>(living<cudaStream_t>().size());
+  now.events = static_cast<i64>(living<cudaEvent_t>().size());
+  now.graphs = static_cast<i64>(living<cudaGraph_t>().size() + living<cudaGraphExec_t>().size());
   return now;
 }
 std::ostream& operator<<(std::ostream& out, const Live& l) {
@@ -277,14 +267,14 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr which, int index) 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   MD_DOUBLE(cudaStreamCreateWithFlags);
   MD_DOUBLE_WANTS(flags == cudaStreamNonBlocking, cudaErrorInvalidValue);
-  *stream = *streams().insert(new CUstream_st).first;
+  *stream = *living<cudaStream_t>().insert(new CUstream_st).first;
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   MD_DOUBLE_WANTS(known(stream), cudaErrorInvalidResourceHandle);
   const cudaError_t status = stream->work->run();
-  streams().erase(stream);
+  living<cudaStream_t>().erase(stream);
   delete stream;
   return status;
 }
@@ -299,7 +289,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 /// Never made to fail: destructors call it, which could not tell.
 cudaError_t cudaDeviceSynchronize() {
   cudaError_t first = cudaSuccess;
-  for (const cudaStream_t stream : streams()) {
+  for (const cudaStream_t stream : living<cudaStream_t>()) {
     const cudaError_t status = stream->work->run();
     if (first == cudaSuccess) first = status;
   }
@@ -317,14 +307,14 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
   MD_DOUBLE(cudaEventCreateWithFlags);
   MD_DOUBLE_WANTS(flags == cudaEventDisableTiming || flags == cudaEventDefault, cudaErrorInvalidValue);
-  *event = *events().insert(new CUevent_st).first;
+  *event = *living<cudaEvent_t>().insert(new CUevent_st).first;
   (*event)->timed = flags == cudaEventDefault;
   return cudaSuccess;
 }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   MD_DOUBLE_WANTS(known(event), cudaErrorInvalidResourceHandle);
-  events().erase(event);
+  living<cudaEvent_t>().erase(event);
   delete event;
   return cudaSuccess;
 }
@@ -375,33 +365,33 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   std::optional<std::vector<Work>> captured = stream->work->end_capture();
   MD_DOUBLE_WANTS(!failing, cudaErrorUnknown);
   MD_DOUBLE_WANTS(captured, cudaErrorStreamCaptureInvalidated);
-  *graph = *graphs().insert(new CUgraph_st{std::move(*captured)}).first;
+  *graph = *living<cudaGraph_t>().insert(new CUgraph_st{std::move(*captured)}).first;
   return cudaSuccess;
 }
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long flags) {
   MD_DOUBLE(cudaGraphInstantiate);
-  MD_DOUBLE_WANTS(graphs().contains(graph) && flags == 0, cudaErrorInvalidValue);
-  *executable = *executables().insert(new CUgraphExec_st{graph->work}).first;
+  MD_DOUBLE_WANTS(known(graph) && flags == 0, cudaErrorInvalidValue);
+  *executable = *living<cudaGraphExec_t>().insert(new CUgraphExec_st{graph->work}).first;
   return cudaSuccess;
 }
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   MD_DOUBLE(cudaGraphLaunch);
-  MD_DOUBLE_WANTS(executables().contains(executable) && known(stream), cudaErrorInvalidResourceHandle);
+  MD_DOUBLE_WANTS(known(executable) && known(stream), cudaErrorInvalidResourceHandle);
   MD_DOUBLE_NOT_IN_CAPTURE(stream);
   for (const Work& work : executable->work) stream->work->push(work);
   return cudaSuccess;
 }
 
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-  MD_DOUBLE_WANTS(graphs().erase(graph) == 1, cudaErrorInvalidValue);
+  MD_DOUBLE_WANTS(living<cudaGraph_t>().erase(graph) == 1, cudaErrorInvalidValue);
   delete graph;
   return cudaSuccess;
 }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
-  MD_DOUBLE_WANTS(executables().erase(executable) == 1, cudaErrorInvalidValue);
+  MD_DOUBLE_WANTS(living<cudaGraphExec_t>().erase(executable) == 1, cudaErrorInvalidValue);
   delete executable;
   return cudaSuccess;
 }
