@@ -299,6 +299,19 @@ struct BackwardOfChannels {
                         affine, k, dy.data(), x.data(), dx.data());
   }
 
+  /// All gradients; dx, where there is one, is written or with kAdds added to.
+  template <bool kAdds>
+  void launch(const BatchNormSpec& spec, const Tensor& dy, const Tensor& x, const Tensor& mean,
+              const Tensor& dx) const {
+    with_activation(spec, [&]<Act kAct>() {
+      cuda::with_packs(size.C, {dy.data(), x.data(), mean.data(), dx ? dx.data() : nullptr}, [&]<int kLanes>() {
+        cuda::launch_sums<2, kLanes>(x.device(), 1, size.R, size.C,
+                                     GradientTerms<kAct, kLanes>{affine, dy.data(), x.data()}, write);
+        if (dx) launch_input_gradient<kAct, kLanes, kAdds>(dy, x, dx);
+      });
+    });
+  }
+
   Size size;
   Affine affine;
   Tensor coefficients;
@@ -357,28 +370,15 @@ void CudaBackend::batch_norm_backward(const BatchNormSpec& spec, bool batch_stat
                                       const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                                       const Tensor& rstd, const Tensor& dx, const Tensor& dweight,
                                       const Tensor& dbias) {
-  const BackwardOfChannels of(batch_statistics, x, weight, bias, mean, rstd, dweight, dbias);
-  with_activation(spec, [&]<Act kAct>() {
-    cuda::with_packs(of.size.C, {dy.data(), x.data(), mean.data(), dx ? dx.data() : nullptr}, [&]<int kLanes>() {
-      cuda::launch_sums<2, kLanes>(x.device(), 1, of.size.R, of.size.C,
-                                   GradientTerms<kAct, kLanes>{of.affine, dy.data(), x.data()}, of.write);
-      if (dx) of.template launch_input_gradient<kAct, kLanes>(dy, x, dx);
-    });
-  });
+  BackwardOfChannels(batch_statistics, x, weight, bias, mean, rstd, dweight, dbias)
+      .launch<false>(spec, dy, x, mean, dx);
 }
 
 bool CudaBackend::add_batch_norm_backward(const BatchNormSpec& spec, bool batch_statistics, const Tensor& dy,
                                           const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                                           const Tensor& rstd, const Tensor& dx, const Tensor& dweight,
                                           const Tensor& dbias) {
-  const BackwardOfChannels of(batch_statistics, x, weight, bias, mean, rstd, dweight, dbias);
-  with_activation(spec, [&]<Act kAct>() {
-    cuda::with_packs(of.size.C, {dy.data(), x.data(), mean.data(), dx.data()}, [&]<int kLanes>() {
-      cuda::launch_sums<2, kLanes>(x.device(), 1, of.size.R, of.size.C,
-                                   GradientTerms<kAct, kLanes>{of.affine, dy.data(), x.data()}, of.write);
-      of.template launch_input_gradient<kAct, kLanes, true>(dy, x, dx);
-    });
-  });
+  BackwardOfChannels(batch_statistics, x, weight, bias, mean, rstd, dweight, dbias).launch<true>(spec, dy, x, mean, dx);
   return true;
 }
 

@@ -178,6 +178,18 @@ __global__ void sum_columns(Columns g, Terms terms, float* partial, Finish finis
   }
 }
 
+/// Terms that are the elements of x, kTermsAtOnce rows on their way at once.
+template <int kLanes, int kTermsAtOnce>
+struct PlainTerms {
+  static constexpr int kAtOnce = kTermsAtOnce;
+  const float* x;
+  __device__ const PlainTerms& of(i64) const { return *this; }
+  __device__ Pack<kLanes> load(i64 at, i64) const { return cuda::load<kLanes>(x + at); }
+  __device__ void add(const Pack<kLanes>& v, float (&sums)[1][kLanes]) const {
+    for (int lane = 0; lane < kLanes; ++lane) sums[0][lane] += v.lane[lane];
+  }
+};
+
 /// Sums over the rows of x [outer,R,C]; see the kernel.
 template <int kSums, int kLanes, class Terms, class Finish>
 void launch_sums(Device device, i64 outer, i64 rows, i64 channels, const Terms& terms, const Finish& finish) {

@@ -213,18 +213,6 @@ __global__ void gradients(Backward b, Chunks chunks, float* sums) {
     sums[blockIdx.x * 2 * b.C + c] = c < b.C ? held[0][c] : held[1][c - b.C];
 }
 
-/// Of chunks' sums [chunks,2,C].
-template <int kLanes>
-struct SumsOfChunks {
-  static constexpr int kAtOnce = 4;
-  const float* of_chunks;
-  __device__ const SumsOfChunks& of(i64) const { return *this; }
-  __device__ Pack<kLanes> load(i64 at, i64) const { return cuda::load<kLanes>(of_chunks + at); }
-  __device__ void add(const Pack<kLanes>& v, float (&sums)[1][kLanes]) const {
-    for (int lane = 0; lane < kLanes; ++lane) sums[0][lane] += v.lane[lane];
-  }
-};
-
 struct WriteColumns {
   float *dweight, *dbias;
   i64 C;
@@ -269,7 +257,7 @@ void one_pass(const Backward& b, Device device, const WriteGradients& write) {
   const Tensor sums = Tensor::empty({chunks.count, 2, b.C}, device);
   cuda::launch_kernel(gradients<kLanes, kPacks>, dim3(chunks.count), kWarp * kWarpsOfSums, 0, cuda::runtime().compute,
                       b, chunks, sums.data());
-  cuda::launch_sums<1, kLanes>(device, 1, chunks.count, 2 * b.C, SumsOfChunks<kLanes>{sums.data()},
+  cuda::launch_sums<1, kLanes>(device, 1, chunks.count, 2 * b.C, cuda::PlainTerms<kLanes, 4>{sums.data()},
                                WriteColumns{write.dweight, write.dbias, b.C});
 }
 

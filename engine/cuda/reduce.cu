@@ -12,15 +12,7 @@ namespace {
 using cuda::Pack;
 
 template <int kLanes>
-struct Plain {
-  static constexpr int kAtOnce = 8;
-  const float* x;
-  __device__ const Plain& of(i64) const { return *this; }
-  __device__ Pack<kLanes> load(i64 at, i64) const { return cuda::load<kLanes>(x + at); }
-  __device__ void add(const Pack<kLanes>& v, float (&sums)[1][kLanes]) const {
-    for (int lane = 0; lane < kLanes; ++lane) sums[0][lane] += v.lane[lane];
-  }
-};
+using Plain = cuda::PlainTerms<kLanes, 8>;
 
 template <int kLanes>
 struct Weighted {
