@@ -2,30 +2,12 @@
 #pragma once
 #include <vector>
 
+#include "tests/kit/array.h"
 #include "tests/kit/testing.h"
 
 namespace md::test {
 
-class HostMap {
- public:
-  explicit HostMap(const Shape& shape) : shape_(shape), values_(static_cast<std::size_t>(shape.numel())) {}
-  explicit HostMap(const Tensor& t) : shape_(t.shape()), values_(to_double(t)) {}
-
-  i64 dim(int axis) const { return shape_[axis]; }
-  double& operator()(i64 n, i64 h, i64 w, i64 c) { return values_[index(n, h, w, c)]; }
-  double operator()(i64 n, i64 h, i64 w, i64 c) const { return values_[index(n, h, w, c)]; }
-  double& operator[](i64 i) { return values_.at(static_cast<std::size_t>(i)); }
-
-  Tensor tensor() const { return Tensor::from_host(std::vector<float>(values_.begin(), values_.end()), shape_); }
-
- private:
-  std::size_t index(i64 n, i64 h, i64 w, i64 c) const {
-    MD_CHECK(n < dim(0) && h < dim(1) && w < dim(2) && c < dim(3), "HostMap: outside of ", shape_);
-    return static_cast<std::size_t>(((n * dim(1) + h) * dim(2) + w) * dim(3) + c);
-  }
-  Shape shape_;
-  std::vector<double> values_;
-};
+using HostMap = Array;
 
 /// What the op says about bad arguments; fails the test if it says nothing.
 template <class F>

@@ -1,9 +1,5 @@
-// Convolution is a list of products. Output pixel (oy,ox) looks at the input through a window of kh x kw taps: tap
-// (ky,kx) sees the input pixel
-//     (oy * stride - pad + ky * dilation,  ox * stride - pad + kx * dilation)
-// (zero outside of the image), and every output channel o of a group takes every input channel i of that group with a
-// weight of its own. Each such triple gives one product, y += x * w, and because y is a sum of products, its gradients
-// are the same list read from the other two sides: dx += dy * w and dw += dy * x.
+// Convolution in all its shapes, on every device and by every algorithm, against the list of products that lesson 9
+// defines (tests/lessons/09_convolution.h).
 // Labels: devices cudnn
 #include <cmath>
 #include <limits>
@@ -11,6 +7,7 @@
 #include "engine/conv_algorithm.h"
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
+#include "tests/lessons/09_convolution.h"
 
 namespace md::test {
 namespace {
@@ -23,28 +20,6 @@ struct Sizes {
   ConvAlgorithm algorithm = ConvAlgorithm::fastest;
 };
 std::ostream& operator<<(std::ostream& out, const Sizes& it) { return out << it.name; }
-
-/// Calls product(y, x, w) with the flat indices of every product. The weight is [O,k,k,I/groups].
-template <class F>
-void for_each_product(const Sizes& s, const Shape& y, const F& product) {
-  const Conv2dSpec& c = s.spec;
-  const i64 in_group = s.in / c.groups, out_group = s.out / c.groups, k = s.kernel;
-  for (i64 n = 0; n < s.n; ++n)
-    for (i64 oy = 0; oy < y[1]; ++oy)
-      for (i64 ox = 0; ox < y[2]; ++ox)
-        for (i64 o = 0; o < s.out; ++o)
-          for (i64 ky = 0; ky < k; ++ky)
-            for (i64 kx = 0; kx < k; ++kx) {
-              const i64 iy = oy * c.stride.h - c.pad.h + ky * c.dilation.h;
-              const i64 ix = ox * c.stride.w - c.pad.w + kx * c.dilation.w;
-              if (iy < 0 || iy >= s.h || ix < 0 || ix >= s.w) continue;
-              for (i64 i = 0; i < in_group; ++i) {
-                const i64 channel = o / out_group * in_group + i;
-                product(((n * y[1] + oy) * y[2] + ox) * s.out + o, ((n * s.h + iy) * s.w + ix) * s.in + channel,
-                        ((o * k + ky) * k + kx) * in_group + i);
-              }
-            }
-}
 
 /// Depthwise weights are [k,k,C] in memory: swaps [C,k*k] and [k*k,C].
 Tensor transposed(const Tensor& t, i64 rows, i64 columns, const Shape& shape) {
@@ -89,11 +64,9 @@ class Conv2dOfManyTiles : public Conv2d {};
 constexpr double kTolerance = 2e-6;
 
 void Conv2d::expect_sum_of_products() const {
+  const Array want = lessons::convolution::convolve(Array(x), Array(w), Array(bias), s.spec);
   for_each_device([&](Device device) {
     const Tensor y = op()({x.to(device), to_memory(w).to(device), bias.to(device)});
-    HostMap want(y.shape()), x_map(x), w_map(w), bias_map(bias.reshape({1, 1, 1, s.out}));
-    for (i64 i = 0; i < y.numel(); ++i) want[i] = bias_map[i % s.out];
-    for_each_product(s, y.shape(), [&](i64 at_y, i64 at_x, i64 at_w) { want[at_y] += x_map[at_x] * w_map[at_w]; });
     EXPECT_TRUE(close(y, want.tensor(), kTolerance));
   });
 }
@@ -101,18 +74,13 @@ void Conv2d::expect_sum_of_products() const {
 void Conv2d::expect_gradients_of_products() const {
   for_each_device([&](Device device) {
     const std::vector<Tensor> inputs = {x.to(device), to_memory(w).to(device), bias.to(device)};
-    const Shape y = op()(inputs).shape();
     const std::uint64_t seed = 4;
-    HostMap dy(random_upstream(y, seed)), x_map(x), w_map(w), dx(x.shape()), dw(w.shape()), dbias({1, 1, 1, s.out});
-    for_each_product(s, y, [&](i64 at_y, i64 at_x, i64 at_w) {
-      dx[at_x] += dy[at_y] * w_map[at_w];
-      dw[at_w] += dy[at_y] * x_map[at_x];
-    });
-    for (i64 i = 0; i < y.numel(); ++i) dbias[i % s.out] += dy[i];
+    const Array dy(random_upstream(op()(inputs).shape(), seed));
+    const Arrays want = lessons::convolution::convolution_gradients(Array(x), Array(w), dy, s.spec, {});
     const std::vector<Tensor> got = gradients(op(), inputs, seed);
-    EXPECT_TRUE(close(got[0], dx.tensor(), kTolerance)) << "dx";
-    EXPECT_TRUE(close(from_memory(got[1]), dw.tensor(), kTolerance)) << "dw";
-    EXPECT_TRUE(close(got[2].reshape({1, 1, 1, s.out}), dbias.tensor(), kTolerance)) << "dbias";
+    EXPECT_TRUE(close(got[0], want[0].tensor(), kTolerance)) << "dx";
+    EXPECT_TRUE(close(from_memory(got[1]), want[1].tensor(), kTolerance)) << "dw";
+    EXPECT_TRUE(close(got[2], want[2].tensor(), kTolerance)) << "dbias";
   });
 }
 
