@@ -1,28 +1,17 @@
-// Batch norm, channel by channel over the M values x[m] of a batch:
-//     xhat = (x - mean) * r,   r = 1 / sqrt(var + eps),   y = weight * xhat + bias
-// In training mean and var are the batch's own (var divided by M), so they move when x moves:
-//     dx = weight * r * (dy - mean(dy) - xhat * mean(dy * xhat)),   dweight = sum(dy * xhat),   dbias = sum(dy)
-// In evaluation they are constants, the running statistics: dx = weight * r * dy.
+// Batch norm in training and in evaluation, with what a kernel fuses with it, on every device, against the definition
+// of lesson 10 (tests/lessons/10_norms.h).
 // Labels: devices
-#include <cmath>
-
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
+#include "tests/lessons/10_norms.h"
 
 namespace md::test {
 namespace {
 
-struct Channel {
-  double mean, r, unbiased_variance;
-};
+using namespace lessons::norms;
 
-/// The statistics of channel c of the batch.
-Channel channel_of(HostMap x, i64 count, i64 channels, i64 c, double eps) {
-  double mean = 0, squares = 0;
-  for (i64 m = 0; m < count; ++m) mean += x[m * channels + c] / double(count);
-  for (i64 m = 0; m < count; ++m) squares += std::pow(x[m * channels + c] - mean, 2);
-  return {mean, 1 / std::sqrt(squares / double(count) + eps), squares / double(count - 1)};
-}
+/// As a map of one row of pixels, which the lesson's loops take.
+Array as_map(const Tensor& t) { return {{1, 1, t.numel() / t.dim(-1), t.dim(-1)}, to_double(t)}; }
 
 struct Sizes {
   const char* name;
@@ -49,14 +38,13 @@ class BatchNorm : public ::testing::TestWithParam<Sizes> {
       return batch_norm(in[0], in[1], in[2], state(training, device), spec);
     };
   }
-  Channel channel(const HostMap& x, i64 c, bool training) const {
-    Channel it = channel_of(x, count, C, c, double(spec.eps));
-    if (!training) {
-      const BatchNormState fixed = state(false, {});
-      it.mean = to_double(fixed.running_mean)[c];
-      it.r = 1 / std::sqrt(to_double(fixed.running_var)[c] + double(spec.eps));
-    }
-    return it;
+  /// How the definition normalises x.
+  Norm norm(const Tensor& x, bool training) const {
+    const Array map = as_map(x);
+    const Groups groups = by_channel(map.shape());
+    const BatchNormState fixed = state(false, {});
+    const Statistics running{Array(fixed.running_mean), Array(fixed.running_var), true};
+    return {groups, training ? statistics(map, groups) : running, double(spec.eps)};
   }
 };
 
@@ -67,13 +55,8 @@ TEST_P(BatchNorm, EqualsItsDefinition) {
   for_each_device([&](Device device) {
     for (const bool training : {true, false}) {
       const std::vector<Tensor> in = inputs(device);
-      const std::vector<double> weight = to_double(in[1]), bias = to_double(in[2]);
-      HostMap x(in[0]), want(shape);
-      for (i64 c = 0; c < C; ++c) {
-        const Channel ch = channel(x, c, training);
-        for (i64 m = c; m < count * C; m += C) want[m] = weight[c] * (x[m] - ch.mean) * ch.r + bias[c];
-      }
-      EXPECT_TRUE(close(op(training, device)(in), want.tensor(), kTolerance)) << "training " << training;
+      const Array want = normalise_and_scale(as_map(in[0]), Array(in[1]), Array(in[2]), norm(in[0], training));
+      EXPECT_TRUE(close(op(training, device)(in), want.tensor().reshape(shape), kTolerance)) << "training " << training;
     }
   });
 }
@@ -82,25 +65,13 @@ TEST_P(BatchNorm, HasTheGradientOfItsDefinition) {
   for_each_device([&](Device device) {
     for (const bool training : {true, false}) {
       const std::vector<Tensor> in = inputs(device);
-      const std::vector<double> weight = to_double(in[1]);
       const std::uint64_t seed = 6;
-      HostMap x(in[0]), dy(random_upstream(shape, seed)), dx(shape), dweight({C}), dbias({C});
-      for (i64 c = 0; c < C; ++c) {
-        const Channel ch = channel(x, c, training);
-        for (i64 m = c; m < count * C; m += C) {
-          dweight[c] += dy[m] * (x[m] - ch.mean) * ch.r;
-          dbias[c] += dy[m];
-        }
-        for (i64 m = c; m < count * C; m += C) {
-          const double xhat = (x[m] - ch.mean) * ch.r;
-          const double moved = training ? (dbias[c] + xhat * dweight[c]) / double(count) : 0;
-          dx[m] = weight[c] * ch.r * (dy[m] - moved);
-        }
-      }
+      const Array dy = as_map(random_upstream(shape, seed));
+      const Arrays want = norm_gradients(as_map(in[0]), Array(in[1]), dy, norm(in[0], training), {});
       const std::vector<Tensor> got = gradients(op(training, device), in, seed);
-      EXPECT_TRUE(close(got[0], dx.tensor(), kTolerance)) << "dx, training " << training;
-      EXPECT_TRUE(close(got[1], dweight.tensor(), kTolerance)) << "dweight, training " << training;
-      EXPECT_TRUE(close(got[2], dbias.tensor(), kTolerance)) << "dbias, training " << training;
+      EXPECT_TRUE(close(got[0], want[0].tensor().reshape(shape), kTolerance)) << "dx, training " << training;
+      EXPECT_TRUE(close(got[1], want[1].tensor(), kTolerance)) << "dweight, training " << training;
+      EXPECT_TRUE(close(got[2], want[2].tensor(), kTolerance)) << "dbias, training " << training;
     }
   });
 }
@@ -126,11 +97,12 @@ TEST_P(BatchNorm, MovesTheRunningStatisticsInTrainingOnly) {
 
     const std::uint64_t version = trained.running_mean.version();
     batch_norm(in[0], in[1], in[2], trained, spec);
+    const Statistics batch = norm(in[0], true).of;
+    const double unbiased = double(count) / double(count - 1);
     HostMap mean(old.running_mean), var(old.running_var);
     for (i64 c = 0; c < C; ++c) {
-      const Channel ch = channel(HostMap(in[0]), c, true);
-      mean[c] = 0.9 * mean[c] + 0.1 * ch.mean;
-      var[c] = 0.9 * var[c] + 0.1 * ch.unbiased_variance;
+      mean[c] = 0.9 * mean[c] + 0.1 * batch.mean[c];
+      var[c] = 0.9 * var[c] + 0.1 * batch.variance[c] * unbiased;
     }
     EXPECT_TRUE(close(trained.running_mean, mean.tensor(), kTolerance));
     EXPECT_TRUE(close(trained.running_var, var.tensor(), kTolerance));
@@ -215,17 +187,6 @@ INSTANTIATE_TEST_SUITE_P(ManyRows, BatchNorm,
                          ::testing::Values(Sizes{"many_rows", {4, 31, 32, 17}}, Sizes{"of_fours", {4, 31, 32, 36}}),
                          name_of_sizes);
 INSTANTIATE_TEST_SUITE_P(, SmallBatchNorm, ::testing::ValuesIn(kSmall), name_of_sizes);
-
-// Far from zero the variance is a small difference of large squares; whoever computes E[x^2] - E[x]^2 loses it here.
-TEST(BatchNormNumerics, SurvivesAMeanFarAboveTheSpread) {
-  const i64 rows = 1000;
-  HostMap values({rows, 1});
-  for (i64 m = 0; m < rows; ++m) values[m] = 1000 + double(m % 2);  // mean 1000.5, variance 1/4
-  const Tensor one = Tensor::full({1}, 1.F), zero = Tensor::zeros({1});
-  const Tensor y = batch_norm(values.tensor(), one, zero, {zero.clone(), one.clone(), 0.1F, true}, {.eps = 0.F});
-  EXPECT_NEAR(double(y.to_host()[0]), -1, 1e-3);
-  EXPECT_NEAR(double(y.to_host()[1]), 1, 1e-3);
-}
 
 // A training forward of the same layer may come between an evaluation and its backward.
 TEST(BatchNormEvaluation, KeepsItsStatisticsForItsBackward) {

@@ -1,31 +1,19 @@
-// Group norm: the channels of an image are cut into groups, each normalised over its channels and all pixels.
+// Group norm for maps of the sizes of a pyramid pooling head, on every device, against the definition of lesson 10
+// (tests/lessons/10_norms.h).
 // Labels: devices
-#include <cmath>
-
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
+#include "tests/lessons/10_norms.h"
 
 namespace md::test {
 namespace {
 
 constexpr double kEps = 1e-5;
 
-HostMap definition(const HostMap& x, i64 groups, const std::vector<double>& weight, const std::vector<double>& bias) {
-  HostMap y = x;
-  const i64 width = x.dim(3) / groups, m = x.dim(1) * x.dim(2) * width;
-  for (i64 n = 0; n < x.dim(0); ++n)
-    for (i64 g = 0; g < groups; ++g) {
-      const auto over_group = [&](auto body) {
-        for (i64 h = 0; h < x.dim(1); ++h)
-          for (i64 w = 0; w < x.dim(2); ++w)
-            for (i64 c = g * width; c < (g + 1) * width; ++c) body(y(n, h, w, c), std::size_t(c));
-      };
-      double mean = 0, variance = 0;
-      over_group([&](double v, std::size_t) { mean += v / double(m); });
-      over_group([&](double v, std::size_t) { variance += (v - mean) * (v - mean) / double(m); });
-      over_group([&](double& v, std::size_t c) { v = (v - mean) / std::sqrt(variance + kEps) * weight[c] + bias[c]; });
-    }
-  return y;
+Array definition(const Array& x, i64 count, const Array& weight, const Array& bias) {
+  using namespace lessons::norms;
+  const Groups groups = by_part_of_channels(x.shape(), count);
+  return normalise_and_scale(x, weight, bias, {groups, statistics(x, groups), kEps});
 }
 
 Function op(i64 groups) {
@@ -46,7 +34,7 @@ TEST(GroupNorm, EqualsItsDefinition) {
     for (const Case& c :
          {Case{{2, 5, 4, 12}, 6}, Case{{1, 6, 6, 512}, 256}, Case{{3, 2, 3, 4}, 1}, Case{{2, 3, 2, 4}, 4}}) {
       const std::vector<Tensor> in = inputs(c.shape, device);
-      const HostMap want = definition(HostMap(in[0]), c.groups, to_double(in[1]), to_double(in[2]));
+      const Array want = definition(Array(in[0]), c.groups, Array(in[1]), Array(in[2]));
       EXPECT_TRUE(close(op(c.groups)(in), want.tensor(), 1e-6)) << c.shape;  // float sums
     }
   });

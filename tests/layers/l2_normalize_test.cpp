@@ -1,9 +1,9 @@
-// A row divided by its length: y = x / max(|x|, eps). Its length is then one, so only what dy has across y matters.
+// Rows divided by their length, of every width and shorter than eps, on every device, against the definition of lesson
+// 10 (tests/lessons/10_norms.h).
 // Labels: devices
-#include <cmath>
-
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
+#include "tests/lessons/10_norms.h"
 
 namespace md::test {
 namespace {
@@ -14,15 +14,9 @@ TEST(L2Normalize, EqualsItsDefinition) {
   for_each_device([](Device device) {
     for (const Shape& shape : {Shape{2, 3, 5, 3}, Shape{1, 4, 2, 1}, Shape{7, 33}, Shape{4}}) {
       const Tensor x = random_tensor(shape, 1, -2, 2, device);
-      std::vector<float> want = x.to_host();
-      const std::size_t C = static_cast<std::size_t>(shape[-1]);
-      for (std::size_t row = 0; row < want.size(); row += C) {
-        double squares = 0;
-        for (std::size_t c = 0; c < C; ++c) squares += double(want[row + c]) * double(want[row + c]);
-        for (std::size_t c = 0; c < C; ++c)
-          want[row + c] = static_cast<float>(double(want[row + c]) / std::sqrt(squares));
-      }
-      EXPECT_TRUE(close(l2_normalize(x), Tensor::from_host(want, shape), 1e-6)) << shape;
+      const Array rows({1, 1, shape.numel() / shape[-1], shape[-1]}, to_double(x));
+      const Array want = lessons::norms::divide_by_length(rows);
+      EXPECT_TRUE(close(l2_normalize(x), want.tensor().reshape(shape), 1e-6)) << shape;
     }
   });
 }

@@ -1,28 +1,22 @@
-// Layer norm: every row is normalised by its own mean and variance, then scaled and shifted per channel. What a row's
-// mean and variance take away, the gradient has no component along.
+// Layer norm for rows of every width, on every device, against the definition of lesson 10 (tests/lessons/10_norms.h).
 // Labels: devices
-#include <cmath>
-
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
+#include "tests/lessons/10_norms.h"
 
 namespace md::test {
 namespace {
 
 constexpr double kEps = 1e-5;
 
-std::vector<double> definition(const Tensor& x_tensor, const Tensor& weight_tensor, const Tensor& bias_tensor) {
-  std::vector<double> y = to_double(x_tensor);
-  const std::vector<double> weight = to_double(weight_tensor), bias = to_double(bias_tensor);
-  const std::size_t C = weight.size();
-  for (std::size_t row = 0; row < y.size(); row += C) {
-    double mean = 0, variance = 0;
-    for (std::size_t c = 0; c < C; ++c) mean += y[row + c] / double(C);
-    for (std::size_t c = 0; c < C; ++c) variance += (y[row + c] - mean) * (y[row + c] - mean) / double(C);
-    for (std::size_t c = 0; c < C; ++c)
-      y[row + c] = (y[row + c] - mean) / std::sqrt(variance + kEps) * weight[c] + bias[c];
-  }
-  return y;
+/// As a map of one row of pixels, which the lesson's loops take.
+Array as_map(const Tensor& t) { return {{1, 1, t.numel() / t.dim(-1), t.dim(-1)}, to_double(t)}; }
+
+std::vector<double> definition(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  using namespace lessons::norms;
+  const Array map = as_map(x);
+  const Groups pixels = by_pixel(map.shape());
+  return normalise_and_scale(map, Array(weight), Array(bias), {pixels, statistics(map, pixels), kEps}).values();
 }
 
 Tensor op(const std::vector<Tensor>& in) { return layer_norm(in[0], in[1], in[2]); }

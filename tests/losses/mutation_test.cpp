@@ -1,6 +1,7 @@
 // Does the gradient check notice a wrong backward? For every op of layers/ops.h: the check passes, and fails once the
-// gradient of any input is negated or dropped, or one of its terms is. So for the losses. An op has its row here, or in
-// its own test (tests/kit/lost_terms.h), which is the better place for a new one; one that has neither fails.
+// gradient of any input is negated or dropped, or one of its terms is. So for the losses. An op has its terms in a
+// lesson (tests/lessons), which tries them, or in its own test (tests/kit/lost_terms.h); here are variants that neither
+// has.
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -29,47 +30,15 @@ Tensor times(const Tensor& dy, const Tensor& x, double (*factor)(double)) {
 
 double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
-/// Training: dx = w * rstd * (dy - mean(dy) - xhat * mean(dy * xhat)); `lost` 0, 1, 2 is the term left out.
-Tensor batch_norm_dx_without(int lost, const Inputs& in, const Tensor& dy_tensor, double eps) {
-  const std::vector<double> x = to_double(in[0]), w = to_double(in[1]), dy = to_double(dy_tensor);
-  const std::size_t C = w.size(), R = x.size() / C;
-  std::vector<float> dx(x.size());
-  for (std::size_t c = 0; c < C; ++c) {
-    const auto mean = [&](auto value) {
-      double total = 0;
-      for (std::size_t r = 0; r < R; ++r) total += value(r * C + c);
-      return total / double(R);
-    };
-    const double mu = mean([&](std::size_t i) { return x[i]; });
-    const double rstd = 1 / std::sqrt(mean([&](std::size_t i) { return (x[i] - mu) * (x[i] - mu); }) + eps);
-    const auto xhat = [&](std::size_t i) { return (x[i] - mu) * rstd; };
-    const double mean_dy = mean([&](std::size_t i) { return dy[i]; });
-    const double mean_dy_xhat = mean([&](std::size_t i) { return dy[i] * xhat(i); });
-    for (std::size_t i = c; i < x.size(); i += C) {
-      const double terms[] = {dy[i], -mean_dy, -xhat(i) * mean_dy_xhat};
-      dx[i] = float(w[c] * rstd * (terms[0] + terms[1] + terms[2] - terms[lost]));
-    }
-  }
-  return Tensor::from_host(dx, in[0].shape());
-}
-
 /// |z| < 3 in both modes: no kink of hardswish is in reach.
 Op batch_norm_op(bool training, Activation act) {
   const Tensor mean = random_tensor({3}, 4, -0.5F, 0.5F), var = random_tensor({3}, 5, 1.F, 1.5F);
-  Op op{"batch_norm",
-        [=](const Inputs& in) {
-          return batch_norm(in[0], in[1], in[2], {mean.clone(), var.clone(), 0.1F, training}, {1e-3F, act});
-        },
-        {random_tensor({2, 4, 5, 3}, 1, -2, 2), random_tensor({3}, 2, 0.5F, 1.F), random_tensor({3}, 3, -0.4F, 0.4F)}};
-  if (training && act.kind == Act::none) {
-    const char* names[] = {"dy", "mean(dy)", "xhat * mean(dy * xhat)"};
-    for (const int lost : {0, 1, 2}) {
-      op.lost.push_back({names[lost], 0, [lost](const Inputs& in, const Tensor& dy) {
-                           return batch_norm_dx_without(lost, in, dy, 1e-3);
-                         }});
-    }
-  }
-  return op;
+  return {
+      "batch_norm",
+      [=](const Inputs& in) {
+        return batch_norm(in[0], in[1], in[2], {mean.clone(), var.clone(), 0.1F, training}, {1e-3F, act});
+      },
+      {random_tensor({2, 4, 5, 3}, 1, -2, 2), random_tensor({3}, 2, 0.5F, 1.F), random_tensor({3}, 3, -0.4F, 0.4F)}};
 }
 
 /// |sum| < 6 and the residual far from 0: no kink of relu is in reach, and both sides of it are there.
@@ -77,7 +46,6 @@ Op batch_norm_residual(Activation act) {
   Op op = batch_norm_op(true, act);
   const BatchNormState state{Tensor::zeros({3}), Tensor::full({3}, 1.F), 0.1F, true};
   op.f = [=](const Inputs& in) { return batch_norm(in[0], in[1], in[2], state, {1e-3F, act}, in[3]); };
-  op.lost = {};
   const Tensor residual = random_tensor({2, 4, 5, 3}, 6, -1, 1);
   for (i64 i = 0; i < residual.numel(); ++i) residual.data()[i] += residual.data()[i] < 0 ? -6.F : 6.F;
   op.inputs.push_back(residual);
@@ -114,7 +82,6 @@ std::vector<Op> convolutions_and_norms() {
       {"conv2d",
        [=](const Inputs& in) { return conv2d(in[0], in[1], {}, depthwise); },
        {random_tensor({2, 6, 5, 3}, 1), random_tensor({5, 5, 3}, 2)}},
-      batch_norm_op(true, {}),
       batch_norm_op(true, {Act::hardswish}),
       batch_norm_op(false, {Act::hardswish}),
       batch_norm_residual({}),
@@ -138,20 +105,6 @@ std::vector<Op> pointwise() {
       {"hardswish", [](const Inputs& in) { return hardswish(in[0]); }, x, {.kinks = {-3, 3}}},
       {"hardsigmoid", [](const Inputs& in) { return hardsigmoid(in[0]); }, x, {.kinks = {-3, 3}}},
       {"elu", [](const Inputs& in) { return elu(in[0]); }, x},
-      {"l2_normalize",
-       [](const Inputs& in) { return l2_normalize(in[0]); },
-       {random_tensor({6, 3}, 1, 0.5F, 2)},  // dx = (dy - y (y . dy)) / |x|
-       {},
-       {{"y (y . dy)", 0,
-         [](const Inputs& in, const Tensor& dy) {
-           std::vector<float> dx = dy.to_host();
-           const std::vector<float> values = in[0].to_host();
-           for (std::size_t i = 0; i < dx.size(); ++i) {
-             const float* row = &values[i / 3 * 3];
-             dx[i] /= std::sqrt(row[0] * row[0] + row[1] * row[1] + row[2] * row[2]);
-           }
-           return Tensor::from_host(dx, dy.shape());
-         }}}},
       {"sigmoid",
        [](const Inputs& in) { return sigmoid(in[0]); },
        {random_tensor({4, 9}, 1, -3, 3)},  // d = s - s^2
@@ -299,49 +252,12 @@ std::vector<Op> losses() {
   return {si, pairs};
 }
 
-/// dx = rstd * (g - mean(g) - xhat * mean(g * xhat)), g = dy * weight, over each row; `lost` is the term left out.
-Tensor layer_norm_dx_without(int lost, const Inputs& in, const Tensor& dy_tensor) {
-  const std::vector<double> x = to_double(in[0]), w = to_double(in[1]), dy = to_double(dy_tensor);
-  const std::size_t C = w.size();
-  std::vector<float> dx(x.size());
-  for (std::size_t row = 0; row < x.size(); row += C) {
-    const auto mean = [&](auto value) {
-      double total = 0;
-      for (std::size_t c = 0; c < C; ++c) total += value(c);
-      return total / double(C);
-    };
-    const double mu = mean([&](std::size_t c) { return x[row + c]; });
-    const double rstd =
-        1 / std::sqrt(mean([&](std::size_t c) { return (x[row + c] - mu) * (x[row + c] - mu); }) + 1e-5);
-    const auto g = [&](std::size_t c) { return dy[row + c] * w[c]; };
-    const auto xhat = [&](std::size_t c) { return (x[row + c] - mu) * rstd; };
-    const double mean_g = mean(g), mean_gx = mean([&](std::size_t c) { return g(c) * xhat(c); });
-    for (std::size_t c = 0; c < C; ++c) {
-      const double terms[] = {g(c), -mean_g, -xhat(c) * mean_gx};
-      dx[row + c] = float(rstd * (terms[0] + terms[1] + terms[2] - terms[lost]));
-    }
-  }
-  return Tensor::from_host(dx, in[0].shape());
-}
-
 std::vector<Op> transformer() {
-  Op norm{"layer_norm",
-          [](const Inputs& in) { return layer_norm(in[0], in[1], in[2]); },
-          {random_tensor({3, 4, 7}, 1, -2, 3), random_tensor({7}, 2, 0.5F, 1.5F), random_tensor({7}, 3)}};
-  const char* names[] = {"g", "mean(g)", "xhat * mean(g * xhat)"};
-  for (const int lost : {0, 1, 2}) {
-    norm.lost.push_back(
-        {names[lost], 0, [lost](const Inputs& in, const Tensor& dy) { return layer_norm_dx_without(lost, in, dy); }});
-  }
   const WindowSpec shifted{.heads = 2, .shift = 3};
   return {
-      norm,
       {"linear",
        [](const Inputs& in) { return linear(in[0], in[1], in[2]); },
        {random_tensor({2, 3, 5}, 1), random_tensor({4, 5}, 2), random_tensor({4}, 3)}},
-      {"group_norm",
-       [](const Inputs& in) { return group_norm(in[0], 2, in[1], in[2]); },
-       {random_tensor({2, 3, 2, 4}, 1, -2, 3), random_tensor({4}, 2, 0.5F, 1.5F), random_tensor({4}, 3)}},
       {"gelu", [](const Inputs& in) { return gelu(in[0]); }, {random_tensor({5, 9}, 1, -3, 3)}},
       {"stochastic_depth",
        [](const Inputs& in) { return stochastic_depth(in[0], drop_factors({0.5}, 9, {.seed = 1}, {}).reshape({9})); },
@@ -372,30 +288,17 @@ TEST(Mutation, WrongGradientsAreCaughtAndRightOnesPass) {
   for (const Op& op : all_ops()) expect_wrong_gradients_caught(op);
 }
 
-// The wrong gradients above are wrong in the term they name and nothing else: with no term lost, the formula is right.
-TEST(Mutation, BatchNormFormulaIsRightWithAllTerms) {
-  const Op op = batch_norm_op(true, {});
-  const Tensor dy = random_upstream(op.inputs[0].shape(), op.options.seed);
-  // Each of the three terms is left out once, so the sum of the three results is twice the whole.
-  std::vector<double> twice(std::size_t(dy.numel()));
-  for (const LostTerm& lost : op.lost) {
-    const std::vector<double> part = to_double(lost.wrong(op.inputs, dy));
-    for (std::size_t i = 0; i < part.size(); ++i) twice[i] += part[i] / 2;
-  }
-  EXPECT_LE(relative_l2(twice, to_double(gradients(op.f, op.inputs)[0])), 1e-5);
-}
-
-/// The first group of every line that matches, in the files of a folder whose names end so, unless the line before
+/// The first group of every match, in the files of a folder whose names end so, unless the line before
 /// says "Not differentiable".
 std::set<std::string> found_in(const std::string& folder, const std::string& ending, const std::regex& pattern) {
   std::set<std::string> found;
   for (const auto& entry : std::filesystem::directory_iterator(source_dir() + "/" + folder)) {
     if (!entry.path().string().ends_with(ending)) continue;
     std::ifstream file(entry.path());
-    std::smatch match;
     for (std::string line, before; std::getline(file, line); before = line) {
       if (before.find("Not differentiable") != std::string::npos) continue;
-      if (std::regex_search(line, match, pattern)) found.insert(match[1]);
+      for (std::sregex_iterator match(line.begin(), line.end(), pattern), end; match != end; ++match)
+        found.insert((*match)[1]);
     }
   }
   return found;
@@ -406,11 +309,13 @@ TEST(Mutation, EveryOpHasItsLostTerms) {
   for (const Op& op : all_ops()) covered.insert(op.name);
   for (const char* folder : {"tests/layers", "tests/losses"})
     covered.merge(found_in(folder, "_test.cpp", std::regex(R"(^LOST_TERMS\((\w+)\))")));
+  const std::regex lists_of_part_7(R"x(\{"(\w+)", (?:\{"|all))x");
+  covered.merge(found_in("tests/lessons", ".h", lists_of_part_7));
   const std::regex declaration(R"(^(?:std::vector<)?Tensor>? (\w+)\()");
   std::set<std::string> ops = found_in("layers", "ops.h", declaration);
   ops.merge(found_in("losses", ".h", declaration));
   for (const std::string& op : ops) {
-    EXPECT_TRUE(covered.contains(op)) << op << " has no gradient check: LOST_TERMS(" << op << ") in its test";
+    EXPECT_TRUE(covered.contains(op)) << op << " is in no lesson and has no LOST_TERMS(" << op << ") in its test";
   }
   EXPECT_GE(ops.size(), 39U);  // else the pattern no longer fits the headers
 }
