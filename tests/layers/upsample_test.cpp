@@ -1,18 +1,14 @@
-// Interpolation reads the input at fractional positions. Output row oy stands at
-//     y = (oy + 1/2) H/h - 1/2   half_pixel: pixels are areas, outer edges coincide; cut off below 0
-//     y = oy (H-1)/(h-1)         align:      pixels are points, corners coincide
-// and bilinear takes the two rows around y, and the two columns around x, with weights 1-f and f, f the fraction.
-// Nearest takes row floor(oy H/h).
+// Interpolation to every kind of size, on every device, against the list of readings that lesson 8 defines
+// (tests/lessons/08_interpolation.h).
 // Labels: devices
-#include <algorithm>
-#include <cmath>
-
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
-#include "tests/kit/lost_terms.h"
+#include "tests/lessons/08_interpolation.h"
 
 namespace md::test {
 namespace {
+
+using namespace lessons::interpolation;
 
 struct Sizes {
   const char* name;
@@ -21,47 +17,20 @@ struct Sizes {
 };
 std::ostream& operator<<(std::ostream& out, const Sizes& it) { return out << it.name; }
 
-struct Position {
-  i64 low, high;
-  double fraction;
-};
-
-Position position(i64 j, i64 from, i64 to, Corners corners) {
-  const double ratio = double(from) / double(to);
-  const double p = corners == Corners::half_pixel ? std::max(0., (double(j) + 0.5) * ratio - 0.5)
-                   : to == 1                      ? 0
-                                                  : double(j) * double(from - 1) / double(to - 1);
-  const i64 low = std::min(static_cast<i64>(std::floor(p + 1e-9)), from - 1);  // 1e-9: thirds that are not quite whole
-  return {low, std::min(low + 1, from - 1), p - double(low)};
-}
-
-HostMap bilinear(const HostMap& x, i64 h, i64 w, Corners corners) {
-  HostMap y({x.dim(0), h, w, x.dim(3)});
-  for (i64 n = 0; n < x.dim(0); ++n)
-    for (i64 oy = 0; oy < h; ++oy)
-      for (i64 ox = 0; ox < w; ++ox)
-        for (i64 c = 0; c < x.dim(3); ++c) {
-          const Position row = position(oy, x.dim(1), h, corners), column = position(ox, x.dim(2), w, corners);
-          const double f = row.fraction, g = column.fraction;
-          y(n, oy, ox, c) = (1 - f) * ((1 - g) * x(n, row.low, column.low, c) + g * x(n, row.low, column.high, c)) +
-                            f * ((1 - g) * x(n, row.high, column.low, c) + g * x(n, row.high, column.high, c));
-        }
-  return y;
-}
-
-HostMap nearest(const HostMap& x, i64 h, i64 w) {
-  HostMap y({x.dim(0), h, w, x.dim(3)});
-  for (i64 n = 0; n < x.dim(0); ++n)
-    for (i64 oy = 0; oy < h; ++oy)
-      for (i64 ox = 0; ox < w; ++ox)
-        for (i64 c = 0; c < x.dim(3); ++c) y(n, oy, ox, c) = x(n, oy * x.dim(1) / h, ox * x.dim(2) / w, c);
-  return y;
-}
-
 class Upsample : public ::testing::TestWithParam<Sizes> {
  protected:
   const Sizes s = GetParam();
   Tensor input(Device device = {}) const { return random_tensor(s.from, 1, -1, 1, device); }
+
+  /// The kernel and its gradient against the definition.
+  static void expect_as_defined(const Definition& op, const Tensor& x, double tolerance) {
+    const Function kernel = op.kernel;
+    const std::uint64_t seed = 4;
+    const Tensor y = kernel({x});
+    EXPECT_TRUE(close(y, op.value({Array(x)}).tensor(), tolerance));
+    const Array dy(random_upstream(y.shape(), seed));
+    EXPECT_TRUE(close(gradients(kernel, {x}, seed)[0], op.gradients({Array(x)}, dy, {})[0].tensor(), tolerance));
+  }
 };
 
 // Positions are computed in float, as PyTorch does, so a weight near position 20 is off by 1e-6.
@@ -69,18 +38,16 @@ constexpr double kTolerance = 2e-6;
 
 TEST_P(Upsample, BilinearEqualsItsDefinition) {
   for_each_device([&](Device device) {
-    for (const Corners corners : {Corners::half_pixel, Corners::align}) {
-      const Tensor x = input(device);
-      const Tensor want = bilinear(HostMap(x), s.h, s.w, corners).tensor();
-      EXPECT_TRUE(close(upsample_bilinear(x, s.h, s.w, corners), want, kTolerance));
-    }
+    for (const Corners corners : {Corners::half_pixel, Corners::align})
+      expect_as_defined(bilinear(s.h, s.w, corners), input(device), kTolerance);
   });
 }
 
 TEST_P(Upsample, NearestEqualsItsDefinition) {
   for_each_device([&](Device device) {
     const Tensor x = input(device);
-    EXPECT_TRUE(close(upsample_nearest(x, s.h, s.w), nearest(HostMap(x), s.h, s.w).tensor(), 0));  // only copies
+    expect_as_defined(nearest(s.h, s.w), x, kTolerance);
+    EXPECT_TRUE(close(upsample_nearest(x, s.h, s.w), nearest(s.h, s.w).value({Array(x)}).tensor(), 0));  // only copies
   });
 }
 
@@ -119,17 +86,6 @@ TEST_P(Upsample, ConcatEqualsTheTwoOps) {
   });
 }
 
-TEST(UpsampleConcat, PassesTheGradientCheck) {
-  for_each_device([](Device device) {
-    expect_gradcheck(beside,
-                     {random_tensor({2, 2, 3, 4}, 1, -1, 1, device), random_tensor({2, 4, 5, 3}, 2, -1, 1, device)});
-  });
-}
-
-LOST_TERMS(upsample_concat) {
-  return {{"upsample_concat", beside, {random_tensor({2, 2, 3, 4}, 1), random_tensor({2, 4, 5, 3}, 2)}}};
-}
-
 TEST(UpsampleConcat, LeavesOutPartsThatNeedNoGradient) {
   for (const int needy : {0, 1}) {
     const std::vector<Tensor> in = {random_tensor({1, 2, 2, 3}, 1), random_tensor({1, 4, 4, 2}, 2)};
@@ -152,16 +108,10 @@ TEST(UpsampleInvariants, ConstantsAndGradientSumsAreKept) {
 // With scale_factor = 1.7, 6 rows become floor(10.2) = 10, and PyTorch walks in steps of 1/1.7, not 6/10.
 TEST(UpsampleByFactor, WalksInStepsOfOneOverTheFactor) {
   const Tensor x = random_tensor({1, 6, 5, 2}, 1);
-  const Tensor y = upsample_bilinear(x, 1.7);
-  EXPECT_EQ(y.shape(), (Shape{1, 10, 8, 2}));
-  const HostMap in(x), out(y);
-  const double row = 3.5 / 1.7 - 0.5, column = 2.5 / 1.7 - 0.5;  // of output (3,2): between rows 1, 2; columns 0, 1
-  const double f = row - 1, g = column;
-  EXPECT_NEAR(
-      out(0, 3, 2, 1),
-      (1 - f) * ((1 - g) * in(0, 1, 0, 1) + g * in(0, 1, 1, 1)) + f * ((1 - g) * in(0, 2, 0, 1) + g * in(0, 2, 1, 1)),
-      1e-6);
-  expect_gradcheck([](const auto& input) { return upsample_bilinear(input[0], 1.7); }, {x});
+  const Array by_factor = bilinear_by_factor(10, 8, 1.7).value({Array(x)}),
+              to_size = bilinear(10, 8, Corners::half_pixel).value({Array(x)});
+  EXPECT_TRUE(close(upsample_bilinear(x, 1.7), by_factor.tensor(), kTolerance));
+  EXPECT_FALSE(close(upsample_bilinear(x, 1.7), to_size.tensor(), 1e-2));
 }
 
 TEST(UpsampleByFactor, EqualsTheSizeWhereTheProductIsWhole) {

@@ -154,9 +154,6 @@ Tensor apart(const Shape& shape) {
 std::vector<Op> resampling() {
   const Inputs x = {random_tensor({2, 4, 6, 3}, 1)};
   return {
-      {"upsample_bilinear", [](const Inputs& in) { return upsample_bilinear(in[0], 7, 13); }, x},
-      {"upsample_bilinear", [](const Inputs& in) { return upsample_bilinear(in[0], 9, 5, Corners::align); }, x},
-      {"upsample_nearest", [](const Inputs& in) { return upsample_nearest(in[0], 7, 4); }, x},
       {"adaptive_avg_pool", [](const Inputs& in) { return adaptive_avg_pool(in[0], 3, 4); }, x},
       {"adaptive_avg_pool", [](const Inputs& in) { return adaptive_avg_pool(in[0], 1, 1); }, x},
       {"avg_pool", [](const Inputs& in) { return avg_pool(in[0], 2); }, x},
