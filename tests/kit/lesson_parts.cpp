@@ -88,7 +88,7 @@ Array upstream(const Definition& op, const Arrays& in) {
 
 std::string filled_in(const Named& named) {
   const i64 missing = named.shape.numel() - i64(named.numbers.size());
-  return missing == 0 ? "" : cat(named.name, ": not written yet: ", missing, " numbers.");
+  return missing == 0 ? "" : cat(named.name, ": not written yet: ", missing, missing == 1 ? " number." : " numbers.");
 }
 
 /// The numbers that were typed, against the whole lesson's definition: they can be right before a line is written.
@@ -136,7 +136,8 @@ std::string kernels_gradients(const Check& check, const Array& dy, const Arrays&
   std::string wrong;
   for (std::size_t k = 0; k < got.size(); ++k) {
     const Array kernels = leaves[k].grad() ? Array(leaves[k].grad()) : Array(leaves[k].shape());
-    wrong = join(wrong, difference("d" + check.op.inputs.at(k), got[k], kernels, check.tolerance, "the kernel gives"));
+    wrong = join(wrong, difference(cat("d", check.op.inputs.at(k), " of ", check.op.name), got[k], kernels,
+                                   check.tolerance, "the kernel gives"));
   }
   return wrong;
 }
@@ -147,9 +148,9 @@ std::string check_gradients(const Check& check, const Definition& whole) {
   const Arrays got = gradients_of(check.op, check.inputs, dy);
   std::string wrong;
   for (std::size_t k = 0; k < got.size(); ++k) {
-    wrong =
-        join(wrong, difference("d" + check.op.inputs.at(k), got[k], central_differences(check.op, check.inputs, dy, k),
-                               kCalculus, "central differences give", terms_of(whole, check.inputs, dy, k)));
+    wrong = join(wrong, difference(cat("d", check.op.inputs.at(k), " of ", check.op.name), got[k],
+                                   central_differences(check.op, check.inputs, dy, k), kCalculus,
+                                   "central differences give", terms_of(whole, check.inputs, dy, k)));
   }
   return wrong.empty() ? kernels_gradients(check, dy, got) : wrong;
 }

@@ -1,0 +1,2 @@
+def write_all(lessons, out):
+    raise NotImplementedError
