@@ -59,12 +59,12 @@ std::string place(const Shape& shape, i64 flat) {
   return "(" + at + ")";
 }
 
-std::string worst(const std::string& name, const Array& got, const Array& want, const std::string& source) {
+std::string worst(const Array& got, const Array& want, const std::string& source) {
   i64 at = 0;
   for (i64 i = 0; i < got.numel(); ++i) {
     if (!(std::fabs(got[i] - want[i]) <= std::fabs(got[at] - want[at]))) at = i;
   }
-  return cat(name, place(got.shape(), at), " is ", got[at], " where ", source, " ", want[at], ".");
+  return cat("At ", place(got.shape(), at), " it is ", got[at], " where ", source, " ", want[at], ".");
 }
 
 }  // namespace
@@ -74,7 +74,7 @@ std::string difference(const std::string& name, const Array& got, const Array& w
   if (got.shape() != want.shape()) return cat(name, " has the shape ", got.shape(), " and not ", want.shape(), ".");
   if (relative_l2(got.values(), want.values()) <= tolerance) return "";
   const std::vector<double> zeros(got.values().size());
-  const std::string seen = " " + worst(name, got, want, source);
+  const std::string seen = " " + worst(got, want, source);
   if (got.values() == zeros) return name + " is 0 everywhere: nothing is added to it." + seen;
   const double factor = factor_between(got, want);
   std::vector<double> scaled = want.values();
