@@ -140,7 +140,7 @@ inline Move merged(const Shape& x) {
 //
 // x_j occurs in those outputs i that are copies of it, each time with the slope 1:
 //
-//     dL/dx[j] = sum over "i with" from(i) = j "of" dy[i]
+//     dL/dx[j] = sum over "all i with from(i) = j" of dy[i]
 //
 // To compute this nobody has to find all i for a given j. The loop over the outputs meets each copy once, and +=
 // collects. (Kernels on many threads do the opposite: two threads must not add to the same number at once. For each j

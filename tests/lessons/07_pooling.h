@@ -58,7 +58,7 @@ inline std::vector<ByHand> by_hand() {
 // image do not take part; they count as less than anything. Where two pixels are equal, the first in reading order
 // wins, as in PyTorch.
 //
-//     y[n,oy,ox,c] = max over window of x[n,iy,ix,c]
+//     y[n,oy,ox,c] = max over "the window" of x[n,iy,ix,c]
 
 /// Calls visit(n, oy, ox, c, iy, ix) with the winner of each window.
 template <class Visit>
@@ -99,7 +99,7 @@ inline Array largest(const Array& x, const PoolSpec& s) {
 // rows from floor(i * H / h) up to, and without, ceil((i + 1) * H / h). Where h does not divide H these bins overlap;
 // where h > H they repeat rows. avg_pool is the case of equal squares.
 //
-//     y[n,i,j,c] = mean over "bin" (i,j) of x[n,iy,ix,c]
+//     y[n,i,j,c] = mean over "bin (i,j)" of x[n,iy,ix,c]
 
 /// Calls visit(n, i, j, c, iy, ix, share) for every pixel of every bin; share is 1 / (pixels of the bin).
 template <class Visit>
@@ -156,33 +156,38 @@ inline Definition max_op(const PoolSpec& s) {
 // several:
 //
 //     dL/dx[n,iy,ix,c] = sum over "bins that have it" of dy[n,i,j,c] / pixels
-inline Definition mean_op(const char* name, i64 h, i64 w, std::function<Tensor(const Tensor&)> kernel) {
+/// A mean over bins; `size` says how many rows and columns of them a map of that shape has.
+inline Definition mean_op(const char* name, std::function<PerAxis(const Shape&)> size,
+                          std::function<Tensor(const Tensor&)> kernel) {
   return {.name = name,
           .inputs = {"x"},
-          .value = [=](const Arrays& in) { return means(in[0], h, w); },
+          .value =
+              [=](const Arrays& in) {
+                const PerAxis bins = size(in[0].shape());
+                return means(in[0], bins.h, bins.w);
+              },
           .gradients =
               [=](const Arrays& in, const Array& dy, const Terms& term) {
                 Array dx(in[0].shape());
-                for_each_share(in[0].shape(), h, w, [&](i64 n, i64 i, i64 j, i64 c, i64 iy, i64 ix, double share) {
+                const auto share_out = [&](i64 n, i64 i, i64 j, i64 c, i64 iy, i64 ix, double share) {
                   // blank: what a pixel of the bin gets
                   dx(n, iy, ix, c) += term("dy / pixels", dy(n, i, j, c) * share);
                   // end of blank
-                });
+                };
+                for_each_share(in[0].shape(), dy.dim(1), dy.dim(2), share_out);
                 return Arrays{dx};
               },
           .kernel = [kernel](const std::vector<Tensor>& in) { return kernel(in[0]); }};
 }
-inline Definition adaptive_op(i64 h, i64 w) {
-  return mean_op("adaptive_avg_pool", h, w, [=](const Tensor& x) { return adaptive_avg_pool(x, h, w); });
+inline Definition adaptive_op(int h, int w) {
+  return mean_op(
+      "adaptive_avg_pool", [=](const Shape&) { return PerAxis(h, w); },
+      [=](const Tensor& x) { return adaptive_avg_pool(x, h, w); });
 }
-/// Of maps of twice `kernel` rows and columns, or of one `kernel`: by hand, and below.
 inline Definition avg_op(int kernel) {
-  Definition op = mean_op("avg_pool", 1, 1, [=](const Tensor& x) { return avg_pool(x, kernel); });
-  op.value = [=](const Arrays& in) { return means(in[0], in[0].dim(1) / kernel, in[0].dim(2) / kernel); };
-  op.gradients = [=](const Arrays& in, const Array& dy, const Terms& term) {
-    return adaptive_op(in[0].dim(1) / kernel, in[0].dim(2) / kernel).gradients(in, dy, term);
-  };
-  return op;
+  return mean_op(
+      "avg_pool", [=](const Shape& x) { return PerAxis(int(x[1]) / kernel, int(x[2]) / kernel); },
+      [=](const Tensor& x) { return avg_pool(x, kernel); });
 }
 
 // 5. Check

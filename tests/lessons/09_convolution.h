@@ -29,7 +29,8 @@ Definition conv(const Conv2dSpec&);  // part 4
 // An image of 3x3 pixels and one channel, a window of 2x2 weights, a bias of 1, no padding. The window fits in 2x2
 // places, so y has 2x2 pixels. Its top left pixel is
 //
-//     y[0,0] = bias + x[0,0] * w[0,0] + x[0,1] * w[0,1] + x[1,0] * w[1,0] + x[1,1] * w[1,1]
+//     y[0,0] = bias + x[0,0] * w[0,0] + x[0,1] * w[0,1]
+//     + x[1,0] * w[1,0] + x[1,1] * w[1,1]
 //            = 1 + 1 * 1 + 2 * 2 + 0 * 0 + 1 * 1 = 7
 //
 // and the others are 1 + 2*1 + 0*2 + 1*0 + 3*1 = 6, 1 + 0*1 + 1*2 + 2*0 + 1*1 = 4 and 1 + 1*1 + 3*2 + 1*0 + 1*1 = 9.
@@ -38,13 +39,15 @@ Definition conv(const Conv2dSpec&);  // part 4
 // times as much. What does the middle pixel of the image do to L? All four windows see it. The top left window
 // multiplies it by its last weight 1, the top right by 0, the bottom left by 2, the bottom right by 1:
 //
-//     dx[1,1] = dy[0,0] * w[1,1] + dy[0,1] * w[1,0] + dy[1,0] * w[0,1] + dy[1,1] * w[0,0]
+//     dx[1,1] = dy[0,0] * w[1,1] + dy[0,1] * w[1,0]
+//     + dy[1,0] * w[0,1] + dy[1,1] * w[0,0]
 //             = 1 * 1 + 2 * 0 + 3 * 2 + -1 * 1 = 6
 //
 // The corner x[0,0] is seen by one window alone: dx[0,0] = 1*1 = 1. A weight is used at all four places, so the first
 // one gets
 //
-//     dw[0,0] = dy[0,0] * x[0,0] + dy[0,1] * x[0,1] + dy[1,0] * x[1,0] + dy[1,1] * x[1,1]
+//     dw[0,0] = dy[0,0] * x[0,0] + dy[0,1] * x[0,1]
+//     + dy[1,0] * x[1,0] + dy[1,1] * x[1,1]
 //             = 1 * 1 + 2 * 2 + 3 * 0 + -1 * 1 = 4
 //
 // The bias is added to every pixel, so its gradient is the sum of dy: 1 + 2 + 3 - 1 = 5.
@@ -133,12 +136,12 @@ inline Array convolve(const Array& x, const Array& w, const Array& bias, const C
 // product gives dx the term dy * w. The same x stands in other products too, at most one for each tap and output
 // channel; changes that small add up, and so do the terms:
 //
-//     dL/dx[n,iy,ix,c] = sum over products of dy[n,oy,ox,o] * w[o,ky,kx,i]
+//     dL/dx[n,iy,ix,c] = sum over "its products" of dy[n,oy,ox,o] * w[o,ky,kx,i]
 //
 // The sum is over the products in which x[n,iy,ix,c] occurs. A weight is read in the same way, and the bias stands in
 // every pixel of its channel with the factor 1:
 //
-//     dL/dw[o,ky,kx,i] = sum over products of dy[n,oy,ox,o] * x[n,iy,ix,c]
+//     dL/dw[o,ky,kx,i] = sum over "its products" of dy[n,oy,ox,o] * x[n,iy,ix,c]
 //     dL/dbias[o] = sum over (n,oy,ox) of dy[n,oy,ox,o]
 //
 // In code, "the sum over the products in which it occurs" is the same loop as before, with += at another place. Nothing

@@ -9,6 +9,18 @@ import tempfile
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+# What lies to the right of the page and is not in a part that scrolls by itself.
+OVERFLOW = """(() => {
+  const wide = document.documentElement.clientWidth;
+  const scrolls = (e) => e && (getComputedStyle(e).overflowX === "auto" || scrolls(e.parentElement));
+  return [...document.querySelectorAll("body *")]
+    .filter((e) => e.getBoundingClientRect().right > wide + 1 && !scrolls(e.parentElement) && !e.closest("dialog"))
+    .map((e) => e.tagName + "." + e.getAttribute("class") + " " + e.textContent.slice(0, 40));
+})()"""
+WITHOUT_WORDS = """[...document.querySelectorAll("main img, svg, [role=img]")]
+  .filter((e) => !(e.getAttribute("alt") || e.getAttribute("aria-label") || "").trim()).map((e) => e.outerHTML.slice(0, 90))"""
+
+
 class Browser:
     """A page at a time. As a context manager; `complaints` are errors of the console, of scripts and of the network."""
 

@@ -5,21 +5,11 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from browser import CHROMIUM, Browser
+from browser import CHROMIUM, OVERFLOW, WITHOUT_WORDS, Browser
 
 SOURCE = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("MD_BIN", SOURCE / "build" / "cpu" / "bin"))
 
-# What lies to the right of the page and is not in a part that scrolls by itself.
-OVERFLOW = """(() => {
-  const wide = document.documentElement.clientWidth;
-  const scrolls = (e) => e && (getComputedStyle(e).overflowX === "auto" || scrolls(e.parentElement));
-  return [...document.querySelectorAll("body *")]
-    .filter((e) => e.getBoundingClientRect().right > wide + 1 && !scrolls(e.parentElement) && !e.closest("dialog"))
-    .map((e) => e.tagName + "." + e.getAttribute("class") + " " + e.textContent.slice(0, 40));
-})()"""
-WITHOUT_WORDS = """[...document.querySelectorAll("main img, svg, [role=img]")]
-  .filter((e) => !(e.getAttribute("alt") || e.getAttribute("aria-label") || "").trim()).map((e) => e.outerHTML.slice(0, 90))"""
 REACHABLE = """[...document.querySelectorAll("a, button, summary, [tabindex]")]
   .filter((e) => e.tabIndex >= 0 && e.offsetParent !== null && !e.closest("dialog")).length"""
 

@@ -1,6 +1,8 @@
 """The lessons' notation for formulas as MathML. tests/layers/README.md says what there is; anything else is an error.
 
     y[i] = sum over j of w[i,j] * x[j] + b[i]        dL/dx = (L(x + h) - L(x - h)) / (2 * h), "if" x > 0
+
+A line that begins with = or + goes on with the line above.
 """
 import re
 from html import escape
@@ -47,8 +49,10 @@ class Parser:
         return kind, got
 
     def items(self, end=""):
-        """Relations, texts and commas in turn, up to the end or a bracket."""
-        out = []
+        """Relations, texts and commas in turn, up to the end or a bracket. A line may begin with the + of a longer sum."""
+        out, after_a_value = [], False
+        if self.peek() == ("sign", "+"):
+            out.append(f"<mspace width='2em'/><mo>{self.take()[1]}</mo>")
         while self.peek() != ("end", "") and not (end and self.peek() == ("sign", end)):
             kind, value = self.peek()
             if kind == "text":
@@ -60,8 +64,13 @@ class Parser:
             elif kind == "sign" and value in ",;":
                 self.take()
                 out.append(f'<mo separator="true">{value}</mo>' + ("" if end else '<mspace width="1em"/>'))
+            elif after_a_value:
+                raise BadFormula(f"{value!r} follows a value without a sign between them, in {self.line!r}")
             else:
                 out.append(self.sum())
+                after_a_value = True
+                continue
+            after_a_value = False
         return "".join(out)
 
     def sum(self):
@@ -104,6 +113,8 @@ class Parser:
 
     def base(self):
         kind, value = self.take()
+        if kind == "text":
+            return f"<mtext>{escape(value)}</mtext>"
         if kind == "number":
             return f"<mn>{value}</mn>"
         if kind == "name":
@@ -161,7 +172,8 @@ def mathml(lines):
     rows = []
     for line in lines:
         parser = Parser(line)
-        left = parser.sum() if parser.peek() != ("sign", "=") and parser.peek()[0] != "text" else ""
+        goes_on = parser.peek() in (("sign", "="), ("sign", "+")) or parser.peek()[0] == "text"
+        left = "" if goes_on else parser.sum()
         rows.append(f"<mtr><mtd>{left}</mtd><mtd>{parser.items()}</mtd></mtr>")
         if parser.peek()[0] != "end":
             raise BadFormula(f"{parser.peek()[1]!r} is left over in {line!r}")

@@ -19,7 +19,8 @@ class Lesson:
         self.path = Path(path)
         self.lines = self.path.read_text().splitlines()
         title = re.match(r"^// Lesson (\d+): (.+)$", self.lines[0])
-        before = re.match(r"^// (After lesson (\d+), .+?|The first lesson)\. Ops: (.+)\.$", self.lines[1])
+        head = " ".join(line[3:] for line in self.lines[1:self.lines.index("//")])
+        before = re.match(r"^(After lesson (\d+), .+?|The first lesson)\. Ops: (.+)\.$", head)
         if not title or not before:
             raise BadLesson(f"{path}: begins with '// Lesson N: NAME' and '// After lesson N, NAME. Ops: ...'")
         self.number, self.name = int(title[1]), title[2]

@@ -195,5 +195,8 @@ def write_all(lessons, out):
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     for lesson in lessons:
-        (out / file_of(lesson)).write_text(lesson_html(lesson, lessons))
+        try:
+            (out / file_of(lesson)).write_text(lesson_html(lesson, lessons))
+        except formula.BadFormula as error:
+            raise lesson_source.BadLesson(f"{lesson.path}: {error}") from None
     (out / "index.html").write_text(index_html(lessons))
