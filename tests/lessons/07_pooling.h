@@ -213,7 +213,8 @@ inline std::vector<Linear> linear() { return {{"avg_pool", {"x"}}, {"adaptive_av
 
 // 7. Lost terms
 //
-// One term each.
+// One term each. What can be lost is a window: where windows overlap, = in place of += keeps the last one alone. Here
+// windows of 3 stand at a step of 2, and bins overlap, so the check sees it.
 inline std::vector<TermList> terms() {
   return {{"max_pool", {"dy"}}, {"adaptive_avg_pool", {"dy / pixels"}}, {"avg_pool", {"dy / pixels"}}};
 }

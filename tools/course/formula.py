@@ -8,6 +8,7 @@ import re
 from html import escape
 
 TOKEN = re.compile(r'\s*(?:"([^"]*)"|(\d+(?:\.\d+)?(?:e-?\d+)?)|([A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)?\'?)|(\.\.\.|<=|>=|!=|->|\+=|[-+*/^=<>()\[\],;|{}:]))')
+MATRIX = re.compile(r"^[A-Z](_\w+)?'?$")
 RELATIONS = {"=": "=", "<": "&lt;", ">": "&gt;", "<=": "≤", ">=": "≥", "!=": "≠", "->": "→", "+=": "+="}
 LETTERS = {"mu": "μ", "sigma": "σ", "eps": "ε", "alpha": "α", "beta": "β", "gamma": "γ", "lambda": "λ", "theta": "θ",
            "delta": "δ", "Delta": "Δ", "pi": "π", "phi": "φ", "rho": "ρ", "tau": "τ", "infinity": "∞"}
@@ -80,11 +81,16 @@ class Parser:
         return out
 
     def product(self):
+        """With signs between, but for a matrix, a capital letter, in front of a name: A v."""
+        start = self.at
         out = self.quotient()
-        while self.peek() == ("sign", "*"):
-            self.take()
-            out += "<mo>⋅</mo>" + self.quotient()
-        return out
+        while True:
+            if self.peek() == ("sign", "*"):
+                self.take()
+                out += "<mo>⋅</mo>"
+            elif not (MATRIX.match(self.tokens[self.at - 1][1]) and self.at > start and self.peek()[0] == "name"):
+                return out
+            out += self.quotient()
 
     def quotient(self):
         start = self.at
