@@ -64,9 +64,7 @@ inline std::vector<ByHand> by_hand() {
            .gradients = {{"dx", {1, 1, 2, 1}, {3.5, 2.5}}}},
           {.op = bilinear(3, 3, Corners::align),
            .inputs = {{"x", {1, 2, 2, 1}, {1, 3, 5, 9}}},
-           // blank numbers: the corners stay, the others are means of two or four
            .y = {"y", {1, 3, 3, 1}, {1, 2, 3, 3, 4.5, 6, 5, 7, 9}},
-           // end of blank
            .dy = {"dy", {1, 3, 3, 1}, {1, 2, 0, 2, 4, 0, 0, 0, -1}},
            // blank numbers: for each pixel of x, the pixels of y that read it
            .gradients = {{"dx", {1, 2, 2, 1}, {4, 2, 2, 0}}}},
@@ -236,9 +234,9 @@ inline Definition enlarged_beside_another() {
 
 // 5. Check
 //
-// The ops are linear in x, so a central difference has no error but rounding. Sizes are odd multiples of each other,
-// larger along one axis and smaller along the other, and a factor of 1.7 makes 6 rows into floor(10.2) = 10, which are
-// 1 / 1.7 pixels apart and not 6 / 10.
+// The ops are linear in x, so a central difference has no error but rounding. No size is a multiple of another, larger
+// along one axis and smaller along the other, and a factor of 1.7 makes 6 rows into floor(10.2) = 10, which are 1 / 1.7
+// pixels apart and not 6 / 10.
 inline std::vector<Check> checks() {
   // The kernels compute positions in float, as PyTorch does: at p = 6 that is 6 * 6e-8, and so is the weight.
   constexpr double kTolerance = 2e-6;
@@ -286,8 +284,8 @@ inline std::string a_mean_leaves_the_range() {
 }
 
 // A second one makes no wrong number, and is older than networks: bilinear also makes maps smaller, but each output
-// still reads two pixels of an axis. At a quarter of the size half of the pixels are read by nobody and get the
-// gradient 0. avg_pool of lesson 7 reads all of them.
+// still reads two pixels of an axis. At a quarter of the size half of the pixels of an axis are read by nobody and get
+// the gradient 0. avg_pool of lesson 7 reads all of them.
 //
 // Exercise. The weights here are constants. Let them be numbers that are learned: nine of them, the same for each
 // output pixel, one for each of the 3x3 input pixels around it. What is the gradient of such a weight? (Which entries

@@ -1,7 +1,6 @@
-// MetricDepth: pairs found by depth, pulled together or pushed a margin apart in feature space.
+// MetricDepth with all its options, for any number of channels, sizes and sparsity, on every device, against the
+// definition of lesson 13 (tests/lessons/13_metric_depth.h).
 // Labels: devices
-#include "losses/metric_depth.h"
-
 #include <omp.h>
 
 #include <algorithm>
@@ -9,7 +8,9 @@
 #include <limits>
 #include <set>
 
+#include "losses/metric_depth.h"
 #include "tests/kit/testing.h"
+#include "tests/lessons/13_metric_depth.h"
 
 namespace md::test {
 namespace {
@@ -17,8 +18,6 @@ namespace {
 using Shift = MetricDepthPairs::Shift;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-
-i64 modulo(i64 a, i64 n) { return (a % n + n) % n; }
 
 struct Case {
   Tensor features, depth_m;
@@ -29,70 +28,6 @@ struct Case {
     return [this](const std::vector<Tensor>& x) { return loss(x[0]); };
   }
 };
-
-struct Definition {
-  double loss = 0;
-  std::vector<double> gradient;
-  std::vector<double> of_anchors;  // the part of the gradient that arrives at the anchor's end of each pair
-};
-
-/// Eq. 1-13 in loops over shifts and pixels, in double: the definition.
-Definition by_definition(const Case& c) {
-  const Shape& s = c.features.shape();
-  const i64 K = s[0], h = s[1], w = s[2], C = s[3];
-  const std::vector<float> F = c.features.to_host(), D = c.depth_m.to_host();
-  Definition out;
-  out.gradient.resize(F.size());
-  out.of_anchors.resize(F.size());
-  i64 pairs = 0;
-  for (const Shift& shift : c.shifts) {
-    for (i64 k = 0; k < K; ++k) {
-      for (i64 y = 0; y < h; ++y) {
-        for (i64 x = 0; x < w; ++x) {
-          const i64 a = (k * h + y) * w + x;
-          const i64 s_at =
-              (modulo(k - shift.image, K) * h + modulo(y - shift.row, h)) * w + modulo(x - shift.column, w);
-          const float Da = D[std::size_t(a)], Ds = D[std::size_t(s_at)];
-          if (!(Da > 0 && Ds > 0)) continue;  // not measured
-          const bool relative = c.options.difference == MetricDepthOptions::Difference::relative;
-          const double D_r = relative ? std::fabs(std::log(double(Da) / double(Ds))) : double(std::fabs(Da - Ds));
-          double square = 0;
-          for (i64 i = 0; i < C; ++i) {
-            const double d = double(F[std::size_t(a * C + i)]) - double(F[std::size_t(s_at * C + i)]);
-            square += d * d;
-          }
-          const double l = std::sqrt(square);
-          bool identified = D_r < double(c.options.positive_below_m);
-          double term = identified ? l : 0, slope = identified ? 1 : 0;
-          for (const auto& range : c.options.ranges) {
-            if (!(double(range.low) < D_r && D_r < double(range.high))) continue;
-            identified = true;
-            const double low = double(range.low), high = double(range.high);
-            const double centre = high < 1e9 ? (low + high) / 2 : low > 0 ? low : 1;
-            const double margin = double(range.margin) * (c.options.proportional_margins ? D_r / centre : 1.);
-            term = std::max(0., margin - l);
-            slope = term > 0 ? -1 : 0;
-          }
-          pairs += identified;
-          out.loss += term;
-          for (i64 i = 0; i < C && l > 0; ++i) {
-            const auto at_a = std::size_t(a * C + i), at_s = std::size_t(s_at * C + i);
-            const double toward = slope * (double(F[at_a]) - double(F[at_s])) / l;
-            out.gradient[at_a] += toward;
-            out.of_anchors[at_a] += toward;
-            out.gradient[at_s] -= toward;
-          }
-        }
-      }
-    }
-  }
-  const bool mean = c.options.reduction == MetricDepthOptions::Reduction::mean;
-  const double factor = double(c.options.weight) / (mean ? double(std::max<i64>(pairs, 1)) : 1.);
-  out.loss *= factor;
-  for (double& g : out.gradient) g *= factor;
-  for (double& g : out.of_anchors) g *= factor;
-  return out;
-}
 
 /// Depth 0-4 m, so that every kind of pair of the NYU ranges occurs; `measured` of the pixels have one.
 Tensor random_depth(const Shape& shape, std::uint64_t seed, double measured, Device device) {
@@ -116,12 +51,14 @@ Case random_case(const Shape& s, double measured, std::uint64_t seed, Device dev
 constexpr double kTolerance = 2e-6;
 
 void expect_as_defined(const Case& c) {
-  const Definition want = by_definition(c);
+  const Definition definition = lessons::metric_depth::of_pairs(Array(c.depth_m), c.shifts, c.options);
+  const Arrays features = {Array(c.features)};
+  const double want = definition.value(features)[0];
   const Tensor f = c.features.clone().requires_grad_();
   const Tensor loss = c.loss(f);
-  EXPECT_NEAR(double(loss.item()), want.loss, kTolerance * std::fabs(want.loss));
+  EXPECT_NEAR(double(loss.item()), want, kTolerance * std::fabs(want));
   loss.backward();
-  EXPECT_LE(relative_l2(to_double(f.grad()), want.gradient), kTolerance);
+  EXPECT_TRUE(close(f.grad(), definition.gradients(features, {{}, {1}}, {})[0].tensor(), kTolerance));
 }
 
 TEST(MetricDepth, EqualsTheEquationsForAnyChannelsSizeAndSparsity) {
@@ -214,21 +151,6 @@ TEST(MetricDepth, GradientIsThatOfTheFormula) {
     c.options.difference = MetricDepthOptions::Difference::relative;
     expect_gradcheck(c.function(), {c.features}, kCheck);
   });
-}
-
-TEST(MetricDepth, GradcheckSeesABackwardThatForgetsTheSamplesEnd) {
-  const Case c = small_case({1, 3, 4, 3}, 1, 16);
-  const double dy = double(random_upstream({}, kCheck.seed).item());
-  const Definition whole = by_definition(c);
-  const auto passes = [&](const std::vector<double>& gradient) {
-    std::vector<float> wrong;
-    for (const double g : gradient) wrong.push_back(float(g * dy));
-    GradcheckOptions options = kCheck;
-    options.mutation = {Mutation::replace, 0, Tensor::from_host(wrong, c.features.shape())};
-    return gradcheck(c.function(), {c.features}, options).ok;
-  };
-  EXPECT_TRUE(passes(whole.gradient));
-  EXPECT_FALSE(passes(whole.of_anchors));
 }
 
 TEST(MetricDepth, AtDistanceZeroTheGradientIsZero) {

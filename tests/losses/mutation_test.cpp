@@ -9,7 +9,6 @@
 #include <set>
 
 #include "layers/ops.h"
-#include "losses/metric_depth.h"
 #include "losses/silog.h"
 #include "tests/kit/lost_terms.h"
 
@@ -225,7 +224,7 @@ Tensor silog_gradient_without(int lost, const Tensor& depth_m, const Tensor& tar
 }
 
 std::vector<Op> losses() {
-  const Tensor target_m = random_tensor({2, 3, 5}, 1, 1, 4), depth_m = random_tensor({1, 3, 4}, 2, 0.5F, 3.F);
+  const Tensor target_m = random_tensor({2, 3, 5}, 1, 1, 4);
   Op si{"silog", [=](const Inputs& in) { return silog(in[0], target_m, {}); }, {random_tensor({2, 3, 5, 1}, 3, 2, 6)}};
   const char* terms[] = {"d", "v mean(d)"};
   for (const int lost : {0, 1}) {
@@ -233,20 +232,7 @@ std::vector<Op> losses() {
                          return silog_gradient_without(lost, in[0], target_m, double(dy.item()));
                        }});
   }
-  // A sum over pairs: those that are pulled together, and those of each range that are pushed apart.
-  MetricDepthOptions options;
-  options.reduction = MetricDepthOptions::Reduction::sum;
-  const auto with = [=](const MetricDepthOptions& o) -> Function {
-    return [=](const Inputs& in) { return metric_depth(in[0], depth_m, {{0, 1, 1}}, o); };
-  };
-  Op pairs{"metric_depth", with(options), {random_tensor({1, 3, 4, 3}, 4)}, {.step = 2e-3F}};
-  MetricDepthOptions no_positives = options, no_ranges = options;
-  no_positives.positive_below_m = 0;
-  no_ranges.ranges.clear();
-  for (const auto& [term, rest] : {std::pair{"the positives", no_positives}, std::pair{"the ranges", no_ranges}}) {
-    pairs.lost.push_back({term, 0, [f = with(rest)](const Inputs& in, const Tensor&) { return gradients(f, in)[0]; }});
-  }
-  return {si, pairs};
+  return {si};
 }
 
 std::vector<Op> transformer() {
@@ -306,7 +292,7 @@ TEST(Mutation, EveryOpHasItsLostTerms) {
   for (const Op& op : all_ops()) covered.insert(op.name);
   for (const char* folder : {"tests/layers", "tests/losses"})
     covered.merge(found_in(folder, "_test.cpp", std::regex(R"(^LOST_TERMS\((\w+)\))")));
-  const std::regex lists_of_part_7(R"x(\{"(\w+)", (?:\{"|all))x");
+  const std::regex lists_of_part_7(R"x(\{"(\w+)",(?: (?:\{"|all)|$))x");
   covered.merge(found_in("tests/lessons", ".h", lists_of_part_7));
   const std::regex declaration(R"(^(?:std::vector<)?Tensor>? (\w+)\()");
   std::set<std::string> ops = found_in("layers", "ops.h", declaration);
