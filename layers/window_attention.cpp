@@ -4,7 +4,7 @@
 //   S[i,j] = q_i . k_j / sqrt(d) + bias_table[distance of i and j] + mask,   Y = softmax over j of S, times V
 // mask: -100 (not infinity) between tokens that only the roll made neighbours; none without a shift, so that there the
 // tokens of the padding are seen by all. The result is rolled back and the padding cut off. The gradients stand with
-// the kernel (engine/cpu/window_attention.cpp); tests/layers/window_attention_test.cpp has everything as loops.
+// the kernel (engine/cpu/window_attention.cpp); tests/lessons/11_attention.h has everything as loops.
 #include "engine/autograd.h"
 #include "engine/backend.h"
 #include "layers/common.h"

@@ -1,5 +1,5 @@
-// Window attention as its published steps, one after the other: pad the map to whole windows, roll it, cut it into
-// windows, attend inside each, put the windows back, roll back, cut the padding off.
+// Window attention for maps of every size, shift and number of heads, on every device, against the definition of lesson
+// 11 (tests/lessons/11_attention.h).
 // Labels: devices
 #include <omp.h>
 
@@ -8,11 +8,10 @@
 
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
+#include "tests/lessons/11_attention.h"
 
 namespace md::test {
 namespace {
-
-constexpr i64 kTokens = kWindow * kWindow;
 
 struct Setting {
   const char* name;
@@ -47,73 +46,11 @@ std::vector<Tensor> inputs(const Setting& s, Device device = {}) {
   return in;
 }
 
-Function op(const Setting& s) {
-  return [spec = s.spec](const std::vector<Tensor>& in) {
-    return window_attention(in[0], in.size() > 3 ? in[3] : Tensor(), in[1], in[2], spec);
-  };
-}
+Definition definition(const Setting& s) { return lessons::attention::in_windows(s.spec, s.own_values); }
 
-/// A map with its padding, rolled up and left: channel c of part `part` of the token that lies at (y,x) after the roll.
-class Rolled {
- public:
-  Rolled(const Setting& s, const std::vector<Tensor>& in)
-      : s_(s), qkv_(in[0]), v_(in.size() > 3 ? in[3] : in[0]), padding_(to_double(in[1])) {}
+Function op(const Setting& s) { return definition(s).kernel; }
 
-  i64 rows() const { return (s_.map[1] + kWindow - 1) / kWindow * kWindow; }
-  i64 columns() const { return (s_.map[2] + kWindow - 1) / kWindow * kWindow; }
-  i64 row_before(i64 y) const { return (y + s_.spec.shift) % rows(); }
-  i64 column_before(i64 x) const { return (x + s_.spec.shift) % columns(); }
-  bool inside(i64 y, i64 x) const { return row_before(y) < s_.map[1] && column_before(x) < s_.map[2]; }
-
-  double operator()(i64 part, i64 n, i64 y, i64 x, i64 c) const {
-    const bool given = part == 2 && !s_.own_values;
-    const i64 channel = given ? c : part * s_.map[3] + c;
-    if (inside(y, x)) return (given ? v_ : qkv_)(n, row_before(y), column_before(x), channel);
-    return given ? 0 : padding_[std::size_t(channel)];
-  }
-
- private:
-  const Setting& s_;
-  HostMap qkv_, v_;
-  std::vector<double> padding_;
-};
-
-/// The part of the rolled map that a row (or column) belongs to: tokens of different parts do not see each other.
-i64 part_of(i64 at, i64 side, i64 shift) { return at < side - kWindow ? 0 : at < side - shift ? 1 : 2; }
-
-HostMap definition(const Setting& s, const std::vector<Tensor>& in) {
-  const Rolled rolled(s, in);
-  const std::vector<double> table = to_double(in[2]);
-  const i64 heads = s.spec.heads, shift = s.spec.shift, d = s.map[3] / heads;
-  HostMap out(s.map);
-  const auto attend = [&](i64 n, i64 top, i64 left, i64 h) {
-    for (i64 i = 0; i < kTokens; ++i) {
-      const i64 yi = top + i / kWindow, xi = left + i % kWindow;
-      if (!rolled.inside(yi, xi)) continue;  // cut off at the end
-      std::vector<double> p(kTokens);
-      double sum = 0;
-      for (i64 j = 0; j < kTokens; ++j) {
-        const i64 yj = top + j / kWindow, xj = left + j % kWindow;
-        double score = table[std::size_t(((yi - yj + 6) * 13 + xi - xj + 6) * heads + h)];
-        for (i64 c = h * d; c < (h + 1) * d; ++c)
-          score += rolled(0, n, yi, xi, c) * rolled(1, n, yj, xj, c) / std::sqrt(double(d));
-        const bool apart = part_of(yi, rolled.rows(), shift) != part_of(yj, rolled.rows(), shift) ||
-                           part_of(xi, rolled.columns(), shift) != part_of(xj, rolled.columns(), shift);
-        if (shift > 0 && apart) score -= 100;
-        sum += p[std::size_t(j)] = std::exp(score);
-      }
-      for (i64 j = 0; j < kTokens; ++j)
-        for (i64 c = h * d; c < (h + 1) * d; ++c)
-          out(n, rolled.row_before(yi), rolled.column_before(xi), c) +=
-              p[std::size_t(j)] / sum * rolled(2, n, top + j / kWindow, left + j % kWindow, c);
-    }
-  };
-  for (i64 n = 0; n < s.map[0]; ++n)
-    for (i64 top = 0; top < rolled.rows(); top += kWindow)
-      for (i64 left = 0; left < rolled.columns(); left += kWindow)
-        for (i64 h = 0; h < heads; ++h) attend(n, top, left, h);
-  return out;
-}
+Arrays arrays_of(const std::vector<Tensor>& in) { return {in.begin(), in.end()}; }
 
 class WindowAttention : public ::testing::TestWithParam<Setting> {
  protected:
@@ -124,35 +61,20 @@ TEST_P(WindowAttention, EqualsItsDefinition) {
   for_each_device([&](Device device) {
     const std::vector<Tensor> in = inputs(s, device);
     poison_pool(s.map, device);
-    EXPECT_TRUE(close(op(s)(in), definition(s, in).tensor(), 2e-6));  // exponentials of scores of about 5: 10 roundings
+    const Array want = definition(s).value(arrays_of(in));
+    EXPECT_TRUE(close(op(s)(in), want.tensor(), 2e-6));  // exponentials of scores of about 5: 10 roundings
   });
 }
 
-/// A difference quotient for each input of these maps would take long: along one random direction through all of them.
-TEST_P(WindowAttention, GradientPredictsTheChangeAlongARandomDirection) {
-  const std::vector<Tensor> in = inputs(s);
-  const std::vector<Tensor> g = gradients(op(s), in);
-  const std::vector<double> dy = to_double(random_upstream(s.map, 1001));
-  double predicted = 0, size = 0;
-  std::vector<Tensor> directions;
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    directions.push_back(random_tensor(in[i].shape(), 50 + i));
-    const std::vector<double> gradient = to_double(g[i]), direction = to_double(directions[i]);
-    for (std::size_t k = 0; k < gradient.size(); ++k) {
-      predicted += gradient[k] * direction[k];
-      size += gradient[k] * gradient[k];
-    }
-  }
-  const auto moved = [&](double step) {
-    std::vector<Tensor> at;
-    for (std::size_t i = 0; i < in.size(); ++i) at.push_back(add(in[i], scale(directions[i], float(step))));
-    const std::vector<double> y = to_double(op(s)(at));
-    double sum = 0;
-    for (std::size_t k = 0; k < y.size(); ++k) sum += y[k] * dy[k];
-    return sum;
-  };
-  // Against |gradient|, which a random direction of about that many unit components would see a part of.
-  EXPECT_NEAR((moved(1e-3) - moved(-1e-3)) / 2e-3, predicted, 5e-3 * std::sqrt(size));
+TEST_P(WindowAttention, HasTheGradientOfItsDefinition) {
+  for_each_device([&](Device device) {
+    const std::vector<Tensor> in = inputs(s, device);
+    const std::uint64_t seed = 5;
+    const Arrays want = definition(s).gradients(arrays_of(in), Array(random_upstream(s.map, seed)), {});
+    const std::vector<Tensor> got = gradients(op(s), in, seed);
+    for (std::size_t i = 0; i < in.size(); ++i)
+      EXPECT_TRUE(close(got[i], want[i].tensor(), 4e-6)) << "input " << i;  // of differences of such products
+  });
 }
 
 // Where a GPU's device has TF32 and heads divide by 8, products are a tensor core's, of rounded factors.
@@ -203,7 +125,8 @@ TEST(WindowAttentionMask, IsMinusOneHundred) {
     Tensor table = Tensor::zeros({169, 1});
     for (i64 at = 0; at < 169; ++at) table.data()[at] = at == 84 ? 0.F : bias;  // 84: a token and itself
     in[2] = table;
-    EXPECT_TRUE(close(op(s)(in), definition(s, in).tensor(), 1e-4));  // float: scores of 200 are known to 1.5e-5
+    EXPECT_TRUE(close(op(s)(in), definition(s).value(arrays_of(in)).tensor(),
+                      1e-4));  // float: scores of 200 are known to 1.5e-5
   }
 }
 

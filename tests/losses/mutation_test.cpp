@@ -236,7 +236,6 @@ std::vector<Op> losses() {
 }
 
 std::vector<Op> transformer() {
-  const WindowSpec shifted{.heads = 2, .shift = 3};
   return {
       {"linear",
        [](const Inputs& in) { return linear(in[0], in[1], in[2]); },
@@ -245,13 +244,6 @@ std::vector<Op> transformer() {
       {"stochastic_depth",
        [](const Inputs& in) { return stochastic_depth(in[0], drop_factors({0.5}, 9, {.seed = 1}, {}).reshape({9})); },
        {random_tensor({9, 1, 2, 3}, 1)}},
-      {"window_attention",
-       [=](const Inputs& in) { return window_attention(in[0], {}, in[1], in[2], shifted); },
-       {random_tensor({1, 8, 3, 12}, 1, -2, 2), random_tensor({12}, 2, -2, 2), random_tensor({169, 2}, 3, -2, 2)}},
-      {"window_attention",
-       [=](const Inputs& in) { return window_attention(in[0], in[3], in[1], in[2], shifted); },
-       {random_tensor({1, 8, 3, 8}, 1, -2, 2), random_tensor({8}, 2, -2, 2), random_tensor({169, 2}, 3, -2, 2),
-        random_tensor({1, 8, 3, 4}, 4)}},
       {"pixel_shuffle", [](const Inputs& in) { return pixel_shuffle(in[0], 2); }, {random_tensor({1, 2, 3, 8}, 1)}},
       {"merge_patches", [](const Inputs& in) { return merge_patches(in[0]); }, {random_tensor({2, 3, 5, 2}, 1)}},
       {"pad_zero", [](const Inputs& in) { return pad_zero(in[0], 4, 5); }, {random_tensor({2, 3, 3, 2}, 1)}},
