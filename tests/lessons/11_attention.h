@@ -375,9 +375,11 @@ inline Definition in_windows(const WindowSpec& spec, bool own_values) {
               }};
 }
 
-// 5. Check The maps are 8x3, two windows and shifted, and 2x4, one window with two heads and values of its own. Most
-// tokens are padding. Scores are of the order of 1, so that no share is so near to 0 or 1 that its gradient is too
-// small to be seen.
+// 5. Check
+//
+// The maps are 8x3, two windows and shifted, and 2x4, one window with two heads and values of its own. Most tokens are
+// padding. Scores are of the order of 1, so that no share is so near to 0 or 1 that its gradient is too small to be
+// seen.
 inline std::vector<Check> checks() {
   // Sums of 49 exponentials of scores of the order of 1, in float, and differences of such sums.
   constexpr double kTolerance = 3e-6;
