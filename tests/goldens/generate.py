@@ -151,10 +151,11 @@ def run(case, tensors, dtype, upstream):
 
 def errors(f32, f64):
     """How far float32 is from float64."""
-    difference = f32.astype(np.float64) - f64
-    size = np.linalg.norm(f64.ravel())
-    return {"max_abs": float(np.abs(difference).max()),
-            "rel_l2": float(np.linalg.norm(difference.ravel()) / size) if size > 0 else float(np.linalg.norm(difference))}
+    right = torch.from_numpy(np.array(f64))
+    difference = torch.from_numpy(f32.astype(np.float64)) - right
+    size = float(right.norm())
+    return {"max_abs": float(difference.abs().max()),
+            "rel_l2": float(difference.norm() / right.norm()) if size > 0 else float(difference.norm())}
 
 
 def make(case):
