@@ -1,43 +1,27 @@
-// Local planar guidance: each coarse pixel is a plane n . p = n4 with unit normal n, seen by the r x r pixels of its
-// cell. The pixel at (u,v) looks along (u,v,1) and meets the plane at depth n4 / (n1 u + n2 v + n3).
+// Local planar guidance for cells of every size, on every device, against the definition of lesson 12
+// (tests/lessons/12_silog.h), and what its angles can do.
 // Labels: devices
 #include <algorithm>
 #include <cmath>
 
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
+#include "tests/lessons/12_silog.h"
 
 namespace md::test {
 namespace {
 
 const double kPi = std::acos(-1.);
 
-double sigmoid_of(double x) { return 1 / (1 + std::exp(-x)); }
-
-HostMap planes(const HostMap& x, double max_distance_m) {
-  HostMap plane({x.dim(0), x.dim(1), x.dim(2), 4});
-  for (i64 n = 0; n < x.dim(0); ++n)
-    for (i64 h = 0; h < x.dim(1); ++h)
-      for (i64 w = 0; w < x.dim(2); ++w) {
-        const double theta = sigmoid_of(x(n, h, w, 0)) * kPi / 3, phi = sigmoid_of(x(n, h, w, 1)) * 2 * kPi;
-        plane(n, h, w, 0) = std::sin(theta) * std::cos(phi);
-        plane(n, h, w, 1) = std::sin(theta) * std::sin(phi);
-        plane(n, h, w, 2) = std::cos(theta);
-        plane(n, h, w, 3) = sigmoid_of(x(n, h, w, 2)) * max_distance_m;
-      }
-  return plane;
-}
-
-HostMap depths(const HostMap& plane, i64 r) {
-  HostMap depth({plane.dim(0), plane.dim(1) * r, plane.dim(2) * r, 1});
-  const auto centred = [r](i64 k) { return (double(k % r) - double(r - 1) / 2) / double(r); };
-  for (i64 n = 0; n < depth.dim(0); ++n)
-    for (i64 i = 0; i < depth.dim(1); ++i)
-      for (i64 j = 0; j < depth.dim(2); ++j) {
-        const auto p = [&](i64 k) { return plane(n, i / r, j / r, k); };
-        depth(n, i, j, 0) = p(3) / (p(0) * centred(j) + p(1) * centred(i) + p(2));
-      }
-  return depth;
+/// The kernel and its gradient against the definition.
+void expect_as_defined(const Definition& op, const Tensor& x) {
+  const Function kernel = op.kernel;
+  const std::uint64_t seed = 4;
+  const Tensor y = kernel({x});
+  constexpr double kTolerance = 1e-6;  // sines and quotients of floats
+  EXPECT_TRUE(close(y, op.value({Array(x)}).tensor(), kTolerance));
+  const Array dy(random_upstream(y.shape(), seed));
+  EXPECT_TRUE(close(gradients(kernel, {x}, seed)[0], op.gradients({Array(x)}, dy, {})[0].tensor(), kTolerance));
 }
 
 class LocalPlanarGuidance : public ::testing::TestWithParam<int> {
@@ -51,10 +35,7 @@ class LocalPlanarGuidance : public ::testing::TestWithParam<int> {
 };
 
 TEST_P(LocalPlanarGuidance, EqualsItsDefinition) {
-  for_each_device([&](Device device) {
-    const Tensor plane = facing_planes(device);
-    EXPECT_TRUE(close(local_planar_guidance(plane, r), depths(HostMap(plane), r).tensor(), 1e-6));
-  });
+  for_each_device([&](Device device) { expect_as_defined(lessons::silog::depths(r), facing_planes(device)); });
 }
 
 TEST_P(LocalPlanarGuidance, PassesTheGradientCheck) {
@@ -96,8 +77,7 @@ TEST(LocalPlanarGuidanceAxes, UIsAlongColumnsAndVAlongRows) {
 
 TEST(PlaneEquation, EqualsItsDefinition) {
   for_each_device([](Device device) {
-    const Tensor x = random_tensor({2, 3, 4, 3}, 1, -6, 6, device);
-    EXPECT_TRUE(close(plane_equation(x, 80.F), planes(HostMap(x), 80).tensor(), 1e-6));
+    expect_as_defined(lessons::silog::planes(80), random_tensor({2, 3, 4, 3}, 1, -6, 6, device));
   });
 }
 

@@ -9,7 +9,6 @@
 #include <set>
 
 #include "layers/ops.h"
-#include "losses/silog.h"
 #include "tests/kit/lost_terms.h"
 
 namespace md::test {
@@ -173,68 +172,6 @@ std::vector<Op> resampling() {
   };
 }
 
-/// dplane of local_planar_guidance for cells of 4, without the part of `lost`: u, v, 1 and 1/D are the derivatives of
-/// depth = n4 / D, D = n1 u + n2 v + n3.
-Tensor guidance_gradient_without(int lost, const Inputs& in, const Tensor& ddepth) {
-  const std::vector<double> n = to_double(in[0]), up = to_double(ddepth);
-  const i64 width = ddepth.dim(2);
-  std::vector<float> dplane(n.size());
-  for (i64 k = 0; k < i64(up.size()); ++k) {
-    const i64 i = k / width, j = k % width;
-    const std::size_t cell = std::size_t(i / 4 * (width / 4) + j / 4) * 4;
-    const double u = (double(j % 4) - 1.5) / 4, v = (double(i % 4) - 1.5) / 4,
-                 D = n[cell] * u + n[cell + 1] * v + n[cell + 2];
-    const double parts[] = {u, v, 1, -D / n[cell + 3]};
-    for (int part = 0; part < 4; ++part) {
-      if (part != lost)
-        dplane[cell + std::size_t(part)] -= float(up[std::size_t(k)] * n[cell + 3] / (D * D) * parts[part]);
-    }
-  }
-  return Tensor::from_host(dplane, in[0].shape());
-}
-
-std::vector<Op> planar_guidance() {
-  const Tensor facing =
-      concat({random_tensor({2, 2, 3, 2}, 1, -0.5F, 0.5F), random_tensor({2, 2, 3, 2}, 2, 0.8F, 1.5F)});
-  Op guidance{"local_planar_guidance", [](const Inputs& in) { return local_planar_guidance(in[0], 4); }, {facing}};
-  const char* terms[] = {"dn1", "dn2", "dn3", "dn4"};
-  for (const int lost : {0, 1, 2, 3}) {
-    guidance.lost.push_back({terms[lost], 0, [lost](const Inputs& in, const Tensor& dy) {
-                               return guidance_gradient_without(lost, in, dy);
-                             }});
-  }
-  return {guidance,
-          {"plane_equation",
-           [](const Inputs& in) { return plane_equation(in[0], 2.F); },
-           {random_tensor({2, 3, 4, 3}, 1, -3, 3)}}};
-}
-
-/// dL/ddepth_i = 100 / (n L) (d_i - v mean(d)) / depth_i; `lost` 0, 1 is the term left out of the difference.
-Tensor silog_gradient_without(int lost, const Tensor& depth_m, const Tensor& target_m, double dy) {
-  const std::vector<double> p = to_double(depth_m), t = to_double(target_m);
-  const double n = double(p.size()), L = double(silog(depth_m, target_m, {}).item());
-  const auto d = [&](std::size_t i) { return std::log(p[i] / t[i]); };
-  double mean = 0;
-  for (std::size_t i = 0; i < p.size(); ++i) mean += d(i) / n;
-  std::vector<float> dx(p.size());
-  for (std::size_t i = 0; i < p.size(); ++i) {
-    dx[i] = float(dy * 100 / (n * L) * (lost == 0 ? -0.85 * mean : d(i)) / p[i]);
-  }
-  return Tensor::from_host(dx, depth_m.shape());
-}
-
-std::vector<Op> losses() {
-  const Tensor target_m = random_tensor({2, 3, 5}, 1, 1, 4);
-  Op si{"silog", [=](const Inputs& in) { return silog(in[0], target_m, {}); }, {random_tensor({2, 3, 5, 1}, 3, 2, 6)}};
-  const char* terms[] = {"d", "v mean(d)"};
-  for (const int lost : {0, 1}) {
-    si.lost.push_back({terms[lost], 0, [=](const Inputs& in, const Tensor& dy) {
-                         return silog_gradient_without(lost, in[0], target_m, double(dy.item()));
-                       }});
-  }
-  return {si};
-}
-
 std::vector<Op> transformer() {
   return {
       {"linear",
@@ -252,8 +189,7 @@ std::vector<Op> transformer() {
 
 std::vector<Op> all_ops() {
   std::vector<Op> ops;
-  for (const auto& part :
-       {convolutions_and_norms(), pointwise(), combining(), resampling(), planar_guidance(), transformer(), losses()}) {
+  for (const auto& part : {convolutions_and_norms(), pointwise(), combining(), resampling(), transformer()}) {
     ops.insert(ops.end(), part.begin(), part.end());
   }
   return ops;
