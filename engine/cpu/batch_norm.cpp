@@ -1,6 +1,7 @@
 // Batch norm fused with its activation, over the rows of x [R,C]. Two passes each way over memory: the statistics (or
 // the two gradient sums), then the map itself. The normalised value is recomputed from x, so that only x is saved.
-//   statistics   mean, biased variance: per chunk in two looks (mean first), chunks merged in double (Chan et al.)
+//   statistics   mean, biased variance: per chunk in one look, as deviations from what its first rows' mean is;
+//                chunks merged in double (Chan et al.)
 //                running = (1 - momentum) * running + momentum * batch, with the unbiased variance
 //   y  = act(z),  z = xhat * weight + bias,  xhat = (x - mean) * rstd
 //   dz = dy * act'(z);  dbias = sum dz;  dweight = sum dz * xhat
@@ -15,34 +16,42 @@
 namespace md::MD_KERNELS {
 namespace {
 
-/// Mean and sum of squared deviations of one chunk, per channel. scratch [2*width].
+/// A chunk's rows whose mean is what deviations are first measured from: of n rows, should all that differs stand in
+/// these, squares are at most n / kFirstRows^2 times as large as from the mean, and lose no more digits than that.
+constexpr i64 kFirstRows = 8;
+
+/// Mean and sum of squared deviations of one chunk, per channel. scratch [3*width].
 template <class T>
 void chunk_moments(const RowWalk& w, i64 chunk, const T* x, float* scratch, float* mean, float* m2) {
-  float *acc = scratch, *mu = scratch + w.width;
-  std::fill_n(acc, w.width, 0.F);
-  const i64 begin = w.begin(chunk), end = w.end(chunk);
-  for_each_block(w, begin, end, [x, acc](i64 at, i64 column, i64 n) {
-    BlockFloats<T> block;
-    const float* const v = block.read(x + at, n);
-    float* const sum = acc + column;
+  float *const near = scratch, *const sums = near + w.width, *const squares = sums + w.width;
+  const i64 begin = w.begin(chunk), end = w.end(chunk), first = std::min(end, begin + kFirstRows * w.fold);
+  const auto add_up = [=, &w](i64 until) {
+    std::fill_n(sums, 2 * w.width, 0.F);
+    for_each_block(w, begin, until, [=](i64 at, i64 column, i64 n) {
+      BlockFloats<T> block;
+      const float *const v = block.read(x + at, n), *const from = near + column;
+      float *const sum = sums + column, *const square = squares + column;
 #pragma omp simd
-    for (i64 i = 0; i < n; ++i) sum[i] += v[i];
-  });
-  unfold(acc, w, mean);
-  for (i64 c = 0; c < w.C; ++c) mean[c] /= static_cast<float>(end - begin);
-  tile(mean, w, mu);
-  std::fill_n(acc, w.width, 0.F);
-  for_each_block(w, begin, end, [x, acc, mu](i64 at, i64 column, i64 n) {
-    BlockFloats<T> block;
-    const float *const v = block.read(x + at, n), *const m = mu + column;
-    float* const sum = acc + column;
-#pragma omp simd
-    for (i64 i = 0; i < n; ++i) {
-      const float d = v[i] - m[i];
-      sum[i] += d * d;
-    }
-  });
-  unfold(acc, w, m2);
+      for (i64 i = 0; i < n; ++i) {
+        const float d = v[i] - from[i];
+        sum[i] += d;
+        square[i] += d * d;
+      }
+    });
+  };
+  std::fill_n(near, w.width, 0.F);
+  add_up(first);
+  unfold(sums, w, mean);
+  for (i64 c = 0; c < w.C; ++c) mean[c] /= static_cast<float>(first - begin);
+  tile(mean, w, near);
+  add_up(end);
+  unfold(squares, w, m2);
+  unfold(sums, w, near);
+  for (i64 c = 0; c < w.C; ++c) {
+    const float rows = static_cast<float>(end - begin), off = near[c] / rows;
+    mean[c] += off;
+    m2[c] = std::max(m2[c] - rows * off * off, 0.F);  // in this order NaN stays
+  }
 }
 
 /// z = x * slope + offset, per channel, repeated for wide rows.
@@ -121,7 +130,7 @@ RowWalk walk_of(const Tensor& x, i64 C) { return {x.numel() / C, C}; }
 template <class T>
 std::vector<float> moments_of(const RowWalk& w, const T* x) {
   std::vector<float> moments(static_cast<std::size_t>(w.chunks * 2 * w.C));
-  Scratch scratch(static_cast<std::size_t>(2 * w.width));
+  Scratch scratch(static_cast<std::size_t>(3 * w.width));
 #pragma omp parallel for schedule(static)
   for (i64 chunk = 0; chunk < w.chunks; ++chunk) {
     float* at = moments.data() + chunk * 2 * w.C;

@@ -188,6 +188,20 @@ INSTANTIATE_TEST_SUITE_P(ManyRows, BatchNorm,
                          name_of_sizes);
 INSTANTIATE_TEST_SUITE_P(, SmallBatchNorm, ::testing::ValuesIn(kSmall), name_of_sizes);
 
+// The first rows, from whose mean deviations are measured, may be far from all others.
+TEST(BatchNormNumerics, SurvivesFirstRowsUnlikeTheOthers) {
+  const i64 rows = 1000;
+  HostMap values({rows, 1});
+  double mean = 0, squares = 0;
+  for (i64 m = 0; m < rows; ++m) values[m] = m < 3 ? 1000 : double(m % 2);
+  for (i64 m = 0; m < rows; ++m) mean += values[m] / double(rows);
+  for (i64 m = 0; m < rows; ++m) squares += std::pow(values[m] - mean, 2);
+  const Tensor one = Tensor::full({1}, 1.F), zero = Tensor::zeros({1});
+  const Tensor y = batch_norm(values.tensor(), one, zero, {zero.clone(), one.clone(), 0.1F, true}, {.eps = 0.F});
+  for (const i64 m : {i64(0), rows - 1})
+    EXPECT_NEAR(double(y.to_host()[std::size_t(m)]) * std::sqrt(squares / double(rows)), values[m] - mean, 1e-3);
+}
+
 // A training forward of the same layer may come between an evaluation and its backward.
 TEST(BatchNormEvaluation, KeepsItsStatisticsForItsBackward) {
   const auto dweight = [](bool train_between) {
