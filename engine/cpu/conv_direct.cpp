@@ -167,29 +167,45 @@ void weight_gradient(const Geometry& g, const T* x, const T* dz, float* dw) {
   }
 }
 
+/// acc[o] += a row of the window, kTaps wide, at output o, all channels of neighbouring outputs: what several of them
+/// read is loaded, and widened, once.
+template <int kCount, int kTaps, class T>
+[[gnu::always_inline]] inline void row_dots(const T* x, const float* w, i64 C, Vec* acc) {
+  for (i64 c = 0; c < C; c += kLanes) {
+    const i64 lanes = std::min(kLanes, C - c);
+    Vec tap[kTaps];
+#pragma GCC unroll 8
+    for (int k = 0; k < kTaps; ++k) tap[k] = load_lanes(w + k * C + c, lanes);
+#pragma GCC unroll 16
+    for (int u = 0; u < kCount + kTaps - 1; ++u) {
+      const Vec in = load_lanes(x + u * C + c, lanes);
+#pragma GCC unroll 8
+      for (int o = 0; o < kCount; ++o) {
+        if (const int k = u - o; k >= 0 && k < kTaps) acc[o] += tap[k] * in;
+      }
+    }
+  }
+}
+
 /// Sixteen channels of the window at one output, for outputs [ox, ox+kCount) of a row; window columns outside the image
 /// are skipped only where kEdge.
 template <int kCount, bool kEdge, class T>
 [[gnu::always_inline]] inline void window_dots(const Geometry& g, const T* x, const float* w, i64 n, i64 oy, i64 ox,
                                                Vec* acc) {
-  const i64 whole = g.C / kLanes * kLanes;
   for (i64 ky = 0; ky < g.kh; ++ky) {
     const i64 iy = oy * g.stride.h - g.pad.h + ky * g.dilation.h;
     if (iy < 0 || iy >= g.H) continue;
+    const T* const row = x + (n * g.H + iy) * g.W * g.C;
+    const float* const taps = w + ky * g.kw * g.C;
+    if (!kEdge && g.kw == 3 && g.stride.w == 1 && g.dilation.w == 1) {
+      row_dots<kCount, 3>(row + (ox - g.pad.w) * g.C, taps, g.C, acc);
+      continue;
+    }
     for (i64 kx = 0; kx < g.kw; ++kx) {
       const i64 ix = ox * g.stride.w - g.pad.w + kx * g.dilation.w;
       if (kEdge && (ix < 0 || ix >= g.W)) continue;
-      const T* p = x + ((n * g.H + iy) * g.W + ix) * g.C;
-      const float* q = w + (ky * g.kw + kx) * g.C;
-      for (i64 c = 0; c < whole; c += kLanes) {
-        const Vec tap = load(q + c);
 #pragma GCC unroll 8
-        for (int o = 0; o < kCount; ++o) acc[o] += load(p + o * g.stride.w * g.C + c) * tap;
-      }
-      if (whole == g.C) continue;
-      const Vec tap = load_part(q + whole, g.C - whole);
-#pragma GCC unroll 8
-      for (int o = 0; o < kCount; ++o) acc[o] += load_part(p + o * g.stride.w * g.C + whole, g.C - whole) * tap;
+      for (int o = 0; o < kCount; ++o) row_dots<1, 1>(row + (ix + o * g.stride.w) * g.C, taps + kx * g.C, g.C, acc + o);
     }
   }
 }
