@@ -2,6 +2,7 @@
 #include "engine/cpu/conv_depthwise.h"
 #include "engine/cpu/conv_direct.h"
 #include "engine/cpu/cpu_backend.h"
+#include "engine/cpu/widened_product.h"
 #include "engine/cpu/winograd.h"
 #include "engine/cpu/winograd_choice.h"
 
@@ -24,6 +25,13 @@ bool own_weight_gradient(const Conv2dSpec& spec, const Tensor& dz, const Tensor&
   return has_kernel && (to_one_channel(spec, dw) || (is_depthwise(dw) && (k > 3 || dz.dtype() == DType::bf16)));
 }
 
+/// A product of all pixels, which is faster in f32.
+bool widened(const Conv2dSpec& spec, const Tensor& map, const Tensor& w) {
+  const bool of_pixels = spec.groups == 1 && spec.stride == PerAxis(1) && spec.pad == PerAxis(0) &&
+                         w.shape().rank() == 4 && w.dim(1) == 1 && w.dim(2) == 1;
+  return of_pixels && widens_product(map, w.numel());
+}
+
 }  // namespace
 
 void CpuBackend::conv2d(const Conv2dSpec& spec, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
@@ -33,6 +41,8 @@ void CpuBackend::conv2d(const Conv2dSpec& spec, const Tensor& x, const Tensor& w
     depthwise(spec, x, w, bias, y);
   } else if (const int tile = winograd_tile(ConvPass::forward, spec, x, w, y)) {
     winograd_forward(tile, spec, x, w, bias, y);
+  } else if (widened(spec, x, w)) {
+    widened_product({.x = x, .w = w, .bias = bias, .y = y, .act = spec.act, .accumulate = spec.accumulate});
   } else {
     convolutions_->forward(spec, x, w, bias, y);
   }
@@ -43,6 +53,8 @@ void CpuBackend::conv2d_dx(const Conv2dSpec& spec, const Tensor& dz, const Tenso
     depthwise_data_gradient(spec, dz, w, dx);
   } else if (const int tile = winograd_tile(ConvPass::data, spec, dx, w, dz)) {
     winograd_data_gradient(tile, spec, dz, w, dx);
+  } else if (widened(spec, dz, w)) {
+    widened_product({.x = dz, .w = w, .y = dx, .transposed = false});
   } else {
     convolutions_->data_gradient(spec, dz, w, dx);
   }
@@ -54,6 +66,8 @@ void CpuBackend::conv2d_dw(const Conv2dSpec& spec, const Tensor& dz, const Tenso
     direct_weight_gradient(spec, dz, x, dw);
   } else if (const int tile = winograd_tile(ConvPass::weights, spec, x, dw, dz)) {
     winograd_weight_gradient(tile, spec, dz, x, dw);
+  } else if (widened(spec, dz, dw)) {
+    widened_weight_gradient(dz, x, dw);
   } else {
     return convolutions_->weight_gradient(spec, dz, x, dw, dbias);
   }
@@ -61,7 +75,9 @@ void CpuBackend::conv2d_dw(const Conv2dSpec& spec, const Tensor& dz, const Tenso
 }
 
 void CpuBackend::gemm(const GemmSpec& spec, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) {
-  products_->run(spec, a, b, bias, c);
+  if (!widens_product(a, spec.transpose_a ? c.numel() : b.numel())) return products_->run(spec, a, b, bias, c);
+  if (spec.transpose_a) return widened_weight_gradient(a, b, c);
+  widened_product({.x = a, .w = b, .bias = bias, .y = c, .transposed = spec.transpose_b});
 }
 
 i64 CpuBackend::primitives_created() const { return convolutions_->created() + products_->created(); }

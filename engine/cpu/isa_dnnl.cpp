@@ -7,7 +7,7 @@
 
 namespace md {
 namespace {
-std::atomic<bool> emulated = false;
+std::atomic<double> emulated_rate = 0;
 
 bool may_use(dnnl::cpu_isa level) {
   const auto may = unsigned(dnnl::get_effective_cpu_isa()), wanted = unsigned(level);
@@ -24,11 +24,11 @@ void hold_dnnl_to(const std::string& set) {
   MD_CHECK(dnnl::set_max_cpu_isa(level->second) == dnnl::status::success, "oneDNN cannot be held to ", set);
 }
 
-bool can_multiply_bf16() { return may_use(dnnl::cpu_isa::avx512_core_bf16) || emulated; }
+bool can_multiply_bf16() { return may_use(dnnl::cpu_isa::avx512_core_bf16) || bf16_products_emulated(); }
 
 double bf16_rate() {
   constexpr double kTiles = 8, kZen = 2, kWithoutTiles = 0.5;  // AMX, which mdbench has not measured yet; AMD; Intel
-  if (emulated) return 1;
+  if (bf16_products_emulated()) return emulated_rate;
   if (may_use(dnnl::cpu_isa::avx512_core_amx)) return kTiles;
 #ifdef __x86_64__
   if (__builtin_cpu_is("amd")) return kZen;
@@ -36,7 +36,7 @@ double bf16_rate() {
   return kWithoutTiles;
 }
 
-void emulate_bf16_products(bool on) { emulated = on; }
-bool bf16_products_emulated() { return emulated; }
+void emulate_bf16_products(double rate) { emulated_rate = rate; }
+bool bf16_products_emulated() { return emulated_rate > 0; }
 
 }  // namespace md

@@ -15,9 +15,10 @@ bool can_multiply_bf16();
 /// mdbench's peaks (tools/bench/README.md). REQUIRES: can_multiply_bf16().
 double bf16_rate();
 
-/// For tests: from now on (or no longer) convolutions and products of bf16 are computed on any processor, in f32 of
-/// rounded factors: what the instructions give, but for the order of sums (engine/cpu/emulated_dnnl.cpp).
-void emulate_bf16_products(bool on);
+/// For tests: from now on (or, where the rate is 0, no longer) convolutions and products of bf16 are computed on any
+/// processor, in f32 of rounded factors: what the instructions give, but for the order of sums
+/// (engine/cpu/emulated_dnnl.cpp). What depends on bf16_rate() is done as at this rate.
+void emulate_bf16_products(double rate);
 bool bf16_products_emulated();  // whether they are
 
 }  // namespace md

@@ -9,6 +9,7 @@ namespace md {
 
 /// Of the layouts that one storage's copies have; the library's layouts count from 0 and from 2^32 on.
 constexpr std::uint64_t kFirstWinogradLayout = std::uint64_t{1} << 33;
+constexpr std::uint64_t kFirstWidenedLayout = std::uint64_t{1} << 34;
 
 /// Held while a weight's copies are looked at.
 inline std::mutex weight_copies;

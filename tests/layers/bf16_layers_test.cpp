@@ -154,6 +154,10 @@ std::vector<Layer> products() {
        [](const Tensors& maps, const Tensors& p) { return linear(maps[0], p[0], {}); },
        {{1, 100, 90, 16}},
        {{24, 16}}},
+      {"linear_of_many_channels",  // several blocks of each, and parts of blocks
+       [](const Tensors& maps, const Tensors& p) { return linear(maps[0], p[0], p[1]); },
+       {{1, 25, 23, 531}},
+       {{279, 531}, {279}}},
   };
   for (Layer& layer : all) {
     layer.sums_products = true;
@@ -238,7 +242,7 @@ TEST_P(Bf16Layers, AreF32WithinTheirRoundings) {
   const Layer& layer = GetParam();
   const double bound = layer.roundings * 0x1p-8;
   const Results want = run(layer, {}), scale = scales(layer, want);
-  for_each_bf16([&] {
+  for_each_bf16(kEitherRate, [&] {
     const Results got = run(layer, kBf16Cpu);
     EXPECT_EQ(got.y.dtype(), map_dtype(Precision::bf16, got.y.dim(-1)));
     EXPECT_LE(error(got.y, want.y, scale.y), bound) << "y";
@@ -253,7 +257,7 @@ TEST_P(Bf16Layers, AreF32WithinTheirRoundings) {
 }
 
 TEST_P(Bf16Layers, HaveTheSameBitsTwice) {
-  for_each_bf16([&] {
+  for_each_bf16(kEitherRate, [&] {
     const Results once = run(GetParam(), kBf16Cpu), again = run(GetParam(), kBf16Cpu);
     EXPECT_EQ(cast(once.y, DType::f32).to_host(), cast(again.y, DType::f32).to_host());
     for (std::size_t i = 0; i < once.of_parameters.size(); ++i)
@@ -288,28 +292,54 @@ TEST(Bf16Winograd, RoundsItsResultsAlone) {
   }
 }
 
-/// In a network's inference the residual is added, and the activation applied, by the convolution.
-TEST(Bf16Inference, AddsTheResidualInTheConvolution) {
-  const Shape x{2, 6, 7, 16}, z{2, 6, 7, 24};
-  const auto run_on = [&](Device device) {
-    const NoGrad off;
-    return conv2d(map_of(x, 1, device), random_tensor({24, 3, 3, 16}, 2, -1, 1, device), {}, conv(1, {Act::relu}),
-                  map_of(z, 3, device));
-  };
-  const Tensor want = run_on({});
-  for_each_bf16([&] { EXPECT_LE(error(run_on(kBf16Cpu), want, largest_of_rows(want, 24)), 2 * 0x1p-8); });
+/// Where bf16 is the slower arithmetic, products are computed in f32 of the weights as they are.
+TEST(Bf16Widened, RoundsItsResultsAlone) {
+  const Layer layers[] = {
+      {"1x1", convolution(conv(0)), {{2, 9, 11, 72}}, {{40, 1, 1, 72}, {40}}, 1, true},
+      {"1x1, parts of registers", convolution(conv(0)), {{1, 29, 31, 51}}, {{43, 1, 1, 51}}, 1, true},
+      {"linear",
+       [](const Tensors& maps, const Tensors& p) { return linear(maps[0], p[0], p[1]); },
+       {{3, 67, 300}},
+       {{290, 300}, {290}},
+       1,
+       true}};
+  const EmulatedBf16 slower(0.5);
+  for (const Layer& layer : layers) {
+    const Results want = run(layer, {}), scale = scales(layer, want), got = run(layer, kBf16Cpu);
+    EXPECT_LE(error(got.y, want.y, scale.y), 0x1p-8) << layer;
+    EXPECT_LE(error(got.of_maps[0], want.of_maps[0], scale.of_maps[0]), 0x1p-8) << layer;
+    for (std::size_t i = 0; i < want.of_parameters.size(); ++i)
+      EXPECT_LE(error(got.of_parameters[i], want.of_parameters[i], scale.of_parameters[i]), 1e-5) << layer;
+  }
 }
 
-/// A weight is rounded again when it has changed.
+/// In a network's inference the residual is added, and the activation applied, by the convolution.
+TEST(Bf16Inference, AddsTheResidualInTheConvolution) {
+  const Shape x{2, 6, 7, 64}, z{2, 6, 7, 40};
+  for (const int k : {1, 3}) {
+    const auto run_on = [&](Device device) {
+      const NoGrad off;
+      return conv2d(map_of(x, 1, device), random_tensor({40, k, k, 64}, 2, -1, 1, device), {}, conv(k / 2, {Act::relu}),
+                    map_of(z, 3, device));
+    };
+    const Tensor want = run_on({});
+    for_each_bf16(kEitherRate,
+                  [&] { EXPECT_LE(error(run_on(kBf16Cpu), want, largest_of_rows(want, 40)), 2 * 0x1p-8); });
+  }
+}
+
+/// A weight is rounded again, or written in panels, when it has changed.
 TEST(Bf16Inference, FollowsTheWeights) {
-  for_each_bf16([] {
+  for_each_bf16(kEitherRate, [] {
     const NoGrad off;
-    const Tensor x = map_of({1, 6, 7, 16}, 1, kBf16Cpu), w = random_tensor({24, 3, 3, 16}, 2, -1, 1, kBf16Cpu);
-    for (int k = 0; k < 3; ++k) conv2d(x, w, {}, conv(1));  // from the second on the copy is kept
-    w.copy_from(random_tensor({24, 3, 3, 16}, 5));
-    const Tensor fresh = w.clone();
-    EXPECT_EQ(cast(conv2d(x, w, {}, conv(1)), DType::f32).to_host(),
-              cast(conv2d(x, fresh, {}, conv(1)), DType::f32).to_host());
+    for (const int k : {1, 3}) {
+      const Tensor x = map_of({1, 9, 8, 64}, 1, kBf16Cpu), w = random_tensor({40, k, k, 64}, 2, -1, 1, kBf16Cpu);
+      for (int i = 0; i < 3; ++i) conv2d(x, w, {}, conv(k / 2));  // from the second on the copy is kept
+      w.copy_from(random_tensor({40, k, k, 64}, 5));
+      const Tensor fresh = w.clone();
+      EXPECT_EQ(cast(conv2d(x, w, {}, conv(k / 2)), DType::f32).to_host(),
+                cast(conv2d(x, fresh, {}, conv(k / 2)), DType::f32).to_host());
+    }
   });
 }
 
