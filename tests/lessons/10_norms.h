@@ -9,8 +9,8 @@
 //
 // What is new is that a number acts on others. In lesson 9 a number of x stood in a few products. Here it moves the
 // mean and the variance of its group, and with them every output of the group. So there are three paths from x to the
-// loss: the number itself, the mean, the variance. A gradient
-// that has only the first is wrong by little where groups are large, and easily taken for right.
+// loss: the number itself, the mean, the variance. A gradient that has only the first is wrong by little where groups
+// are large, and easily taken for right.
 #pragma once
 #include <cmath>
 
@@ -37,8 +37,8 @@ Definition length();                                                            
 //
 // With weight 2 and bias 1, y = 2 * xhat + 1 = 0, 0, 4, 0.
 //
-// Let dy be 1, 2, 4, 1. Each number of x gets three terms, which part 4 derives. The mean of dy is 2. The mean of
-// dy * xhat is (-0.5 - 1 + 6 - 0.5) / 4 = 1. The factor in front is weight / sqrt(variance + eps) = 2 / 2 = 1:
+// Let dy be 1, 2, 4, 1. Each number of x gets three terms, which part 4 derives. The mean of dy is 2. The mean of dy *
+// xhat is (-0.5 - 1 + 6 - 0.5) / 4 = 1. The factor in front is weight / sqrt(variance + eps) = 2 / 2 = 1:
 //
 //     dx[0,0] = 1 * (1 - 2 - -0.5 * 1) = -0.5
 //     dx[0,1] = 1 * (2 - 2 - -0.5 * 1) = 0.5
@@ -49,9 +49,9 @@ Definition length();                                                            
 // added to every pixel: dbias = 1 + 2 + 4 + 1 = 8.
 //
 // *Layer norm.* The same four numbers as the channels of one pixel, so xhat is the same. Now the weights differ, 1, 2,
-// 1, 3, and so do the biases, 0, 1, 0, 1: y = xhat * weight + bias = -0.5, 0, 1.5, -0.5. What arrives at xhat is g = dy
-// * weight, and g takes the place of dy in the means. Let dy be 2, 1, 4, 0. Then g is 2, 2, 4, 0, its mean is 2, the
-// mean of g * xhat is (-1 - 1 + 6 + 0) / 4 = 1, and the factor in front is 1 / 2:
+// 1, 3, and so do the biases, 0, 1, 0, 1: `y = xhat * weight + bias` is -0.5, 0, 1.5, -0.5. What arrives at xhat is `g
+// = dy * weight`, and g takes the place of dy in the means. Let dy be 2, 1, 4, 0. Then g is 2, 2, 4, 0, its mean is 2,
+// the mean of g * xhat is (-1 - 1 + 6 + 0) / 4 = 1, and the factor in front is 1 / 2:
 //
 //     dx[3] = (0 - 2 - -0.5 * 1) / 2 = -0.75
 //

@@ -54,19 +54,20 @@ Definition of_rows();  // part 4
 // A score is q[i] * k[j]. The query of token 0 gets -3 * 0 + 3 * ln 3 = 3.2958, that of token 1 gets 2 * ln 3 = 2.1972.
 // The key of token 0 gets -3 * 1 - 2 * 0 = -3, that of token 1 gets 3 * 1 + 2 * 0 = 3.
 inline std::vector<ByHand> by_hand() {
-  const double ln2 = std::log(2.), ln3 = std::log(3.);
-  return {{.op = shares(),
-           .inputs = {{"x", {1, 3}, {0, ln2, 0}}},
-           .y = {"y", {1, 3}, {0.25, 0.5, 0.25}},
-           .dy = {"dy", {1, 3}, {4, 8, 0}},
-           // blank numbers: they add up to 0
-           .gradients = {{"dx", {1, 3}, {-0.25, 1.5, -1.25}}}},
-          // end of blank
-          {.op = of_rows(),
-           .inputs = {{"q", {2, 1}, {1, 0}}, {"k", {2, 1}, {0, ln3}}, {"v", {2, 1}, {4, 8}}},
-           .y = {"y", {2, 1}, {7, 6}},
-           .dy = {"dy", {2, 1}, {4, 2}},
-           .gradients = {{"dq", {2, 1}, {3 * ln3, 2 * ln3}}, {"dk", {2, 1}, {-3, 3}}, {"dv", {2, 1}, {2, 4}}}}};
+  return {
+      {.op = shares(),
+       .inputs = {{"x", {1, 3}, {0, 0.6931471805599453, 0}}},
+       .y = {"y", {1, 3}, {0.25, 0.5, 0.25}},
+       .dy = {"dy", {1, 3}, {4, 8, 0}},
+       // blank numbers: they add up to 0
+       .gradients = {{"dx", {1, 3}, {-0.25, 1.5, -1.25}}}},
+      // end of blank
+      {.op = of_rows(),
+       .inputs = {{"q", {2, 1}, {1, 0}}, {"k", {2, 1}, {0, 1.0986122886681098}}, {"v", {2, 1}, {4, 8}}},
+       .y = {"y", {2, 1}, {7, 6}},
+       .dy = {"dy", {2, 1}, {4, 2}},
+       .gradients = {
+           {"dq", {2, 1}, {3.295836866004329, 2.1972245773362196}}, {"dk", {2, 1}, {-3, 3}}, {"dv", {2, 1}, {2, 4}}}}};
 }
 
 // 3. Definition

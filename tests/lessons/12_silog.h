@@ -30,12 +30,13 @@ Definition loss(const Array& target_m, const SilogOptions& options);  // part 4
 // 2. By hand
 //
 // *A plane* (2, 0, 1, 6) above a cell of 2x2 pixels. Its pixels look along (u, v, 1), where u is -0.25 in the left
-// column and 0.25 in the right one, and v the same for the rows. The ray meets the plane at the depth 6 / D with D = 2
-// * u + 0 * v + 1, which is 0.5 on the left and 1.5 on the right: depths 12, 4, 12, 4.
+// column and 0.25 in the right one, and v the same for the rows. The ray meets the plane at the depth 6 / D with `D = 2
+// * u + 0 * v + 1`, which is 0.5 on the left and 1.5 on the right: depths 12, 4, 12, 4.
 //
 // Let dy be 1, 9, 3, 0. A depth is n4 / D. Its derivative by n4 is 1 / D, which is 2 on the left and 2/3 on the right.
 // Its derivative by D is -n4 / D^2, which is -24 and -8/3. So D gets 1 * -24, 9 * -8/3 = -24, 3 * -24 = -72 and 0, and
 // these go on to what D is made of:
+//
 //     dn1 = -24 * -0.25 + -24 * 0.25 + -72 * -0.25 = 18
 //     dn2 = -24 * -0.25 + -24 * -0.25 + -72 * 0.25 = -6
 //     dn3 = -24 + -24 + -72 = -120
@@ -47,10 +48,11 @@ Definition loss(const Array& target_m, const SilogOptions& options);  // part 4
 // *The loss.* Three pixels: predicted 8, 4, 5 metres, measured 1, 2, and nothing. The last does not count. The others
 // are too far by factors 8 and 2: d = 3 * ln 2, ln 2. The mean of d^2 is (9 + 1) / 2 = 5 and the mean of d is 2, in
 // units of ln 2. Of the square of the mean a part is forgiven; networks take 0.85 of it, here it is 0.25, so that the
-// root comes out: 5 - 0.25 * 2^2 = 4. The loss is 10 * sqrt(4) * ln 2 = 20 * ln 2.
+// root comes out: 5 - 0.25 * 2^2 = 4. The loss is `10 * sqrt(4) * ln 2`, 20 times ln 2 or 13.863.
 //
-// Its derivative by d[i] is 100 / (n * L) * (d[i] - 0.25 * "mean of d"), with n = 2 pixels: ln 2 cancels, and what is
-// left is 2.5 * (3 - 0.5) = 6.25 and 2.5 * (1 - 0.5) = 1.25. The derivative of a logarithm is 1 / depth. With dy = 16:
+// Its derivative by d[i] is `100 / (n * L) * (d[i] - 0.25 * m)`, with n = 2 pixels and m the mean of d: ln 2 cancels,
+// and what is left is `2.5 * (3 - 0.5) = 6.25` and `2.5 * (1 - 0.5) = 1.25`. The derivative of a logarithm is 1 /
+// depth. With dy = 16:
 //
 //     dx[0] = 16 * 6.25 / 8 = 12.5
 //     dx[1] = 16 * 1.25 / 4 = 5
@@ -64,7 +66,7 @@ inline std::vector<ByHand> by_hand() {
            .gradients = {{"dplane", {1, 1, 1, 4}, {18, -6, -120, 14}}}},
           {.op = loss(target_m, {.variance_focus = 0.25F}),
            .inputs = {{"x", {1, 1, 3, 1}, {8, 4, 5}}},
-           .y = {"y", {}, {20 * std::log(2.)}},
+           .y = {"y", {}, {13.862943611198906}},
            .dy = {"dy", {}, {16}},
            // blank numbers: one for each pixel
            .gradients = {{"dx", {1, 1, 3, 1}, {12.5, 5, 0}}}}};
@@ -75,9 +77,9 @@ inline std::vector<ByHand> by_hand() {
 //
 // *Planes.* Three numbers of a pixel become a unit vector (n1, n2, n3), the normal of a plane, and n4, its distance
 // from the camera. sigmoid, lesson 2, keeps each in its range: the inclination theta below 60 degrees, the direction
-// phi within a circle, the distance below a maximum.
+// phi within a circle, the distance below a maximum of M metres.
 //
-//     theta = pi / 3 * sigmoid(x[0]),  phi = 2 * pi * sigmoid(x[1]),  n4 = "maximum" * sigmoid(x[2])
+//     theta = pi / 3 * sigmoid(x[0]),  phi = 2 * pi * sigmoid(x[1]),  n4 = M * sigmoid(x[2])
 //     n1 = sin(theta) * cos(phi),  n2 = sin(theta) * sin(phi),  n3 = cos(theta)
 inline double sigmoid_of(double x) { return 1 / (1 + std::exp(-x)); }
 
@@ -315,8 +317,8 @@ inline std::vector<TermList> terms() {
 
 // 8. Trap and exercise
 //
-// The trap is the root of 0, whose slope is infinite. Where all predictions are right, g = 0, and the formula says 0 /
-// 0. And where all are wrong by the same factor and v = 1, g is a difference of two equal numbers: after rounding it
+// The trap is the root of 0, whose slope is infinite. Where all predictions are right, g = 0, and the formula divides 0
+// by 0. And where all are wrong by the same factor and v = 1, g is a difference of two equal numbers: after rounding it
 // may be below 0, and its root is NaN. The kernel takes the loss and its gradient as 0 where g is not above 0. The test
 // tries both.
 inline std::string a_root_of_nothing() {

@@ -85,8 +85,9 @@ def code_html(lines):
 
 
 def number(text):
-    """As it is typed, with a minus sign of its own."""
-    return text.strip().replace("-", "−")
+    """As it is typed, a long one to three digits, with a minus sign of its own."""
+    text = text.strip()
+    return (text if len(text) < 7 else f"{float(text):.3g}").replace("-", "−")
 
 
 def grid(values, rows, columns):
