@@ -140,7 +140,7 @@ class Parser:
             self.take()
             over = self.base()
             self.take("of")
-            return f"<munder>{OVER[name]}<mrow>{over}</mrow></munder>" + self.product()
+            return f"<munder>{OVER[name]}<mrow>{over}</mrow></munder><mspace width='.2em'/>" + self.product()
         if self.peek() == ("sign", "("):
             return self.call(name)
         out = letter(name)

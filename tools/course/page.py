@@ -7,7 +7,7 @@ import formula
 import lesson_source
 
 FOLDER = Path(__file__).resolve().parent
-NAMED = re.compile(r'\{"(\w+)",\s*\{([\d,\s]*)\},\s*\{([-\d.,\s]*)\}\}')
+NAMED = re.compile(r'\{"(\w+)",\s*\{([\d,\s]*)\},\s*\{([-\w.,*/\s]*)\}\}')
 CELL_W, CELL_H = 38, 30
 WORDS = re.compile(r'(?P<comment>//.*$)|(?P<string>"(?:[^"\\]|\\.)*")|(?P<number>(?<![\w.])\d[\w.\'-]*\b)|'
                    r"(?P<word>\b(?:inline|return|const|constexpr|struct|class|template|for|if|else|while|continue|namespace|"
@@ -85,19 +85,19 @@ def code_html(lines):
 
 
 def number(text):
-    """As it is typed, a long one to three digits, with a minus sign of its own."""
-    text = text.strip()
-    return (text if len(text) < 7 else f"{float(text):.3g}").replace("-", "−")
+    """As it is typed, a long one to three digits, with the signs of print."""
+    text = text.strip().replace(" * ", "⋅")
+    return (f"{float(text):.3g}" if re.fullmatch(r"-?[\d.]{7,}", text) else text).replace("-", "−")
 
 
 def grid(values, rows, columns):
     """A picture of rows x columns numbers."""
-    cells = []
+    cells, wide = [], max([CELL_W] + [9 * len(number(value)) + 12 for value in values])
     for i, value in enumerate(values):
-        x, y = i % columns * CELL_W, i // columns * CELL_H
-        cells.append(f'<rect x="{x + 1}" y="{y + 1}" width="{CELL_W}" height="{CELL_H}"/>'
-                     f'<text x="{x + 1 + CELL_W / 2}" y="{y + CELL_H / 2 + 6}">{number(value)}</text>')
-    return columns * CELL_W + 2, rows * CELL_H + 2, "".join(cells)
+        x, y = i % columns * wide, i // columns * CELL_H
+        cells.append(f'<rect x="{x + 1}" y="{y + 1}" width="{wide}" height="{CELL_H}"/>'
+                     f'<text x="{x + 1 + wide / 2}" y="{y + CELL_H / 2 + 6}">{number(value)}</text>')
+    return columns * wide + 2, rows * CELL_H + 2, "".join(cells)
 
 
 def array_svg(name, shape, values, role):
