@@ -1,4 +1,5 @@
-// Pointwise nonlinearities: y = f(x), so dx = dy * f'(x). Where f has a kink, f' is whatever PyTorch takes there.
+// Pointwise nonlinearities at their corners, far out and in every shape, on every device, against the curves of lesson
+// 2 (tests/lessons/02_pointwise.h).
 // Labels: devices
 #include <algorithm>
 #include <cmath>
@@ -7,59 +8,13 @@
 
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
+#include "tests/lessons/02_pointwise.h"
 
 namespace md::test {
 namespace {
 
-/// The distribution function of the normal distribution.
-double normal_below(double x) { return std::erfc(-x / std::numbers::sqrt2) / 2; }
-double clamp6(double x) { return std::min(std::max(x, 0.), 6.); }
-
-struct Curve {
-  const char* name;
-  Tensor (*op)(const Tensor&);
-  double (*value)(double x);
-  double (*slope)(double x);  // torch.nn.functional's, kinks included
-  std::vector<float> kinks;
-};
-std::ostream& operator<<(std::ostream& out, const Curve& it) { return out << it.name; }
-
-const Curve kCurves[] = {
-    {"relu", relu, [](double x) { return std::max(x, 0.); }, [](double x) { return x > 0 ? 1. : 0.; }, {0}},
-    {"relu6", relu6, clamp6, [](double x) { return x > 0 && x < 6 ? 1. : 0.; }, {0, 6}},
-    {"leaky_relu",
-     [](const Tensor& x) { return leaky_relu(x, 0.25F); },
-     [](double x) { return x > 0 ? x : 0.25 * x; },
-     [](double x) { return x > 0 ? 1. : 0.25; },
-     {0}},
-    {"hardswish",
-     hardswish,
-     [](double x) { return x * clamp6(x + 3) / 6; },
-     [](double x) { return x <= -3 ? 0.
-                           : x < 3 ? x / 3 + 0.5
-                                   : 1.; },
-     {-3, 3}},
-    {"hardsigmoid",
-     hardsigmoid,
-     [](double x) { return clamp6(x + 3) / 6; },
-     [](double x) { return x > -3 && x < 3 ? 1 / 6. : 0.; },
-     {-3, 3}},
-    {"elu",
-     elu,
-     [](double x) { return x > 0 ? x : std::expm1(x); },
-     [](double x) { return x > 0 ? 1. : std::exp(x); },
-     {}},  // smooth at 0
-    {"gelu",
-     gelu,
-     [](double x) { return x * normal_below(x); },
-     [](double x) { return normal_below(x) + x * std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi); },
-     {}},
-    {"sigmoid",
-     sigmoid,
-     [](double x) { return 1 / (1 + std::exp(-x)); },
-     [](double x) { return std::exp(-x) / std::pow(1 + std::exp(-x), 2); },
-     {}},
-};
+using lessons::pointwise::Curve;
+using lessons::pointwise::normal_below;
 
 class Activation : public ::testing::TestWithParam<Curve> {
  protected:
@@ -82,7 +37,7 @@ TEST_P(Activation, HasItsValueAndSlopeAtKinksAndFarOut) {
     const std::vector<float> values = y.to_host(), slopes = x.grad().to_host();
     for (std::size_t i = 0; i < points.size(); ++i) {
       expect_near(values[i], f.value(double(points[i])), points[i]);
-      expect_near(slopes[i], 2 * f.slope(double(points[i])), points[i]);
+      expect_near(slopes[i], 2 * f.slope(double(points[i]), {}), points[i]);
     }
   });
 }
@@ -99,7 +54,7 @@ TEST_P(Activation, TakesAnyShape) {
 TEST_P(Activation, PassesTheGradientCheck) {
   for_each_device([&](Device device) {
     const Tensor x = random_tensor({2, 3, 5, 7}, 1, -7, 7, device);
-    expect_gradcheck([&](const auto& in) { return apply(in[0]); }, {x}, {.kinks = f.kinks});
+    expect_gradcheck([&](const auto& in) { return apply(in[0]); }, {x}, {.kinks = f.corners});
   });
 }
 
@@ -107,7 +62,7 @@ TEST_P(Activation, PassesNaNOn) {
   EXPECT_TRUE(std::isnan(apply(Tensor::full({1}, std::numeric_limits<float>::quiet_NaN())).item()));
 }
 
-INSTANTIATE_TEST_SUITE_P(, Activation, ::testing::ValuesIn(kCurves),
+INSTANTIATE_TEST_SUITE_P(, Activation, ::testing::ValuesIn(lessons::pointwise::curves()),
                          [](const auto& instance) { return std::string(instance.param.name); });
 
 // The kernel's own approximation, over the range in which the curve is neither 0 nor x.

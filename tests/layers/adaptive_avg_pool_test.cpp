@@ -1,8 +1,8 @@
-// Adaptive average pooling: output (i,j) is the mean over rows [floor(i H/h), ceil((i+1) H/h)) and columns likewise.
-// Where h does not divide H the bins overlap; where h > H they repeat.
+// Average pooling in all its shapes and on every device, against lesson 7 (tests/lessons/07_pooling.h).
 // Labels: devices
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
+#include "tests/lessons/07_pooling.h"
 
 namespace md::test {
 namespace {
@@ -13,21 +13,6 @@ struct Sizes {
   i64 h, w;
 };
 
-HostMap definition(const HostMap& x, i64 h, i64 w) {
-  HostMap y({x.dim(0), h, w, x.dim(3)});
-  const i64 H = x.dim(1), W = x.dim(2);
-  for (i64 n = 0; n < x.dim(0); ++n)
-    for (i64 i = 0; i < h; ++i)
-      for (i64 j = 0; j < w; ++j)
-        for (i64 c = 0; c < x.dim(3); ++c) {
-          double sum = 0, pixels = 0;
-          for (i64 row = i * H / h; row * h < (i + 1) * H; ++row)
-            for (i64 column = j * W / w; column * w < (j + 1) * W; ++column, ++pixels) sum += x(n, row, column, c);
-          y(n, i, j, c) = sum / pixels;
-        }
-  return y;
-}
-
 class AdaptiveAvgPool : public ::testing::TestWithParam<Sizes> {
  protected:
   const Sizes s = GetParam();
@@ -36,7 +21,8 @@ class AdaptiveAvgPool : public ::testing::TestWithParam<Sizes> {
 TEST_P(AdaptiveAvgPool, EqualsItsDefinition) {
   for_each_device([&](Device device) {
     const Tensor x = random_tensor(s.from, 1, -1, 3, device);
-    EXPECT_TRUE(close(adaptive_avg_pool(x, s.h, s.w), definition(HostMap(x), s.h, s.w).tensor(), 1e-6));  // float sums
+    EXPECT_TRUE(close(adaptive_avg_pool(x, s.h, s.w), lessons::pooling::means(Array(x), s.h, s.w).tensor(),
+                      1e-6));  // float sums
   });
 }
 
@@ -60,14 +46,8 @@ TEST(AvgPool, IsTheMeanOfEachSquare) {
   for_each_device([&](Device device) {
     const Tensor x = random_tensor({2, 6, 12, 3}, 1, -1, 3, device);
     for (const int kernel : {1, 2, 3}) {
-      const HostMap from(x), got(avg_pool(x, kernel));
-      ASSERT_EQ(got.tensor().shape(), (Shape{2, 6 / kernel, 12 / kernel, 3}));
-      HostMap sums({2, 6 / kernel, 12 / kernel, 3});
-      for (i64 n = 0; n < 2; ++n)
-        for (i64 i = 0; i < 6; ++i)
-          for (i64 j = 0; j < 12; ++j)
-            for (i64 c = 0; c < 3; ++c) sums(n, i / kernel, j / kernel, c) += from(n, i, j, c) / (kernel * kernel);
-      EXPECT_TRUE(close(got.tensor(), sums.tensor(), 1e-6)) << kernel;
+      const Array want = lessons::pooling::means(Array(x), 6 / kernel, 12 / kernel);
+      EXPECT_TRUE(close(avg_pool(x, kernel), want.tensor(), 1e-6)) << kernel;
     }
     expect_gradcheck([](const auto& in) { return avg_pool(in[0], 2); }, {x}, {.step = 1});
   });

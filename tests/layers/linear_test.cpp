@@ -1,35 +1,11 @@
-// The linear map of the last axis: y[r,o] = bias[o] + sum over i of x[r,i] * w[o,i], the same for every row r.
+// The linear map of the last axis, of any shape and on every device, against lesson 4 (tests/lessons/04_linear.h).
 // Labels: devices
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
+#include "tests/lessons/04_linear.h"
 
 namespace md::test {
 namespace {
-
-struct Definition {
-  std::vector<double> y, dx, dw, dbias;
-};
-
-Definition definition(const Tensor& x_tensor, const Tensor& w_tensor, const Tensor& bias_tensor,
-                      const Tensor& dy_tensor) {
-  const std::size_t O = std::size_t(w_tensor.dim(0)), I = std::size_t(w_tensor.dim(1));
-  const std::vector<double> x = to_double(x_tensor), w = to_double(w_tensor), dy = to_double(dy_tensor),
-                            bias = bias_tensor ? to_double(bias_tensor) : std::vector<double>(O);
-  const std::size_t R = x.size() / I;
-  Definition d{std::vector<double>(R * O), std::vector<double>(x.size()), std::vector<double>(w.size()),
-               std::vector<double>(O)};
-  for (std::size_t r = 0; r < R; ++r)
-    for (std::size_t o = 0; o < O; ++o) {
-      d.y[r * O + o] = bias[o];
-      d.dbias[o] += dy[r * O + o];
-      for (std::size_t i = 0; i < I; ++i) {
-        d.y[r * O + o] += x[r * I + i] * w[o * I + i];
-        d.dx[r * I + i] += dy[r * O + o] * w[o * I + i];
-        d.dw[o * I + i] += dy[r * O + o] * x[r * I + i];
-      }
-    }
-  return d;
-}
 
 Tensor op(const std::vector<Tensor>& in) { return linear(in[0], in[1], in.size() > 2 ? in[2] : Tensor()); }
 
@@ -51,14 +27,17 @@ TEST(Linear, EqualsItsDefinition) {
       std::vector<Tensor> in = {random_tensor(c.x, 1, -1, 1, device), random_tensor({c.outputs, I}, 2, -1, 1, device)};
       if (c.bias) in.push_back(random_tensor({c.outputs}, 3, -1, 1, device));
       const Tensor y = op(in);
-      const Definition want = definition(in[0], in[1], c.bias ? in[2] : Tensor(), random_upstream(y.shape(), 4));
-      EXPECT_LE(relative_l2(to_double(y), want.y), rounding) << c.x;
+      const Array x = lessons::linear::rows_of(Array(in[0])), w(in[1]),
+                  bias = c.bias ? Array(in[2]) : Array({c.outputs});
+      const Array dy = lessons::linear::rows_of(Array(random_upstream(y.shape(), 4)));
+      const Arrays want = lessons::linear::map_rows_gradients(x, w, dy, {});
+      EXPECT_LE(relative_l2(to_double(y), lessons::linear::map_rows(x, w, bias).values()), rounding) << c.x;
       EXPECT_EQ(y.shape()[-1], c.outputs);
       const std::vector<Tensor> got = gradients(op, in, 4);
-      EXPECT_LE(relative_l2(to_double(got[0]), want.dx), rounding) << c.x;
-      EXPECT_LE(relative_l2(to_double(got[1]), want.dw), rounding) << c.x;
+      EXPECT_LE(relative_l2(to_double(got[0]), want[0].values()), rounding) << c.x;
+      EXPECT_LE(relative_l2(to_double(got[1]), want[1].values()), rounding) << c.x;
       if (!c.bias) continue;
-      EXPECT_LE(relative_l2(to_double(got[2]), want.dbias), rounding) << c.x;
+      EXPECT_LE(relative_l2(to_double(got[2]), want[2].values()), rounding) << c.x;
     }
   });
 }

@@ -1,11 +1,11 @@
-// Max pooling: output (oy,ox) is the largest pixel of the window whose corner stands at (oy,ox) * stride - pad, and
-// that pixel alone gets its gradient. Pixels outside the image do not take part: they are less than anything.
+// Max pooling in all its shapes and on every device, against lesson 7 (tests/lessons/07_pooling.h); ties, NaN, errors.
 // Labels: devices
 #include <cmath>
 #include <limits>
 
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
+#include "tests/lessons/07_pooling.h"
 
 namespace md::test {
 namespace {
@@ -16,24 +16,6 @@ struct Case {
   PoolSpec spec;
 };
 std::ostream& operator<<(std::ostream& out, const Case& it) { return out << it.name; }
-
-/// Calls visit(n, oy, ox, c, iy, ix) with the winner of each window: the first of the largest.
-template <class Visit>
-void for_each_winner(const HostMap& x, const PoolSpec& s, i64 OH, i64 OW, const Visit& visit) {
-  for (i64 n = 0; n < x.dim(0); ++n)
-    for (i64 oy = 0; oy < OH; ++oy)
-      for (i64 ox = 0; ox < OW; ++ox)
-        for (i64 c = 0; c < x.dim(3); ++c) {
-          double best = -std::numeric_limits<double>::infinity();
-          i64 by = -1, bx = -1;
-          for (i64 iy = oy * s.stride - s.pad; iy < oy * s.stride - s.pad + s.kernel; ++iy)
-            for (i64 ix = ox * s.stride - s.pad; ix < ox * s.stride - s.pad + s.kernel; ++ix) {
-              if (iy < 0 || iy >= x.dim(1) || ix < 0 || ix >= x.dim(2) || x(n, iy, ix, c) <= best) continue;
-              best = x(n, iy, ix, c), by = iy, bx = ix;
-            }
-          visit(n, oy, ox, c, by, bx);
-        }
-}
 
 class MaxPool : public ::testing::TestWithParam<Case> {
  protected:
@@ -47,12 +29,8 @@ TEST_P(MaxPool, EqualsItsDefinition) {
     x.requires_grad_();
     const Tensor y = apply(x), dy = random_upstream(y.shape(), 2, device);
     y.backward(dy);
-    const HostMap in(x), up(dy);
-    HostMap out(y.shape()), dx(x.shape());
-    for_each_winner(in, s.spec, y.dim(1), y.dim(2), [&](i64 n, i64 oy, i64 ox, i64 c, i64 iy, i64 ix) {
-      out(n, oy, ox, c) = in(n, iy, ix, c);
-      dx(n, iy, ix, c) += up(n, oy, ox, c);
-    });
+    const Array out = lessons::pooling::largest(Array(x), s.spec);
+    const Array dx = lessons::pooling::largest_gradient(Array(x), Array(dy), s.spec, {});
     EXPECT_TRUE(close(y, out.tensor(), 0));           // only copies
     EXPECT_TRUE(close(x.grad(), dx.tensor(), 1e-6));  // sums of at most nine
   });

@@ -1,32 +1,14 @@
-// The gate of squeeze-and-excitation, y[n,h,w,c] = x[n,h,w,c] * s[n,c]: every pixel of an image shares one factor per
-// channel, so the gradient of that factor sums over the pixels. squeeze_excite, whose gate follows from the means of x,
-// equals the composition of the three ops.
+// The gate of squeeze-and-excitation in all its shapes and on every device, against lesson 3
+// (tests/lessons/03_reduce.h); squeeze_excite, whose gate follows from the means of x, equals the composition of the
+// three ops.
 // Labels: devices
 #include "layers/ops.h"
 #include "tests/kit/host_map.h"
 #include "tests/kit/lost_terms.h"
+#include "tests/lessons/03_reduce.h"
 
 namespace md::test {
 namespace {
-
-struct Definition {
-  HostMap y, dx, ds;
-};
-
-Definition definition(const HostMap& x, const HostMap& s, const HostMap& dy) {
-  Definition d{x, x, s};
-  for (i64 n = 0; n < x.dim(0); ++n)
-    for (i64 c = 0; c < x.dim(3); ++c) {
-      d.ds(n, 0, 0, c) = 0;
-      for (i64 h = 0; h < x.dim(1); ++h)
-        for (i64 w = 0; w < x.dim(2); ++w) {
-          d.y(n, h, w, c) = x(n, h, w, c) * s(n, 0, 0, c);
-          d.dx(n, h, w, c) = dy(n, h, w, c) * s(n, 0, 0, c);
-          d.ds(n, 0, 0, c) += dy(n, h, w, c) * x(n, h, w, c);
-        }
-    }
-  return d;
-}
 
 Tensor op(const std::vector<Tensor>& in) { return multiply_channels(in[0], in[1]); }
 
@@ -35,11 +17,12 @@ TEST(MultiplyChannels, EqualsItsDefinition) {
     for (const Shape& shape : {Shape{2, 3, 5, 7}, Shape{3, 1, 1, 4}, Shape{1, 4, 2, 1}, Shape{2, 30, 21, 72}}) {
       const Tensor x = random_tensor(shape, 1, -1, 1, device),
                    s = random_tensor({shape[0], 1, 1, shape[3]}, 2, 0, 1, device), dy = random_upstream(shape, 3);
-      const Definition want = definition(HostMap(x), HostMap(s), HostMap(dy));
-      EXPECT_TRUE(close(op({x, s}), want.y.tensor(), 1e-7)) << shape;
+      const Array want = lessons::reduce::times_channels(Array(x), Array(s));
+      const Arrays d = lessons::reduce::times_channels_gradients(Array(x), Array(s), Array(dy), {});
+      EXPECT_TRUE(close(op({x, s}), want.tensor(), 1e-7)) << shape;
       const std::vector<Tensor> got = gradients(op, {x, s}, 3);
-      EXPECT_TRUE(close(got[0], want.dx.tensor(), 1e-7)) << shape;
-      EXPECT_TRUE(close(got[1], want.ds.tensor(), 1e-6)) << shape;  // a sum of up to 630 products in float
+      EXPECT_TRUE(close(got[0], d[0].tensor(), 1e-7)) << shape;
+      EXPECT_TRUE(close(got[1], d[1].tensor(), 1e-6)) << shape;  // a sum of up to 630 products in float
     }
   });
 }
