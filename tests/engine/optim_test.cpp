@@ -1,5 +1,5 @@
-// Adam and AdamW against their definition in double, one element at a time; PyTorch's trajectories are in the golden
-// tests (optim/).
+// Adam and AdamW for tensors of every size, against the definition of lesson 14 (tests/lessons/14_adam.h); PyTorch's
+// trajectories are in the golden tests (optim/).
 #include "engine/optim.h"
 
 #include <gtest/gtest.h>
@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "tests/kit/testing.h"
+#include "tests/lessons/14_adam.h"
 
 namespace md {
 namespace {
@@ -15,25 +16,6 @@ namespace {
 constexpr i64 kSizes[] = {1, 3, 1024, 2500};
 constexpr int kSteps = 5;
 constexpr double kLr = 1e-2;
-
-/// The definition: torch.optim.Adam / AdamW of one parameter.
-struct Reference {
-  AdamSpec spec;
-  double decay, p, m = 0, v = 0;
-  int t = 0;
-  void step(double g, double lr) {
-    ++t;
-    if (spec.decoupled_decay) {
-      p *= 1 - lr * decay;
-    } else {
-      g += decay * p;
-    }
-    m = spec.beta1 * m + (1 - spec.beta1) * g;
-    v = spec.beta2 * v + (1 - spec.beta2) * g * g;
-    const double corrected = std::sqrt(v / (1 - std::pow(spec.beta2, t)));
-    p -= lr * m / (1 - std::pow(spec.beta1, t)) / (corrected + spec.eps);
-  }
-};
 
 std::vector<Module::Entry> parameters(std::uint64_t seed) {
   std::vector<Module::Entry> entries;
@@ -58,19 +40,18 @@ void run_steps(Adam& adam, const std::vector<Module::Entry>& entries, int from, 
 
 void expect_follows_reference(const AdamSpec& spec, float decay) {
   const auto entries = parameters(1);
-  std::vector<std::vector<float>> start;
-  for (const auto& entry : entries) start.push_back(entry.tensor.to_host());
+  std::vector<std::vector<double>> start;
+  for (const auto& entry : entries) start.push_back(test::to_double(entry.tensor));
+  lessons::adam::Plan plan{.decay = double(decay), .spec = spec};
+  for (int k = 0; k < kSteps; ++k) plan.lr.push_back(kLr / (k + 1));
   Adam adam({{entries, decay}}, spec);
   run_steps(adam, entries, 0, kSteps);
   for (std::size_t e = 0; e < entries.size(); ++e) {
-    std::vector<std::vector<double>> gradients;
-    for (int k = 0; k < kSteps; ++k) gradients.push_back(test::to_double(gradient(entries[e], k)));
+    test::Arrays gradients;
+    for (int k = 0; k < kSteps; ++k) gradients.emplace_back(gradient(entries[e], k));
     std::vector<double> want;
-    for (std::size_t i = 0; i < start[e].size(); ++i) {
-      Reference reference{.spec = spec, .decay = double(decay), .p = double(start[e][i])};
-      for (std::size_t k = 0; k < kSteps; ++k) reference.step(gradients[k][i], kLr / double(k + 1));
-      want.push_back(reference.p);
-    }
+    for (std::size_t i = 0; i < start[e].size(); ++i)
+      want.push_back(lessons::adam::stepped(start[e][i], gradients, i64(i), plan));
     // Float rounding of a handful of operations a step.
     EXPECT_LE(test::relative_l2(test::to_double(entries[e].tensor), want), 1e-6) << entries[e].name;
   }

@@ -79,7 +79,6 @@ inline std::vector<ByHand> by_hand() {
            .gradients = {{"dx", {1, 1, 1, 4}, {0.25, 0.25, 0.25, -0.75}},
                          {"dweight", {4}, {-1, -0.5, 6, 0}},
                          {"dbias", {4}, {2, 1, 4, 0}}}},
-          // end of blank
           {.op = length(),
            .inputs = {{"x", {1, 1, 1, 2}, {3, 4}}},
            .y = {"y", {1, 1, 1, 2}, {0.6, 0.8}},

@@ -44,12 +44,12 @@ Definition of_pairs(const Array& depth_m, const std::vector<Shift>&, const Metri
 // one unit for each unit of the way: its gradient is the difference divided by its length, at the other end the
 // opposite. The pull of pixels 1 and 0 gives
 //
-//     df[1] = 5 * (3, 4) / 5 = (3, 4);  df[0] = (-3, -4)
+//     df[1] = 5 / 5 * (3, 4) = (3, 4);  df[0] = (-3, -4)
 //
 // A gradient says where the loss grows, and training goes the other way: pixel 1 moves towards pixel 0. The push of
 // pixels 2 and 1 has the opposite sign:
 //
-//     df[2] = -5 * (4, -3) / 5 = (-4, 3);  df[1] = (4, -3)
+//     df[2] = -5 / 5 * (4, -3) = (-4, 3);  df[1] = (4, -3)
 //
 // Pixel 1 is in both pairs: (3,4) + (4,-3) = (7,1). The last two pairs add nothing. All of df adds up to (0,0): each
 // pair gives its two ends opposite numbers.
