@@ -21,7 +21,7 @@ using namespace test;
 
 /// How it steps: the learning rate of each step, the decay of the parameters, and the numbers of the rule.
 struct Plan {
-  std::vector<double> lr;
+  std::vector<double> lr = {};
   double decay = 0;
   AdamSpec spec = {};
 };
