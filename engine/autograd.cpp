@@ -15,6 +15,7 @@ namespace {
 
 thread_local bool enabled = true;
 thread_local const Trace::Listener* listener = nullptr;
+thread_local const GradientWatch* watch = nullptr;
 std::atomic<std::uint64_t> next_sequence{0};
 
 bool wants_gradient(const Tensor& t) { return t && t.requires_grad(); }
@@ -62,6 +63,33 @@ void step_back(GradMeta& output) {
 }
 
 }  // namespace
+
+/// How many ops of a walk are still to add to each of the leaves that are watched.
+class OpsToCome {
+ public:
+  explicit OpsToCome(const MetaPtr& root) {
+    if (!watch) return;
+    std::vector<const GradMeta*> todo{root.get()};
+    std::unordered_set<const Node*> seen;
+    while (!todo.empty()) {
+      const Node* const node = todo.back()->node.get();
+      todo.pop_back();
+      if (!seen.insert(node).second) continue;
+      for (const MetaPtr& input : node->inputs) {
+        if (input && input->node) todo.push_back(input.get());
+        if (input && watch->leaves_.contains(input.get())) ++left_[input.get()];
+      }
+    }
+  }
+  /// An op has added to this input what it adds.
+  void passed(const MetaPtr& input) {
+    if (const auto left = left_.find(input.get()); left != left_.end() && --left->second == 0)
+      watch->listener_(watch->leaves_.at(input.get()));
+  }
+
+ private:
+  std::unordered_map<const GradMeta*, i64> left_;
+};
 
 Needs::Needs(const Node& node) : node_(&node), bits_(0) {
   for (std::size_t i = 0; i < node.inputs.size(); ++i) bits_ |= node.inputs[i] ? 1U << i : 0U;
@@ -136,6 +164,12 @@ NoGrad::~NoGrad() { enabled = before_; }
 Trace::Trace(Listener shown) : listener_(std::move(shown)), before_(std::exchange(listener, &listener_)) {}
 Trace::~Trace() { listener = before_; }
 
+GradientWatch::GradientWatch(const std::vector<Tensor>& leaves, Listener heard)
+    : listener_(std::move(heard)), before_(std::exchange(watch, this)) {
+  for (std::size_t i = 0; i < leaves.size(); ++i) leaves_[&TensorAccess::meta(leaves[i])] = i;
+}
+GradientWatch::~GradientWatch() { watch = before_; }
+
 bool recording(std::initializer_list<const Tensor*> inputs) {
   return enabled && std::any_of(inputs.begin(), inputs.end(), [](const Tensor* t) { return wants_gradient(*t); });
 }
@@ -180,6 +214,7 @@ void Tensor::backward(Tensor seed) const {
   const auto enqueue = [&](const MetaPtr& meta) {
     if (meta && meta->node && queued.insert(meta->node.get()).second) todo.push(meta);
   };
+  OpsToCome to_come(root);
   enqueue(root);
   while (!todo.empty()) {
     const MetaPtr output = todo.top();
@@ -188,7 +223,10 @@ void Tensor::backward(Tensor seed) const {
     if (output->grad) step_back(*output);  // none: every path to it returned "zero"
     // The node stays, empty, so that a second walk does not take its output for a leaf.
     output->node->backward = nullptr;
-    for (const MetaPtr& input : std::exchange(output->node->inputs, {})) enqueue(input);
+    for (const MetaPtr& input : std::exchange(output->node->inputs, {})) {
+      enqueue(input);
+      to_come.passed(input);
+    }
   }
 }
 

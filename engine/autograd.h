@@ -5,6 +5,7 @@
 #pragma once
 #include <any>
 #include <functional>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/tensor.h"
@@ -100,6 +101,23 @@ class Trace {
  private:
   Listener listener_;
   const Listener* before_;
+};
+
+/// Scope in which a backward of this thread says of leaves that their gradient is complete, as soon as it is: no op
+/// that the walk has yet to come to adds to it. Of leaves that it does not come to it says nothing.
+class GradientWatch {
+ public:
+  using Listener = std::function<void(std::size_t leaf)>;  // which one of them
+  GradientWatch(const std::vector<Tensor>& leaves, Listener);
+  ~GradientWatch();
+  GradientWatch(const GradientWatch&) = delete;
+  GradientWatch& operator=(const GradientWatch&) = delete;
+
+ private:
+  friend class OpsToCome;
+  std::unordered_map<const void*, std::size_t> leaves_;  // by their places in the graph
+  Listener listener_;
+  const GradientWatch* before_;
 };
 
 /// Scope in which nothing is recorded.
