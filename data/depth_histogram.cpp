@@ -66,6 +66,23 @@ void DepthHistogram::add(const DepthHistogram& other) {
   whole_units_ = whole_units_ && other.whole_units_;
 }
 
+std::vector<double> DepthHistogram::numbers() const {
+  std::vector<double> all = {double(pixels_), double(whole_units_), double(units_per_m_)};
+  for (std::size_t value = 0; value < counts_.size(); ++value) {
+    if (counts_[value] > 0) all.insert(all.end(), {double(value), double(counts_[value])});
+  }
+  return all;
+}
+
+DepthHistogram DepthHistogram::from_numbers(const std::vector<double>& all) {
+  DepthHistogram histogram;
+  histogram.pixels_ = i64(all.at(0));
+  histogram.whole_units_ = all.at(1) != 0;
+  histogram.units_per_m_ = float(all.at(2));
+  for (std::size_t i = 3; i + 1 < all.size(); i += 2) histogram.counts_.at(std::size_t(all[i])) = i64(all[i + 1]);
+  return histogram;
+}
+
 i64 DepthHistogram::above(int value) const {
   return std::accumulate(counts_.begin() + value + 1, counts_.end(), i64{0});
 }

@@ -21,6 +21,10 @@ class DepthHistogram {
   void add(const Sample&, const DatasetSpec&);
   void add(const DepthHistogram&);
 
+  /// All of it for another process, and from there: {pixels, whole units, units per metre, value, count, value ...}.
+  std::vector<double> numbers() const;
+  static DepthHistogram from_numbers(const std::vector<double>&);
+
   /// Values counted; those that are measurements; those equal to `value`; those above it.
   i64 pixels() const { return pixels_; }
   i64 measured() const { return pixels_ - counts_[0]; }

@@ -51,15 +51,19 @@ i64 checked_steps(const Dataset& data, const TrainLoaderSpec& spec) {
   return steps_per_epoch(data, spec.batch);
 }
 
+/// Of a batch, that this loader fills.
+int samples_of(const TrainLoaderSpec& spec) { return spec.places.empty() ? spec.batch : int(spec.places.size()); }
+
 /// All memory that training data will ever take.
 std::vector<Batch> make_slots(const AugmentSpec& augmentation, const TrainLoaderSpec& spec) {
   std::vector<Batch> slots(std::size_t(spec.ahead) + 1);
+  const int samples = samples_of(spec);
   for (Batch& batch : slots) {
-    batch.image = Tensor::empty({spec.batch, augmentation.height, augmentation.width, 3});
-    batch.depth_m = Tensor::empty({spec.batch, augmentation.height, augmentation.width});
-    batch.focal_px = Tensor::empty({spec.batch});
-    batch.names.resize(std::size_t(spec.batch));
-    batch.measured.resize(std::size_t(spec.batch));
+    batch.image = Tensor::empty({samples, augmentation.height, augmentation.width, 3});
+    batch.depth_m = Tensor::empty({samples, augmentation.height, augmentation.width});
+    batch.focal_px = Tensor::empty({samples});
+    batch.names.resize(std::size_t(samples));
+    batch.measured.resize(std::size_t(samples));
   }
   return slots;
 }
@@ -79,10 +83,10 @@ struct TrainLoader::Impl {
         steps(checked_steps(d, s)),
         order(d.with_depth(), s.seed),
         slots(make_slots(a, s)),
-        bad(slots.size(), BadPlaces(std::size_t(s.batch))),
+        bad(slots.size(), BadPlaces(std::size_t(samples_of(s)))),
         prefetcher({.threads = s.threads,
                     .slots = s.ahead + 1,
-                    .parts = s.batch,
+                    .parts = samples_of(s),
                     .first = s.first_epoch * steps + s.first_step},
                    [this](i64 ticket, int part, int slot) { fill(ticket, part, slot); }) {}
 
@@ -90,8 +94,9 @@ struct TrainLoader::Impl {
   void fill(i64 ticket, int part, int slot) {
     std::optional<BadFrame>& of_place = bad[std::size_t(slot)][std::size_t(part)];
     of_place.reset();
+    const int place = spec.places.empty() ? part : spec.places[std::size_t(part)];
     for (i64 tried = 0;; ++tried) {
-      const i64 epoch = ticket / steps, index = frame_at(epoch, ticket % steps * spec.batch + part, tried);
+      const i64 epoch = ticket / steps, index = frame_at(epoch, ticket % steps * spec.batch + place, tried);
       try {
         put(index, epoch, part, slots[std::size_t(slot)]);
         if (of_place) of_place->replacement = data.entries()[std::size_t(index)].image;
@@ -182,9 +187,11 @@ struct EvalLoader::Impl {
       : data(d),
         use_kb_crop(s.kb_crop),
         slots(std::size_t(std::max(s.ahead, 1)) + 1),
-        prefetcher({.threads = s.threads, .slots = std::max(s.ahead, 1) + 1, .end = d.size()},
-                   [this](i64 ticket, int, int slot) {
-                     slots[std::size_t(slot)] = load_eval_frame(data, ticket, use_kb_crop);
+        prefetcher({.threads = s.threads,
+                    .slots = std::max(s.ahead, 1) + 1,
+                    .end = std::max(i64(0), d.size() - s.first + s.every - 1) / s.every},
+                   [this, s](i64 ticket, int, int slot) {
+                     slots[std::size_t(slot)] = load_eval_frame(data, s.first + ticket * s.every, use_kb_crop);
                    }) {}
 
   const Dataset& data;

@@ -41,6 +41,8 @@ struct TrainLoaderSpec {
   i64 first_epoch = 0, first_step = 0;  // where to begin: resuming
   i64 most_bad = 0;          // bad frames to pass over before a place of a batch is filled; one more is an error
   float counts_above_m = 0;  // ground truth above it counts as measured
+  /// Which places of each batch to fill, where other loaders have the others; empty: all. They are the batch then.
+  std::vector<int> places = {};
 };
 
 /// Steps of `batch` frames with ground truth in an epoch, the last partial one dropped. Throws ErrorKind::bad_data
@@ -76,13 +78,14 @@ struct EvalFrame {
 struct EvalLoaderSpec {
   bool kb_crop = false;
   int threads = 2;
-  int ahead = 4;  // frames
+  int ahead = 4;             // frames
+  i64 first = 0, every = 1;  // which frames of the list: first, first + every ...
 };
 
 /// A frame of a list by itself. Throws what Dataset::load throws.
 EvalFrame load_eval_frame(const Dataset&, i64 index, bool kb_crop);
 
-/// All frames of a list in order, those without ground truth too.
+/// Frames of a list in order, those without ground truth too.
 class EvalLoader {
  public:
   EvalLoader(const Dataset& data, const EvalLoaderSpec&);

@@ -85,8 +85,9 @@ BatchNorm2d::BatchNorm2d(i64 channels, BatchNormOptions options)
 Tensor BatchNorm2d::forward(const Tensor& x) const { return forward(x, {}); }
 
 Tensor BatchNorm2d::forward(const Tensor& x, const Tensor& residual) const {
-  return batch_norm(x, weight_, bias_, {running_mean_, running_var_, momentum_, training(), num_batches_tracked_},
-                    spec_, residual);
+  return batch_norm(x, weight_, bias_,
+                    {running_mean_, running_var_, momentum_, training(), num_batches_tracked_, ranks_}, spec_,
+                    residual);
 }
 
 std::vector<std::uint64_t> BatchNorm2d::versions(const Conv2d& conv) const {
@@ -147,6 +148,12 @@ void fold_batch_norms(Module& net) {
 void freeze_statistics(Module& net) {
   net.apply([](Module& part) {
     if (dynamic_cast<BatchNorm2d*>(&part) != nullptr) part.eval();
+  });
+}
+
+void synchronise_batch_norms(Module& net, Communicator* ranks) {
+  net.apply([ranks](Module& part) {
+    if (auto* const norm = dynamic_cast<BatchNorm2d*>(&part)) norm->ranks_ = ranks;
   });
 }
 

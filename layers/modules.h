@@ -73,6 +73,7 @@ class BatchNorm2d : public Module {
  private:
   friend class ConvNorm;
   friend void fold_batch_norms(Module&);
+  friend void synchronise_batch_norms(Module&, Communicator*);
   Tensor forward(const Tensor& x, const Tensor& residual) const;
   void fold_into(const Conv2d&);
   std::vector<std::uint64_t> versions(const Conv2d&) const;
@@ -80,6 +81,7 @@ class BatchNorm2d : public Module {
   BatchNormSpec spec_;
   float momentum_;
   Tensor weight_, bias_, running_mean_, running_var_, num_batches_tracked_;
+  Communicator* ranks_ = nullptr;               // over whose batches it takes statistics; null: over its own
   const Conv2d* before_ = nullptr;              // of its ConvNorm
   std::vector<std::uint64_t> folded_versions_;  // of all the numbers when they were folded; empty: they are not
 };
@@ -110,6 +112,10 @@ void fold_batch_norms(Module&);
 /// Puts every batch norm of a module in evaluation mode: running statistics are used and not updated, the affine map
 /// still learns. train() undoes it. (BTS: bn_no_track_stats.)
 void freeze_statistics(Module&);
+
+/// Every batch norm of a module that trains takes its statistics over the batches of all ranks, which are of one size;
+/// null: over its own again.
+void synchronise_batch_norms(Module&, Communicator*);
 
 /// Of a ConvNormAct.
 struct ConvNormActOptions {

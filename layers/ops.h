@@ -14,6 +14,8 @@
 
 namespace md {
 
+class Communicator;  // engine/comm.h
+
 /// spec.act(torch.nn.functional.conv2d(x, w, bias) + residual). x [N,H,W,I]; w [O,kh,kw,I/groups], or [kh,kw,C] for
 /// depthwise (groups == C); bias [O] or empty. Result [N,OH,OW,O], of map_dtype. So is the residual, or empty; where
 /// nothing is recorded, the result takes its memory if the caller gives up the last handle of it.
@@ -35,6 +37,7 @@ struct BatchNormState {
   float momentum = 0.1F;             // new = (1 - momentum) * old + momentum * batch
   bool training = false;             // batch statistics (and update), or running statistics
   Tensor batches_tracked = {};       // i32 [], counted up in training; or empty
+  Communicator* ranks = nullptr;  // over whose batches, of equal size, statistics are taken in training; or this one's
 };
 /// torch.nn.functional.batch_norm, plus a residual of x's shape if there is one, followed by the activation of the
 /// spec, which behind a residual is an op of its own unless it is relu. x [...,C]; weight, bias [C].
@@ -77,6 +80,7 @@ struct DropKey {
   std::uint64_t seed = 0;
   i64 first = 0;  // number of the first map among those of a network
   StepNumber step = {};
+  i64 first_sample = 0;  // of the samples that are drawn: those before it are somebody else's
 };
 /// Whether each of N samples survives in each of some maps, of which map i drops a sample with probability rates[i] of
 /// [0,1): 0, or 1 / (1 - rate). [rates,N]. Not differentiable.

@@ -81,11 +81,12 @@ struct DrawFactors {
   double rates[kMost];
   std::uint64_t seed, stream;  // of the first map
   StepNumber::View step;
-  i64 samples;
+  i64 first_sample, samples;
   float* factors;  // [maps,samples]
   MD_HD void operator()(i64, i64 map) const {
     PhiloxDraws draws(seed, Purpose::drop_path, stream + std::uint64_t(map), std::uint64_t(step.number()));
     const double rate = rates[map];
+    for (i64 n = 0; n < first_sample; ++n) draws.uniform();
     for (i64 n = 0; n < samples; ++n)
       factors[map * samples + n] = draws.uniform() < rate ? 0.F : static_cast<float>(1 / (1 - rate));
   }
@@ -105,8 +106,13 @@ Tensor drop_factors(const std::vector<double>& rates, i64 samples, const DropKey
   const Tensor factors = Tensor::empty({maps, samples}, device);
   for (i64 first = 0; first < maps; first += DrawFactors::kMost) {
     const i64 count = std::min(DrawFactors::kMost, maps - first);
-    DrawFactors draw{
-        {}, key.seed, std::uint64_t(key.first + first), key.step.view(), samples, factors.data() + first * samples};
+    DrawFactors draw{{},
+                     key.seed,
+                     std::uint64_t(key.first + first),
+                     key.step.view(),
+                     key.first_sample,
+                     samples,
+                     factors.data() + first * samples};
     std::copy_n(rates.begin() + first, count, draw.rates);
     launch(device, 1, count, draw);
   }

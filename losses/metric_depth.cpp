@@ -1,5 +1,5 @@
 // Everything around the pass over the features, which is the backend's (engine/cpu/metric_depth.cpp): options, shifts,
-// depth at the features' size, the loss from its sums.
+// depth at the features' size, the loss from its sums, and what ranks exchange.
 #include "losses/metric_depth.h"
 
 #include <charconv>
@@ -9,6 +9,7 @@
 #include "engine/autograd.h"
 #include "engine/backend.h"
 #include "engine/launch.h"
+#include "engine/metric_depth_formula.h"
 #include "engine/philox.h"
 #include "layers/common.h"
 
@@ -123,6 +124,115 @@ struct ScaleInPlace {
   MD_HD void operator()(i64 row, i64 c) const { gradient[row * C + c] *= *dy * *factor; }
 };
 
+struct AddScaled {
+  const float* x;
+  float factor;
+  i64 row;
+  float* sum;
+  MD_HD void operator()(i64 r, i64 i) const { sum[r * row + i] += factor * x[r * row + i]; }
+};
+
+/// sum += factor * x
+void add_scaled(const Tensor& sum, float factor, const Tensor& x) {
+  const i64 row = x.dim(-1);
+  launch(x.device(), x.numel() / row, row, AddScaled{x.data(), factor, row, sum.data()});
+}
+
+/// Of a set of pairs: {sum of the terms, how many}, and the gradient of the sum.
+struct PairSums {
+  Tensor result, gradient;  // [2]; [K,h,w,C], or none where nobody wants it
+};
+
+/// A list as the backend takes it.
+Tensor on_device(const std::vector<MetricDepthPairs::Shift>& shifts, Device device) {
+  const Tensor there = Tensor::empty({i64(shifts.size()), 3}, device, DType::i32);
+  if (!shifts.empty()) backend(device).to_device(there.raw(), shifts.data(), there.bytes());
+  return there;
+}
+
+PairSums pair_sums(const Tensor& features, const Tensor& comparable, const Tensor& shifts,
+                   const MetricDepthOptions& options, bool with_gradient) {
+  const Device device = features.device();
+  const PairSums sums{Tensor::empty({2}, device), with_gradient ? Tensor::empty(features.shape(), device) : Tensor()};
+  backend(device).metric_depth({shifts, ranges_of(options), options.positive_below_m}, features, comparable,
+                               sums.result, sums.gradient);
+  return sums;
+}
+
+/// The loss from its sums, on the tape.
+Tensor loss_of(const PairSums& sums, const Tensor& features, const MetricDepthOptions& options) {
+  const Device device = features.device();
+  const Tensor loss = Tensor::empty({}, device), factor = Tensor::empty({}, device);
+  const bool mean = options.reduction == MetricDepthOptions::Reduction::mean;
+  launch(device, 1, 1, Reduce{sums.result.data(), options.weight, mean, loss.data(), factor.data()});
+  return record("metric_depth", loss, {features}, [gradient = sums.gradient, factor](const Tensor& dy, Needs) {
+    const i64 C = gradient.dim(3);
+    launch(dy.device(), gradient.numel() / C, C, ScaleInPlace{dy.data(), factor.data(), C, gradient.data()});
+    return Grads{gradient};
+  });
+}
+
+/// What one shift across images has ranks send: of anchor g of the batch, sample number g - image, wrapped around.
+struct Traffic {
+  struct Place {
+    int rank;  // the other one
+    i64 here;  // which image of this rank
+  };
+  std::vector<Place> samples_out, samples_in, samples_here;  // in: `here` is the anchor's; here: rank is the sample
+  Traffic(int image, i64 K, const Communicator& ranks) {
+    const int all = int(K) * ranks.size();
+    for (int anchor = 0; anchor < all; ++anchor) {
+      const int sample = modulo(anchor - image, all), to = anchor / int(K), from = sample / int(K);
+      if (to == ranks.rank() && from == ranks.rank()) samples_here.push_back({sample % int(K), anchor % K});
+      if (to == ranks.rank() && from != ranks.rank()) samples_in.push_back({from, anchor % K});
+      if (to != ranks.rank() && from == ranks.rank()) samples_out.push_back({to, sample % K});
+    }
+  }
+};
+
+std::vector<Communicator::Message> messages(const std::vector<Traffic::Place>& places, const Tensor& images) {
+  std::vector<Communicator::Message> all;
+  for (const Traffic::Place& place : places) all.push_back({place.rank, images.rows(place.here, place.here + 1)});
+  return all;
+}
+
+/// Adds the pairs of a shift across the images of all ranks. A rank gets the samples of its anchors, takes the pairs,
+/// and sends the samples' gradients back to where they are from. Samples stand behind the anchors in one stack, rolled
+/// over half of which every pair is there twice, as anchor and sample and the other way round: half of that is it.
+void add_across(const PairSums& sums, const Tensor& features, const Tensor& comparable, int image,
+                const MetricDepthOptions& options, Communicator& ranks) {
+  const i64 K = features.dim(0), h = features.dim(1), w = features.dim(2), C = features.dim(3);
+  const Device device = features.device();
+  Backend& b = backend(device);
+  const Traffic traffic(image, K, ranks);
+  const Tensor maps = Tensor::empty({2 * K, h, w, C}, device), depths = Tensor::empty({2 * K, h, w}, device);
+  for (const auto& [from, stack] : {std::pair(features, maps), std::pair(comparable, depths)}) {
+    b.copy(stack.raw(), from.raw(), from.bytes());
+    const Tensor samples = stack.rows(K, 2 * K);
+    for (const auto& [sample, anchor] : traffic.samples_here)
+      samples.rows(anchor, anchor + 1).copy_from(from.rows(sample, sample + 1));
+    ranks.exchange(messages(traffic.samples_out, from), messages(traffic.samples_in, samples));
+  }
+  const bool with_gradient = bool(sums.gradient);
+  const PairSums twice = pair_sums(maps, depths, on_device({{int(K), 0, 0}}, device), options, with_gradient);
+  add_scaled(sums.result, 0.5F, twice.result);
+  if (!with_gradient) return;
+  add_scaled(sums.gradient, 0.5F, twice.gradient.rows(0, K));
+  const Tensor of_samples = twice.gradient.rows(K, 2 * K);
+  for (const auto& [sample, anchor] : traffic.samples_here)
+    add_scaled(sums.gradient.rows(sample, sample + 1), 0.5F, of_samples.rows(anchor, anchor + 1));
+  const i64 sent = i64(traffic.samples_out.size());
+  if (sent == 0) return;
+  const Tensor back = Tensor::empty({sent, h, w, C}, device);
+  std::vector<Communicator::Message> coming;
+  for (i64 i = 0; i < sent; ++i) coming.push_back({traffic.samples_out[std::size_t(i)].rank, back.rows(i, i + 1)});
+  ranks.exchange(messages(traffic.samples_in, of_samples), coming);
+  for (i64 i = 0; i < sent; ++i) {
+    const i64 sample = traffic.samples_out[std::size_t(i)].here;
+    add_scaled(sums.gradient.rows(sample, sample + 1), 0.5F, back.rows(i, i + 1));
+  }
+}
+
 void check(const Tensor& features, const Tensor& depth_m, const MetricDepthOptions& options) {
   const Shape& f = features.shape();
   MD_CHECK(f.rank() == 4 && f.numel() > 0 && depth_m.shape() == Shape({f[0], f[1], f[2]}), "metric_depth: features ", f,
@@ -199,26 +309,30 @@ Tensor metric_depth(const Tensor& features, const Tensor& depth_m, const Tensor&
   const Device device = features.device();
   MD_CHECK(shifts.dtype() == DType::i32 && shifts.device() == device && shifts.shape() == Shape({shifts.dim(0), 3}),
            "metric_depth: shifts ", shifts.shape(), " ", name_of(shifts.dtype()), " are not i32 [N,3] beside features");
-  const bool mean = options.reduction == MetricDepthOptions::Reduction::mean;
-  const Tensor result = Tensor::empty({2}, device), loss = Tensor::empty({}, device);
-  const Tensor factor = Tensor::empty({}, device);
-  const Tensor gradient = recording({&features}) ? Tensor::empty(features.shape(), device) : Tensor();
-  backend(device).metric_depth({shifts, ranges_of(options), options.positive_below_m}, features,
-                               depth_to_compare(depth_m, options.difference), result, gradient);
-  launch(device, 1, 1, Reduce{result.data(), options.weight, mean, loss.data(), factor.data()});
-
-  return record("metric_depth", loss, {features}, [gradient, factor](const Tensor& dy, Needs) {
-    const i64 C = gradient.dim(3);
-    launch(dy.device(), gradient.numel() / C, C, ScaleInPlace{dy.data(), factor.data(), C, gradient.data()});
-    return Grads{gradient};
-  });
+  const Tensor comparable = depth_to_compare(depth_m, options.difference);
+  return loss_of(pair_sums(features, comparable, shifts, options, recording({&features})), features, options);
 }
 
 Tensor metric_depth(const Tensor& features, const Tensor& depth_m, const std::vector<MetricDepthPairs::Shift>& shifts,
                     const MetricDepthOptions& options) {
-  const Tensor there = Tensor::empty({i64(shifts.size()), 3}, features.device(), DType::i32);
-  if (!shifts.empty()) backend(features.device()).to_device(there.raw(), shifts.data(), there.bytes());
-  return metric_depth(features, depth_m, there, options);
+  return metric_depth(features, depth_m, on_device(shifts, features.device()), options);
+}
+
+Tensor metric_depth(const Tensor& features, const Tensor& depth_m, const std::vector<MetricDepthPairs::Shift>& shifts,
+                    const MetricDepthOptions& options, Communicator& ranks) {
+  check(features, depth_m, options);
+  std::vector<MetricDepthPairs::Shift> here, between;
+  for (const MetricDepthPairs::Shift& shift : shifts) {
+    const bool of_all = shift.image != 0 && options.across_ranks == MetricDepthOptions::AcrossRanks::global;
+    (of_all ? between : here).push_back(shift);
+  }
+  const Tensor comparable = depth_to_compare(depth_m, options.difference);
+  const PairSums sums =
+      pair_sums(features, comparable, on_device(here, features.device()), options, recording({&features}));
+  for (const MetricDepthPairs::Shift& shift : between)
+    add_across(sums, features, comparable, shift.image, options, ranks);
+  ranks.sum(sums.result);
+  return loss_of(sums, features, options);
 }
 
 }  // namespace md

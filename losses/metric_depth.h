@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/comm.h"
 #include "engine/metric_depth_pairs.h"
 #include "engine/step_number.h"
 #include "engine/tensor.h"
@@ -21,6 +22,8 @@ struct MetricDepthOptions {
   enum class Reduction : std::uint8_t { mean, sum } reduction = Reduction::mean;  // over identified pairs, or Eq. 13
   /// D_r, also of the thresholds: metres, or relative: |ln D_a - ln D_s|, what stays where all depths are scaled.
   enum class Difference : std::uint8_t { absolute, relative } difference = Difference::absolute;
+  /// Where several ranks have the batch: its images, or those of a rank, are what a sample across images is drawn from.
+  enum class AcrossRanks : std::uint8_t { global, local } across_ranks = AcrossRanks::global;
   bool proportional_margins = false;  // margin * D_r / centre_of(range) instead of the margin
   float weight = 1.F;
 };
@@ -63,5 +66,11 @@ Tensor depth_to_compare(const Tensor& depth_m, MetricDepthOptions::Difference);
 Tensor metric_depth(const Tensor& features, const Tensor& depth_m, const Tensor& shifts, const MetricDepthOptions&);
 Tensor metric_depth(const Tensor& features, const Tensor& depth_m, const std::vector<MetricDepthPairs::Shift>& shifts,
                     const MetricDepthOptions&);
+
+/// The same loss of the batch of all ranks, of which each has K images: image k of rank r is number r * K + k. The
+/// shifts are those of that batch where a rank's images are compared with other ranks' (AcrossRanks::global), else
+/// those of its own. The same value on every rank; the gradient is that of its own features.
+Tensor metric_depth(const Tensor& features, const Tensor& depth_m, const std::vector<MetricDepthPairs::Shift>& shifts,
+                    const MetricDepthOptions&, Communicator& ranks);
 
 }  // namespace md

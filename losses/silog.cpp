@@ -70,14 +70,14 @@ void check(const Tensor& depth_m, const Tensor& target_m, const SilogOptions& op
 
 }  // namespace
 
-Tensor silog(const Tensor& depth_m, const Tensor& target_m, const SilogOptions& options) {
+Tensor silog(const Tensor& depth_m, const Tensor& target_m, const SilogOptions& options, Communicator& ranks) {
   check(depth_m, target_m, options);
   const Device device = depth_m.device();
   const i64 W = target_m.dim(2), pixels = target_m.numel(), rows = pixels / W;
   const Pixels in{depth_m.data(), target_m.data(), options.min_depth_m, W};
 
-  const auto scalar = [&] { return Tensor::empty({}, device); };
-  const Tensor count = scalar(), sum_d = scalar(), sum_d2 = scalar(), loss = scalar();
+  const Tensor sums = Tensor::empty({3}, device), loss = Tensor::empty({}, device);
+  const Tensor count = sums.rows(0, 1), sum_d = sums.rows(1, 2), sum_d2 = sums.rows(2, 3);
   const Tensor d = Tensor::empty(target_m.shape(), device);
   {
     const Tensor counted = Tensor::empty(target_m.shape(), device);
@@ -86,6 +86,7 @@ Tensor silog(const Tensor& depth_m, const Tensor& target_m, const SilogOptions& 
     backend(device).reduce_sum(d, {}, 1, pixels, 1, sum_d);
     backend(device).reduce_sum(d, d, 1, pixels, 1, sum_d2);
   }
+  ranks.sum(sums);
   launch(device, 1, 1, Loss{count.data(), sum_d.data(), sum_d2.data(), options.variance_focus, loss.data()});
 
   return record("silog", loss, {depth_m},

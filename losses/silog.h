@@ -2,6 +2,7 @@
 // 10 * sqrt(mean d^2 - 0.85 * (mean d)^2), d = ln(depth) - ln(ground truth), pooled over the measured pixels of the
 // whole batch.
 #pragma once
+#include "engine/comm.h"
 #include "engine/tensor.h"
 
 namespace md {
@@ -18,6 +19,8 @@ struct SilogOptions {
 /// bts_main.py and NeWCRFs' train.py end the training at a NaN.) Root of 0 (or of a rounding error below): gradient 0.
 /// A prediction that is not finite and positive at a counted pixel makes the loss NaN or infinite, so that a trainer
 /// can skip the step.
-Tensor silog(const Tensor& depth_m, const Tensor& target_m, const SilogOptions&);
+/// Over several ranks: of the measured pixels of all of them, the same loss on each; the gradient is that of this one's
+/// pixels.
+Tensor silog(const Tensor& depth_m, const Tensor& target_m, const SilogOptions&, Communicator& ranks = alone());
 
 }  // namespace md

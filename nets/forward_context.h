@@ -6,11 +6,12 @@
 
 namespace md {
 
-/// What a training forward draws (blocks dropped) is a function of these two numbers and of the block. A pass in
+/// What a training forward draws (blocks dropped) is a function of these numbers and of the block. A pass in
 /// evaluation mode draws nothing, so the default does for it.
 struct ForwardContext {
   std::uint64_t seed = 0;
   StepNumber step = {};  // of training, or of its part where a step is computed in several
+  i64 first_sample = 0;  // of the input among those of the step, where other ranks have the others
 };
 
 }  // namespace md

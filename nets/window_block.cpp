@@ -84,7 +84,8 @@ WindowLayer::WindowLayer(WeightRng rng, const Options& options) : first_branch_(
 Tensor WindowLayer::drop_factors_of(i64 samples, const ForwardContext& context, Device device) const {
   const bool none = std::ranges::all_of(branch_rates_, [](double rate) { return rate == 0; });
   if (!training() || none) return {};
-  return drop_factors(branch_rates_, samples, {context.seed, first_branch_, context.step}, device);
+  return drop_factors(branch_rates_, samples, {context.seed, first_branch_, context.step, context.first_sample},
+                      device);
 }
 
 Tensor WindowLayer::forward(const Tensor& x, const Tensor& v, const ForwardContext& context) const {
