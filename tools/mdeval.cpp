@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tools/cli/cli.h"
+#include "tools/cli/ranks.h"
 #include "tools/eval/compare.h"
 #include "tools/eval/evaluate_command.h"
 #include "tools/eval/predict.h"
@@ -13,6 +14,8 @@
 
 namespace {
 
+constexpr double kWaitLimitS = 600;  // of a rank for the others, which evaluate as many frames
+
 /// A command as a program of its own, with its own options.
 template <class Command>
 int run(int argc, char** argv, const std::string& name, const std::string& what, void (*add)(CLI::App&, Command&),
@@ -20,7 +23,10 @@ int run(int argc, char** argv, const std::string& name, const std::string& what,
   CLI::App app{what, name};
   Command command;
   add(app, command);
-  return md::run_main(app, argc, argv, [&] { return work(command); });
+  return md::run_main(app, argc, argv, [&] {
+    md::require_one_process();
+    return work(command);
+  });
 }
 
 int evaluate(int argc, char** argv) {
@@ -31,12 +37,18 @@ int evaluate(int argc, char** argv) {
   md::add_evaluate_options(app, command);
   app.add_option("--report", report, "file for a report of the evaluation, as HTML");
   md::set_evaluate_help(app);
-  return md::run_main(app, argc, argv, [&] { return md::evaluate_with_report(command, report); });
+  return md::run_main(app, argc, argv, [&] {
+    if (!report.empty()) md::require_one_process();
+    return md::on_ranks(app.get_name(), kWaitLimitS, [&](md::Communicator& ranks) {
+      return report.empty() ? md::evaluate_command(command, {}, ranks) : md::evaluate_with_report(command, report);
+    });
+  });
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  md::silence_other_ranks();
   const std::string first = argc > 1 ? argv[1] : "";
   if (first == "predict") {
     return run(argc - 1, argv + 1, "mdeval predict", "Writes the depth that a checkpoint predicts for images.",

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "tools/cli/cli.h"
+#include "tools/cli/ranks.h"
 #include "tools/report/report_command.h"
 #include "tools/train/check_data.h"
 #include "tools/train/doctor.h"
@@ -21,9 +22,10 @@ std::string report_of(const md::TrainOptions& options) {
   }
 }
 
-md::Exit train_and_report(const md::TrainOptions& options) {
-  const md::Exit end = md::train(options, [&] { report_of(options); });
-  if (end != md::Exit::ok || !options.report) return end;
+md::Exit train_and_report(const md::TrainOptions& options, md::Communicator& ranks) {
+  const md::Exit end = md::train(
+      options, [&] { report_of(options); }, ranks);
+  if (end != md::Exit::ok || !options.report || ranks.rank() != 0) return end;
   if (const std::string report = report_of(options); !report.empty()) std::cout << "report " << report << std::endl;
   return end;
 }
@@ -31,6 +33,7 @@ md::Exit train_and_report(const md::TrainOptions& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  md::silence_other_ranks();
   CLI::App app{"Trains a monocular depth network, with or without MetricDepth; defaults: the paper's, for LT on NYU.",
                "mdtrain"};
   app.set_version_flag("--version", MD_VERSION);
@@ -54,8 +57,12 @@ int main(int argc, char** argv) {
       md::apply_defaults(app, options);
       return md::doctor(md::any_given(app) ? &options : nullptr);
     }
-    if (check->parsed()) return md::check_data(options.data, check_data);
+    const auto on_ranks = [&](const std::function<md::Exit(md::Communicator&)>& work) {
+      return md::on_ranks(app.get_name(), options.wait_limit_s, work);
+    };
+    if (check->parsed())
+      return on_ranks([&](md::Communicator& ranks) { return md::check_data(options.data, check_data, ranks); });
     md::resolve(app, options);
-    return train_and_report(options);
+    return on_ranks([&](md::Communicator& ranks) { return train_and_report(options, ranks); });
   });
 }

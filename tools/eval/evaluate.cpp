@@ -2,6 +2,7 @@
 #include "tools/eval/evaluate.h"
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 
 #include "tools/cli/flag_in_error.h"
@@ -55,6 +56,45 @@ void score_batch(const Predictor& predictor, const std::vector<EvalFrame>& frame
   }
 }
 
+void note_turned(const std::string& remark, i64 image, Evaluation& evaluation) {
+  if (remark.empty() || (evaluation.turned_image >= 0 && evaluation.turned_image < image)) return;
+  evaluation.turned = remark;
+  evaluation.turned_image = image;
+}
+
+/// Of an image, as it goes from rank to rank: every bit of it.
+struct SentScore {
+  i64 image, zeros, filled, filled_scored;
+  Metrics metrics;
+};
+
+/// Each rank gets the scores of the others' frames. Predictions have no files here: they are a network's.
+void gather_scores(Evaluation& evaluation, Communicator& ranks) {
+  std::string mine;
+  for (std::size_t i = 0; i < evaluation.per_image.size(); ++i) {
+    const ImageScore& image = evaluation.per_image[i];
+    if (!image.metrics) continue;
+    const SentScore sent{i64(i), image.zeros, image.filled, image.filled_scored, *image.metrics};
+    mine.append(reinterpret_cast<const char*>(&sent), sizeof sent);
+  }
+  for (const std::string& scores : ranks.gather(mine)) {
+    for (std::size_t at = 0; at < scores.size(); at += sizeof(SentScore)) {
+      SentScore sent;
+      std::memcpy(&sent, scores.data() + at, sizeof sent);
+      ImageScore& image = evaluation.per_image[std::size_t(sent.image)];
+      image.metrics = sent.metrics;
+      image.zeros = sent.zeros;
+      image.filled = sent.filled;
+      image.filled_scored = sent.filled_scored;
+    }
+  }
+  const i64 own = evaluation.turned_image;
+  for (const std::string& turned : ranks.gather(cat(own, " ", evaluation.turned))) {
+    const std::size_t blank = turned.find(' ');
+    note_turned(turned.substr(blank + 1), std::stoll(turned.substr(0, blank)), evaluation);
+  }
+}
+
 void summarise(Evaluation& evaluation, Averaging averaging, const std::string& list) {
   const std::vector<Metrics> scored = scored_images(evaluation);
   evaluation.images = i64(scored.size());
@@ -69,12 +109,14 @@ void summarise(Evaluation& evaluation, Averaging averaging, const std::string& l
 Evaluation evaluate(const Predictor& predictor, const Dataset& data, const EvaluateOptions& options) {
   Evaluation evaluation;
   for (const ListEntry& entry : data.entries()) evaluation.per_image.push_back({entry.image, std::nullopt});
-  const EvalLoaderSpec how{.kb_crop = options.protocol.kb_crop, .threads = options.threads};
+  Communicator& ranks = options.ranks ? *options.ranks : alone();
+  const EvalLoaderSpec how{
+      .kb_crop = options.protocol.kb_crop, .threads = options.threads, .first = ranks.rank(), .every = ranks.size()};
   EvalLoader loader = with_flag("--loader-threads", ErrorKind::contract, [&] { return EvalLoader(data, how); });
   std::vector<EvalFrame> batch;
   i64 done = 0;
   while (const EvalFrame* frame = loader.next()) {
-    if (evaluation.turned.empty()) evaluation.turned = turned_remark(frame->sample);
+    note_turned(turned_remark(frame->sample), frame->index, evaluation);
     if (frame->sample.has_depth() || options.every_frame) {
       if (!batch.empty() &&
           (i64(batch.size()) >= options.batch || frame->image.shape() != batch.front().image.shape())) {
@@ -83,9 +125,11 @@ Evaluation evaluate(const Predictor& predictor, const Dataset& data, const Evalu
       }
       batch.push_back(*frame);
     }
-    if (options.on_progress) options.on_progress(++done, data.size());
+    done += ranks.size();
+    if (options.on_progress) options.on_progress(std::min(done, data.size()), data.size());
   }
   score_batch(predictor, batch, options, evaluation);
+  if (ranks.size() > 1) gather_scores(evaluation, ranks);
   summarise(evaluation, options.protocol.averaging, data.spec().list);
   return evaluation;
 }

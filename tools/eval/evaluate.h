@@ -4,6 +4,7 @@
 
 #include "data/loader.h"
 #include "data/score.h"
+#include "engine/comm.h"
 #include "nets/depth_net.h"
 
 namespace md {
@@ -18,14 +19,15 @@ struct EvaluatedFrame {
 /// How to evaluate, and whom to tell.
 struct EvaluateOptions {
   Protocol protocol = {};
-  int batch = 1;             // frames of equal size that the network sees at once
-  int threads = 2;           // of the loader
-  bool every_frame = false;  // predict those without ground truth too
+  int batch = 1;                  // frames of equal size that the network sees at once
+  int threads = 2;                // of the loader
+  bool every_frame = false;       // predict those without ground truth too
+  Communicator* ranks = nullptr;  // who divide the frames, and all get the result; null: this process has all
 
   /// The file of a frame's prediction; empty where a network predicts.
   std::function<std::string(const EvalFrame&)> prediction_file = {};
 
-  /// Called after each batch, and for each frame in the order of the list.
+  /// Called after each batch, and for each frame in the order of the list; on a rank, for its own frames.
   std::function<void(i64 done, i64 total)> on_progress = {};
   std::function<void(const EvaluatedFrame&)> on_frame = {};
 };
@@ -43,7 +45,8 @@ struct Evaluation {
   Metrics mean;
   i64 images = 0, missing = 0;        // scored, and not (see ImageScore)
   std::vector<ImageScore> per_image;  // in list order
-  std::string turned = {};            // turned_remark() of the first image that has one
+  std::string turned = {};            // turned_remark() of the first image that has one ...
+  i64 turned_image = -1;              // ... and its number in the list; -1: none has
 };
 
 /// Depth [h,w] in metres of frame.crop of each of these frames of equal size.

@@ -13,6 +13,7 @@
 #include "tools/cli/option_table.h"
 #include "tools/cli/output.h"
 #include "tools/cli/progress.h"
+#include "tools/cli/ranks.h"
 #include "tools/cli/short_help.h"
 #include "tools/eval/predictions.h"
 #include "tools/eval/result_maps.h"
@@ -92,6 +93,14 @@ void say_what_was_read(const EvaluateCommand& c, const PredictionFolder& folder)
             << (folder.resampled_maps() > 0 ? cat(", ", folder.resampled_maps(), " resampled") : "") << "\n";
   if (c.prediction_scale > 0 && folder.integer_maps() == 0)
     std::cerr << "mdeval: --prediction-scale is for integers; these predictions are floats, which are metres\n";
+}
+
+/// What several ranks do not divide.
+void require_divisible(const EvaluateCommand& c) {
+  for (const auto& [flag, value] :
+       {std::pair("--predictions", c.predictions), {"--maps", c.maps}, {"--error-maps", c.error_maps}}) {
+    if (!value.empty()) fail(ErrorKind::usage, flag, " is for one process, and a launcher has started more");
+  }
 }
 
 void require_outputs(const EvaluateCommand& c) {
@@ -188,7 +197,8 @@ void set_evaluate_help(CLI::App& app) {
                  groups);
 }
 
-Exit evaluate_command(const EvaluateCommand& c, const EvaluationGuest& guest) {
+Exit evaluate_command(const EvaluateCommand& c, const EvaluationGuest& guest, Communicator& ranks) {
+  if (ranks.size() > 1) require_divisible(c);
   if (c.checkpoint.empty() == c.predictions.empty())
     fail(ErrorKind::usage, "wanted is a CHECKPOINT or --predictions DIR");
   if (!c.checkpoint.empty() && !c.resize_predictions.empty())
@@ -199,6 +209,7 @@ Exit evaluate_command(const EvaluateCommand& c, const EvaluationGuest& guest) {
   const LoadedNet* const net = loaded ? &*loaded : nullptr;
   const DatasetSpec spec = dataset_spec(where_data_is(c, net), c.list);
   EvaluateOptions options = options_of(c, spec, net);
+  options.ranks = &ranks;
   const Dataset data(spec);
   require_outputs(c);
   const ResultMaps maps({c.maps, c.error_maps, colormap(c.colormap), options.protocol.cap_m});
@@ -214,7 +225,7 @@ Exit evaluate_command(const EvaluateCommand& c, const EvaluationGuest& guest) {
   };
   options.every_frame = loaded && !c.maps.empty();
   Results results{.method = loaded ? c.checkpoint : c.predictions, .protocol = options.protocol};
-  if (loaded) loaded->net->to(choose_device(c.device));
+  if (loaded) loaded->net->to(choose_device(device_of_rank(c.device, ranks)));
   std::optional<PredictionFolder> folder;
   if (!loaded) folder.emplace(folder_of(c, data, options.protocol));
   if (folder) options.prediction_file = [&](const EvalFrame& frame) { return folder->file(frame); };
@@ -223,7 +234,7 @@ Exit evaluate_command(const EvaluateCommand& c, const EvaluationGuest& guest) {
   if (folder) say_what_was_read(c, *folder);
   results.bootstrap.seed = c.seed;
   results.intervals = bootstrap(scored_images(results.evaluation), options.protocol.averaging, results.bootstrap);
-  write_results(c, results);
+  if (ranks.rank() == 0) write_results(c, results);
   maps.publish();
   print(results);
   if (!results.evaluation.turned.empty()) std::cerr << results.evaluation.turned << "\n";

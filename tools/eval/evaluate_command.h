@@ -35,7 +35,8 @@ void add_evaluate_options(CLI::App&, EvaluateCommand&);
 void set_evaluate_help(CLI::App&);
 
 /// Nothing is written unless every image that has ground truth could be read and scored. The guest, if there is one, is
-/// told of each frame, and of the results once they are written.
-Exit evaluate_command(const EvaluateCommand&, const EvaluationGuest& = {});
+/// told of each frame, and of the results once they are written. Of several ranks, which divide the frames of a
+/// CHECKPOINT, rank 0 writes the results; each of them is that of one rank, digit for digit, where --batch is 1.
+Exit evaluate_command(const EvaluateCommand&, const EvaluationGuest& = {}, Communicator& ranks = alone());
 
 }  // namespace md

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iostream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <unordered_map>
 
 #include "data/datasets.h"
@@ -87,14 +88,42 @@ void look_at(const Dataset& data, i64 index, Frame& frame, DepthHistogram& depth
   if (const std::string why = implausible(depth, spec); !why.empty()) frame.bad = depth_file + ": " + why;
 }
 
-CheckedList check_frames(const Dataset& data) {
+/// All that a rank has found in its frames, for the others.
+std::vector<std::uint8_t> found_by(const Communicator& ranks, const CheckedList& list) {
+  nlohmann::json frames = nlohmann::json::array();
+  for (std::size_t i = std::size_t(ranks.rank()); i < list.frames.size(); i += std::size_t(ranks.size())) {
+    const Frame& f = list.frames[i];
+    frames.push_back({f.image_file, f.image_place, f.depth_place, f.bad, f.turned, f.width, f.height, f.resized,
+                      f.measured, f.picture});
+  }
+  return nlohmann::json::to_cbor({{"frames", frames}, {"depth", list.depth.numbers()}});
+}
+
+/// Each rank gets what the others have found.
+void gather_frames(CheckedList& list, Communicator& ranks) {
+  const std::vector<std::uint8_t> mine = found_by(ranks, list);
+  const std::vector<std::string> all = ranks.gather({mine.begin(), mine.end()});
+  list.depth = {};
+  for (std::size_t r = 0; r < all.size(); ++r) {
+    const nlohmann::json found = nlohmann::json::from_cbor(all[r]);
+    std::size_t i = r;
+    for (const nlohmann::json& f : found["frames"]) {
+      list.frames[i] = {f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8], f[9]};
+      i += all.size();
+    }
+    list.depth.add(DepthHistogram::from_numbers(found["depth"]));
+  }
+}
+
+CheckedList check_frames(const Dataset& data, Communicator& ranks) {
   CheckedList list{
       .name = data.spec().list, .lines = {}, .frames = std::vector<Frame>(std::size_t(data.size())), .depth = {}};
   ProgressLine progress;
   const double begin_s = now_s();
   i64 done = 0, bad = 0;
+  const i64 first = ranks.rank(), every = ranks.size(), all = data.size();
 #pragma omp parallel for schedule(dynamic)
-  for (i64 i = 0; i < data.size(); ++i) {
+  for (i64 i = first; i < all; i += every) {
     Frame& frame = list.frames[std::size_t(i)];
     DepthHistogram depth;
     try {
@@ -106,11 +135,12 @@ CheckedList check_frames(const Dataset& data) {
     {
       list.depth.add(depth);
       bad += !frame.bad.empty();
-      ++done;
+      done = std::min(done + every, all);
       progress.show(cat("checking ", done, "/", data.size(), "  ", bad, " bad  ",
                         rate_and_eta(done, data.size(), now_s() - begin_s)));
     }
   }
+  if (ranks.size() > 1) gather_frames(list, ranks);
   for (const ListEntry& entry : data.entries()) list.lines.push_back(entry.line);
   list.remarks = data.remarks();
   return list;
@@ -240,18 +270,20 @@ std::string report_bad(const std::vector<CheckedList>& lists, const std::string&
 
 }  // namespace
 
-Exit check_data(const DataOptions& options, const CheckDataCommand& command) {
+Exit check_data(const DataOptions& options, const CheckDataCommand& command, Communicator& ranks) {
   if (options.root.empty()) fail(ErrorKind::usage, "--data is required");
   require_writable("--bad", command.bad);
   std::vector<CheckedList> lists;
-  for (const std::string& list : command.lists) lists.push_back(check_frames(Dataset(dataset_spec(options, list))));
+  for (const std::string& list : command.lists)
+    lists.push_back(check_frames(Dataset(dataset_spec(options, list)), ranks));
   Duplicates duplicates;
   for (CheckedList& list : lists) duplicates.mark(list);
   i64 bad = 0;
   for (const CheckedList& list : lists) bad += print(list, lists.size() > 1);
   std::cout << std::flush;
   // A table of an earlier check must not outlive what it says.
-  if (bad > 0 || fs::exists(status_of(command.bad))) write_file_durably(command.bad, report_bad(lists, command.bad));
+  const bool has_table = bad > 0 || fs::exists(status_of(command.bad));
+  if (has_table && ranks.rank() == 0) write_file_durably(command.bad, report_bad(lists, command.bad));
   return bad == 0 ? Exit::ok : Exit::bad_data;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/loader.h"
+#include "engine/comm.h"
 #include "nets/depth_net.h"
 #include "tools/train/train_options.h"
 
@@ -18,6 +19,9 @@ struct LossInput {
   const Batch& batch;            // what it saw, and the ground truth
   const StepNumber& draw;        // number of the batch in the run: with the seed, the key of whatever is drawn
   std::set<std::string>& notes;  // what the user should hear, once
+  /// Who has the other parts of the batch, each as many images. A term is the loss of the whole batch, the same on
+  /// every rank, and its gradient that of this rank's maps.
+  Communicator& ranks = alone();
 };
 
 /// One summand of the loss.

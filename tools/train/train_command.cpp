@@ -98,6 +98,10 @@ void add_losses(OptionTable& table, TrainOptions& o) {
             CLI::Range(0, 1000));
   table.add("n-across", o.metric.n_across, "MetricDepth's samples from other images of the batch, for each pixel",
             CLI::Range(0, 1000));
+  using AcrossRanks = MetricDepthOptions::AcrossRanks;
+  table.add_choice<AcrossRanks>(
+      "across", o.metric.across_ranks, {{"global", AcrossRanks::global}, {"local", AcrossRanks::local}},
+      "with several ranks, whose images MetricDepth compares: global: of the whole batch, or local: of a rank's part");
   table.add_choice<bool>("thresholds", o.adaptive_thresholds, {{"given", false}, {"adaptive", true}},
                          "MetricDepth's --positive-below, --ranges and --margins: as given, or adaptive: from the "
                          "running distributions of depth differences and of features' distances");
@@ -121,7 +125,7 @@ void add_losses(OptionTable& table, TrainOptions& o) {
 void add_schedule(OptionTable& table, TrainOptions& o) {
   table.group("training");
   table.add("seed", o.seed, "number that fixes weights, order, augmentation and MetricDepth's samples");
-  table.add("batch", o.batch, "samples computed at once", CLI::Range(1, 4096));
+  table.add("batch", o.batch, "samples computed at once; of several ranks together", CLI::Range(1, 4096));
   table.add("accumulate", o.accumulate,
             "batches of a step, one after the other: the mean of their gradients is its gradient", CLI::Range(1, 4096));
   table.add("epochs", o.epochs, "passes over the training list, after which the learning rate has decayed",
@@ -151,6 +155,16 @@ void add_schedule(OptionTable& table, TrainOptions& o) {
           "number from 0 to 1: the part of an epoch's frames, one at least, that may be missing, damaged, too small or "
           "without ground truth; others take their places; more end the run; 0: the first one does",
           finite() & CLI::Range(0.0, 1.0))
+      .changes_numbers = false;
+  table.add("sync-batch-norm", o.sync_batch_norm,
+            "with several ranks, take batch norms' statistics over the batches of all of them, as one device does");
+  table
+      .add("bucket", o.bucket_mb,
+           "with several ranks, megabytes of gradients that are sent at once; no influence on the numbers", positive())
+      .changes_numbers = false;
+  table
+      .add("wait-limit", o.wait_limit_s,
+           "with several ranks, seconds after which a rank that waits for the others gives up", positive())
       .changes_numbers = false;
   add_device_options(table, o.device);
   add_precision_option(table, o.device);

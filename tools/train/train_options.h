@@ -47,6 +47,9 @@ struct TrainOptions {
   // Schedule.
   std::uint64_t seed = 0;
   int batch = 8, accumulate = 1, epochs = 20, loader_threads = 2;
+  // Several ranks (tools/train/SCALING.md).
+  bool sync_batch_norm = false;
+  double bucket_mb = 4, wait_limit_s = 600;
   DeviceOptions device;
   bool cuda_graph = true;  // a GPU repeats the launches of a step as a graph where it can
   i64 max_steps = 0, checkpoint_every = 0;

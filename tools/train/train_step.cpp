@@ -54,9 +54,26 @@ constexpr int kMostCaptures = 3;       // that fail: a step that needs new memor
 constexpr int kMostPartsOfGraph = 16;  // a graph has the launches of all parts
 
 /// A term that carries something from step to step does so on the host, which no graph asks.
-bool can_have_graph(const TrainOptions& options, Device device, const std::vector<LossTerm>& terms) {
+bool can_have_graph(const TrainOptions& options, Device device, const std::vector<LossTerm>& terms,
+                    const Communicator& ranks) {
   const bool carries = std::ranges::any_of(terms, [](const LossTerm& term) { return bool(term.state); });
-  return options.cuda_graph && device.kind == Device::cuda && !carries && options.accumulate <= kMostPartsOfGraph;
+  return options.cuda_graph && device.kind == Device::cuda && !carries && options.accumulate <= kMostPartsOfGraph &&
+         ranks.size() == 1;
+}
+
+/// What gets a gradient.
+std::vector<Tensor> learning(const std::vector<Module::Entry>& parameters) {
+  std::vector<Tensor> tensors = tensors_of(parameters);
+  std::erase_if(tensors, [](const Tensor& t) { return !t.requires_grad(); });
+  return tensors;
+}
+
+void require_ranks(const TrainOptions& options, const std::vector<LossTerm>& terms, const Communicator& ranks) {
+  if (options.batch % ranks.size() != 0)
+    fail(ErrorKind::usage, "--batch ", options.batch, " does not divide into ", ranks.size(), " ranks");
+  for (const LossTerm& term : terms) {
+    if (term.state) fail(ErrorKind::usage, "--thresholds adaptive is for one rank");
+  }
 }
 
 }  // namespace
@@ -79,12 +96,14 @@ std::vector<Adam::Group> freeze_and_group(const TrainOptions& options, const Mod
   return {encoder, others};
 }
 
-TrainStep::TrainStep(const TrainOptions& options, DepthNet& net, i64 total_steps)
-    : TrainStep(options, net, total_steps, loss_terms(options)) {}
+TrainStep::TrainStep(const TrainOptions& options, DepthNet& net, i64 total_steps, Communicator& ranks)
+    : TrainStep(options, net, total_steps, loss_terms(options), ranks) {}
 
-TrainStep::TrainStep(const TrainOptions& options, DepthNet& net, i64 total_steps, std::vector<LossTerm> terms)
+TrainStep::TrainStep(const TrainOptions& options, DepthNet& net, i64 total_steps, std::vector<LossTerm> terms,
+                     Communicator& ranks)
     : options_(options),
       net_(net),
+      ranks_(ranks),
       total_steps_(total_steps),
       optimizer_(freeze_and_group(options, net), options.adam),
       parameters_(net.parameters()),
@@ -93,8 +112,13 @@ TrainStep::TrainStep(const TrainOptions& options, DepthNet& net, i64 total_steps
       finite_(summary_.rows(i64(terms_.size()), summary_.dim(0))),
       step_(StepNumber::make_memory(summary_.device())),
       statistics_(tensors_of(net.buffers())),
-      captures_left_(can_have_graph(options, summary_.device(), terms_) ? kMostCaptures : 0) {
+      captures_left_(can_have_graph(options, summary_.device(), terms_, ranks) ? kMostCaptures : 0) {
   for (const Tensor& statistic : statistics_) before_.push_back(statistic.clone());
+  if (ranks_.size() == 1) return;
+  require_ranks(options_, terms_, ranks_);
+  buckets_.emplace(learning(parameters_), i64(options_.bucket_mb * 1e6), ranks_);
+  own_depth_ = Tensor::zeros({1}, summary_.device());
+  if (options_.sync_batch_norm) synchronise_batch_norms(net_, &ranks_);
 }
 
 void TrainStep::add_to_summary(std::size_t place, const Tensor& loss) {
@@ -176,8 +200,18 @@ void TrainStep::save_statistics() { backend(summary_.device()).copy_each(before_
 void TrainStep::compute(const Batch& batch, std::set<std::string>& notes) {
   optimizer_.zero_grad();
   backend(summary_.device()).fill(summary_, 0.F);
-  for (const i64 i : measured_parts(batch, options_.accumulate))
-    add_part(part_of(batch, i, options_.accumulate), StepNumber(step_, number_, options_.accumulate, i), notes);
+  if (own_depth_) backend(own_depth_.device()).fill(own_depth_, 0.F);
+  const std::vector<i64> measured = measured_parts(batch, options_.accumulate);
+  for (const i64 i : measured) {
+    const Tensor loss =
+        loss_of_part(part_of(batch, i, options_.accumulate), StepNumber(step_, number_, options_.accumulate, i), notes);
+    const auto backward = [&] { loss.backward(Tensor::full({}, 1.F / float(parts_), summary_.device())); };
+    if (buckets_ && i == measured.back()) {
+      buckets_->sum_during(backward);
+    } else {
+      backward();
+    }
+  }
   summarise_gradients();
   finite_.look();
 }
@@ -187,11 +221,13 @@ void TrainStep::update() {
   finite_.copy_each_unless_finite(statistics_, before_);
 }
 
-/// Its share of the loss and of the gradients. What it draws is a function of its number.
-void TrainStep::add_part(const Batch& part, const StepNumber& number, std::set<std::string>& notes) {
-  const ForwardContext context{.seed = options_.seed, .step = number};
+/// Its loss, which goes into the summary. What it draws is a function of its number.
+Tensor TrainStep::loss_of_part(const Batch& part, const StepNumber& number, std::set<std::string>& notes) {
+  const ForwardContext context{
+      .seed = options_.seed, .step = number, .first_sample = ranks_.rank() * part.image.dim(0)};
   const DepthMaps maps = net_.forward(part.image, part.focal_px, context);
-  const LossInput input{maps, part, number, notes};
+  if (own_depth_) note_depth(maps.depth_m);
+  const LossInput input{maps, part, number, notes, ranks_};
   Tensor total;
   for (std::size_t i = 0; i < terms_.size(); ++i) {
     const Tensor loss = terms_[i].loss(input);
@@ -199,7 +235,21 @@ void TrainStep::add_part(const Batch& part, const StepNumber& number, std::set<s
     add_to_summary(i, loss);
   }
   add_to_summary(terms_.size(), total);
-  total.backward(Tensor::full({}, 1.F / float(parts_), summary_.device()));
+  return total;
+}
+
+/// A NaN survives every sum, and once ranks have exchanged theirs nobody knows whose it was.
+void TrainStep::note_depth(const Tensor& depth_m) {
+  const Tensor sum = Tensor::empty({1}, depth_m.device());
+  backend(sum.device()).reduce_sum(depth_m.detach(), {}, 1, depth_m.numel(), 1, sum);
+  backend(sum.device()).add_into(own_depth_, sum);
+}
+
+std::string TrainStep::ranks_not_finite() {
+  std::string names;
+  for (const std::string& name : ranks_.gather(std::isfinite(own_depth_.item()) ? "" : name_of(ranks_)))
+    names += (names.empty() || name.empty() ? "" : ", ") + name;
+  return names;
 }
 
 StepLosses TrainStep::finish() {
@@ -216,6 +266,7 @@ StepLosses TrainStep::finish() {
   for (std::size_t i = 0; i < terms_.size(); ++i)
     losses_.parts.push_back({terms_[i].name, double(summary[i]) / double(parts_)});
   losses_.not_finite = not_finite(summary);
+  if (!losses_.not_finite.empty() && own_depth_) losses_.not_finite_on = ranks_not_finite();
   if (losses_.skipped()) {
     set_term_states(terms_before_);
   } else {

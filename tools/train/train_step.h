@@ -8,12 +8,14 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "data/loader.h"
 #include "engine/finite_check.h"
+#include "engine/gradient_buckets.h"
 #include "engine/optim.h"
 #include "nets/depth_net.h"
 #include "tools/train/loss_terms.h"
@@ -32,6 +34,7 @@ struct StepLosses {
   double lr = 0;
   std::set<std::string> notes;    // what the user should hear, once
   std::string not_finite;         // "loss" or "gradient of PARAMETER": nothing was updated; empty: all is well
+  std::string not_finite_on;      // of several ranks, those whose own depth was not finite: "rank 1 on node7"
   bool nothing_measured = false;  // the batch had no ground truth that counts: there is no loss, nothing was updated
 
   /// True where nothing was updated.
@@ -46,14 +49,15 @@ std::vector<Adam::Group> freeze_and_group(const TrainOptions&, const Module& net
 
 class TrainStep {
  public:
-  /// Freezes what the options say. `net` must outlive it; `total_steps` is where the learning rate ends.
-  TrainStep(const TrainOptions&, DepthNet& net, i64 total_steps);
+  /// Freezes what the options say. `net` and `ranks` must outlive it; `total_steps` is where the learning rate ends.
+  TrainStep(const TrainOptions&, DepthNet& net, i64 total_steps, Communicator& ranks = alone());
   /// With these terms in place of those that the options ask for.
-  TrainStep(const TrainOptions&, DepthNet& net, i64 total_steps, std::vector<LossTerm> terms);
+  TrainStep(const TrainOptions&, DepthNet& net, i64 total_steps, std::vector<LossTerm> terms,
+            Communicator& ranks = alone());
 
   /// Forward and backward of a batch of options.batch times options.accumulate samples; the update to come has
   /// `lr_factor` times the schedule's learning rate. A GPU gets the work and is not waited for, so there is time to
-  /// fetch the next batch.
+  /// fetch the next batch. Of several ranks each has its rows of the samples, and `measured` of all of them.
   void begin(const Batch&, i64 step, double lr_factor = 1);
   /// Asks for the update, which the device makes unless something is not finite, then waits for the losses.
   StepLosses finish();
@@ -76,7 +80,9 @@ class TrainStep {
   void update();
   StepWork work();
   StepGraph* graph_for(const Batch&);
-  void add_part(const Batch& part, const StepNumber& number, std::set<std::string>& notes);
+  Tensor loss_of_part(const Batch& part, const StepNumber& number, std::set<std::string>& notes);
+  void note_depth(const Tensor& depth_m);
+  std::string ranks_not_finite();
   void put_state_back();
   void add_to_summary(std::size_t place, const Tensor& loss);
   void summarise_gradients();
@@ -84,10 +90,13 @@ class TrainStep {
 
   TrainOptions options_;
   DepthNet& net_;
+  Communicator& ranks_;
   i64 total_steps_;
   Adam optimizer_;
   std::vector<Module::Entry> parameters_;
   std::vector<LossTerm> terms_;
+  std::optional<GradientBuckets> buckets_;  // of several ranks
+  Tensor own_depth_;                        // of several ranks: the sum of what this one predicts
   Tensor summary_;                  // on the device: each term, the total, then the sum of each parameter's gradient
   FiniteCheck finite_;              // of these but the terms
   Tensor step_;                     // the number of the step under way, on the device

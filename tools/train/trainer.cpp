@@ -16,6 +16,7 @@
 #include "tools/cli/clock.h"
 #include "tools/cli/flag_in_error.h"
 #include "tools/cli/progress.h"
+#include "tools/cli/ranks.h"
 #include "tools/cli/stop_signal.h"
 #include "tools/cli/terminal.h"
 #include "tools/eval/evaluate.h"
@@ -26,6 +27,7 @@
 #include "tools/train/check_data.h"
 #include "tools/train/epoch_lines.h"
 #include "tools/train/init_difference.h"
+#include "tools/train/rank_share.h"
 #include "tools/train/start_checks.h"
 #include "tools/train/train_command.h"
 #include "tools/train/train_step.h"
@@ -62,11 +64,13 @@ std::optional<Checkpoint> newest_checkpoint(const std::string& run) {
 
 class Trainer {
  public:
-  Trainer(const TrainOptions& options, const std::function<void()>& on_report)
+  Trainer(const TrainOptions& options, const std::function<void()>& on_report, Communicator& ranks)
       : options_(options),
         on_report_(on_report),
         config_(config_toml(options)),
-        device_(choose_device(options.device)),
+        device_(choose_device(device_of_rank(options.device, ranks))),
+        gpu_ranks_(ranks_of_device(device_, ranks, options.wait_limit_s)),
+        ranks_(gpu_ranks_ ? *gpu_ranks_ : ranks),
         data_(dataset_spec(options.data, options.list)),
         protocol_(eval_protocol(options)),
         most_bad_(most_bad_frames(options, i64(data_.with_depth().size()))),
@@ -74,11 +78,12 @@ class Trainer {
         state_(first_state(options, config_json(options), i64(data_.with_depth().size()), loader_->steps_per_epoch())),
         end_(options.max_steps > 0 ? options.max_steps : state_.schedule_steps),
         net_(make_net_on(device_, options)),
-        step_(options, *net_, state_.schedule_steps),
+        step_(options, *net_, state_.schedule_steps, ranks_),
         inputs_(backend(device_).input_queue(device_)) {
     note_frame_size();
     state_.computed_on = backend(device_).name();
     if (device_.kind == Device::cpu) state_.computed_on += cat(", ", omp_get_max_threads(), " threads");
+    if (ranks_.size() > 1) state_.computed_on += cat(", ", ranks_.size(), " ranks");
     if (!options.eval_list.empty()) {
       DatasetSpec spec = dataset_spec(options.data, options.eval_list);
       spec.dense = spec.velodyne_raw = false;  // to train on; results are on what was measured
@@ -91,13 +96,15 @@ class Trainer {
                                    jpeg_decoder_name(), "\n# protocol ", describe(protocol_), "\n");
     if (options.resume.empty()) {
       init();
-      run_.emplace(options.out, RunFolder::Begin::anew);
+      if (leads()) run_.emplace(options.out, RunFolder::Begin::anew);
     } else {
-      run_.emplace(options.out, RunFolder::Begin::resumed);
+      if (leads()) run_.emplace(options.out, RunFolder::Begin::resumed);
+      ranks_.barrier();  // rank 0 has the folder, and has swept it
       resume();
     }
-    run_->write_config(origin + config_);
-    if (!options.resume.empty()) run_->rewind(state_.step, state_.evaluated);
+    require_same_beginning(*net_, state_.step, ranks_);
+    if (run_) run_->write_config(origin + config_);
+    if (run_ && !options.resume.empty()) run_->rewind(state_.step, state_.evaluated);
     if (device_.kind == Device::cuda) warn(cat("computing on ", backend(device_).name()));
     if (!missing.empty()) warn(missing + "; others take their places");
     warn(looked_at);
@@ -110,7 +117,7 @@ class Trainer {
     begin_s_ = now_s();
     try {
       if (state_.step > 0) after_step();  // a stopped run may still owe an evaluation
-      while (state_.step < end_ && StopSignal::caught() == 0) {
+      while (state_.step < end_ && stop_signal() == 0) {
         one_step();
         after_step();
       }
@@ -119,12 +126,21 @@ class Trainer {
       throw;
     }
     progress_.clear();
-    if (StopSignal::caught() != 0) return stopped();
+    if (stop_signal() != 0) return stopped();
     report();
     return Exit::ok;
   }
 
  private:
+  bool leads() const { return ranks_.rank() == 0; }
+
+  /// Of several ranks the one that all know of since the step began.
+  int stop_signal() const { return ranks_.size() == 1 ? StopSignal::caught() : agreed_signal_; }
+
+  void log(const json& line) {
+    if (run_) run_->log(line);
+  }
+
   void init() {
     if (!options_.init.empty()) init_weights(*net_, options_.init);
     if (!options_.init_partial.empty()) {
@@ -182,7 +198,8 @@ class Trainer {
                                .seed = options_.seed,
                                .first_step = step,
                                .most_bad = most_bad_,
-                               .counts_above_m = options_.silog.min_depth_m};
+                               .counts_above_m = options_.silog.min_depth_m,
+                               .places = places_of_rank(options_.batch, options_.accumulate, ranks_)};
     const auto make = [&] { return std::make_unique<TrainLoader>(data_, options_.augment, spec); };
     return with_flag("--loader-threads", ErrorKind::contract,
                      [&] { return with_flag("--batch", ErrorKind::usage, make); });
@@ -268,14 +285,15 @@ class Trainer {
     const bool epoch_ends = step % per_epoch == 0, last = step == end_;
     const bool evaluation_is_due = last || (epoch_ends && every_epochs > 0 && step / per_epoch % every_epochs == 0);
     saving_is_due_ |= last || step % (save_every > 0 ? save_every : per_epoch) == 0;
-    if (StopSignal::caught() != 0) return;
+    if (stop_signal() != 0) return;
     const bool save = saving_is_due_ && (skipped_in_a_row_ == 0 || last);
     if (save) save_last();
     const bool evaluated = evaluation_is_due && state_.evaluated < step && evaluate_now();
     if (evaluated && save) save_last();
     if ((epoch_ends || last) && !means_.empty()) end_epoch(evaluated);
     const i64 report_every = options_.report_every;
-    if (on_report_ && report_every > 0 && epoch_ends && !last && step > 0 && step / per_epoch % report_every == 0) {
+    if (leads() && on_report_ && report_every > 0 && epoch_ends && !last && step > 0 &&
+        step / per_epoch % report_every == 0) {
       progress_.clear();
       step_.drop_graph();
       on_report_();
@@ -306,7 +324,8 @@ class Trainer {
 
   void one_step() {
     const double waited = loader_->waited_s(), begin = now_s();
-    const Batch batch = coming_ ? *std::exchange(coming_, std::nullopt) : next_batch();
+    Batch batch = coming_ ? *std::exchange(coming_, std::nullopt) : next_batch();
+    if (ranks_.size() > 1) agreed_signal_ = share(batch, options_.accumulate, StopSignal::caught(), ranks_);
     step_.begin(batch, state_.step, state_.lr_factor);
     fetch_ahead();
     const StepLosses losses = step_.finish();
@@ -317,7 +336,7 @@ class Trainer {
     wait_s_ += wait;
     json line = step_line(batch, losses);
     line.update({{"lr", losses.lr}, {"step_s", seconds}, {"wait_s", wait}});
-    run_->log(line);
+    log(line);
     for (const std::string& note : losses.notes) {
       if (said_.insert(note).second) warn(note);
     }
@@ -406,11 +425,12 @@ class Trainer {
 
   void note_not_finite(const Batch& batch, const StepLosses& losses) {
     const std::string files = files_of(batch.names);
-    warn(cat("step ", state_.step, ": ", losses.not_finite, " is not finite (loss ", losses.total, "), step skipped",
-             files));
+    const std::string where = losses.not_finite_on.empty() ? "" : " on " + losses.not_finite_on;
+    warn(cat("step ", state_.step, ": ", losses.not_finite, " is not finite", where, " (loss ", losses.total,
+             "), step skipped", files));
     if (skipped_in_a_row_ < kMostSkipsInARow) return;
     if (state_.lr_factor < 1 || checkpoints(options_.out).empty())
-      fail(ErrorKind::not_finite, "step ", state_.step, ": ", losses.not_finite, " is not finite, the ",
+      fail(ErrorKind::not_finite, "step ", state_.step, ": ", losses.not_finite, " is not finite", where, ", the ",
            kMostSkipsInARow, "th such step in a row", files);
     go_back();
   }
@@ -418,12 +438,13 @@ class Trainer {
   /// To the last checkpoint, which no skipped step precedes, and on from there with smaller updates; once in a run.
   void go_back() {
     const i64 reached = state_.step, skipped = state_.skipped;
-    go_on_from(Checkpoint(run_->last()));
+    go_on_from(Checkpoint(checkpoints(options_.out).front()));
+    ranks_.barrier();  // all have read it
     state_.skipped = skipped;
     state_.lr_factor = kSlowerAfterGoingBack;
     skipped_in_a_row_ = 0;
-    run_->rewind(state_.step, state_.evaluated);
-    run_->log({{"step", state_.step}, {"went_back_from", reached}, {"lr_factor", state_.lr_factor}});
+    if (run_) run_->rewind(state_.step, state_.evaluated);
+    log({{"step", state_.step}, {"went_back_from", reached}, {"lr_factor", state_.lr_factor}});
     save_last();
     warn(cat(kMostSkipsInARow, " skipped steps in a row: back to step ", state_.step, ", with ", state_.lr_factor,
              " of the learning rate"));
@@ -446,12 +467,14 @@ class Trainer {
   bool evaluate_now() {
     if (!eval_data_) return false;
     step_.drop_graph();  // its memory may be what the evaluation needs
+    take_statistics_of_first(*net_, ranks_);
     const double begin = now_s();
     EvaluateOptions how;
     how.protocol = protocol_;
     how.threads = options_.loader_threads;
+    how.ranks = &ranks_;
     how.on_progress = [&](i64 done, i64 all) {
-      if (StopSignal::caught() != 0) throw Interrupted();
+      if (ranks_.size() == 1 && StopSignal::caught() != 0) throw Interrupted();  // ranks stop together, in steps
       progress_.show(cat("step ", state_.step, ": evaluated ", done, "/", all));
     };
     try {
@@ -460,27 +483,29 @@ class Trainer {
       return false;
     }
     const json record = to_json(*last_, protocol_);
-    run_->log({{"step", state_.step}, {"epoch", state_.epoch}, {"eval", record}, {"eval_s", now_s() - begin}});
+    log({{"step", state_.step}, {"epoch", state_.epoch}, {"eval", record}, {"eval_s", now_s() - begin}});
     state_.evaluated = state_.step;
     if (state_.best.is_null() || last_->mean.abs_rel < state_.best["abs_rel"].get<double>()) {
       state_.best = record;
       state_.best["step"] = state_.step;
-      save_network(run_->best(), *net_, state_);
+      if (run_) save_network(run_->best(), *net_, state_);
     }
     return true;
   }
 
+  /// On no rank it goes on before the checkpoint is durable.
   void save_last() {
-    run_->sync_logs();
+    if (run_) run_->sync_logs();
     write_last();
+    ranks_.barrier();
   }
 
   void write_last() {
     saving_is_due_ = false;
     state_.plans = backend(device_).chosen_plans();
-    save_checkpoint(run_->last(), *net_, step_.optimizer(), state_);
+    if (run_) save_checkpoint(run_->last(), *net_, step_.optimizer(), state_);
     saved_step_ = state_.step;
-    run_->keep_last(state_.step, options_.keep);
+    if (run_) run_->keep_last(state_.step, options_.keep);
   }
 
   /// Saves the steps done, those before a row of skipped ones: the next run makes these again. What was the last
@@ -489,9 +514,9 @@ class Trainer {
   void save_what_is_done() {
     if (skipped_in_a_row_ > 0) state_ = before_row_;
     if (state_.step <= saved_step_) return;
-    if (skipped_in_a_row_ > 0 && saved_step_ >= 0) run_->keep_last(saved_step_, std::max(options_.keep, 2));
+    if (run_ && skipped_in_a_row_ > 0 && saved_step_ >= 0) run_->keep_last(saved_step_, std::max(options_.keep, 2));
     write_last();
-    run_->sync_logs();
+    if (run_) run_->sync_logs();
   }
 
   /// Where something failed. A save that fails too must not hide why.
@@ -504,14 +529,15 @@ class Trainer {
       save_what_is_done();
     } catch (const std::exception&) {
     }
-    if (saved_step_ > before) warn(cat("saved ", run_->last(), " after step ", saved_step_));
+    if (run_ && saved_step_ > before) warn(cat("saved ", run_->last(), " after step ", saved_step_));
   }
 
   Exit stopped() {
     const i64 reached = state_.step;
     save_what_is_done();
     const bool behind = saved_step_ < reached;
-    warn(cat("stopped by signal ", StopSignal::caught(), " after step ", reached,
+    if (!run_) return Exit::stopped;
+    warn(cat("stopped by signal ", stop_signal(), " after step ", reached,
              behind ? ", a skipped one; saved " : "; saved ", run_->last(),
              behind ? cat(" of step ", saved_step_) : ""));
     return Exit::stopped;
@@ -538,6 +564,8 @@ class Trainer {
   std::function<void()> on_report_;
   std::string config_;  // as TOML; what cannot be written so is refused before anything is done
   Device device_;
+  std::unique_ptr<Communicator> gpu_ranks_;  // null: ranks_ are those of the host
+  Communicator& ranks_;
   Dataset data_;
   std::optional<Dataset> eval_data_;
   Protocol protocol_;
@@ -548,8 +576,9 @@ class Trainer {
   std::unique_ptr<DepthNet> net_;
   TrainStep step_;
   std::unique_ptr<InputQueue> inputs_;
-  std::optional<Batch> coming_;  // fetched while the step before is computed
-  std::optional<RunFolder> run_;
+  std::optional<Batch> coming_;   // fetched while the step before is computed
+  std::optional<RunFolder> run_;  // of rank 0
+  int agreed_signal_ = 0;
   ProgressLine progress_;
   std::optional<Evaluation> last_;
   std::set<std::string> named_;  // bad frames
@@ -566,8 +595,8 @@ class Trainer {
 
 }  // namespace
 
-Exit train(const TrainOptions& options, const std::function<void()>& on_report) {
-  return Trainer(options, on_report).run();
+Exit train(const TrainOptions& options, const std::function<void()>& on_report, Communicator& ranks) {
+  return Trainer(options, on_report, ranks).run();
 }
 
 }  // namespace md
