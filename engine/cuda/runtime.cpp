@@ -86,13 +86,18 @@ Event::Event() { MD_CUDA(cudaEventCreateWithFlags(&event_, cudaEventDisableTimin
 Event::~Event() { cudaEventDestroy(event_); }
 void Event::record(cudaStream_t stream) { MD_CUDA(cudaEventRecord(event_, stream)); }
 void Event::hold_back(cudaStream_t stream) const { MD_CUDA(cudaStreamWaitEvent(stream, event_, 0)); }
-void Event::wait() const {
+bool Event::passed() const {
   const cudaError_t status = cudaEventQuery(event_);
   if (status == cudaErrorNotReady) {
     cudaGetLastError();
+    return false;
+  }
+  check(status, "cudaEventQuery(event_)", __FILE__, __LINE__);
+  return true;
+}
+void Event::wait() const {
+  if (!passed()) {
     MD_CUDA(cudaEventSynchronize(event_));
-  } else {
-    check(status, "cudaEventQuery(event_)", __FILE__, __LINE__);
   }
 }
 

@@ -51,6 +51,7 @@ class Event {
   Event& operator=(const Event&) = delete;
   void record(cudaStream_t);           // the point is behind what is queued there now
   void hold_back(cudaStream_t) const;  // what is queued there from now on runs after the recorded point
+  bool passed() const;                 // whether the point was passed
   void wait() const;                   // the host; returns at once if the point was passed
 
  private:

@@ -51,6 +51,7 @@ class Stream {
   void push(Work);
   i64 queued() const { return done_ + static_cast<i64>(queue_.size()); }
   bool passed(i64 position) const { return done_ >= position; }
+  i64 done() const { return done_; }
   /// Works until `position` is passed; the first failure, which does not stop what is behind it.
   cudaError_t run(i64 position);
   cudaError_t run() { return run(queued()); }
