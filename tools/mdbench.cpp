@@ -18,6 +18,7 @@
 #include "tools/bench/bench_ops.h"
 #include "tools/bench/bench_peer.h"
 #include "tools/bench/bench_print.h"
+#include "tools/bench/bench_scale.h"
 #include "tools/bench/bench_work.h"
 #include "tools/bench/timing.h"
 #include "tools/cli/cli.h"
@@ -29,10 +30,11 @@ namespace md {
 namespace {
 
 using Json = nlohmann::ordered_json;
-constexpr const char* kData = "data";   // a report of its own kind, as those of ops are
-constexpr const char* kOps = "ops";     // of every network
-constexpr const char* kOpsOf = "ops_";  // and a benchmark's name
-constexpr double kMostOfParts = 1.15;   // aim: the whole, as a multiple of its ops
+constexpr const char* kData = "data";    // a report of its own kind, as those of ops are
+constexpr const char* kScale = "scale";  // on several ranks, where MPI is
+constexpr const char* kOps = "ops";      // of every network
+constexpr const char* kOpsOf = "ops_";   // and a benchmark's name
+constexpr double kMostOfParts = 1.15;    // aim: the whole, as a multiple of its ops
 
 // --- In the child ----------------------------------------------------------------------------------------------------
 
@@ -101,6 +103,7 @@ Json data_report(const BenchOptions& o) {
 }
 
 Json child_report(const BenchOptions& options) {
+  if (is_scale_child(options.child)) return scale_child(options.child, options);
   if (options.child.starts_with(kOpsOf)) return ops_report(find(options.child.substr(4)), options);
   if (options.child == kData) return data_report(options);
   const Benchmark& benchmark = find(options.child);
@@ -131,6 +134,7 @@ std::vector<std::string> known(const std::vector<Device>& devices) {
   }
   if (on_gpu(devices.front())) return names;
   if (usual) names.emplace_back(kData);
+  if (usual) names.emplace_back(kScale);
   for (const Benchmark& b : benchmarks()) {
     if (b.has_ops) names.push_back(kOpsOf + b.name);
   }
@@ -144,11 +148,14 @@ std::string names_of_all(const std::vector<Device>& devices) {
   return list;
 }
 
-bool is_own_kind(const std::string& name) { return name == kData || name.starts_with(kOpsOf); }
+bool is_own_kind(const std::string& name) { return name == kData || name == kScale || name.starts_with(kOpsOf); }
 
 std::vector<std::string> chosen(const BenchOptions& o, const std::vector<Device>& devices) {
-  const std::vector<std::string> all = known(devices);
-  if (o.only.empty()) return all;
+  std::vector<std::string> all = known(devices);
+  if (o.only.empty()) {
+    std::erase(all, kScale);  // which wants a launcher, and the machine for ranks
+    return all;
+  }
   std::vector<std::string> names;
   for (const std::string& name : o.only) {
     const auto wanted = [&](const std::string& one) {
@@ -197,6 +204,7 @@ Json run_and_print(const BenchOptions& o, const std::string& name, const std::ve
     print_data(report);
     return {{name, report}};
   }
+  if (name == kScale) return run_and_print_scale(o);
   if (is_own_kind(name)) return run_and_print_ops(o, name, precisions, earlier);
   const Benchmark& b = find(name);
   if (b.cpu_only) precisions = {Precision::f32};
@@ -211,7 +219,8 @@ Exit bench(BenchOptions o) {
     return Exit::ok;
   }
   if (!o.child.empty()) {
-    std::cout << child_report(o) << "\n";
+    const Json report = child_report(o);
+    if (!report.is_null()) std::cout << report << "\n";
     return Exit::ok;
   }
   const std::vector<Device> devices = choose_devices(o);
@@ -275,6 +284,24 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::Range(1, 99));
   app.add_option("--seconds", o.seconds, "least time of a run, seconds")->capture_default_str()->check(md::positive());
+  app.add_option("--bucket", o.bucket_mb, "scale: megabytes of gradients that are sent at once")
+      ->capture_default_str()
+      ->check(md::positive());
+  app.add_option("--gpu-bucket", o.gpu_bucket_mb, "scale: the same on the GPUs that it predicts")
+      ->capture_default_str()
+      ->check(md::positive());
+  app.add_option("--gpu-step", o.gpu_step_s, "scale: seconds that a step takes one of these GPUs")
+      ->capture_default_str()
+      ->check(md::positive());
+  app.add_option("--nvlink", o.nvlink_gb_s, "scale: 1e9 bytes a second in and out of a GPU, inside of a machine of 8")
+      ->capture_default_str()
+      ->check(md::positive());
+  app.add_option("--infiniband", o.infiniband_gb_s, "scale: 1e9 bytes a second in and out of a GPU, between machines")
+      ->capture_default_str()
+      ->check(md::positive());
+  app.add_option("--latency", o.latency_us, "scale: microseconds of a message between two of them")
+      ->capture_default_str()
+      ->check(md::not_negative());
   app.add_option("--child", o.child)->group("");
   app.add_option("--export-to", o.export_to)->group("");
   return md::run_main(app, argc, argv, [&] { return md::bench(o); });

@@ -17,6 +17,9 @@ struct BenchOptions {
   int threads = 2, pairs = 3;
   double seconds = 2;
 
+  // Of `scale`: sizes of buckets here and on GPUs, 1e6 bytes, and what the model of many GPUs is told.
+  double bucket_mb = 4, gpu_bucket_mb = 25, gpu_step_s = 0.1, nvlink_gb_s = 450, infiniband_gb_s = 50, latency_us = 5;
+
   bool peer = false;
   std::string other_build;  // its mdbench, instead of the peers
   std::string venv, python;
