@@ -6,6 +6,9 @@ packages=(g++ cmake ninja-build libdnnl-dev libpng-dev libjpeg-dev libwebp-dev l
   libssl-dev libcli11-dev nlohmann-json3-dev libgtest-dev
   ocl-icd-opencl-dev)  # the package file of Debian 12's oneDNN looks for OpenCL
 
+# What a build takes besides where it finds it: MPI, for training on several devices (tools/train/SCALING.md).
+mpi_packages=(libopenmpi-dev openmpi-bin)
+
 missing_packages() {
   local package
   for package in "${packages[@]}"; do

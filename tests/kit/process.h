@@ -35,8 +35,8 @@ struct ToolProcess {
   int out = -1, err = -1;   // descriptors; negative: what is written there is thrown away
 };
 
-/// Starts a program of tools/. Throws where it cannot be started.
-inline pid_t start_tool(const std::string& name, std::vector<std::string> args, const ToolProcess& how = {}) {
+/// Starts a program by its path. Throws where it cannot be started.
+inline pid_t start_program(const std::string& path, std::vector<std::string> args, const ToolProcess& how = {}) {
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
   const auto connect = [&](int given, int stream) {
@@ -51,7 +51,7 @@ inline pid_t start_tool(const std::string& name, std::vector<std::string> args, 
   if (!how.folder.empty()) posix_spawn_file_actions_addchdir_np(&files, how.folder.c_str());
   if (!how.in.empty()) posix_spawn_file_actions_addopen(&files, STDIN_FILENO, how.in.c_str(), O_RDONLY, 0);
 
-  args.insert(args.begin(), program(name));
+  args.insert(args.begin(), path);
   std::vector<char*> argv;
   for (std::string& arg : args) argv.push_back(arg.data());
   argv.push_back(nullptr);
@@ -61,6 +61,11 @@ inline pid_t start_tool(const std::string& name, std::vector<std::string> args, 
   posix_spawn_file_actions_destroy(&files);
   if (error != 0) fail(ErrorKind::missing, args[0], ": cannot be started");
   return child;
+}
+
+/// Starts a program of tools/. Throws where it cannot be started.
+inline pid_t start_tool(const std::string& name, std::vector<std::string> args, const ToolProcess& how = {}) {
+  return start_program(program(name), std::move(args), how);
 }
 
 }  // namespace md::test

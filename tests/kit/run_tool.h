@@ -68,7 +68,8 @@ inline std::string contents_of(std::FILE* file) {
   return text;
 }
 
-inline ToolRun run_tool(const std::string& name, std::vector<std::string> args, const ToolPlace& place = {}) {
+inline ToolRun run_program(const std::string& program_path, std::vector<std::string> args,
+                           const ToolPlace& place = {}) {
   std::FILE* const out = std::tmpfile();
   std::FILE* const err = std::tmpfile();
   std::optional<Terminal> terminal;
@@ -77,12 +78,16 @@ inline ToolRun run_tool(const std::string& name, std::vector<std::string> args, 
   if (place.terminal || place.screen) how.err = terminal.emplace().theirs();
   if (place.screen) how.out = how.err;
   ToolRun run;
-  run.code = exit_code_of(start_tool(name, std::move(args), how), place.limit_s);
+  run.code = exit_code_of(start_program(program_path, std::move(args), how), place.limit_s);
   if (!place.output.empty()) ::close(how.out);
   run.out = contents_of(out);
   run.err = contents_of(err);
   if (terminal) (place.screen ? run.out : run.err) = terminal->read_and_close();
   return run;
+}
+
+inline ToolRun run_tool(const std::string& name, std::vector<std::string> args, const ToolPlace& place = {}) {
+  return run_program(program(name), std::move(args), place);
 }
 
 /// Exit `code`, and on stderr one line that has all the parts.
