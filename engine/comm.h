@@ -19,7 +19,7 @@ class Communicator {
   virtual ~Communicator() = default;
   virtual int rank() const { return 0; }  // of this process, in [0, size)
   virtual int size() const { return 1; }
-  virtual int rank_on_host() const { return 0; }  // among those on the same machine
+  virtual int rank_on_host() const { return 0; }            // among those on the same machine
   virtual std::string host() const { return "localhost"; }  // the machine's name
 
   // Small data of the host.
