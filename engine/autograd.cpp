@@ -11,6 +11,13 @@
 #include "engine/tensor_impl.h"
 
 namespace md {
+
+#ifdef MD_WITH_CUDA
+namespace cuda {
+std::size_t total_memory();  // engine/cuda: of the GPU in use, in bytes
+}
+#endif
+
 namespace {
 
 thread_local bool enabled = true;
@@ -152,8 +159,23 @@ Tensor Remade::get() {
   return again;
 }
 
+namespace {
+
+/// A CPU's always is, and a GPU's where more than half is taken: with room to spare, making a map again takes longer
+/// than it is worth.
+bool memory_is_dear([[maybe_unused]] Device device) {
+#ifdef MD_WITH_CUDA
+  if (device.kind == Device::cuda)
+    return 2 * std::size_t(backend(device).pool_stats().bytes_reserved) > cuda::total_memory();
+#endif
+  return true;
+}
+
+}  // namespace
+
 void can_be_made_again(const Tensor& y, std::function<Tensor()> make) {
   if (!y.impl()->meta || !y.impl()->meta->node) return;  // not on the tape
+  if (!memory_is_dear(y.device())) return;
   y.impl()->meta->remade =
       std::make_shared<Remade>(Remade{std::move(make), y.shape(), y.dtype(), y.version(), y.impl()->storage});
 }

@@ -20,7 +20,8 @@ Backend& cpu_backend();  // engine/cpu
 Backend& cuda_backend(int index);  // engine/cuda
 namespace cuda {
 std::vector<std::string> device_names();
-}
+void require_bf16();
+}  // namespace cuda
 #endif
 
 namespace {
@@ -126,10 +127,10 @@ Backend& backend(Device device) {
       fail(ErrorKind::no_device, "device cpu: no bf16, as this processor has no instructions for it (AVX512-BF16)");
     return cpu;
   }
-  if (device.precision == Precision::bf16)
-    fail(ErrorKind::no_device, "device cuda:", device.index, ": no bf16, which only CPUs compute in");
 #ifdef MD_WITH_CUDA
-  return cuda_backend(device.index);
+  Backend& gpu = cuda_backend(device.index);
+  if (device.precision == Precision::bf16) cuda::require_bf16();
+  return gpu;
 #else
   fail(ErrorKind::no_device, "device cuda:", device.index, ": this program was built without CUDA");
 #endif

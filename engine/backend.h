@@ -104,8 +104,8 @@ class Backend {
   /// did not need, as far as more than these bytes are free, and of the library's primitives all go that were made for
   /// sizes of longer ago, but for a few. Equal pieces find all they need. Unless overridden, nothing.
   virtual void keep_cached_at_most(std::size_t /*bytes*/) {}
-  virtual void fill(const Tensor& y, float value) = 0;                   // every element (a GPU's bf16: with 0 alone)
-  virtual void copy(void* to, const void* from, std::size_t bytes) = 0;  // both on this device
+  virtual void fill(const Tensor& y, float value) = 0;                            // every element
+  virtual void copy(void* to, const void* from, std::size_t bytes) = 0;           // both on this device
   virtual void to_device(void* device, const void* host, std::size_t bytes) = 0;  // `host` has been read on return
   virtual void to_host(void* host, const void* device, std::size_t bytes) = 0;    // waits
   virtual void add_into(const Tensor& sum, const Tensor& x) = 0;                  // sum += x, maps

@@ -5,6 +5,7 @@
 #pragma once
 #include <bit>
 #include <cstdint>
+#include <type_traits>
 
 #include "engine/tensor.h"
 
@@ -13,6 +14,13 @@ namespace md {
 /// The bits of the nearest bf16, of two as near the one whose last bit is 0. NaN stays NaN, and what is too large
 /// becomes infinity.
 constexpr std::uint16_t bits_of_bf16(float x) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  if (!std::is_constant_evaluated()) {  // one instruction
+    std::uint16_t nearest = 0;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(nearest) : "f"(x));
+    return nearest;
+  }
+#endif
   const auto bits = std::bit_cast<std::uint32_t>(x);
   const std::uint32_t nan = bits >> 16U | 0x40U, nearest = (bits + 0x7FFFU + (bits >> 16U & 1U)) >> 16U;
   return static_cast<std::uint16_t>(x != x ? nan : nearest);

@@ -39,8 +39,8 @@ const char* name_of(DType);
 enum class Precision : std::uint8_t {
   f32,   // seven digits
   tf32,  // of a GPU: factors are rounded to three digits (10 bits of fraction), several times faster
-  bf16,  // of a CPU: wide maps, their gradients and the weights in products have two to three digits (7 bits of
-         // fraction) and half the bytes; parameters, their gradients and narrow maps stay f32
+  bf16,  // wide maps, their gradients and the weights in products have two to three digits (7 bits of fraction) and
+         // half the bytes; parameters, their gradients and narrow maps stay f32, which a GPU multiplies in TF32
 };
 /// What maps of so many channels are on a device of this precision. Narrow ones stay f32: images, planes, depths.
 DType map_dtype(Precision, i64 channels);
@@ -143,7 +143,7 @@ class Tensor {
 };
 
 /// The memory that a tensor and its views share, from the backend's pool and back into it.
-struct Storage {
+struct Storage : std::enable_shared_from_this<Storage> {
   Storage(Device, std::size_t bytes);  // throws where there is none left
   ~Storage();
   Storage(const Storage&) = delete;

@@ -62,11 +62,11 @@ Taps bin_taps(const Axis& axis) {
 
 Tensor mean_of_pixels(const Tensor& x) {
   const i64 images = x.dim(0), pixels = x.dim(1) * x.dim(2), channels = x.dim(3);
-  const Tensor sum = Tensor::empty({images, 1, 1, channels}, x.device());
+  const Tensor y = Tensor::empty({images, 1, 1, channels}, x.device(), x.dtype());
   Backend& b = backend(x.device());
-  if (b.reduce_mean(x, images, pixels, channels, sum)) return sum;
+  if (b.reduce_mean(x, images, pixels, channels, y)) return y;
+  const Tensor sum = x.dtype() == DType::f32 ? y : Tensor::empty(y.shape(), x.device());
   b.reduce_sum(x, {}, images, pixels, channels, sum);
-  const Tensor y = x.dtype() == DType::f32 ? sum : Tensor::empty(sum.shape(), x.device(), x.dtype());
   with_storage(x.dtype(), [&](auto storage) {
     using T = decltype(storage);
     launch(x.device(), images, channels, Times<T>{sum.data(), y.data<T>(), channels, 1.F / static_cast<float>(pixels)});

@@ -66,7 +66,7 @@ Tensor inside_activation(const Activation& act, const Tensor& y, const Tensor& d
     const Tensor dz = in_place_of(dy);
     if (backend(dy.device()).activation_backward(act, dy, y, dz, left_bias)) {
       left_bias = {};
-      return dz;
+      return as_dtype(dz, dtype);
     }
   }
   return as_dtype(before_activation(act, y, dy), dtype);

@@ -57,7 +57,7 @@ struct alignas(4) FourPlaces {
   std::uint8_t of[4];
 };
 template <class T>
-using PlaceOf = std::conditional_t<std::is_same_v<T, Four>, FourPlaces, std::uint8_t>;
+using PlaceOf = std::conditional_t<kIsFour<T>, FourPlaces, std::uint8_t>;
 
 /// dy where the winner's place is this one, else 0.
 MD_HD inline float won(std::uint8_t place, i64 here, float dy) { return place == here ? dy : 0.F; }

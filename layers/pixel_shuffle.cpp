@@ -34,13 +34,13 @@ struct MoveShuffled {
   }
 };
 
-/// Where r is 2, on a GPU: a channel of four fine pixels is a Four of the wide map, and neighbouring calls move
+/// Where r is 2, on a GPU: a channel of four fine pixels is one element of the wide map, and neighbouring calls move
 /// neighbouring channels on both sides.
 template <bool kToFine, class T>
 struct MoveQuads {
   Shuffle shuffle;
-  const std::conditional_t<kToFine, T, float>* from;
-  std::conditional_t<kToFine, float, T>* to;
+  const std::conditional_t<kToFine, T, NumberOf<T>>* from;
+  std::conditional_t<kToFine, NumberOf<T>, T>* to;
   MD_HD void operator()(i64 wide_pixel, i64 c) const {
     const auto [n, h, w] = unravel(wide_pixel, {kAnyExtent, shuffle.H, shuffle.W});
     T quad{};
@@ -63,16 +63,16 @@ void shuffle_pixels(const Shuffle& shuffle, const Tensor& from, const Tensor& to
   const i64 pixels = from.numel() / shuffle.C;
   with_wide_storage({from, to}, {wide.dim(3)}, [&](auto storage, i64 n) {
     using T = decltype(storage);
-    if constexpr (std::is_same_v<T, Four>) {
-      using From = std::conditional_t<kToFine, T, float>;
-      using To = std::conditional_t<kToFine, float, T>;
+    using Number = NumberOf<T>;
+    if constexpr (kIsFour<T>) {
+      using From = std::conditional_t<kToFine, T, Number>;
+      using To = std::conditional_t<kToFine, Number, T>;
       if (shuffle.r == 2)
         return launch(from.device(), pixels / n, shuffle.C,
                       MoveQuads<kToFine, T>{shuffle, elements<From>(from), elements<To>(to)});
-      launch(from.device(), pixels, shuffle.C, MoveShuffled<kToFine, float>{shuffle, from.data(), to.data()});
-    } else {
-      launch(from.device(), pixels, shuffle.C, MoveShuffled<kToFine, T>{shuffle, from.data<T>(), to.data<T>()});
     }
+    launch(from.device(), pixels, shuffle.C,
+           MoveShuffled<kToFine, Number>{shuffle, from.data<Number>(), to.data<Number>()});
   });
 }
 

@@ -116,7 +116,7 @@ struct DeinterleaveElu {
   MD_HD void operator()(i64 at, i64 o) const {
     const i64 from = places.in_y(at, o);
     const auto gradient = [](float d, float v) { return d * Elu::slope(v); };
-    dz[at * places.O + o] = from >= 0 ? each(gradient, dy[from], y[from]) : T(0.F);
+    dz[at * places.O + o] = from >= 0 ? each(gradient, dy[from], y[from]) : SumOf<T>(0.F);
   }
 };
 

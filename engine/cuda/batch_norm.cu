@@ -77,8 +77,8 @@ struct Statistics {
 
 /// With means about that of the first chunk, p:  mean = p + S/R, S = sum n_k (mean_k - p), and
 ///   M2 = sum m2_k + n_k (mean_k - p)^2 - S^2/R
-template <int kLanes>
-__global__ void statistics(Columns g, const float* x, float* partial, Statistics out) {
+template <int kLanes, class T>
+__global__ void statistics(Columns g, const T* x, float* partial, Statistics out) {
   const Place<kLanes> at(g);
   Moments<kLanes> of_thread;
   at.template for_batches<kRowsOfMoments>(
@@ -119,8 +119,8 @@ struct Affines {
   }
 };
 
-template <Act kAct, int kLanes>
-__global__ void normalise(Columns g, Affine affine, const float* x, float* y) {
+template <Act kAct, int kLanes, class T>
+__global__ void normalise(Columns g, Affine affine, const T* x, T* y) {
   const Place<kLanes> at(g);
   if (!at.active) return;
   const Affines<kLanes> z(affine, at.column);
@@ -134,8 +134,8 @@ __global__ void normalise(Columns g, Affine affine, const float* x, float* y) {
 }
 
 /// With another map added before the activation.
-template <Act kAct, int kLanes>
-__global__ void normalise_plus(Columns g, Affine affine, const float* x, const float* residual, float* y) {
+template <Act kAct, int kLanes, class T>
+__global__ void normalise_plus(Columns g, Affine affine, const T* x, const T* residual, T* y) {
   struct Loaded {
     Pack<kLanes> x, residual;
   };
@@ -168,16 +168,16 @@ __device__ float dz_of(const Both<kLanes>& v, const Affines<kLanes>& z, int lane
 }
 
 /// Sums of dz and of dz * (x - mean).
-template <Act kAct, int kLanes>
+template <Act kAct, int kLanes, class T>
 struct GradientTerms {
   static constexpr int kAtOnce = kRowsAtOnce;
   Affine affine;
-  const float *dy, *x;
+  const T *dy, *x;
 
   struct OfColumn {
     Affines<kLanes> z;
     Pack<kLanes> mean;
-    const float *dy, *x;
+    const T *dy, *x;
     __device__ Both<kLanes> load(i64 at, i64) const {
       return {cuda::load<kLanes>(dy + at), cuda::load<kLanes>(x + at)};
     }
@@ -193,11 +193,12 @@ struct GradientTerms {
 };
 
 /// The same sums of dz = dy where y, behind a relu, is above 0; dz itself goes to memory on the way.
-template <int kLanes>
+template <int kLanes, class T>
 struct ReluGradientTerms {
   static constexpr int kAtOnce = kRowsAtOnce;
-  const float *mean, *dy, *y, *x;
-  float* dz;
+  const float* mean;
+  const T *dy, *y, *x;
+  T* dz;
 
   struct Loaded {
     Pack<kLanes> dy, y, x;
@@ -248,8 +249,8 @@ struct WriteGradients {
 };
 
 /// dx may be dy's memory: a thread has read its rows when it writes them. Or they are added to what dx holds.
-template <Act kAct, int kLanes, bool kAdds>
-__global__ void input_gradient(Columns g, Affine affine, Coefficients k, const float* dy, const float* x, float* dx) {
+template <Act kAct, int kLanes, bool kAdds, class T>
+__global__ void input_gradient(Columns g, Affine affine, Coefficients k, const T* dy, const T* x, T* dx) {
   struct Read {
     Both<kLanes> both;
     Pack<kLanes> before;
@@ -275,6 +276,14 @@ __global__ void input_gradient(Columns g, Affine affine, Coefficients k, const f
       });
 }
 
+/// Calls fn.operator()<T, kAct>() for the type that stores maps, and the spec's activation.
+template <class Fn>
+void with_maps(const BatchNormSpec& spec, DType dtype, const Fn& fn) {
+  with_storage(dtype, [&](auto storage) {
+    with_activation(spec, [&]<Act kAct>() { fn.template operator()<decltype(storage), kAct>(); });
+  });
+}
+
 struct Size {
   explicit Size(const Tensor& x, const Tensor& per_channel)
       : R(x.numel() / per_channel.numel()), C(per_channel.numel()) {}
@@ -292,22 +301,23 @@ struct BackwardOfChannels {
         write{affine, static_cast<double>(size.R), batch_statistics, k, dweight.data(), dbias.data()} {}
 
   /// From the gradient behind x's affine map and its activation.
-  template <Act kAct, int kLanes, bool kAdds = false>
+  template <class T, Act kAct, int kLanes, bool kAdds = false>
   void launch_input_gradient(const Tensor& dy, const Tensor& x, const Tensor& dx) const {
     const Columns g(1, size.R, size.C, kLanes, Columns::kMaps);
-    cuda::launch_kernel(input_gradient<kAct, kLanes, kAdds>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g,
-                        affine, k, dy.data(), x.data(), dx.data());
+    cuda::launch_kernel(input_gradient<kAct, kLanes, kAdds, T>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g,
+                        affine, k, dy.data<T>(), x.data<T>(), dx.data<T>());
   }
 
   /// All gradients; dx, where there is one, is written or with kAdds added to.
   template <bool kAdds>
   void launch(const BatchNormSpec& spec, const Tensor& dy, const Tensor& x, const Tensor& mean,
               const Tensor& dx) const {
-    with_activation(spec, [&]<Act kAct>() {
-      cuda::with_packs(size.C, {dy.data(), x.data(), mean.data(), dx ? dx.data() : nullptr}, [&]<int kLanes>() {
-        cuda::launch_sums<2, kLanes>(x.device(), 1, size.R, size.C,
-                                     GradientTerms<kAct, kLanes>{affine, dy.data(), x.data()}, write);
-        if (dx) launch_input_gradient<kAct, kLanes, kAdds>(dy, x, dx);
+    with_maps(spec, x.dtype(), [&]<class T, Act kAct>() {
+      const T *const of_dy = dy.data<T>(), *const of_x = x.data<T>();
+      cuda::with_packs(size.C, {of_dy, of_x, mean.data(), dx ? dx.data<T>() : nullptr}, [&]<int kLanes>() {
+        cuda::launch_sums<2, kLanes>(x.device(), 1, size.R, size.C, GradientTerms<kAct, kLanes, T>{affine, of_dy, of_x},
+                                     write);
+        if (dx) launch_input_gradient<T, kAct, kLanes, kAdds>(dy, x, dx);
       });
     });
   }
@@ -331,11 +341,14 @@ void CudaBackend::batch_norm_statistics(const BatchNormSpec& spec, const Tensor&
                        running.variance.data(),
                        running.batches ? running.batches.data<std::int32_t>() : nullptr,
                        running.momentum};
-  cuda::with_packs(size.C, {x.data()}, [&]<int kLanes>() {
-    const Columns g(1, size.R, size.C, kLanes, Columns::kSums);
-    const Tensor partial = Tensor::empty({g.chunks, 2, g.C}, x.device());
-    cuda::launch_kernel(statistics<kLanes>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g, x.data(),
-                        partial.data(), out);
+  with_storage(x.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    cuda::with_packs(size.C, {x.data<T>()}, [&]<int kLanes>() {
+      const Columns g(1, size.R, size.C, kLanes, Columns::kSums);
+      const Tensor partial = Tensor::empty({g.chunks, 2, g.C}, x.device());
+      cuda::launch_kernel(statistics<kLanes, T>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g, x.data<T>(),
+                          partial.data(), out);
+    });
   });
 }
 
@@ -343,11 +356,11 @@ void CudaBackend::batch_norm(const BatchNormSpec& spec, const Tensor& x, const T
                              const Tensor& mean, const Tensor& rstd, const Tensor& y) {
   const Size size(x, mean);
   const Affine affine{weight.data(), bias.data(), mean.data(), rstd.data()};
-  with_activation(spec, [&]<Act kAct>() {
-    cuda::with_packs(size.C, {x.data(), y.data()}, [&]<int kLanes>() {
+  with_maps(spec, x.dtype(), [&]<class T, Act kAct>() {
+    cuda::with_packs(size.C, {x.data<T>(), y.data<T>()}, [&]<int kLanes>() {
       const Columns g(1, size.R, size.C, kLanes, Columns::kMaps);
-      cuda::launch_kernel(normalise<kAct, kLanes>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g, affine,
-                          x.data(), y.data());
+      cuda::launch_kernel(normalise<kAct, kLanes, T>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g, affine,
+                          x.data<T>(), y.data<T>());
     });
   });
 }
@@ -356,11 +369,11 @@ bool CudaBackend::batch_norm_plus(const BatchNormSpec& spec, const Tensor& x, co
                                   const Tensor& mean, const Tensor& rstd, const Tensor& residual, const Tensor& y) {
   const Size size(x, mean);
   const Affine affine{weight.data(), bias.data(), mean.data(), rstd.data()};
-  with_activation(spec, [&]<Act kAct>() {
-    cuda::with_packs(size.C, {x.data(), residual.data(), y.data()}, [&]<int kLanes>() {
+  with_maps(spec, x.dtype(), [&]<class T, Act kAct>() {
+    cuda::with_packs(size.C, {x.data<T>(), residual.data<T>(), y.data<T>()}, [&]<int kLanes>() {
       const Columns g(1, size.R, size.C, kLanes, Columns::kMaps);
-      cuda::launch_kernel(normalise_plus<kAct, kLanes>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g, affine,
-                          x.data(), residual.data(), y.data());
+      cuda::launch_kernel(normalise_plus<kAct, kLanes, T>, g.grid(), cuda::kBlock, 0, cuda::runtime().compute, g,
+                          affine, x.data<T>(), residual.data<T>(), y.data<T>());
     });
   });
   return true;
@@ -387,13 +400,18 @@ bool CudaBackend::batch_norm_plus_backward(const BatchNormSpec&, bool batch_stat
                                            const Tensor& mean, const Tensor& rstd, const Tensor& dz, const Tensor& dx,
                                            const Tensor& dweight, const Tensor& dbias) {
   const BackwardOfChannels of(batch_statistics, x, weight, bias, mean, rstd, dweight, dbias);
-  cuda::with_packs(
-      of.size.C, {dy.data(), y.data(), x.data(), mean.data(), dz.data(), dx ? dx.data() : nullptr}, [&]<int kLanes>() {
-        cuda::launch_sums<2, kLanes>(x.device(), 1, of.size.R, of.size.C,
-                                     ReluGradientTerms<kLanes>{mean.data(), dy.data(), y.data(), x.data(), dz.data()},
-                                     of.write);
-        if (dx) of.template launch_input_gradient<Act::none, kLanes>(dz, x, dx);
-      });
+  with_storage(x.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    const auto run = [&]<int kLanes>() {
+      cuda::launch_sums<2, kLanes>(
+          x.device(), 1, of.size.R, of.size.C,
+          ReluGradientTerms<kLanes, T>{mean.data(), dy.data<T>(), y.data<T>(), x.data<T>(), dz.data<T>()}, of.write);
+      if (dx) of.template launch_input_gradient<T, Act::none, kLanes>(dz, x, dx);
+    };
+    cuda::with_packs(of.size.C,
+                     {dy.data<T>(), y.data<T>(), x.data<T>(), mean.data(), dz.data<T>(), dx ? dx.data<T>() : nullptr},
+                     run);
+  });
   return true;
 }
 

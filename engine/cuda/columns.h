@@ -179,10 +179,10 @@ __global__ void sum_columns(Columns g, Terms terms, float* partial, Finish finis
 }
 
 /// Terms that are the elements of x, kTermsAtOnce rows on their way at once.
-template <int kLanes, int kTermsAtOnce>
+template <class T, int kLanes, int kTermsAtOnce>
 struct PlainTerms {
   static constexpr int kAtOnce = kTermsAtOnce;
-  const float* x;
+  const T* x;
   __device__ const PlainTerms& of(i64) const { return *this; }
   __device__ Pack<kLanes> load(i64 at, i64) const { return cuda::load<kLanes>(x + at); }
   __device__ void add(const Pack<kLanes>& v, float (&sums)[1][kLanes]) const {

@@ -9,7 +9,7 @@ namespace {
 /// Whether z [pixels,O] = x [pixels,I] w', w [O,I].
 bool is_product(const Conv2dSpec& s, const Tensor& w) {
   return w.shape().rank() == 4 && w.dim(1) == 1 && w.dim(2) == 1 && s.groups == 1 && s.stride == PerAxis(1) &&
-         s.pad == PerAxis(0) && w.dtype() == DType::f32;
+         s.pad == PerAxis(0);
 }
 
 }  // namespace

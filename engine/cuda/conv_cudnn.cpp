@@ -1,10 +1,13 @@
 // A plan costs milliseconds to seconds, so plans are cached; running one asks the pool for its workspace and nothing of
-// the host but a list of addresses.
+// the host but a list of addresses. Of bf16 maps cuDNN wants all of a convolution in bf16, weight and bias too, and
+// adds in f32; where it has such a kernel with an f32 result at all, that is compiled at run time. So a weight's
+// gradient is rounded to bf16 once, as in PyTorch's autocast, and a narrow output, which is f32, is made of x in f32.
 #include "engine/cuda/conv_cudnn.h"
 
 #include "engine/cuda/conv_chooser.h"
 #include "engine/cuda/conv_kernels.h"
 #include "engine/cuda/runtime.h"
+#include "engine/cuda/weight_copies.h"
 #include "engine/lru_cache.h"
 
 namespace md {
@@ -65,14 +68,16 @@ class CudnnConvPlans final : public ConvPlans {
         plans_(most) {}
 
   void forward(const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) override {
-    void* const weight = cudnn_layout(w);
+    if (x.dtype() != y.dtype()) return forward(s, in_f32(x), w, bias, y);
+    void *const weight = cuda::library_copy(w, x.dtype()), *const plans_bias =
+                                                               bias ? cuda::library_copy(bias, x.dtype()) : nullptr;
     const Tensor z = s.accumulate ? Tensor::empty(y.shape(), y.device(), y.dtype()) : y;
     ConvProblem p = problem(ConvPass::forward, s, x, w, z);
     p.bias = bool(bias);
-    p.alignment = alignment({x.raw(), weight, z.raw(), address(bias)});
+    p.alignment = alignment({x.raw(), weight, z.raw(), plans_bias});
     const auto run = [&](const ConvPlan& plan, bool accumulate, const Tensor& to) {
       const cuda::EngineChoice& does = plan.choice;
-      execute(plan, x.raw(), weight, z.raw(), does.adds_bias ? address(bias) : nullptr, s.act.slope);
+      execute(plan, x.raw(), weight, z.raw(), does.adds_bias ? plans_bias : nullptr, s.act.slope);
       const Tensor left_bias = does.adds_bias ? Tensor() : bias;
       const Activation left_act = does.activates ? Activation{} : s.act;
       if (left_bias || left_act.kind != Act::none || accumulate)
@@ -82,7 +87,7 @@ class CudnnConvPlans final : public ConvPlans {
   }
 
   void data_gradient(const Conv2dSpec& s, const Tensor& dz, const Tensor& w, const Tensor& dx) override {
-    void* const weight = cudnn_layout(w);
+    void* const weight = cuda::library_copy(w, dx.dtype());
     ConvProblem p = problem(ConvPass::data_gradient, s, dx, w, dz);
     p.alignment = alignment({dx.raw(), weight, dz.raw()});
     const auto run = [&](const ConvPlan& plan) { execute(plan, dx.raw(), weight, dz.raw()); };
@@ -90,12 +95,13 @@ class CudnnConvPlans final : public ConvPlans {
   }
 
   void weight_gradient(const Conv2dSpec& s, const Tensor& dz, const Tensor& x, const Tensor& dw) override {
-    const Tensor gradient = is_depthwise(dw) ? Tensor::empty(dw.shape(), dw.device(), dw.dtype()) : dw;
+    const bool as_it_is = !is_depthwise(dw) && x.dtype() == dw.dtype();
+    const Tensor gradient = as_it_is ? dw : Tensor::empty(dw.shape(), dw.device(), x.dtype());
     ConvProblem p = problem(ConvPass::weight_gradient, s, x, dw, dz);
     p.alignment = alignment({x.raw(), gradient.raw(), dz.raw()});
     const auto run = [&](const ConvPlan& plan) { execute(plan, x.raw(), gradient.raw(), dz.raw()); };
     run(find(p, run));
-    if (is_depthwise(dw)) cuda::transpose(gradient.data(), dw.dim(2), dw.dim(0) * dw.dim(1), dw.data());
+    if (!as_it_is) cuda::take_gradient(gradient, dw);
   }
 
   i64 created() const override { return static_cast<i64>(plans_.made()); }
@@ -121,18 +127,13 @@ class CudnnConvPlans final : public ConvPlans {
  private:
   static ConvProblem problem(ConvPass pass, const Conv2dSpec& s, const Tensor& x, const Tensor& w, const Tensor& y) {
     ConvProblem p = cuda::describe_conv(pass, s, x.shape(), w.shape(), y.shape(), x.dtype());
-    p.tf32 = x.device().precision == Precision::tf32 && p.dtype == DType::f32;
+    p.tf32 = x.device().precision != Precision::f32 && p.dtype == DType::f32;
     return p;
   }
 
-  /// cuDNN wants a depthwise weight as [C,kh,kw]: a copy, which serves until the weight changes.
-  static void* cudnn_layout(const Tensor& w) {
-    if (!is_depthwise(w)) return w.raw();
-    Storage::Derived& derived = w.storage().derived[{0, w.raw()}];
-    if (!derived.copy) derived.copy = std::make_shared<Storage>(w.device(), w.bytes());
-    auto* const copy = static_cast<float*>(derived.copy->data);
-    if (derived.version != w.version()) cuda::transpose(w.data(), w.dim(0) * w.dim(1), w.dim(2), copy);
-    derived.version = w.version();
+  static Tensor in_f32(const Tensor& x) {
+    const Tensor copy = Tensor::empty(x.shape(), x.device());
+    cuda::convert(x, copy);
     return copy;
   }
 

@@ -1,29 +1,28 @@
 #include "engine/cuda/conv_kernels.h"
 
+#include "engine/bf16.h"
 #include "engine/fused_activation.h"
-#include "engine/launch.h"
+#include "engine/pointwise.h"
 
 namespace md::cuda {
 namespace {
 
-struct Transpose {
-  const float* from;  // [rows,columns]
-  float* to;          // [columns,rows]
-  i64 rows, columns;
-  MD_HD void operator()(i64 column, i64 row) const { to[column * rows + row] = from[row * columns + column]; }
+struct Same {
+  MD_HD float operator()(float x) const { return x; }
 };
 
-template <class Curve>
+template <class Curve, class T>
 struct AddBiasAndActivate {
   Curve curve;
-  const float* z;     // [rows,C], maybe y itself
+  const T* z;         // [rows,C], maybe y itself
   const float* bias;  // [C] or null
-  float* y;
+  T* y;
   i64 channels;
   bool accumulate;
   MD_HD void operator()(i64 row, i64 c) const {
     const i64 at = row * channels + c;
-    float sum = bias ? z[at] + bias[c] : z[at];
+    float sum = z[at];
+    if (bias) sum += bias[c];
     if (accumulate) sum += y[at];
     y[at] = curve.value(sum);
   }
@@ -31,17 +30,25 @@ struct AddBiasAndActivate {
 
 }  // namespace
 
-void transpose(const float* from, i64 rows, i64 columns, float* to) {
-  cuda::launch(columns, rows, Transpose{from, to, rows, columns});
+void convert(const Tensor& from, const Tensor& to) {
+  with_storage(from.dtype(), [&](auto from_storage) {
+    with_storage(to.dtype(), [&](auto to_storage) {
+      pointwise(to.device(), 1, to.numel(), Same{}, to.data<decltype(to_storage)>(),
+                from.data<decltype(from_storage)>());
+    });
+  });
 }
 
 void add_bias_and_activate(const Tensor& z, const Tensor& bias, bool accumulate, const Activation& act,
                            const Tensor& y) {
   const i64 channels = y.dim(-1);
-  with_curve(act, [&](auto curve) {
-    md::launch(y.device(), y.numel() / channels, channels,
-               AddBiasAndActivate<decltype(curve)>{curve, z.data(), bias ? bias.data() : nullptr, y.data(), channels,
-                                                   accumulate});
+  with_storage(y.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    with_curve(act, [&](auto curve) {
+      md::launch(y.device(), y.numel() / channels, channels,
+                 AddBiasAndActivate<decltype(curve), T>{curve, z.data<T>(), bias ? bias.data() : nullptr, y.data<T>(),
+                                                        channels, accumulate});
+    });
   });
 }
 

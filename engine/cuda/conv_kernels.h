@@ -1,13 +1,13 @@
-// What convolutions need beside cuDNN. f32.
+// What convolutions need beside cuDNN.
 #pragma once
 #include "engine/backend.h"
 
 namespace md::cuda {
 
-/// to[c,r] = from[r,c]: depthwise weights between ours, [kh,kw,C], and cuDNN's, [C,kh,kw].
-void transpose(const float* from, i64 rows, i64 columns, float* to);
+/// The same numbers in another type; maps.
+void convert(const Tensor& from, const Tensor& to);
 
-/// y = act(z + bias (+ y, where it accumulates)); y and z [...,C], which may be one; bias [C] or empty.
+/// y = act(z + bias (+ y, where it accumulates)); maps y and z [...,C], which may be one; bias [C], f32, or empty.
 void add_bias_and_activate(const Tensor& z, const Tensor& bias, bool accumulate, const Activation& act,
                            const Tensor& y);
 

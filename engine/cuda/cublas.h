@@ -16,11 +16,16 @@ cublasHandle_t cublas();
 
 /// c [M,N] = a [M,K] b [K,N], as Backend::gemm has them. Throws where a side is no int.
 struct Product {
-  Product(const GemmSpec&, const Tensor& a, const Tensor& c);
+  Product(const GemmSpec&, const Tensor& a, const Tensor& b, const Tensor& c);
   int M, N, K;
-  int a_row, b_row;  // floats of a row in memory; of c's, N
+  int a_row, b_row;  // elements of a row in memory; of c's, N
   cublasOperation_t a_stored, b_stored;
-  bool tf32;
+  const void *a, *b;
+  void* c;
+  DType factors, sums;  // what a and b are, and c; added up is in f32
+  cublasComputeType_t how;
 };
+/// cuBLAS's name of it.
+cudaDataType_t data_type(DType);
 
 }  // namespace md::cuda

@@ -1,6 +1,7 @@
-// Matrix products on cuBLAS. Exact f32 unless the operands' device has TF32; the same bits on every run, as there is
-// one stream. What goes along with a product is cuBLASLt's (gemm_cublaslt.h). There is no batched form: only window
-// attention multiplies many small matrices, and its scores must not leave the kernel (window_attention.cu).
+// Matrix products on cuBLAS. Exact f32 unless the operands' device has TF32 or bf16; the same bits on every run, as
+// there is one stream. Factors of bf16 maps are bf16, a weight by a copy, and their products are added in f32. What
+// goes along with a product is cuBLASLt's (gemm_cublaslt.h). There is no batched form: only window attention multiplies
+// many small matrices, and its scores must not leave the kernel (window_attention.cu).
 #include <algorithm>
 #include <limits>
 
@@ -9,6 +10,7 @@
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/gemm_cublaslt.h"
 #include "engine/cuda/runtime.h"
+#include "engine/cuda/weight_copies.h"
 
 namespace md {
 namespace cuda {
@@ -40,11 +42,11 @@ cublasOperation_t stored(bool transposed) { return transposed ? CUBLAS_OP_T : CU
 
 /// c = a b + share * c.
 void multiply(const GemmSpec& s, const Tensor& a, const Tensor& b, float share, const Tensor& c) {
-  const Product p(s, a, c);
-  MD_CUBLAS(cublasSetMathMode(cublas(), p.tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH));
+  const Product p(s, a, b, c);
   const float one = 1.F;
-  MD_CUBLAS(cublasSgemm(cublas(), p.b_stored, p.a_stored, p.N, p.M, p.K, &one, b.data(), p.b_row, a.data(), p.a_row,
-                        &share, c.data(), p.N));
+  MD_CUBLAS(cublasGemmEx(cublas(), p.b_stored, p.a_stored, p.N, p.M, p.K, &one, p.b, data_type(p.factors), p.b_row, p.a,
+                         data_type(p.factors), p.a_row, &share, p.c, data_type(p.sums), p.N, p.how,
+                         CUBLAS_GEMM_DEFAULT));
 }
 
 }  // namespace
@@ -60,9 +62,19 @@ cublasHandle_t cublas() {
   return it->get();
 }
 
-Product::Product(const GemmSpec& s, const Tensor& a, const Tensor& c)
-    : a_stored(stored(s.transpose_a)), b_stored(stored(s.transpose_b)), tf32(a.device().precision == Precision::tf32) {
-  const i64 columns = c.dim(-1), rows = c.numel() / columns, terms = a.numel() / rows;
+cudaDataType_t data_type(DType dtype) { return dtype == DType::bf16 ? CUDA_R_16BF : CUDA_R_32F; }
+
+Product::Product(const GemmSpec& s, const Tensor& left, const Tensor& right, const Tensor& result)
+    : a_stored(stored(s.transpose_a)),
+      b_stored(stored(s.transpose_b)),
+      a(left.raw()),
+      b(right.dtype() == left.dtype() ? right.raw() : library_copy(right, left.dtype())),
+      c(result.raw()),
+      factors(left.dtype()),
+      sums(result.dtype()),
+      how(factors == DType::f32 && left.device().precision != Precision::f32 ? CUBLAS_COMPUTE_32F_FAST_TF32
+                                                                             : CUBLAS_COMPUTE_32F) {
+  const i64 columns = result.dim(-1), rows = result.numel() / columns, terms = left.numel() / rows;
   MD_CHECK(std::max({rows, columns, terms}) <= std::numeric_limits<int>::max(), "gemm: ", rows, " x ", terms, " by ",
            terms, " x ", columns);
   M = int(rows), N = int(columns), K = int(terms);

@@ -6,6 +6,7 @@
 
 #include "engine/cuda/cublas.h"
 #include "engine/cuda/runtime.h"
+#include "engine/cuda/weight_copies.h"
 #include "engine/lru_cache.h"
 
 namespace md::cuda {
@@ -22,14 +23,13 @@ using Work = Owned<cublasLtMatmulDescOpaque_t>;
 using Layout = Owned<cublasLtMatrixLayoutOpaque_t>;
 using Preference = Owned<cublasLtMatmulPreferenceOpaque_t>;
 
-void set_bias(const Work& work, const Tensor& bias) {
-  void* const address = bias.raw();
+void set_bias(const Work& work, void* address) {
   MD_CUBLAS(cublasLtMatmulDescSetAttribute(work.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &address, sizeof(address)));
 }
 
-Work work_of(const Product& p, Beside beside, const Tensor& bias) {
+Work work_of(const Product& p, Beside beside, void* bias) {
   cublasLtMatmulDesc_t it = nullptr;
-  MD_CUBLAS(cublasLtMatmulDescCreate(&it, p.tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F));
+  MD_CUBLAS(cublasLtMatmulDescCreate(&it, p.how, CUDA_R_32F));
   Work work(it);
   const auto set = [it](cublasLtMatmulDescAttributes_t attribute, const auto& value) {
     MD_CUBLAS(cublasLtMatmulDescSetAttribute(it, attribute, &value, sizeof(value)));
@@ -37,21 +37,22 @@ Work work_of(const Product& p, Beside beside, const Tensor& bias) {
   set(CUBLASLT_MATMUL_DESC_TRANSA, p.b_stored);
   set(CUBLASLT_MATMUL_DESC_TRANSB, p.a_stored);
   set(CUBLASLT_MATMUL_DESC_EPILOGUE, beside == Beside::bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_BGRADB);
+  set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, std::int32_t(data_type(p.sums)));
   set_bias(work, bias);
   return work;
 }
 
 /// Of a matrix that is stored by columns, each `rows` long.
-Layout layout_of(int rows, int columns) {
+Layout layout_of(DType dtype, int rows, int columns) {
   cublasLtMatrixLayout_t it = nullptr;
-  MD_CUBLAS(cublasLtMatrixLayoutCreate(&it, CUDA_R_32F, std::uint64_t(rows), std::uint64_t(columns), rows));
+  MD_CUBLAS(cublasLtMatrixLayoutCreate(&it, data_type(dtype), std::uint64_t(rows), std::uint64_t(columns), rows));
   return Layout(it);
 }
 
 /// What every address divides by, of 16 bytes.
-std::uint32_t alignment(std::initializer_list<Tensor> tensors) {
+std::uint32_t alignment(std::initializer_list<const void*> addresses) {
   std::uintptr_t bits = 16;
-  for (const Tensor& t : tensors) bits |= reinterpret_cast<std::uintptr_t>(t.raw());
+  for (const void* address : addresses) bits |= reinterpret_cast<std::uintptr_t>(address);
   return std::uint32_t(bits & (~bits + 1));  // the lowest bit that is set
 }
 
@@ -74,7 +75,8 @@ Preference preference(std::uint32_t aligned) {
 struct Key {
   int M, N, K;
   cublasOperation_t a_stored, b_stored;
-  bool tf32;
+  DType factors, sums;
+  cublasComputeType_t how;
   Beside beside;
   std::uint32_t aligned;
   auto operator<=>(const Key&) const = default;
@@ -89,10 +91,10 @@ struct Plan {
 
 cublasLtHandle_t handle() { return reinterpret_cast<cublasLtHandle_t>(cublas()); }  // a cublasHandle_t is one too
 
-Plan plan_for(const Product& p, Beside beside, const Tensor& bias, std::uint32_t aligned) {
+Plan plan_for(const Product& p, Beside beside, void* bias, std::uint32_t aligned) {
   const bool a_is_transposed = p.a_stored == CUBLAS_OP_T, b_is_transposed = p.b_stored == CUBLAS_OP_T;
-  Plan plan{work_of(p, beside, bias), layout_of(p.b_row, b_is_transposed ? p.N : p.K),
-            layout_of(p.a_row, a_is_transposed ? p.K : p.M), layout_of(p.N, p.M)};
+  Plan plan{work_of(p, beside, bias), layout_of(p.factors, p.b_row, b_is_transposed ? p.N : p.K),
+            layout_of(p.factors, p.a_row, a_is_transposed ? p.K : p.M), layout_of(p.sums, p.N, p.M)};
   const Preference wanted = preference(aligned);
   int found = 0;
   const cublasStatus_t status =
@@ -108,17 +110,19 @@ Plan plan_for(const Product& p, Beside beside, const Tensor& bias, std::uint32_t
 bool gemm_with(Beside what, const GemmSpec& s, const Tensor& a, const Tensor& b, const Tensor& beside,
                const Tensor& c) {
   static auto* const plans = new LruCache<Key, Plan>(1024);  // never destroyed: the library may be gone by then
-  const Product p(s, a, c);
-  const Key key{p.M, p.N, p.K, p.a_stored, p.b_stored, p.tf32, what, alignment({a, b, beside, c})};
-  const Plan& plan = plans->find_or_make(key, [&] { return plan_for(p, what, beside, key.aligned); });
+  const Product p(s, a, b, c);
+  void* const vector = what == Beside::bias ? library_copy(beside, p.sums) : beside.raw();  // of c's type
+  const Key key{p.M,       p.N,    p.K,   p.a_stored, p.b_stored,
+                p.factors, p.sums, p.how, what,       alignment({p.a, p.b, vector, p.c})};
+  const Plan& plan = plans->find_or_make(key, [&] { return plan_for(p, what, vector, key.aligned); });
   if (!plan.exists) return false;
-  set_bias(plan.work, beside);
+  set_bias(plan.work, vector);
   const std::size_t bytes = plan.found.workspaceSize;
   const Tensor workspace = bytes > 0 ? Tensor::empty({i64(bytes)}, c.device(), DType::u8) : Tensor();
   const float one = 1.F, zero = 0.F;
-  MD_CUBLAS(cublasLtMatmul(handle(), plan.work.get(), &one, b.raw(), plan.b.get(), a.raw(), plan.a.get(), &zero,
-                           c.raw(), plan.c.get(), c.raw(), plan.c.get(), &plan.found.algo,
-                           workspace ? workspace.raw() : nullptr, bytes, runtime().compute));
+  MD_CUBLAS(cublasLtMatmul(handle(), plan.work.get(), &one, p.b, plan.b.get(), p.a, plan.a.get(), &zero, p.c,
+                           plan.c.get(), p.c, plan.c.get(), &plan.found.algo, workspace ? workspace.raw() : nullptr,
+                           bytes, runtime().compute));
   return true;
 }
 

@@ -7,7 +7,7 @@ namespace md::cuda {
 
 /// What a product c [M,N] = a [M,K] b [K,N] has beside it.
 enum class Beside {
-  bias,           // [N], read: added to every row of c
+  bias,           // [N], read: added to every row of c; to a bf16 one as bf16
   bias_gradient,  // [M], written: the sum of each row of a; for a = dy' the gradient of a bias
 };
 

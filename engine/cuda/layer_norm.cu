@@ -38,35 +38,38 @@ struct RowOfWarp {
 };
 
 /// A row that the lanes have read; where they cannot hold it, they read it again each time.
-template <int kLanes, int kPacks>
+template <class T, int kLanes, int kPacks>
 struct Held {
-  const float* row;
+  const T* row;
   Pack<kLanes> packs[kPacks];
 
-  __device__ Held(const RowOfWarp<kLanes, kPacks>& of, const float* map) : row(map + of.index * of.C) {
+  __device__ Held(const RowOfWarp<kLanes, kPacks>& of, const T* map) : row(map + of.index * of.C) {
     of.each_pack([&](int i, i64 c) { packs[i] = load<kLanes>(row + c); });
   }
   __device__ const Pack<kLanes>& operator()(int i, i64) const { return packs[i]; }
 };
-template <int kLanes>
-struct Held<kLanes, 0> {
-  const float* row;
-  __device__ Held(const RowOfWarp<kLanes, 0>& of, const float* map) : row(map + of.index * of.C) {}
+template <class T, int kLanes>
+struct Held<T, kLanes, 0> {
+  const T* row;
+  __device__ Held(const RowOfWarp<kLanes, 0>& of, const T* map) : row(map + of.index * of.C) {}
   __device__ Pack<kLanes> operator()(int, i64 c) const { return load<kLanes>(row + c); }
 };
 
+template <class T>
 struct Forward {
   i64 R, C;
   float eps;
-  const float *x, *weight, *bias;
-  float *y, *mean, *rstd;
+  const T* x;
+  const float *weight, *bias;
+  T* y;
+  float *mean, *rstd;
 };
 
-template <int kLanes, int kPacks>
-__global__ void normalise(Forward f) {
+template <class T, int kLanes, int kPacks>
+__global__ void normalise(Forward<T> f) {
   const RowOfWarp<kLanes, kPacks> row(f.C, static_cast<i64>(blockIdx.x) * kRowsOfBlock + threadIdx.x / kWarp);
   if (row.index >= f.R) return;
-  const Held<kLanes, kPacks> x(row, f.x);
+  const Held<T, kLanes, kPacks> x(row, f.x);
   float sum = 0.F, squares = 0.F;
   row.each_pack([&](int i, i64 c) {
     for (const float v : x(i, c).lane) sum += v;
@@ -88,24 +91,26 @@ __global__ void normalise(Forward f) {
   f.rstd[row.index] = rstd;
 }
 
+template <class T>
 struct Backward {
   i64 R, C;
-  const float *dy, *x, *weight, *mean, *rstd;
-  float* dx;          // or null
+  const T *dy, *x;
+  const float *weight, *mean, *rstd;
+  T* dx;              // or null
   bool adds = false;  // to what dx holds
 };
 
 /// A lane's part of a row of dy and of x, and what the row's gradient needs besides.
-template <int kLanes, int kPacks>
+template <class T, int kLanes, int kPacks>
 struct GradientRow {
   const RowOfWarp<kLanes, kPacks>& row;
-  Held<kLanes, kPacks> dy, x;
+  Held<T, kLanes, kPacks> dy, x;
   float mean, rstd;
 
-  __device__ GradientRow(const RowOfWarp<kLanes, kPacks>& of, const Backward& b)
+  __device__ GradientRow(const RowOfWarp<kLanes, kPacks>& of, const Backward<T>& b)
       : row(of), dy(of, b.dy), x(of, b.x), mean(b.mean[of.index]), rstd(b.rstd[of.index]) {}
 
-  __device__ void write(const Backward& b) const {
+  __device__ void write(const Backward<T>& b) const {
     float g_sum = 0.F, gx_sum = 0.F;
     row.each_pack([&](int i, i64 c) {
       const Pack<kLanes> d = dy(i, c), v = x(i, c), weight = load<kLanes>(b.weight + c);
@@ -119,7 +124,7 @@ struct GradientRow {
     const float gx_mean = sum_of_warp(gx_sum) / static_cast<float>(b.C);
     row.each_pack([&](int i, i64 c) {
       const Pack<kLanes> d = dy(i, c), v = x(i, c), weight = load<kLanes>(b.weight + c);
-      float* const to = b.dx + row.index * b.C + c;
+      T* const to = b.dx + row.index * b.C + c;
       Pack<kLanes> out = b.adds ? load<kLanes>(to) : Pack<kLanes>{};
       for (int lane = 0; lane < kLanes; ++lane)
         out.lane[lane] += rstd * (d.lane[lane] * weight.lane[lane] - g_mean - (v.lane[lane] - mean) * rstd * gx_mean);
@@ -128,17 +133,17 @@ struct GradientRow {
   }
 };
 
-template <int kLanes, int kPacks>
-__global__ void input_gradient(Backward b) {
+template <class T, int kLanes, int kPacks>
+__global__ void input_gradient(Backward<T> b) {
   const RowOfWarp<kLanes, kPacks> row(b.C, static_cast<i64>(blockIdx.x) * kRowsOfBlock + threadIdx.x / kWarp);
-  if (row.index < b.R) GradientRow<kLanes, kPacks>(row, b).write(b);
+  if (row.index < b.R) GradientRow<T, kLanes, kPacks>(row, b).write(b);
 }
 
 /// Sums of dy * xhat and of dy.
-template <int kLanes>
+template <class T, int kLanes>
 struct ParameterTerms {
   static constexpr int kAtOnce = 4;
-  Backward b;
+  Backward<T> b;
 
   struct Loaded {
     Pack<kLanes> dy, x;
@@ -179,14 +184,14 @@ struct Chunks {
 };
 
 /// Both gradients while a row is in registers: dx, and sums [chunks,2,C] of dy * xhat and of dy over each chunk.
-template <int kLanes, int kPacks>
-__global__ void gradients(Backward b, Chunks chunks, float* sums) {
+template <class T, int kLanes, int kPacks>
+__global__ void gradients(Backward<T> b, Chunks chunks, float* sums) {
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const i64 begin = blockIdx.x * chunks.chunk, end = begin + chunks.chunk < b.R ? begin + chunks.chunk : b.R;
   Pack<kLanes> dweight[kPacks] = {}, dbias[kPacks] = {};
   for (i64 index = begin + warp; index < end; index += kWarpsOfSums) {
     const RowOfWarp<kLanes, kPacks> row(b.C, index);
-    const GradientRow<kLanes, kPacks> gradient(row, b);
+    const GradientRow<T, kLanes, kPacks> gradient(row, b);
     row.each_pack([&](int i, i64 c) {
       const Pack<kLanes> d = gradient.dy(i, c), v = gradient.x(i, c);
       for (int lane = 0; lane < kLanes; ++lane) {
@@ -225,7 +230,7 @@ dim3 blocks_of(i64 rows) { return dim3(unsigned((rows + kRowsOfBlock - 1) / kRow
 
 /// Calls fn.operator()<kLanes, kPacks>() for rows of these maps: packs of four, held where they are few enough.
 template <class Fn>
-void with_rows(i64 channels, std::initializer_list<const float*> maps, const Fn& fn) {
+void with_rows(i64 channels, std::initializer_list<cuda::MapStart> maps, const Fn& fn) {
   constexpr i64 kOfWarp = i64{4} * kWarp;
   cuda::with_packs(channels, maps, [&]<int kLanes>() {
     if constexpr (kLanes == 4) {
@@ -239,30 +244,32 @@ void with_rows(i64 channels, std::initializer_list<const float*> maps, const Fn&
 }
 
 /// The parameters' gradients by a look of their own at dy and x.
-void two_passes(const Backward& b, Device device, const WriteGradients& write) {
+template <class T>
+void two_passes(const Backward<T>& b, Device device, const WriteGradients& write) {
   cuda::with_packs(b.C, {b.dy, b.x}, [&]<int kLanes>() {
-    cuda::launch_sums<2, kLanes>(device, 1, b.R, b.C, ParameterTerms<kLanes>{b}, write);
+    cuda::launch_sums<2, kLanes>(device, 1, b.R, b.C, ParameterTerms<T, kLanes>{b}, write);
   });
   if (!b.dx) return;
   with_rows(b.C, {b.dy, b.x, b.weight, b.dx}, [&]<int kLanes, int kPacks>() {
-    cuda::launch_kernel(input_gradient<kLanes, kPacks>, blocks_of(b.R), kWarp * kRowsOfBlock, 0,
+    cuda::launch_kernel(input_gradient<T, kLanes, kPacks>, blocks_of(b.R), kWarp * kRowsOfBlock, 0,
                         cuda::runtime().compute, b);
   });
 }
 
 /// All of them in one look, and the sums of the chunks.
-template <int kLanes, int kPacks>
-void one_pass(const Backward& b, Device device, const WriteGradients& write) {
+template <int kLanes, int kPacks, class T>
+void one_pass(const Backward<T>& b, Device device, const WriteGradients& write) {
   const Chunks chunks(b.R);
   const Tensor sums = Tensor::empty({chunks.count, 2, b.C}, device);
-  cuda::launch_kernel(gradients<kLanes, kPacks>, dim3(chunks.count), kWarp * kWarpsOfSums, 0, cuda::runtime().compute,
-                      b, chunks, sums.data());
-  cuda::launch_sums<1, kLanes>(device, 1, chunks.count, 2 * b.C, cuda::PlainTerms<kLanes, 4>{sums.data()},
+  cuda::launch_kernel(gradients<T, kLanes, kPacks>, dim3(chunks.count), kWarp * kWarpsOfSums, 0,
+                      cuda::runtime().compute, b, chunks, sums.data());
+  cuda::launch_sums<1, kLanes>(device, 1, chunks.count, 2 * b.C, cuda::PlainTerms<float, kLanes, 4>{sums.data()},
                                WriteColumns{write.dweight, write.dbias, b.C});
 }
 
 /// Where a lane can hold its part of a row and of the sums over rows, one look is enough.
-void layer_norm_gradients(const Backward& b, Device device, const WriteGradients& write) {
+template <class T>
+void layer_norm_gradients(const Backward<T>& b, Device device, const WriteGradients& write) {
   constexpr int kMostPacks = 6;
   with_rows(b.C, {b.dy, b.x, b.weight, b.dx}, [&]<int kLanes, int kPacks>() {
     if constexpr (kPacks > 0 && kPacks <= kMostPacks) {
@@ -272,31 +279,42 @@ void layer_norm_gradients(const Backward& b, Device device, const WriteGradients
   });
 }
 
+void layer_norm_gradients(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                          const Tensor& rstd, const Tensor& dx, bool adds, const WriteGradients& write) {
+  const i64 C = weight.numel(), R = x.numel() / C;
+  with_storage(x.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    layer_norm_gradients(Backward<T>{R, C, dy.data<T>(), x.data<T>(), weight.data(), mean.data(), rstd.data(),
+                                     dx ? dx.data<T>() : nullptr, adds},
+                         x.device(), write);
+  });
+}
+
 }  // namespace
 
 void CudaBackend::layer_norm(float eps, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y,
                              const Tensor& mean, const Tensor& rstd) {
   const i64 C = weight.numel(), R = x.numel() / C;
-  const Forward f{R, C, eps, x.data(), weight.data(), bias.data(), y.data(), mean.data(), rstd.data()};
-  with_rows(C, {f.x, f.weight, f.bias, f.y}, [&]<int kLanes, int kPacks>() {
-    cuda::launch_kernel(normalise<kLanes, kPacks>, blocks_of(R), kWarp * kRowsOfBlock, 0, cuda::runtime().compute, f);
+  with_storage(x.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    const Forward<T> f{R, C, eps, x.data<T>(), weight.data(), bias.data(), y.data<T>(), mean.data(), rstd.data()};
+    with_rows(C, {f.x, f.weight, f.bias, f.y}, [&]<int kLanes, int kPacks>() {
+      cuda::launch_kernel(normalise<T, kLanes, kPacks>, blocks_of(R), kWarp * kRowsOfBlock, 0, cuda::runtime().compute,
+                          f);
+    });
   });
 }
 
 void CudaBackend::layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
                                       const Tensor& rstd, const Tensor& dx, const Tensor& dweight,
                                       const Tensor& dbias) {
-  const i64 C = weight.numel(), R = x.numel() / C;
-  layer_norm_gradients({R, C, dy.data(), x.data(), weight.data(), mean.data(), rstd.data(), dx ? dx.data() : nullptr},
-                       x.device(), {dweight.data(), dbias.data()});
+  layer_norm_gradients(dy, x, weight, mean, rstd, dx, false, {dweight.data(), dbias.data()});
 }
 
 void CudaBackend::add_layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
                                           const Tensor& rstd, const Tensor& dx, const Tensor& dweight,
                                           const Tensor& dbias) {
-  const i64 C = weight.numel(), R = x.numel() / C;
-  layer_norm_gradients({R, C, dy.data(), x.data(), weight.data(), mean.data(), rstd.data(), dx.data(), true},
-                       x.device(), {dweight.data(), dbias.data()});
+  layer_norm_gradients(dy, x, weight, mean, rstd, dx, true, {dweight.data(), dbias.data()});
 }
 
 }  // namespace md

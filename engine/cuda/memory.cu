@@ -2,6 +2,7 @@
 // stream.
 #include <cstring>
 
+#include "engine/bf16.h"
 #include "engine/cuda/conv_cudnn.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/launch_many.h"
@@ -118,11 +119,10 @@ void* CudaBackend::alloc(std::size_t bytes) {
 void CudaBackend::fill(const Tensor& y, float value) {
   if (value == 0.F || y.dtype() == DType::u8) {
     MD_CUDA(cudaMemsetAsync(y.raw(), static_cast<int>(value), y.bytes(), cuda::runtime().compute));
-  } else if (y.dtype() == DType::f32) {
-    fill_as<float>(y, value);
-  } else {
-    MD_CHECK(y.dtype() == DType::i32, "fill: ", name_of(y.dtype()), " with ", value);
+  } else if (y.dtype() == DType::i32) {
     fill_as<std::int32_t>(y, value);
+  } else {
+    with_storage(y.dtype(), [&](auto storage) { fill_as<decltype(storage)>(y, value); });
   }
 }
 
@@ -149,7 +149,10 @@ void CudaBackend::to_host(void* host, const void* device, std::size_t bytes) {
 }
 
 void CudaBackend::add_into(const Tensor& sum, const Tensor& x) {
-  pointwise(sum.device(), 1, sum.numel(), Add{}, sum.data(), sum.data(), x.data());
+  with_storage(sum.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    pointwise(sum.device(), 1, sum.numel(), Add{}, sum.data<T>(), sum.data<T>(), x.data<T>());
+  });
 }
 
 }  // namespace md

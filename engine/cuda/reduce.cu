@@ -11,13 +11,13 @@ namespace {
 
 using cuda::Pack;
 
-template <int kLanes>
-using Plain = cuda::PlainTerms<kLanes, 8>;
+template <class T, int kLanes>
+using Plain = cuda::PlainTerms<T, kLanes, 8>;
 
-template <int kLanes>
+template <class T, int kLanes>
 struct Weighted {
   static constexpr int kAtOnce = 4;
-  const float *x, *factor;
+  const T *x, *factor;
   struct Both {
     Pack<kLanes> x, factor;
   };
@@ -37,8 +37,9 @@ struct WriteSum {
   }
 };
 
+template <class T>
 struct WriteMean {
-  float* y;
+  T* y;
   i64 channels;
   double rows;
   __device__ void operator()(i64 outer, i64 column, const double (&sum)[1]) const {
@@ -47,12 +48,12 @@ struct WriteMean {
 };
 
 /// dz = dy * act'(z) from y, which goes to memory on the way, and its sum.
-template <class Curve, int kLanes>
+template <class Curve, class T, int kLanes>
 struct ActivationTerms {
   static constexpr int kAtOnce = 4;
   Curve curve;
-  const float *dy, *y;
-  float* dz;
+  const T *dy, *y;
+  T* dz;
   struct Loaded {
     Pack<kLanes> dy, y;
     i64 at;
@@ -73,10 +74,13 @@ template <class Curve>
 void sum_before_activation(const Curve& curve, const Tensor& dy, const Tensor& y, const Tensor& dz,
                            const Tensor& dbias) {
   const i64 channels = dbias.numel(), rows = dy.numel() / channels;
-  cuda::with_packs(channels, {dy.data(), y.data(), dz.data()}, [&]<int kLanes>() {
-    cuda::launch_sums<1, kLanes>(dy.device(), 1, rows, channels,
-                                 ActivationTerms<Curve, kLanes>{curve, dy.data(), y.data(), dz.data()},
-                                 WriteSum{dbias.data(), channels});
+  with_storage(dy.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    cuda::with_packs(channels, {dy.data<T>(), y.data<T>(), dz.data<T>()}, [&]<int kLanes>() {
+      cuda::launch_sums<1, kLanes>(dy.device(), 1, rows, channels,
+                                   ActivationTerms<Curve, T, kLanes>{curve, dy.data<T>(), y.data<T>(), dz.data<T>()},
+                                   WriteSum{dbias.data(), channels});
+    });
   });
 }
 
@@ -111,19 +115,26 @@ void CudaBackend::reduce_sum(const Tensor& x, const Tensor& factor, i64 outer, i
   if (y.numel() == 0) return;
   if (axis == 0) return fill(y, 0.F);
   const WriteSum write{y.data(), inner};
-  cuda::with_packs(inner, {x.data(), factor ? factor.data() : nullptr}, [&]<int kLanes>() {
-    if (factor) {
-      cuda::launch_sums<1, kLanes>(x.device(), outer, axis, inner, Weighted<kLanes>{x.data(), factor.data()}, write);
-    } else {
-      cuda::launch_sums<1, kLanes>(x.device(), outer, axis, inner, Plain<kLanes>{x.data()}, write);
-    }
+  with_storage(x.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    const T *const of_x = x.data<T>(), *const of_factor = factor ? factor.data<T>() : nullptr;
+    cuda::with_packs(inner, {of_x, of_factor}, [&]<int kLanes>() {
+      if (factor) {
+        cuda::launch_sums<1, kLanes>(x.device(), outer, axis, inner, Weighted<T, kLanes>{of_x, of_factor}, write);
+      } else {
+        cuda::launch_sums<1, kLanes>(x.device(), outer, axis, inner, Plain<T, kLanes>{of_x}, write);
+      }
+    });
   });
 }
 
 bool CudaBackend::reduce_mean(const Tensor& x, i64 outer, i64 axis, i64 inner, const Tensor& y) {
-  cuda::with_packs(inner, {x.data()}, [&]<int kLanes>() {
-    cuda::launch_sums<1, kLanes>(x.device(), outer, axis, inner, Plain<kLanes>{x.data()},
-                                 WriteMean{y.data(), inner, static_cast<double>(axis)});
+  with_storage(x.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    cuda::with_packs(inner, {x.data<T>()}, [&]<int kLanes>() {
+      cuda::launch_sums<1, kLanes>(x.device(), outer, axis, inner, Plain<T, kLanes>{x.data<T>()},
+                                   WriteMean<T>{y.data<T>(), inner, static_cast<double>(axis)});
+    });
   });
   return true;
 }

@@ -68,11 +68,29 @@ Stream::~Stream() { cudaStreamDestroy(stream_); }
 Runtime::Runtime(int index_wanted)
     : index(selected(index_wanted)),
       name(device_name(index)),
+      generation(attribute(index, cudaDevAttrComputeCapabilityMajor)),
       reads_pageable_memory(attribute(index, cudaDevAttrPageableMemoryAccess) != 0) {}
 
-/// Never destroyed: tensors in static storage may outlive any order of destruction.
+namespace {
+const Runtime* the = nullptr;  // never destroyed: tensors in static storage may outlive any order of destruction
+}
+
+std::size_t total_memory() {
+  static const std::size_t bytes = [] {
+    cudaDeviceProp properties{};
+    MD_CUDA(cudaGetDeviceProperties(&properties, runtime().index));
+    return properties.totalGlobalMem;
+  }();
+  return bytes;
+}
+
+/// 10 * major + minor of the process's GPU; 0 where none was chosen.
+int capability_in_use() {
+  if (!the) return 0;
+  return 10 * the->generation + attribute(the->index, cudaDevAttrComputeCapabilityMinor);
+}
+
 const Runtime& runtime(int index) {
-  static const Runtime* the = nullptr;
   if (!the) {
     MD_CHECK(index >= 0, "cuda::runtime: no GPU was chosen yet");
     the = new Runtime(index);
@@ -80,6 +98,13 @@ const Runtime& runtime(int index) {
   if (index >= 0 && index != the->index)
     fail(ErrorKind::no_device, "device cuda:", index, ": this process computes on cuda:", the->index, " already");
   return *the;
+}
+
+void require_bf16() {
+  constexpr int kAmpere = 8;
+  if (runtime().generation < kAmpere)
+    fail(ErrorKind::no_device, "device cuda:", runtime().index,
+         ": no bf16, which GPUs multiply from Ampere (sm_80) on");
 }
 
 Event::Event() { MD_CUDA(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming)); }

@@ -35,12 +35,16 @@ struct Runtime {
   explicit Runtime(int index_wanted);  // throws with the reason why there is no such GPU
   int index;
   std::string name;
+  int generation;              // the major number of its compute capability
   bool reads_pageable_memory;  // by itself, in the stream's order; other GPUs have copies of it staged at once
   Stream compute, copies;
 };
 
 /// The process's GPU. The first call decides which; another index throws, and so does -1 ("whichever it is") before.
 const Runtime& runtime(int index = -1);
+
+/// Throws where the process's GPU does not multiply bf16.
+void require_bf16();
 
 /// An event without timing.
 class Event {

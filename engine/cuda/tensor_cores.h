@@ -62,13 +62,6 @@ __device__ inline void multiply_add(Sums& sums, const LeftFactor& a, const Right
 }
 
 /// Whether the GPU in use has them for TF32: from Ampere on.
-inline bool has_tensor_cores() {
-  static const bool has = [] {
-    int major = 0;
-    MD_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, runtime().index));
-    return major >= 8;
-  }();
-  return has;
-}
+inline bool has_tensor_cores() { return runtime().generation >= 8; }
 
 }  // namespace md::cuda

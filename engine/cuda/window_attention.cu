@@ -1,7 +1,8 @@
 // Window attention on a GPU: a block takes one head of a window (the formulas are in engine/cpu/window_attention.cpp).
 // Queries, keys, values and scores live in shared memory only; backward computes the scores again. In f32 a thread
 // computes 4x4 elements of a product in registers, from 16 bytes of shared memory at a time: one load for two
-// multiplications. In TF32 a warp computes 16x8 of them on tensor cores, where heads have multiples of 8 channels. The
+// multiplications. In TF32, and of bf16 maps, a warp computes 16x8 of them on tensor cores in TF32, where heads have
+// multiples of 8 channels. The
 // 49 tokens are padded to 52 with zeros. A block of a gradient takes a few windows one after the other and adds up in
 // float what belongs to no window; then blocks are added.
 #include "engine/cuda/cuda_backend.h"
@@ -29,7 +30,7 @@ constexpr int kRows = kTile * kTiles, kScores = kRows * kRows;    // of a matrix
 constexpr int kThreads = 192;       // one for each of 13x13 tiles of scores, in whole warps
 constexpr i64 kWindowsOfBlock = 4;  // of a gradient
 
-/// How products are computed, and how many floats are read and written at once.
+/// How products are computed, and how many numbers are read and written at once.
 template <int kLanesAtOnce, bool kOnTensorCores>
 struct Way {
   static constexpr int kLanes = kLanesAtOnce;
@@ -42,13 +43,15 @@ struct Way {
 };
 
 /// A thing that every token has: channels [first, first + C) of rows of memory.
+template <class T>
 struct Part {
-  const float* map;
+  const T* map;
   i64 row, first;
   const float* padding;  // its value beyond the edge, at the same channel; null: 0
 };
+template <class T>
 struct Target {
-  float* map;
+  T* map;
   i64 row, first;
 };
 
@@ -61,13 +64,7 @@ struct Problem {
         fours((dim + 3) / 4),
         stride(4 * (fours | 1)),
         scale(1.F / sqrtf(static_cast<float>(dim))),
-        table(in.bias_table.data()) {
-    const i64 row = in.qkv.dim(3);
-    const float* const padding = in.padding.data();
-    q = {in.qkv.data(), row, 0, padding};
-    k = {in.qkv.data(), row, channels, padding};
-    v = in.v ? Part{in.v.data(), channels, 0, nullptr} : Part{in.qkv.data(), row, 2 * channels, padding};
-  }
+        table(in.bias_table.data()) {}
   constexpr int matrix() const { return kRows * stride; }  // floats
   /// What a block of a gradient adds up: dS, then dK and dV of the tokens beyond the edge.
   constexpr int sums() const { return kPairs + 2 * dim; }
@@ -79,7 +76,20 @@ struct Problem {
   int stride;  // of a matrix [52,dim] in shared memory: an odd number of packs, so that rows begin in different banks
   float scale;
   const float* table;  // [169,heads]
-  Part q, k, v;
+};
+
+/// Queries, keys and values.
+template <class T>
+struct Parts {
+  Parts(const Problem& p, const WindowTensors& in) {
+    const T* const qkv = in.qkv.data<T>();
+    const i64 row = in.qkv.dim(3);
+    const float* const padding = in.padding.data();
+    q = {qkv, row, 0, padding};
+    k = {qkv, row, p.channels, padding};
+    v = in.v ? Part<T>{in.v.data<T>(), p.channels, 0, nullptr} : Part<T>{qkv, row, 2 * p.channels, padding};
+  }
+  Part<T> q, k, v;
 };
 
 /// One head of one window, in shared memory: matrices [52,dim], and [52,52] for scores; zeros in what is padding.
@@ -127,9 +137,9 @@ __device__ void find_tokens(const Problem& p, i64 window, Place& place) {
   if (threadIdx.x == 0) place.beyond = beyond != 0;
 }
 
-/// kLanes floats of a token's part, from channel d of the head on; 0 beyond the last of both.
-template <int kLanes>
-__device__ Pack<kLanes> read(const Problem& p, const Part& part, const Place& place, int head, int t, int d) {
+/// kLanes numbers of a token's part, from channel d of the head on; 0 beyond the last of both.
+template <int kLanes, class T>
+__device__ Pack<kLanes> read(const Problem& p, const Part<T>& part, const Place& place, int head, int t, int d) {
   if (t >= kTokens || d >= p.dim) return {};
   const i64 token = place.token[t], channel = part.first + head * p.dim + d;
   if (token >= 0) return load<kLanes>(part.map + token * part.row + channel);
@@ -137,8 +147,8 @@ __device__ Pack<kLanes> read(const Problem& p, const Part& part, const Place& pl
 }
 
 /// to = factor * the part, for one head.
-template <class How>
-__device__ void gather(const Problem& p, const Part& part, const Place& place, int head, float factor, float* to) {
+template <class How, class T>
+__device__ void gather(const Problem& p, const Part<T>& part, const Place& place, int head, float factor, float* to) {
   constexpr int kLanes = How::kLanes;
   const int across = 4 / kLanes * p.fours;
   for (int e = static_cast<int>(threadIdx.x); e < kRows * across; e += kThreads) {
@@ -195,11 +205,11 @@ __device__ void add_outer(Tile& tile, const float (&left)[kTile], const Pack<4>&
 }
 
 /// factor * some neighbours of a row, for a token of the map; each has one window, so nobody else writes there.
-template <int kLanes, int kCount>
-__device__ void write(const Target& to, const Problem& p, const Place& place, int head, int t, int d, float factor,
+template <int kLanes, int kCount, class T>
+__device__ void write(const Target<T>& to, const Problem& p, const Place& place, int head, int t, int d, float factor,
                       const float (&row)[kCount]) {
   if (t >= kTokens || place.token[t] < 0) return;
-  float* const at = to.map + place.token[t] * to.row + to.first + head * p.dim + d;
+  T* const at = to.map + place.token[t] * to.row + to.first + head * p.dim + d;
   for (int n = 0; n < kCount; n += kLanes) {
     if (d + n >= p.dim) return;
     Pack<kLanes> out;
@@ -209,8 +219,8 @@ __device__ void write(const Target& to, const Problem& p, const Place& place, in
 }
 
 /// factor * scores b, for the tokens of the map.
-template <int kLanes>
-__device__ void multiply_tiles_into(const Target& to, const Problem& p, const float* scores, const float* b,
+template <int kLanes, class T>
+__device__ void multiply_tiles_into(const Target<T>& to, const Problem& p, const float* scores, const float* b,
                                     float factor, const Place& place, int head) {
   for (int e = static_cast<int>(threadIdx.x); e < kTiles * p.fours; e += kThreads) {
     const int row = e / p.fours, d = e % p.fours * 4;
@@ -227,9 +237,9 @@ __device__ void multiply_tiles_into(const Target& to, const Problem& p, const fl
 }
 
 /// scores' b, for the tokens of the map.
-template <int kLanes>
-__device__ void multiply_transposed_tiles_into(const Target& to, const Problem& p, const float* scores, const float* b,
-                                               const Place& place, int head) {
+template <int kLanes, class T>
+__device__ void multiply_transposed_tiles_into(const Target<T>& to, const Problem& p, const float* scores,
+                                               const float* b, const Place& place, int head) {
   for (int e = static_cast<int>(threadIdx.x); e < kTiles * p.fours; e += kThreads) {
     const int column = e / p.fours * 4, d = e % p.fours * 4;
     Tile tile;
@@ -327,8 +337,8 @@ __device__ void multiply_rows_into(const Problem& p, const float* a, const float
 }
 
 /// factor * a b for the tokens of the map; a [52,52] by a_at(row, term), b [52,dim].
-template <class A>
-__device__ void multiply_on_tensor_cores_into(const Target& to, const Problem& p, const A& a_at, const float* b,
+template <class T, class A>
+__device__ void multiply_on_tensor_cores_into(const Target<T>& to, const Problem& p, const A& a_at, const float* b,
                                               float factor, const Place& place, int head) {
   for (int index = static_cast<int>(threadIdx.x) / kWarp; index < units_of(p.dim); index += kWarps) {
     Unit unit(index);
@@ -338,8 +348,8 @@ __device__ void multiply_on_tensor_cores_into(const Target& to, const Problem& p
 }
 
 /// factor * scores b, for the tokens of the map.
-template <class How>
-__device__ void multiply_into(const Target& to, const Problem& p, const float* scores, const float* b, float factor,
+template <class How, class T>
+__device__ void multiply_into(const Target<T>& to, const Problem& p, const float* scores, const float* b, float factor,
                               const Place& place, int head) {
   if constexpr (How::kTensorCores) {
     const auto a_at = [&](int row, int t) { return scores[row * kRows + t]; };
@@ -350,8 +360,8 @@ __device__ void multiply_into(const Target& to, const Problem& p, const float* s
 }
 
 /// scores' b, for the tokens of the map.
-template <class How>
-__device__ void multiply_transposed_into(const Target& to, const Problem& p, const float* scores, const float* b,
+template <class How, class T>
+__device__ void multiply_transposed_into(const Target<T>& to, const Problem& p, const float* scores, const float* b,
                                          const Place& place, int head) {
   if constexpr (How::kTensorCores) {
     const auto a_at = [&](int row, int t) { return scores[t * kRows + row]; };
@@ -410,11 +420,11 @@ __device__ void softmax_gradient(const float* probabilities, float* gradients, P
 }
 
 /// Q (scaled), K, V and P.
-template <class How>
-__device__ void compute(const Problem& p, const Place& place, int head, const Head& h) {
-  gather<How>(p, p.q, place, head, p.scale, h.q);
-  gather<How>(p, p.k, place, head, 1.F, h.k);
-  gather<How>(p, p.v, place, head, 1.F, h.v);
+template <class How, class T>
+__device__ void compute(const Problem& p, const Parts<T>& of, const Place& place, int head, const Head& h) {
+  gather<How>(p, of.q, place, head, p.scale, h.q);
+  gather<How>(p, of.k, place, head, 1.F, h.k);
+  gather<How>(p, of.v, place, head, 1.F, h.v);
   __syncthreads();
   multiply_rows_into<How>(p, h.q, h.k, h.p);
   __syncthreads();
@@ -433,24 +443,25 @@ __device__ void add_beyond(const Problem& p, const Place& place, const Head& h, 
   }
 }
 
-// ---- Kernels ----
+// ---- Kernels; T is what stores maps ----
 
 /// Grid [windows,heads].
-template <class How>
-__global__ void attend(Problem p, Target y) {
+template <class How, class T>
+__global__ void attend(Problem p, Parts<T> of, Target<T> y) {
   MD_DYNAMIC_SHARED(float, memory);
   __shared__ Place place;
   const int head = static_cast<int>(blockIdx.y);
   const Head h(p, memory);
   find_tokens(p, blockIdx.x, place);
   __syncthreads();
-  compute<How>(p, place, head, h);
+  compute<How>(p, of, place, head, h);
   multiply_into<How>(y, p, h.p, h.v, 1.F, place, head);
 }
 
 /// Grid [blocks of windows,heads]; partial [blocks,heads,sums].
-template <class How>
-__global__ void attend_backward(Problem p, Part dy, Target dq, Target dk, Target dv, float* partial) {
+template <class How, class T>
+__global__ void attend_backward(Problem p, Parts<T> of, Part<T> dy, Target<T> dq, Target<T> dk, Target<T> dv,
+                                float* partial) {
   MD_DYNAMIC_SHARED(float, memory);
   __shared__ Place place;
   const int head = static_cast<int>(blockIdx.y);
@@ -464,7 +475,7 @@ __global__ void attend_backward(Problem p, Part dy, Target dq, Target dk, Target
     find_tokens(p, window, place);
     __syncthreads();
     gather<How>(p, dy, place, head, 1.F, g.dy);
-    compute<How>(p, place, head, h);
+    compute<How>(p, of, place, head, h);
     multiply_transposed_into<How>(dv, p, h.p, g.dy, place, head);
     multiply_rows_into<How>(p, g.dy, h.v, g.ds);
     __syncthreads();
@@ -528,9 +539,9 @@ struct SmallGradients {
 
 /// Calls fn.operator()<How>(): tensor cores where the device's precision allows them and heads divide into their steps.
 template <class Fn>
-void with_way(const Problem& p, Device device, std::initializer_list<const float*> maps, const Fn& fn) {
+void with_way(const Problem& p, Device device, std::initializer_list<cuda::MapStart> maps, const Fn& fn) {
   const bool tensor_cores =
-      device.precision == Precision::tf32 && cuda::has_tensor_cores() && p.dim % cuda::kTermsOfStep == 0;
+      device.precision != Precision::f32 && cuda::has_tensor_cores() && p.dim % cuda::kTermsOfStep == 0;
   cuda::with_packs(p.dim, maps, [&]<int kLanes>() {
     if constexpr (kLanes == 4) {
       if (tensor_cores) return fn.template operator()<Way<kLanes, true>>();
@@ -543,9 +554,13 @@ void with_way(const Problem& p, Device device, std::initializer_list<const float
 
 void CudaBackend::window_attention(const WindowSpec& spec, const WindowTensors& in, const Tensor& y) {
   const Problem p(spec, in);
-  with_way(p, y.device(), {p.q.map, p.v.map, p.q.padding, y.data()}, [&]<class How>() {
-    cuda::launch_kernel(attend<How>, dim3(unsigned(p.windows.count()), unsigned(p.heads)), kThreads, Head::bytes(p),
-                        cuda::runtime().compute, p, Target{y.data(), p.channels, 0});
+  with_storage(y.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    const Parts<T> of(p, in);
+    with_way(p, y.device(), {of.q.map, of.v.map, of.q.padding, y.data<T>()}, [&]<class How>() {
+      cuda::launch_kernel(attend<How, T>, dim3(unsigned(p.windows.count()), unsigned(p.heads)), kThreads,
+                          Head::bytes(p), cuda::runtime().compute, p, of, Target<T>{y.data<T>(), p.channels, 0});
+    });
   });
 }
 
@@ -556,12 +571,17 @@ void CudaBackend::window_attention_backward(const WindowSpec& spec, const Window
   const Device device = dy.device();
   const Tensor partial = Tensor::empty({blocks, p.heads, p.sums()}, device);
   const Tensor sums = Tensor::empty({p.heads, p.sums()}, device);
-  float* const dqkv = gradients.qkv.data();
-  const Target dv = in.v ? Target{gradients.v.data(), p.channels, 0} : Target{dqkv, p.v.row, p.v.first};
-  with_way(p, device, {p.q.map, p.v.map, p.q.padding, dy.data(), dqkv, dv.map}, [&]<class How>() {
-    cuda::launch_kernel(attend_backward<How>, dim3(unsigned(blocks), unsigned(p.heads)), kThreads,
-                        HeadGradient::bytes(p), cuda::runtime().compute, p, Part{dy.data(), p.channels, 0, nullptr},
-                        Target{dqkv, p.q.row, p.q.first}, Target{dqkv, p.k.row, p.k.first}, dv, partial.data());
+  with_storage(dy.dtype(), [&](auto storage) {
+    using T = decltype(storage);
+    const Parts<T> of(p, in);
+    const Part<T> of_dy{dy.data<T>(), p.channels, 0, nullptr};
+    T* const dqkv = gradients.qkv.data<T>();
+    const Target<T> dq{dqkv, of.q.row, of.q.first}, dk{dqkv, of.k.row, of.k.first},
+        dv = in.v ? Target<T>{gradients.v.data<T>(), p.channels, 0} : Target<T>{dqkv, of.v.row, of.v.first};
+    with_way(p, device, {of.q.map, of.v.map, of.q.padding, of_dy.map, dqkv, dv.map}, [&]<class How>() {
+      cuda::launch_kernel(attend_backward<How, T>, dim3(unsigned(blocks), unsigned(p.heads)), kThreads,
+                          HeadGradient::bytes(p), cuda::runtime().compute, p, of, of_dy, dq, dk, dv, partial.data());
+    });
   });
   reduce_sum(partial, {}, 1, blocks, sums.numel(), sums);
   const SmallGradients small{{sums.data(), p.sums(), p.heads, gradients.bias_table.data()},

@@ -38,8 +38,15 @@ struct Layout {
   explicit Layout(cublasLtMatrixLayout_t it)
       : rows(i64(attribute<std::uint64_t>(cublasLtMatrixLayoutGetAttribute, it, CUBLASLT_MATRIX_LAYOUT_ROWS))),
         columns(i64(attribute<std::uint64_t>(cublasLtMatrixLayoutGetAttribute, it, CUBLASLT_MATRIX_LAYOUT_COLS))),
-        stride(attribute<std::int64_t>(cublasLtMatrixLayoutGetAttribute, it, CUBLASLT_MATRIX_LAYOUT_LD)) {}
+        stride(attribute<std::int64_t>(cublasLtMatrixLayoutGetAttribute, it, CUBLASLT_MATRIX_LAYOUT_LD)),
+        type(cudaDataType_t(
+            attribute<std::uint32_t>(cublasLtMatrixLayoutGetAttribute, it, CUBLASLT_MATRIX_LAYOUT_TYPE))) {}
+  /// The matrix of such a layout.
+  Operand of(const void* at, bool transposed = false) const {
+    return {{const_cast<void*>(at), type}, stride, transposed};
+  }
   i64 rows, columns, stride;
+  cudaDataType_t type;
 };
 
 /// d [m,n] = a [m,k] b [k,n] and its vector; none where the parts do not fit each other.
@@ -47,6 +54,8 @@ struct Problem {
   i64 m, n, k;
   bool a_is_transposed, b_is_transposed;
   cublasLtEpilogue_t epilogue;
+  cublasComputeType_t how;
+  cudaDataType_t vector;
   auto operator<=>(const Problem&) const = default;
 };
 std::optional<Problem> problem_of(cublasLtMatmulDesc_t work, const Layout& a, const Layout& b, const Layout& d) {
@@ -57,11 +66,14 @@ std::optional<Problem> problem_of(cublasLtMatmulDesc_t work, const Layout& a, co
                   op_a == CUBLAS_OP_T ? a.rows : a.columns,
                   op_a == CUBLAS_OP_T,
                   op_b == CUBLAS_OP_T,
-                  of_work<cublasLtEpilogue_t>(work, CUBLASLT_MATMUL_DESC_EPILOGUE)};
+                  of_work<cublasLtEpilogue_t>(work, CUBLASLT_MATMUL_DESC_EPILOGUE),
+                  of_work<cublasComputeType_t>(work, CUBLASLT_MATMUL_DESC_COMPUTE_TYPE),
+                  cudaDataType_t(of_work<std::int32_t>(work, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE))};
   const bool fits = (p.a_is_transposed ? a.columns : a.rows) == p.m &&
                     (p.b_is_transposed ? b.rows : b.columns) == p.n && (p.b_is_transposed ? b.columns : b.rows) == p.k;
   const bool known = p.epilogue == CUBLASLT_EPILOGUE_BIAS || p.epilogue == CUBLASLT_EPILOGUE_BGRADB;
-  return fits && known ? std::optional(p) : std::nullopt;
+  const bool of_types = p.vector == d.type && multiplies(p.how, a.of(nullptr), b.of(nullptr), d.of(nullptr));
+  return fits && known && of_types ? std::optional(p) : std::nullopt;
 }
 
 /// What stands in an algorithm of the double.
@@ -77,17 +89,11 @@ static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t));
 constexpr std::size_t kWorkspace = 512;
 
 /// The sums of each column of b over its rows, in double.
-void sum_columns(i64 rows, i64 columns, const Operand& b, float* sums) {
+void sum_columns(i64 rows, i64 columns, const Operand& b, const Elements& sums) {
   for (i64 column = 0; column < columns; ++column) {
     double sum = 0;
     for (i64 row = 0; row < rows; ++row) sum += b(row, column);
-    sums[column] = float(sum);
-  }
-}
-
-void add_to_columns(i64 rows, i64 columns, const float* bias, float* d, i64 stride) {
-  for (i64 column = 0; column < columns; ++column) {
-    for (i64 row = 0; row < rows; ++row) d[row + column * stride] += bias[row];
+    sums.set(column, sum);
   }
 }
 
@@ -138,27 +144,24 @@ cublasStatus_t __wrap_cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc
   if (fails("cublasLtMatmul")) return CUBLAS_STATUS_INTERNAL_ERROR;
   const Layout la(a_layout), lb(b_layout), ld(d_layout);
   const auto p = problem_of(work, la, lb, ld);
-  auto* const vector = static_cast<float*>(of_work<void*>(work, CUBLASLT_MATMUL_DESC_BIAS_POINTER));
   if (!stream_of(reinterpret_cast<cublasHandle_t>(handle)) || !stream || !p || c != d || c_layout != d_layout)
     return CUBLAS_STATUS_INVALID_VALUE;
   Algorithm chosen{};
   std::memcpy(&chosen, algo, sizeof(chosen));
   const bool for_this = chosen.whose == Algorithm::kOurs && chosen.m == p->m && chosen.n == p->n && chosen.k == p->k &&
                         chosen.epilogue == p->epilogue;
-  const Operand left{static_cast<const float*>(a), la.stride, p->a_is_transposed},
-      right{static_cast<const float*>(b), lb.stride, p->b_is_transposed},
-      product{static_cast<const float*>(d), ld.stride, false};
+  const Operand left = la.of(a, p->a_is_transposed), right = lb.of(b, p->b_is_transposed), product = ld.of(d);
+  const Elements vector{of_work<void*>(work, CUBLASLT_MATMUL_DESC_BIAS_POINTER), p->vector};
   const bool adds = p->epilogue == CUBLASLT_EPILOGUE_BIAS;
   bool valid = for_this && left.valid(p->m, p->k) && right.valid(p->k, p->n) && product.valid(p->m, p->n) &&
-               memory().holds(vector, sizeof(float) * std::size_t(adds ? p->m : p->n)) &&
+               memory().holds(vector.at, std::size_t(vector.bytes(adds ? p->m : p->n))) &&
                workspace_bytes >= kWorkspace && memory().holds(workspace, workspace_bytes);
-  for (const void* address : {a, b, c, static_cast<const void*>(vector)})
+  for (const void* address : {a, b, c, static_cast<const void*>(vector.at)})
     valid = valid && aligned(address, chosen.aligned);
   if (!valid || *static_cast<const float*>(alpha) != 1.F || *static_cast<const float*>(beta) != 0.F)
     return CUBLAS_STATUS_INVALID_VALUE;
-  stream->work->push([=, p = *p, to = static_cast<float*>(d)] {
-    sgemm(p.m, p.n, p.k, left, right, false, to, ld.stride);
-    if (adds) add_to_columns(p.m, p.n, vector, to, ld.stride);
+  stream->work->push([=, p = *p] {
+    multiply(p.m, p.n, p.k, left, right, false, product, adds ? &vector : nullptr);
     if (!adds) sum_columns(p.k, p.n, right, vector);
     return cudaSuccess;
   });

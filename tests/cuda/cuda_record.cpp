@@ -47,8 +47,8 @@ void print_plans(const Recording& recording) {
                 double(row.workspace) / kMb);
 }
 
-void print_step(const Recording& r, bool tf32) {
-  print_kernels(r, cost_of(r, tf32, kGpus[0]));
+void print_step(const Recording& r) {
+  print_kernels(r, cost_of(r, kGpus[0]));
   if (r.plan_s > 1e-2) print_plans(r);
   std::printf(
       "\n%zu launches, %zu convolutions, %zu products, %lld memsets, %lld copies; host %.2f + %.2f ms; %.2f GB at "
@@ -58,7 +58,7 @@ void print_step(const Recording& r, bool tf32) {
   std::printf("repeated: %lld graph launches, %lld others, %lld copies; host %.2f ms\n", (long long)r.repeated.graphs,
               (long long)r.repeated.launches, (long long)r.repeated.copies, r.repeated.host_ms);
   for (const Gpu& gpu : kGpus) {
-    const StepCost c = cost_of(r, tf32, gpu);
+    const StepCost c = cost_of(r, gpu);
     std::printf(
         "%-8s %7.2f ms: own kernels %.2f (%.2f GB must, %.2f moved), convolutions %.2f (%.2f, %.2f), products %.2f\n",
         gpu.name, c.total_ms(), c.own.us / kMs, c.own.must_bytes / 1e9, c.own.moved_bytes / 1e9,
@@ -77,7 +77,9 @@ int main(int argc, char** argv) {
   std::string size = "8x416x544";
   app.add_option("net", o.net, "a network (mdtrain --help)")->required();
   app.add_option("size", size, "BATCHxHEIGHTxWIDTH")->required();
-  app.add_flag("--tf32", o.tf32, "on tensor cores");
+  bool tf32 = false, bf16 = false;
+  app.add_flag("--tf32", tf32, "products on tensor cores");
+  app.add_flag("--bf16", bf16, "maps in bf16, and products of them")->excludes("--tf32");
   app.add_flag("--metric-depth", o.metric_depth, "with the regulariser");
   app.add_flag("--plans", o.plans, "cuDNN plans each convolution: seconds to minutes");
   app.add_flag("--timed-plans", o.timed_plans, "with --plans: every plan that a GPU would time");
@@ -88,7 +90,8 @@ int main(int argc, char** argv) {
     if (std::sscanf(size.c_str(), "%lldx%lldx%lld%c", &n, &h, &w, &rest) != 3 || std::min({n, h, w}) < 1)
       fail(ErrorKind::usage, "size: ", size, " is not BATCHxHEIGHTxWIDTH");
     o.batch = n, o.height = h, o.width = w;
-    record::print_step(record::record_step(o), o.tf32);
+    o.precision = bf16 ? Precision::bf16 : tf32 ? Precision::tf32 : Precision::f32;
+    record::print_step(record::record_step(o));
     return Exit::ok;
   });
 }

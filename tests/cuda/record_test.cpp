@@ -21,7 +21,7 @@ class Recorded : public testing::TestWithParam<Bound> {};
 TEST_P(Recorded, StaysWithinItsBounds) {
   const Bound& bound = GetParam();
   const Recording recording = record_step(bound.step);
-  const StepCost cost = cost_of(recording, true, kGpus[0]);
+  const StepCost cost = cost_of(recording, kGpus[0]);
   std::cout << recording.launches.size() << " launches, " << cost.own.moved_bytes / 1e9 << " GB\n";
   EXPECT_GT(recording.convolutions.size() + recording.products.size(), 100U);
   EXPECT_LE(i64(recording.launches.size()), bound.launches);
@@ -35,13 +35,23 @@ TEST_P(Recorded, StaysWithinItsBounds) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Steps, Recorded,
-    testing::Values(Bound{{.net = "lt", .tf32 = true, .metric_depth = true}, 376, 8.65},
-                    Bound{{.net = "bts", .batch = 4, .tf32 = true}, 533, 21.3},
-                    Bound{
-                        {.net = "newcrfs_large07", .batch = 4, .height = 480, .width = 640, .tf32 = true}, 760, 45.2}),
-    [](const auto& step) { return step.param.step.net; });
+/// Of LT with MetricDepth, BTS and NeWCRFs-large.
+std::vector<Bound> steps(Precision precision, const Bound (&bounds)[3]) {
+  std::vector<Bound> all(std::begin(bounds), std::end(bounds));
+  all[0].step = {.net = "lt", .metric_depth = true};
+  all[1].step = {.net = "bts", .batch = 4};
+  all[2].step = {.net = "newcrfs_large07", .batch = 4, .height = 480, .width = 640};
+  for (Bound& bound : all) bound.step.precision = precision;
+  return all;
+}
+
+const auto kName = [](const auto& step) { return step.param.step.net; };
+INSTANTIATE_TEST_SUITE_P(Tf32, Recorded,
+                         testing::ValuesIn(steps(Precision::tf32, {{{}, 326, 7.5}, {{}, 492, 20.2}, {{}, 685, 42.1}})),
+                         kName);
+INSTANTIATE_TEST_SUITE_P(Bf16, Recorded,
+                         testing::ValuesIn(steps(Precision::bf16, {{{}, 350, 4.4}, {{}, 550, 12.3}, {{}, 721, 27.7}})),
+                         kName);
 
 }  // namespace
 }  // namespace md::record

@@ -90,7 +90,8 @@ void record_launch(const void* function, dim3 grid, dim3 block, std::size_t shar
   const KernelCode& code = kernels().at(function);
   Launch launch{&code, i64{grid.x} * grid.y * grid.z, i64{block.x} * block.y * block.z, i64(shared),
                 {},    calls_of(code, arguments)};
-  const i64 word = code.name.find("md::Four") == std::string::npos ? 4 : 16;  // of a call
+  const auto named = [&](const char* word) { return code.name.find(word) != std::string::npos; };
+  const i64 element = named("md::bf16") && !named("float") ? 2 : 4, word = named("md::Four") ? 4 * element : element;
   for (std::size_t i = 0; i < code.parameters.size(); ++i) {
     for (int at = 0; at + 8 <= code.parameters[i].bytes; at += 8) {
       const void* pointer = nullptr;
@@ -112,12 +113,27 @@ cuda::ConvPlan no_plan(const cuda::ConvProblem& p) {
           cuda::Descriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)};
 }
 
+Precision precision_of(cudaDataType_t factors, cublasComputeType_t how) {
+  if (factors == CUDA_R_16BF) return Precision::bf16;
+  return how == CUBLAS_COMPUTE_32F_FAST_TF32 ? Precision::tf32 : Precision::f32;
+}
+i64 bytes_of(cudaDataType_t type) { return type == CUDA_R_16BF ? 2 : 4; }
+
+/// An attribute of one of cuBLASLt's descriptors, by the function that reads such.
+template <class T, class Object, class Attribute>
+T attribute(cublasStatus_t (*get)(Object, Attribute, void*, std::size_t, std::size_t*), Object of, Attribute which) {
+  T value{};
+  std::size_t bytes = 0;
+  get(of, which, &value, sizeof(value), &bytes);
+  return value;
+}
+
 }  // namespace
 
 Recording record_step(const StepOptions& o) {
   state().plans = o.plans;
   choose_plans({.timed = o.timed_plans, .folder = o.plan_folder});
-  const Device device{Device::cuda, 0, o.tf32 ? Precision::tf32 : Precision::f32};
+  const Device device{Device::cuda, 0, o.precision};
   TrainOptions options;
   options.metric_depth = o.metric_depth;
   const auto net = make_net(o.net, {.seed = std::nullopt});
@@ -226,6 +242,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
   *p = {};
   std::strcpy(p->name, md::test::kH100.name);
   p->multiProcessorCount = md::test::kH100.multiprocessors;
+  p->totalGlobalMem = std::size_t{80} << 30;
   p->major = md::test::kH100.sm / 10;
   return cudaSuccess;
 }
@@ -280,10 +297,11 @@ cublasStatus_t cublasCreate_v2(cublasHandle_t*) { return CUBLAS_STATUS_SUCCESS; 
 cublasStatus_t cublasDestroy_v2(cublasHandle_t) { return CUBLAS_STATUS_SUCCESS; }
 cublasStatus_t cublasSetStream_v2(cublasHandle_t, cudaStream_t) { return CUBLAS_STATUS_SUCCESS; }
 cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t, void*, std::size_t) { return CUBLAS_STATUS_SUCCESS; }
-cublasStatus_t cublasSetMathMode(cublasHandle_t, cublasMath_t) { return CUBLAS_STATUS_SUCCESS; }
-cublasStatus_t cublasSgemm_v2(cublasHandle_t, cublasOperation_t, cublasOperation_t, int m, int n, int k, const float*,
-                              const float*, int, const float*, int, const float*, float*, int) {
-  return state().now.products.push_back({n, m, k}), CUBLAS_STATUS_SUCCESS;
+cublasStatus_t cublasGemmEx(cublasHandle_t, cublasOperation_t, cublasOperation_t, int m, int n, int k, const void*,
+                            const void*, cudaDataType_t factors, int, const void*, cudaDataType_t, int, const void*,
+                            void*, cudaDataType_t sums, int, cublasComputeType_t how, cublasGemmAlgo_t) {
+  state().now.products.push_back({n, m, k, precision_of(factors, how), bytes_of(factors), bytes_of(sums)});
+  return CUBLAS_STATUS_SUCCESS;
 }
 
 /// Each has a kernel.
@@ -298,17 +316,18 @@ cublasStatus_t __wrap_cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t work
                                      const void*, cublasLtMatrixLayout_t, void*, cublasLtMatrixLayout_t d,
                                      const cublasLtMatmulAlgo_t*, void*, std::size_t, cudaStream_t) {
   const auto side = [](cublasLtMatrixLayout_t of, cublasLtMatrixLayoutAttribute_t which) {
-    std::uint64_t length = 0;
-    std::size_t bytes = 0;
-    cublasLtMatrixLayoutGetAttribute(of, which, &length, sizeof(length), &bytes);
-    return md::i64(length);
+    return md::i64(attribute<std::uint64_t>(cublasLtMatrixLayoutGetAttribute, of, which));
   };
-  cublasOperation_t op = CUBLAS_OP_N;
-  std::size_t bytes = 0;
-  cublasLtMatmulDescGetAttribute(work, CUBLASLT_MATMUL_DESC_TRANSA, &op, sizeof(op), &bytes);
+  const auto type = [](cublasLtMatrixLayout_t of) {
+    return attribute<cudaDataType_t>(cublasLtMatrixLayoutGetAttribute, of, CUBLASLT_MATRIX_LAYOUT_TYPE);
+  };
+  const auto op = attribute<cublasOperation_t>(cublasLtMatmulDescGetAttribute, work, CUBLASLT_MATMUL_DESC_TRANSA);
+  const auto how =
+      attribute<cublasComputeType_t>(cublasLtMatmulDescGetAttribute, work, CUBLASLT_MATMUL_DESC_COMPUTE_TYPE);
   state().now.products.push_back(
       {side(d, CUBLASLT_MATRIX_LAYOUT_COLS), side(d, CUBLASLT_MATRIX_LAYOUT_ROWS),
-       side(a, op == CUBLAS_OP_T ? CUBLASLT_MATRIX_LAYOUT_ROWS : CUBLASLT_MATRIX_LAYOUT_COLS)});
+       side(a, op == CUBLAS_OP_T ? CUBLASLT_MATRIX_LAYOUT_ROWS : CUBLASLT_MATRIX_LAYOUT_COLS),
+       precision_of(type(a), how), bytes_of(type(a)), bytes_of(type(d))});
   return CUBLAS_STATUS_SUCCESS;
 }
 

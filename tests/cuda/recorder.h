@@ -31,6 +31,8 @@ struct Convolution {
 /// c [m,n] = a [m,k] b [k,n].
 struct MatrixProduct {
   i64 m, n, k;
+  Precision precision;          // of the factors
+  i64 factor_bytes, sum_bytes;  // of an element of a or b, and of c
 };
 
 struct Recording {
@@ -54,7 +56,8 @@ struct Recording {
 struct StepOptions {
   std::string net = "lt";
   i64 batch = 8, height = 416, width = 544;
-  bool tf32 = false, metric_depth = false;
+  Precision precision = Precision::f32;
+  bool metric_depth = false;
   bool plans = false;            // cuDNN plans each convolution: seconds to minutes
   bool timed_plans = false;      // all that it would time on a GPU, and takes the first of them
   std::string plan_folder = {};  // where plans are kept; empty: nowhere

@@ -90,6 +90,31 @@ TEST_F(SavedPlans, OfSomebodyElseAreRefused) {
   EXPECT_EQ(why(""), "damaged");
 }
 
+// What was used longest ago goes: "p0" was, but it is asked for again. Other files of the folder are left alone.
+TEST_F(SavedPlans, AreBoundedByNumberAndSize) {
+  const SavedPlan plan{{false, false, 1}, std::string(1000, 'c')};
+  const auto kept = [&](cuda::PlanFolderLimits limits) {
+    std::filesystem::remove_all(folder_);
+    PlanFiles files(folder_, {91900, "GPU A"}, {}, limits);
+    for (int i = 0; i < 9; ++i) {
+      if (i == 8) files.find("p0");
+      files.keep(cat("p", i), plan);
+      std::ofstream(folder_ + "/notes.txt") << "mine";
+      for (const auto& path : this->files()) {  // as if an hour lay between two of them
+        const auto at = std::filesystem::last_write_time(path);
+        std::filesystem::last_write_time(path, at - std::chrono::hours(1));
+      }
+    }
+    EXPECT_TRUE(std::filesystem::exists(folder_ + "/notes.txt"));
+    std::string names;
+    for (int i = 0; i < 9; ++i) names += files.find(cat("p", i)) ? std::to_string(i) : "";
+    return names;
+  };
+  EXPECT_EQ(kept({}), "012345678");
+  EXPECT_EQ(kept({.files = 8}), "0345678") << "an eighth more goes than has to";
+  EXPECT_EQ(kept({.bytes = 5000}), "678") << "of a bit over 1000 each";
+}
+
 // Each owner has files of its own, so two GPUs of a machine, or two versions of cuDNN, share a folder.
 TEST_F(SavedPlans, OfTwoOwnersLieSideBySide) {
   const SavedPlan one{{false, false, 1}, ""}, two{{false, false, 2}, ""};

@@ -60,11 +60,14 @@ class TwoBlocks : public DepthNet {
 /// Steps on batches that differ, from the input queue, as mdtrain makes them.
 class Training {
  public:
-  Training(const TrainOptions& options, const std::string& net, const Shape& images = {2, 32, 64, 3})
+  Training(const TrainOptions& options, const std::string& net, const Shape& images = {2, 32, 32, 3})
       : Training(options, make_net(net, {.seed = 3}), images) {}
   Training(const TrainOptions& options, std::unique_ptr<DepthNet> net, const Shape& images)
-      : images_(images), options_(options), net_(std::move(net)) {
-    net_->to(kGpu);
+      : images_(images),
+        options_(options),
+        net_(std::move(net)),
+        queue_(backend(kGpu).input_queue({Device::cuda, 0, options.device.precision})) {
+    net_->to({Device::cuda, 0, options.device.precision});
     step_.emplace(options_, *net_, 1000);
   }
 
@@ -97,7 +100,7 @@ class Training {
   Shape images_;
   const TrainOptions options_;
   const std::unique_ptr<DepthNet> net_;
-  const std::unique_ptr<InputQueue> queue_ = backend(kGpu).input_queue(kGpu);
+  const std::unique_ptr<InputQueue> queue_;
   std::optional<TrainStep> step_;
   i64 done_ = 0;
 };
@@ -143,6 +146,20 @@ TEST(StepGraph, EqualsLaunchesAlsoAroundAStepThatIsNotFinite) {
     EXPECT_TRUE(training.made.notes.empty());
   });
   EXPECT_EQ(launched, 2 * 5) << "all but the first two steps, two graphs each";
+}
+
+/// Where copies of the weights are made in every step.
+TEST(StepGraph, EqualsLaunchesInBf16) {
+  TrainOptions options = options_with(true);
+  options.device.precision = Precision::bf16;
+  const i64 launched = expect_same_with_and_without(
+      lt,
+      [](Training& training) {
+        training.steps(4);
+        EXPECT_TRUE(training.made.notes.empty());
+      },
+      options);
+  EXPECT_EQ(launched, 2 * 2);
 }
 
 TEST(StepGraph, DrawsAnewWhatIsDroppedInEveryStep) {

@@ -10,7 +10,7 @@ namespace {
 
 // What of the peak a well written kernel reaches, or a library where nobody measured this shape.
 constexpr double kOfBandwidth = 0.9, kOfIssue = 0.65;
-constexpr double kConvOfF32 = 0.5, kConvOfTf32 = 0.27, kGemmOfF32 = 0.67, kGemmOfTf32 = 0.57;
+constexpr double kConvOfF32 = 0.5, kConvOfTensor = 0.27, kGemmOfF32 = 0.67, kGemmOfTensor = 0.57;
 constexpr double kSmallKernelUs = 2.3;  // in a full stream
 constexpr double kLoadUs = 0.6;         // a load that others of the thread wait for, under load
 constexpr int kLanesIssued = 128;       // by a multiprocessor in a clock
@@ -95,6 +95,11 @@ double chain_us(const Launch& l, double moved, const Gpu& gpu) {
   return waves * std::ceil(loads / double(k.loads_in_flight)) * kLoadUs;
 }
 
+/// Of the tensor cores, dense.
+double tensor_tflops(Precision precision, const Gpu& gpu) {
+  return precision == Precision::bf16 ? gpu.bf16_tflops : gpu.tf32_tflops;
+}
+
 }  // namespace
 
 Cost& Cost::operator+=(const Cost& c) {
@@ -122,20 +127,22 @@ Cost cost_of(const Convolution& run, const Gpu& gpu) {
   const auto count = [](const std::array<i64, 4>& a) {
     return double(a[0]) * double(a[1]) * double(a[2]) * double(a[3]);
   };
-  const double must = 4 * (count(p.x) + count(p.w) + count(p.y));
+  const double must = double(size_of(p.dtype)) * (count(p.x) + count(p.w) + count(p.y));
   const double flops = 2 * count(p.y) * double(p.w[1] * p.w[2] * p.w[3]);
-  const bool tensor_cores = p.tf32 && p.spec.groups == 1;
-  const double rate = tensor_cores ? kConvOfTf32 * gpu.tf32_tflops : kConvOfF32 * gpu.f32_tflops;
+  const bool bf16 = p.dtype == DType::bf16, tensor_cores = (p.tf32 || bf16) && p.spec.groups == 1;
+  const double rate = tensor_cores ? kConvOfTensor * tensor_tflops(bf16 ? Precision::bf16 : Precision::tf32, gpu)
+                                   : kConvOfF32 * gpu.f32_tflops;
   Cost c{1, must, must + 2 * double(run.workspace_bytes), 0};
   c.us = kSmallKernelUs + std::max(must / (gpu.bandwidth_tb * kOfBandwidth * 1e6), flops / (rate * 1e6)) +
          (c.moved_bytes - must) / (gpu.bandwidth_tb * kOfBandwidth * 1e6);
   return c;
 }
 
-Cost cost_of(const MatrixProduct& p, bool tf32, const Gpu& gpu) {
+Cost cost_of(const MatrixProduct& p, const Gpu& gpu) {
   const double m = double(p.m), n = double(p.n), k = double(p.k);
-  const double must = 4 * (m * k + k * n + m * n);
-  const double rate = tf32 ? kGemmOfTf32 * gpu.tf32_tflops : kGemmOfF32 * gpu.f32_tflops;
+  const double must = double(p.factor_bytes) * (m * k + k * n) + double(p.sum_bytes) * m * n;
+  const double rate =
+      p.precision == Precision::f32 ? kGemmOfF32 * gpu.f32_tflops : kGemmOfTensor * tensor_tflops(p.precision, gpu);
   return {1, must, must,
           kSmallKernelUs + std::max(must / (gpu.bandwidth_tb * kOfBandwidth * 1e6), 2 * m * n * k / (rate * 1e6))};
 }
@@ -151,7 +158,7 @@ std::string short_name(const std::string& demangled) {
   return name;
 }
 
-StepCost cost_of(const Recording& recording, bool tf32, const Gpu& gpu) {
+StepCost cost_of(const Recording& recording, const Gpu& gpu) {
   StepCost all;
   for (const Launch& l : recording.launches) {
     const Cost c = cost_of(l, gpu);
@@ -159,7 +166,7 @@ StepCost cost_of(const Recording& recording, bool tf32, const Gpu& gpu) {
     all.kernels[short_name(l.code->name)] += c;
   }
   for (const Convolution& c : recording.convolutions) all.convolutions += cost_of(c, gpu);
-  for (const MatrixProduct& p : recording.products) all.products += cost_of(p, tf32, gpu);
+  for (const MatrixProduct& p : recording.products) all.products += cost_of(p, gpu);
   return all;
 }
 

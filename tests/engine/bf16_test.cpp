@@ -8,7 +8,7 @@
 
 #include "engine/backend.h"
 #include "engine/rng.h"
-#include "tests/kit/bf16_cpu.h"
+#include "tests/kit/bf16.h"
 #include "tests/kit/caught.h"
 #include "tests/kit/host_map.h"
 

@@ -3,13 +3,14 @@
 // errors add up to at most 2^-8 of the sum of the products' absolute values. That sum is what the layer makes of the
 // absolute values of all its numbers. Of the other layers each number is held to the largest in its row (the channels
 // of a pixel; of a parameter's gradient, all of it). Both to 2^-8 as often as the layer rounds.
+// Labels: devices cudnn
 #include <algorithm>
 #include <cmath>
 
 #include "engine/bf16.h"
 #include "engine/conv_algorithm.h"
 #include "layers/ops.h"
-#include "tests/kit/bf16_cpu.h"
+#include "tests/kit/bf16.h"
 #include "tests/kit/host_map.h"
 
 namespace md::test {
@@ -242,8 +243,8 @@ TEST_P(Bf16Layers, AreF32WithinTheirRoundings) {
   const Layer& layer = GetParam();
   const double bound = layer.roundings * 0x1p-8;
   const Results want = run(layer, {}), scale = scales(layer, want);
-  for_each_bf16(kEitherRate, [&] {
-    const Results got = run(layer, kBf16Cpu);
+  for_each_bf16(kEitherRate, [&](Device device) {
+    const Results got = run(layer, device);
     EXPECT_EQ(got.y.dtype(), map_dtype(Precision::bf16, got.y.dim(-1)));
     EXPECT_LE(error(got.y, want.y, scale.y), bound) << "y";
     for (std::size_t i = 0; i < want.of_maps.size(); ++i)
@@ -257,8 +258,8 @@ TEST_P(Bf16Layers, AreF32WithinTheirRoundings) {
 }
 
 TEST_P(Bf16Layers, HaveTheSameBitsTwice) {
-  for_each_bf16(kEitherRate, [&] {
-    const Results once = run(GetParam(), kBf16Cpu), again = run(GetParam(), kBf16Cpu);
+  for_each_bf16(kEitherRate, [&](Device device) {
+    const Results once = run(GetParam(), device), again = run(GetParam(), device);
     EXPECT_EQ(cast(once.y, DType::f32).to_host(), cast(again.y, DType::f32).to_host());
     for (std::size_t i = 0; i < once.of_parameters.size(); ++i)
       EXPECT_EQ(once.of_parameters[i].to_host(), again.of_parameters[i].to_host());
@@ -280,7 +281,7 @@ TEST(Bf16Winograd, RoundsItsResultsAlone) {
     const Results want = run(layer, {}), scale = scales(layer, want);
     for (const ConvAlgorithm tiles : {ConvAlgorithm::winograd4, ConvAlgorithm::winograd6}) {
       choose_conv_algorithm(tiles);
-      for_each_bf16([&] {
+      for_each_bf16_cpu([&] {
         const Results got = run(layer, kBf16Cpu);
         EXPECT_LE(error(got.y, want.y, scale.y), 0x1p-8) << layer;
         EXPECT_LE(error(got.of_maps[0], want.of_maps[0], scale.of_maps[0]), 0x1p-8) << layer;
@@ -323,17 +324,18 @@ TEST(Bf16Inference, AddsTheResidualInTheConvolution) {
                     map_of(z, 3, device));
     };
     const Tensor want = run_on({});
-    for_each_bf16(kEitherRate,
-                  [&] { EXPECT_LE(error(run_on(kBf16Cpu), want, largest_of_rows(want, 40)), 2 * 0x1p-8); });
+    for_each_bf16(kEitherRate, [&](Device device) {
+      EXPECT_LE(error(run_on(device), want, largest_of_rows(want, 40)), 2 * 0x1p-8);
+    });
   }
 }
 
 /// A weight is rounded again, or written in panels, when it has changed.
 TEST(Bf16Inference, FollowsTheWeights) {
-  for_each_bf16(kEitherRate, [] {
+  for_each_bf16(kEitherRate, [](Device device) {
     const NoGrad off;
     for (const int k : {1, 3}) {
-      const Tensor x = map_of({1, 9, 8, 64}, 1, kBf16Cpu), w = random_tensor({40, k, k, 64}, 2, -1, 1, kBf16Cpu);
+      const Tensor x = map_of({1, 9, 8, 64}, 1, device), w = random_tensor({40, k, k, 64}, 2, -1, 1, device);
       for (int i = 0; i < 3; ++i) conv2d(x, w, {}, conv(k / 2));  // from the second on the copy is kept
       w.copy_from(random_tensor({40, k, k, 64}, 5));
       const Tensor fresh = w.clone();

@@ -11,7 +11,7 @@
 #include "layers/ops.h"
 #include "nets/bts.h"
 #include "nets/registry.h"
-#include "tests/kit/bf16_cpu.h"
+#include "tests/kit/bf16.h"
 #include "tests/kit/testing.h"
 
 namespace md::test {
@@ -95,7 +95,7 @@ class Bf16Nets : public testing::TestWithParam<Net> {};
 TEST_P(Bf16Nets, TrainNearF32) {
   const auto [name, pass] = GetParam();
   const Pass want = pass(name, {});
-  for_each_bf16([&, name = name, pass = pass] { expect_near(pass(name, kBf16Cpu), want); });
+  for_each_bf16([&, name = name, pass = pass](Device device) { expect_near(pass(name, device), want); });
 }
 
 Tensor prediction(const std::string& name, Device device) {
@@ -109,8 +109,8 @@ Tensor prediction(const std::string& name, Device device) {
 
 TEST_P(Bf16Nets, PredictNearF32) {
   const std::vector<float> want = prediction(GetParam().name, {}).to_host();
-  for_each_bf16([&] {
-    const std::vector<float> got = prediction(GetParam().name, kBf16Cpu).to_host();
+  for_each_bf16([&](Device device) {
+    const std::vector<float> got = prediction(GetParam().name, device).to_host();
     std::vector<double> errors;
     for (std::size_t i = 0; i < want.size(); ++i)
       errors.push_back(std::abs(double(got[i]) - double(want[i])) / double(want[i]));

@@ -7,7 +7,7 @@
 #include "layers/ops.h"
 #include "losses/silog.h"
 #include "nets/registry.h"
-#include "tests/kit/bf16_cpu.h"
+#include "tests/kit/bf16.h"
 #include "tools/bench/bench_replay.h"
 #include "tools/bench/bench_trace.h"
 

@@ -7,7 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "tests/kit/bf16_cpu.h"
+#include "tests/kit/bf16.h"
 #include "tests/kit/run_tool.h"
 #include "tests/tools/tiny_runs.h"
 #include "tools/cli/exit_code.h"
@@ -41,7 +41,7 @@ TEST_F(Bf16Training, LossFollowsThatOfF32) {
   expect_trains(options("f32", kSteps));
   const std::vector<double> want = losses("f32");
   ASSERT_EQ(want.size(), std::size_t(kSteps));
-  for_each_bf16([&] {
+  for_each_bf16_cpu([&] {
     std::filesystem::remove_all(path("bf16"));
     expect_trains(in_bf16("bf16", kSteps));
     const std::vector<double> got = losses("bf16");
@@ -52,7 +52,7 @@ TEST_F(Bf16Training, LossFollowsThatOfF32) {
 }
 
 TEST_F(Bf16Training, GoesOnBitForBit) {
-  for_each_bf16([&] {
+  for_each_bf16_cpu([&] {
     for (const char* run : {"whole", "parts"}) std::filesystem::remove_all(path(run));
     expect_trains(in_bf16("whole", 5));
     expect_trains(in_bf16("parts", 2));
@@ -80,12 +80,6 @@ TEST_F(Bf16Training, IsRefusedInALineWhereItCannotBe) {
   EXPECT_FALSE(std::filesystem::exists(path("no")));
   EXPECT_TRUE(refused(run_tool("mdbench", {"--only", "lt_infer", "--precision", "f32,bf16"}), int(Exit::no_device),
                       {"no bf16", "instructions"}));
-}
-
-TEST_F(Bf16Training, IsRefusedOnAGpu) {
-  EXPECT_TRUE(refused(run_tool("mdtrain", {"--list", path("list.txt"), "--data", path(""), "--out", path("no"),
-                                           "--device", "cuda", "--precision", "bf16"}),
-                      int(Exit::no_device), {"device cuda:0: no bf16, which only CPUs compute in"}));
 }
 
 }  // namespace

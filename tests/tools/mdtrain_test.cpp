@@ -445,7 +445,7 @@ TEST_F(MdtrainTest, ASignalFinishesTheStepAndSaves) {
 TEST_F(MdtrainTest, DoctorAndCheckData) {
   const ToolRun doctor = run_tool("mdtrain", {"doctor"});
   EXPECT_EQ(doctor.code, 0) << doctor.err;
-  for (const char* part : {"device", "JPEG decoder", "photos        JPEG PNG ", " lt"})
+  for (const char* part : {"device", "GPU code      ", "JPEG decoder", "photos        JPEG PNG ", " lt"})
     EXPECT_NE(doctor.out.find(part), doctor.out.npos) << part;
 
   EXPECT_NE(doctor.out.find("first run     mdtrain doctor --config"), doctor.out.npos) << doctor.out;

@@ -12,10 +12,10 @@ class OptionTable;
 /// What these options ask for.
 struct DeviceOptions {
   std::string name = "auto";         // "auto", "cpu", "cuda" or "cuda:N"
-  bool tf32 = false;                 // a GPU computes with Precision::tf32; the CPU with f32 anyway
+  bool tf32 = false;                 // as Precision::tf32 below, beside f32
   bool exact_convolutions = false;   // the CPU computes without Winograd's algorithm; a GPU's library chooses anyway
   bool deterministic_plans = false;  // a GPU times no plans of convolutions (engine/plan_choice.h)
-  Precision precision = Precision::f32;  // or bf16, which only CPUs compute in, and those with instructions for it
+  Precision precision = Precision::f32;  // tf32: a GPU's; the CPU computes in f32 then
 };
 
 /// Empty for "auto", "cpu", "cuda" and "cuda:N", else what is wrong with the name.

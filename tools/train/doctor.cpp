@@ -7,6 +7,7 @@
 
 #include "data/image_io.h"
 #include "data/picture.h"
+#include "engine/gpu_code.h"
 #include "nets/registry.h"
 #include "tools/cli/device_option.h"
 #include "tools/train/first_run.h"
@@ -22,6 +23,7 @@ Exit doctor(const TrainOptions* recipe) {
             << "device        " << (device.kind == Device::cuda ? "cuda" : "cpu") << ", " << backend(device).name()
             << "\n"
             << "kernels       " << kernels << "\n"
+            << "GPU code      " << gpu_code() << "\n"
             << "threads       " << omp_get_max_threads() << " of " << omp_get_num_procs() << " processors\n"
             << "JPEG decoder  " << jpeg_decoder_name() << "\n"
             << "photos       ";

@@ -1,0 +1,25 @@
+# Which GPUs a build has code for, by what an nvidia-smi that stands in for the real one says.
+#   cmake -DSOURCE=<source tree> -DOUT=<folder for the stand-ins> -P cuda_architectures_test.cmake
+set(MD_CUDA OFF)
+include(${SOURCE}/third_party/cuda.cmake)
+set(all 75-real 80-real 86-real 89-real 90-real 100-real 120)
+set(all_of_12_4 75-real 80-real 86-real 89-real 90)
+
+function(expect name says toolkit release want)
+  file(WRITE ${OUT}/${name} "#!/bin/sh\n${says}\n")
+  file(CHMOD ${OUT}/${name} PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+  set(MD_NVIDIA_SMI ${OUT}/${name})
+  md_choose_architectures(got ${toolkit} ${release})
+  if(NOT got STREQUAL want)
+    message(SEND_ERROR "${name}, toolkit ${toolkit}, release ${release}: ${got}, not ${want}")
+  endif()
+endfunction()
+
+expect(one_gpu "echo 9.0" 13.0 OFF "90")
+expect(two_kinds "echo 8.9; echo 8.6; echo 8.9" 13.0 OFF "86;89")
+expect(of_this_year "echo 12.0; echo 10.3" 13.0 OFF "103;120")
+expect(no_driver "echo 'NVIDIA-SMI has failed because it could not communicate with the NVIDIA driver.'; exit 9" 13.0 OFF "${all}")
+expect(no_gpu "exit 6" 12.8 OFF "${all}")
+expect(older_toolkit "exit 6" 12.6 OFF "${all_of_12_4}")
+expect(release "echo 9.0" 13.0 ON "${all}")
+set(MD_NVIDIA_SMI MD_NVIDIA_SMI-NOTFOUND)
