@@ -81,7 +81,8 @@ class Saved {
 };
 
 /// Says how `y`, which record() returned, is made again, bit for bit, from what its op keeps in any case: who saves it
-/// keeps `make` and not its memory. For outputs that cost no more than a pass over memory.
+/// keeps `make` and not its memory, on a GPU where more than half of that is taken. For outputs that cost no more than
+/// a pass over memory.
 void can_be_made_again(const Tensor& y, std::function<Tensor()> make);
 
 /// True if an op on these inputs would be recorded: lets an op skip work that only its backward needs.

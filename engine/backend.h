@@ -208,7 +208,7 @@ class Backend {
   virtual bool add_batch_norm_backward(const BatchNormSpec&, bool batch_statistics, const Tensor& dy, const Tensor& x,
                                        const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& rstd,
                                        const Tensor& dx, const Tensor& dweight, const Tensor& dbias);
-  /// y[o,i] = the mean over a of maps x[o,a,i]; y is f32.
+  /// y[o,i] = the mean over a of maps x[o,a,i]; y has x's dtype.
   virtual bool reduce_mean(const Tensor& x, i64 outer, i64 axis, i64 inner, const Tensor& y);
 
   /// One pass over features [K,h,w,C] and depth_m [K,h,w], 0 or less where none was measured: the sum of the terms of
