@@ -1,8 +1,9 @@
 # Run at installation: copies libraries that the programs load into md_private_libraries, and the licences of what is
-# in the tree into md_documents. Component `onednn` takes oneDNN alone, `libraries` all others but for the C library
-# and NVIDIA's, which belong to the system. Inputs: md_component, md_programs, md_private_libraries, md_documents, md_source.
+# in the tree into md_documents. Component `onednn` takes oneDNN alone, `libraries` all others but for the C library,
+# NVIDIA's and MPI, which belong to the system. Inputs: md_component, md_programs, md_private_libraries, md_documents,
+# md_source.
 file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${md_programs} RESOLVED_DEPENDENCIES_VAR found
-     PRE_EXCLUDE_REGEXES "^ld-linux" "^lib(c|m|dl|rt|pthread|mvec|resolv)[.]so" "^linux-vdso" "^lib(cudart|cublas|cudnn)")
+     PRE_EXCLUDE_REGEXES "^ld-linux" "^lib(c|m|dl|rt|pthread|mvec|resolv)[.]so" "^linux-vdso" "^lib(cudart|cublas|cudnn|nccl)" "^libmpi")
 set(one_dnn ${found})
 list(FILTER one_dnn INCLUDE REGEX "/libdnnl[.]so")
 if(md_component STREQUAL onednn)
