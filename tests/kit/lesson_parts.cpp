@@ -16,7 +16,8 @@ constexpr double kNoticed = 1e-3;   // what the kernels' own gradient check, in 
 constexpr std::uint64_t kUpstream = 1001, kDirection = 1002;  // seeds, of no input
 
 std::string join(const std::string& sentences, const std::string& more) {
-  return sentences.empty() || more.empty() ? sentences + more : sentences + "\n" + more;
+  if (sentences.find(more) != std::string::npos) return sentences;  // of another check of the same op
+  return sentences.empty() ? more : sentences + "\n" + more;
 }
 
 Arrays arrays_of(const std::vector<Named>& named) {
@@ -203,7 +204,12 @@ std::string adjoint(const Lesson& lesson, const Check& check) {
 std::string lost_terms(const Check& check, const std::vector<std::string>& listed) {
   const Array dy = upstream(check.op, check.inputs);
   const std::set<std::string> names = names_of_terms(check.op, check.inputs, dy);
-  if (names.empty()) return check.op.name + ": no term has a name: write term(\"name\", value).";
+  if (names.empty()) {
+    std::string all;
+    for (const std::string& name : listed) all += cat(all.empty() ? "" : ", ", '"', name, '"');
+    return cat(check.op.name, ": no term has a name: write term(\"name\", value) around what is added. Part 7 lists ",
+               all, ".");
+  }
   std::string wrong;
   for (const std::string& name : names) {
     if (std::find(listed.begin(), listed.end(), name) == listed.end()) {

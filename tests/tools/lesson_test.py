@@ -48,12 +48,29 @@ class Student(unittest.TestCase):
         path = self.folder / self.lessons[9].path.name
         student.write_blanks(self.lessons[9], path)
         opened = path.read_text()
+        self.assertEqual(path.with_suffix(".html").read_text().count(">?</text>"), 18)  # y, dx, dw, dbias
         self.assertNotIn("dy * w\", dy(", opened)
         parts, code = self.judge(9, lambda _: opened)
         self.assertEqual(code, 1)
         self.assertIn("y: not written yet: 4 numbers", parts[2])
         for part in (3, 4, 5, 6, 7):
             self.assertIn("not written yet: ", parts[part])
+
+    def test_1_every_lesson_compiles_with_open_blanks(self):
+        """All of them at once: a build each would take a minute."""
+        lines = []
+        for number, lesson in self.lessons.items():
+            path = self.folder / "open" / lesson.path.name
+            student.write_blanks(lesson, path)
+            lines.append(f'#include "{path}"')
+        name = self.lessons[1].path.stem.split("_", 1)[1]
+        lines += [f'#include "tests/lessons/{self.lessons[1].path.name}"', f"namespace own = md::student::{name};",
+                  f"namespace whole = md::lessons::{name};", ""]
+        chosen = BUILD / "tests" / "students" / "student_lesson.h"
+        chosen.parent.mkdir(exist_ok=True)
+        chosen.write_text("\n".join(lines))
+        done = subprocess.run(["cmake", "--build", BUILD, "--target", "student"], capture_output=True, text=True, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout[-3000:])
 
     def test_2_all_is_right(self):
         parts, code = self.judge(9, lambda text: text)

@@ -1,4 +1,5 @@
 """A lesson as a page of HTML: text beside code, formulas as MathML, the example worked out by hand as pictures of arrays."""
+import math
 import re
 from html import escape
 from pathlib import Path
@@ -104,7 +105,7 @@ def array_svg(name, shape, values, role):
     """An array as one picture: planes [rows, columns] of the middle axes beside each other, the outer and the last axis
     counted below them."""
     dims = [int(each) for each in shape.split(",") if each.strip()]
-    numbers = [each for each in values.split(",") if each.strip()]
+    numbers = [each for each in values.split(",") if each.strip()] or ["?"] * math.prod(dims)  # a blank
     outer, (rows, columns), inner = {0: (1, (1, 1), 1), 1: (1, (1, dims[-1] if dims else 1), 1)}.get(
         len(dims), (1, tuple(dims[:2]), 1) if len(dims) == 2 else (1, tuple(dims[:2]), dims[2]) if len(dims) == 3
         else (dims[0], (dims[1], dims[2]), dims[3]) if len(dims) == 4 else None)
@@ -163,15 +164,20 @@ def file_of(lesson):
     return lesson.path.stem + ".html"
 
 
-def lesson_html(lesson, lessons):
-    """The whole page."""
-    at = lessons.index(lesson)
+def ways_html(lesson, lessons):
+    """Links to the lessons before and behind."""
     def link(other, words, rel):
         return f'<a rel="{rel}" href="{file_of(other)}">{words} {other.number}: {escape(other.name)}</a>'
+    at = lessons.index(lesson)
     ways = [link(lessons[at - 1], "← Lesson", "prev")] if at > 0 else []
     ways.append('<a href="index.html">All lessons</a>')
     ways += [link(lessons[at + 1], "Lesson", "next") + " →"] if at + 1 < len(lessons) else []
-    ways = f'<nav aria-label="Lessons">{"".join(f"<span>{way}</span>" for way in ways)}</nav>'
+    return f'<nav aria-label="Lessons">{"".join(f"<span>{way}</span>" for way in ways)}</nav>'
+
+
+def lesson_html(lesson, lessons):
+    """The whole page; without links where it stands alone and `lessons` is empty."""
+    ways = ways_html(lesson, lessons) if lessons else ""
     parts = "".join(f'<a href="#part-{k}">{k}. {name}</a>' for k, name in enumerate(lesson_source.PARTS, 1))
     ops = ", ".join(f"<code>{escape(op)}</code>" for op in lesson.ops)
     body = "".join(part_html(k, name, blocks)

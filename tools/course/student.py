@@ -3,14 +3,16 @@ import subprocess
 import sys
 
 import lesson_source
+import page
 
 
 def write_blanks(lesson, path):
-    """The lesson with open blanks, in a namespace of its own, as the whole one is compiled beside it."""
+    """The lesson with open blanks, in a namespace of its own, as the whole one is compiled beside it; and its page."""
     lines = lesson_source.with_open_blanks(lesson.lines)
     text = "\n".join(lines).replace("namespace md::lessons::", "namespace md::student::") + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+    path.with_suffix(".html").write_text(page.lesson_html(lesson_source.Lesson(path), []))
 
 
 def build(lesson, path, source, folder):
@@ -37,7 +39,7 @@ def run(lesson, folder, source, build_folder):
     path = folder / lesson.path.name
     if not path.exists():
         write_blanks(lesson, path)
-    print(f"Lesson {lesson.number}: {lesson.name}\n{path}", flush=True)
+    print(f"Lesson {lesson.number}: {lesson.name}\n{path}, to be read as {path.with_suffix('.html').name}", flush=True)
     if not build(lesson, path, source, build_folder):
         print("It does not compile.", file=sys.stderr)
         return 1
