@@ -78,7 +78,8 @@ def with_open_blanks(lines):
             if blank[1]:
                 out += NAMED.sub(r"\1{}", "\n".join(held)).split("\n")
             else:
-                out.append(f'{line[:len(line) - len(line.lstrip())]}not_written("{blank[2]}");')
+                words = blank[2].replace('"', '\\"')
+                out.append(f'{line[:len(line) - len(line.lstrip())]}not_written("{words}");')
             blank = None
         elif blank:
             held.append(line)
