@@ -98,11 +98,5 @@ TEST(Bf16, IsRefusedWhereTheProcessorHasNoInstructions) {
   EXPECT_EQ(error.what, "device cpu: no bf16, as this processor has no instructions for it (AVX512-BF16)");
 }
 
-TEST(Bf16, IsRefusedOnAGpu) {
-  const Caught error = caught([] { backend({Device::cuda, 0, Precision::bf16}); });
-  EXPECT_EQ(error.kind, ErrorKind::no_device);
-  EXPECT_EQ(error.what, "device cuda:0: no bf16, which only CPUs compute in");
-}
-
 }  // namespace
 }  // namespace md::test

@@ -24,11 +24,13 @@ TEST(DeviceOption, PrecisionIsPartOfTheChoice) {
   const Device exact{Device::cuda, 0}, rounded{Device::cuda, 0, Precision::tf32};
   EXPECT_EQ(exact.precision, Precision::f32);
   EXPECT_NE(exact, rounded);
-  EXPECT_EQ(choose_device({.name = "cpu", .tf32 = true}), Device{});  // which has no other precision
+  EXPECT_EQ(choose_device({.name = "cpu", .tf32 = true}), Device{});  // which computes in f32 then
+  EXPECT_EQ(choose_device({.name = "cpu", .precision = Precision::tf32}), Device{});
   EXPECT_THROW(backend({Device::cpu, 0, Precision::tf32}), Error);
   if (cuda_device_names().empty()) return;
   EXPECT_EQ(choose_device({.name = "cuda"}), exact);
   EXPECT_EQ(choose_device({.name = "cuda", .tf32 = true}), rounded);
+  EXPECT_EQ(choose_device({.name = "cuda", .precision = Precision::tf32}), rounded);
 }
 
 TEST(DeviceOption, ExactConvolutionsArePartOfTheChoice) {
