@@ -104,26 +104,26 @@ Tensor as_f32(const Tensor& on_gpu) {
   return long_one;
 }
 
-// No network makes bf16 tensors yet; convolutions compute in the type of theirs, and sum in f32.
+/// Sums are f32, and so are a weight, of which a copy is rounded, and its gradient.
 TEST(CudnnDouble, ConvolvesBf16) {
   const Conv2dSpec spec{.stride = 2, .pad = 1};
-  const Tensor x = as_bf16(test::random_tensor({2, 5, 6, 8}, 1)), w = as_bf16(test::random_tensor({16, 3, 3, 8}, 2)),
-               dy = as_bf16(test::random_tensor({2, 3, 3, 16}, 3));
+  const Tensor x = as_bf16(test::random_tensor({2, 5, 6, 8}, 1)), dy = as_bf16(test::random_tensor({2, 3, 3, 16}, 3));
+  const Tensor w = as_f32(as_bf16(test::random_tensor({16, 3, 3, 8}, 2))), weight = w.to(kGpu);
   const auto like = [](const Tensor& t) { return Tensor::empty(t.shape(), kGpu, DType::bf16); };
-  const Tensor y = like(dy), dx = like(x), dw = like(w);
+  const Tensor y = like(dy), dx = like(x), dw = Tensor::empty(w.shape(), kGpu);
   Backend& gpu = backend(kGpu);
-  gpu.conv2d(spec, x, w, {}, y);
-  gpu.conv2d_dx(spec, dy, w, dx);
+  gpu.conv2d(spec, x, weight, {}, y);
+  gpu.conv2d_dx(spec, dy, weight, dx);
   gpu.conv2d_dw(spec, dy, x, dw, {});
   const Tensor cpu_y = Tensor::empty(dy.shape()), cpu_dx = Tensor::empty(x.shape()), cpu_dw = Tensor::empty(w.shape());
   Backend& cpu = backend(Device{});
-  cpu.conv2d(spec, as_f32(x), as_f32(w), {}, cpu_y);
-  cpu.conv2d_dx(spec, as_f32(dy), as_f32(w), cpu_dx);
+  cpu.conv2d(spec, as_f32(x), w, {}, cpu_y);
+  cpu.conv2d_dx(spec, as_f32(dy), w, cpu_dx);
   cpu.conv2d_dw(spec, as_f32(dy), as_f32(x), cpu_dw, {});
   constexpr double kRounding = 0x1p-9;  // of a result, once
   EXPECT_TRUE(test::close(as_f32(y), cpu_y, kRounding));
   EXPECT_TRUE(test::close(as_f32(dx), cpu_dx, kRounding));
-  EXPECT_TRUE(test::close(as_f32(dw), cpu_dw, kRounding));
+  EXPECT_TRUE(test::close(dw.to({}), cpu_dw, kRounding));
 }
 
 TEST(CudnnDouble, WantsAPlanUntilItHasRun) {
