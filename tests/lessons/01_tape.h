@@ -56,6 +56,8 @@ inline std::vector<ByHand> by_hand() {
 //
 //     y = a + b, "slopes" dy/da = 1, dy/db = 1
 //     y = a * b, "slopes" dy/da = b, dy/db = a
+//
+// (In a fraction dy/da is a slope, that of y over a. By itself dy stays the gradient of y, what y does to L.)
 
 /// One source of a number on the tape.
 struct From {
@@ -107,6 +109,8 @@ struct Tape {
 //
 // Two things follow. An op has to know its own slopes and nothing else of the network. And the walk costs about as much
 // as the run, for all gradients together.
+//
+// Each share has a name in the code: term("dy * b", value) is value. Part 7 uses the names to take one share away.
 /// The gradient of every entry, where that of entry `last` is dy.
 inline std::vector<double> Tape::walk(std::size_t last, double dy, const Terms& term) const {
   std::vector<double> d(entries.size());
@@ -123,6 +127,9 @@ inline std::vector<double> Tape::walk(std::size_t last, double dy, const Terms& 
 
 // The engine's tape (engine/autograd.h) is the same with tensors in place of numbers. Its ops keep a function that
 // computes the shares of their sources, since the slopes of a whole tensor would be a matrix.
+//
+// A lesson says what an op is with a `Definition`: its value and its gradients, computed on an `Array` (doubles with a
+// shape), and the kernel of the engine, which computes the same in float on tensors.
 /// Writes an expression of the numbers a and b on a tape.
 using Expression = std::size_t (*)(Tape&, std::size_t a, std::size_t b);
 
@@ -193,8 +200,8 @@ inline std::vector<Check> checks() {
 //
 //     dot(dy, A v) = dot(A' dy, v)
 //
-// where dot is the sum of the products. The left side needs the run alone, the right side the walk alone. One random v
-// is enough to find a mistake anywhere in either.
+// where the angle brackets are the sum of the products p_i * q_i of two columns p and q. The left side needs the run
+// alone, the right side the walk alone. One random v is enough to find a mistake anywhere in either.
 inline std::vector<Linear> linear() {
   return {{"multiply", {"a", "b"}}, {"add", {"a", "b"}}, {"a * b + a", {"a", "b"}}};
 }

@@ -79,10 +79,10 @@ inline std::vector<ByHand> by_hand() {
 // 3. Definition
 //
 // First, where output j of an axis stands, in pixels of the input. `from` and `to` are the sizes of the axis. There are
-// two conventions, and networks are trained with either:
+// two conventions, and networks are trained with either: pixels are areas (half_pixel) or points (align).
 //
-//     p = max(0, (j + 1/2) * from / to - 1/2)  "half_pixel: pixels are areas"
-//     p = j * (from - 1) / (to - 1)  "align: pixels are points"
+//     p = max(0, (j + 1/2) * from / to - 1/2)  "half_pixel"
+//     p = j * (from - 1) / (to - 1)  "align"
 //
 // Where a factor s is given and no size, the first one takes 1 / s for from / to. They differ if s * from is not whole.
 inline double position(i64 j, i64 from, i64 to, const Interpolation& how) {
@@ -272,7 +272,7 @@ inline std::vector<TermList> terms() {
 
 // 8. Trap and exercise
 //
-// The trap is `int(p)` for floor(p). The first outputs of an enlargement stand at p = -0.25, and a conversion to int
+// The trap is a p without its max(0, ...). Twice as wide, the first output stands at p = -0.25, and a conversion to int
 // rounds towards 0: low is 0 and f is -0.25. Then y is 1.25 * x[0] - 0.25 * x[1], and an image of black and white gets
 // pixels that are darker than black. The test enlarges a row 0, 100 fourfold: no mean of them is below 0 or above 100.
 inline std::string a_mean_leaves_the_range() {

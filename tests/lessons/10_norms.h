@@ -179,7 +179,7 @@ inline Array normalise_and_scale(const Array& x, const Array& weight, const Arra
 
 // 4. Derivation
 //
-// *Weight and bias* are those of lesson 2, added up over all numbers of a channel as in lesson 3:
+// *Weight and bias* are a product and a sum as in lesson 1, added up over all numbers of a channel as in lesson 3:
 //
 //     dL/dweight[c] = sum over (n,h,w) of dy[n,h,w,c] * xhat[n,h,w,c]
 //     dL/dbias[c] = sum over (n,h,w) of dy[n,h,w,c]

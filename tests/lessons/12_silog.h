@@ -79,8 +79,9 @@ inline std::vector<ByHand> by_hand() {
 // from the camera. sigmoid, lesson 2, keeps each in its range: the inclination theta below 60 degrees, the direction
 // phi within a circle, the distance below a maximum of M metres.
 //
-//     theta = pi / 3 * sigmoid(x[0]),  phi = 2 * pi * sigmoid(x[1]),  n4 = M * sigmoid(x[2])
-//     n1 = sin(theta) * cos(phi),  n2 = sin(theta) * sin(phi),  n3 = cos(theta)
+//     theta = pi / 3 * sigmoid(x[0]),  phi = 2 * pi * sigmoid(x[1])
+//     n1 = sin(theta) * cos(phi),  n2 = sin(theta) * sin(phi)
+//     n3 = cos(theta),  n4 = M * sigmoid(x[2])
 inline double sigmoid_of(double x) { return 1 / (1 + std::exp(-x)); }
 
 struct Angles {
@@ -204,7 +205,8 @@ inline Definition depths(i64 r) {
 // *Planes.* theta stands in n1, n2 and n3, so three terms come back to it; phi stands in n1 and n2. sin' = cos and
 // cos' = -sin:
 //
-//     dtheta = dn1 * cos(theta) * cos(phi) + dn2 * cos(theta) * sin(phi) - dn3 * sin(theta)
+//     dtheta = dn1 * cos(theta) * cos(phi)
+//     + dn2 * cos(theta) * sin(phi) - dn3 * sin(theta)
 //     dphi = -dn1 * sin(theta) * sin(phi) + dn2 * sin(theta) * cos(phi)
 //
 // Each angle then passes through its sigmoid s, whose slope is s * (1 - s), and its factor pi / 3 or 2 * pi.

@@ -129,7 +129,7 @@ inline std::vector<Pair> pairs_of(const Array& depth_m, const std::vector<Shift>
 //     t(l) = max(0, m - l)  "if it is pushed to the margin" m
 //     L = weight / P * sum over pairs of t(l)
 //
-// a is the anchor, s the sample, and P the number of pairs.
+// a is the anchor, s the sample, P the number of pairs, and weight how much this loss counts beside others.
 
 /// The length of f(anchor) - f(sample).
 inline double distance(const Array& f, const Pixel& a, const Pixel& s) {

@@ -36,7 +36,7 @@ Definition steps(const char* name, const Plan&);  // part 4
 //
 // *Step 1.* m = 0.75 * 3 = 2.25 and v = 0.4 * 9 = 3.6. Both are too small, because they began at 0: only 0.75 and 0.4
 // of a mean are there. So they are divided by 1 - 0.25 and 1 - 0.6, which gives 3 and 9. The step is 3 / sqrt(9) = 1,
-// and p = 9. The first step is always the learning rate, whatever the gradient.
+// and p = 9. The first step is always as large as the learning rate, whatever the gradient.
 //
 // *Step 2.* m = 0.25 * 2.25 + 0.75 * 1 = 1.3125 and v = 0.6 * 3.6 + 0.4 * 1 = 2.56. Now 1 - 0.25^2 = 0.9375 and 1 -
 // 0.6^2 = 0.64 are there: 1.3125 / 0.9375 = 1.4 and 2.56 / 0.64 = 4. The step is 1.4 / 2 = 0.7, and p = 8.3.

@@ -58,6 +58,7 @@ class LessonPages(WithPages):
         self.assertIn("<mfrac><mrow><mn>1</mn><mo>+</mo><mi>h</mi></mrow><mrow><mn>2</mn></mrow></mfrac>",
                       formula.mathml(["y = (1 + h) / 2"]))
         self.assertIn("<munder><mo>∑</mo><mrow><mi>i</mi></mrow></munder>", formula.mathml(["y = sum over i of x[i]"]))
+        self.assertIn("<mo>−</mo><mrow><mo>(</mo><mo>−</mo><mn>2</mn><mo>)</mo></mrow>", formula.mathml(["y = 1 - -2"]))
         for bad in ("y = 2 x", "y = (1 + 2", "y = x §", "y = * 2"):
             with self.assertRaises(formula.BadFormula, msg=bad):
                 formula.mathml([bad])

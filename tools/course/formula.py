@@ -126,7 +126,9 @@ class Parser:
         if kind == "name":
             return self.name(value)
         if value == "-":
-            return "<mo>−</mo>" + self.power()
+            after_a_sign = self.at > 1 and self.tokens[self.at - 2] in (("sign", "+"), ("sign", "-"), ("sign", "*"))
+            negative = "<mo>−</mo>" + self.power()
+            return f"<mrow><mo>(</mo>{negative}<mo>)</mo></mrow>" if after_a_sign else negative
         if value == "...":
             return "<mo>…</mo>"
         if value == "(":

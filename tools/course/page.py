@@ -16,8 +16,9 @@ WORDS = re.compile(r'(?P<comment>//.*$)|(?P<string>"(?:[^"\\]|\\.)*")|(?P<number
 
 
 def inline(text):
-    """`code` and *emphasis* of a paragraph."""
+    """`code` and *emphasis* of a paragraph. A line does not end inside of 1e-8."""
     out = []
+    text = re.sub(r"(?<=\de)-(?=\d)", "\N{NON-BREAKING HYPHEN}", text)
     for part in re.split(r"(`[^`]+`)", text):
         if part.startswith("`"):
             out.append(f"<code>{escape(part[1:-1])}</code>")
@@ -71,18 +72,18 @@ def highlighted(line):
 
 
 def code_html(lines):
-    """Code, with what a student fills in as a part of its own."""
+    """Code, with what a student fills in as a part of its own, closed until it is clicked."""
     out, held = [], []
     for line in lines:
         blank = lesson_source.BLANK.match(line)
         if blank or lesson_source.END_OF_BLANK.match(line):
             out.append("\n".join(held))
-            out.append(f'<div class="blank"><b>blank: {escape(blank[2])}</b>\n' if blank else "</div>")
+            out.append(f'<details class="blank"><summary>blank: {escape(blank[2])}</summary>' if blank else "</details>")
             held = []
         else:
             held.append(highlighted(line))
     out.append("\n".join(held))
-    return "<pre>" + "\n".join(out).replace("</b>\n\n", "</b>\n").replace("\n</div>\n", "</div>") + "</pre>"
+    return "<pre>" + "\n".join(out).replace("</summary>\n", "</summary>").replace("\n</details>\n", "</details>") + "</pre>"
 
 
 def number(text):
