@@ -146,11 +146,15 @@ struct Wish {
   double value, slope;
 };
 inline Wish wish(double margin, double l) {
-  // blank: {t(l), its derivative} of a pulled pair, of a pushed one within its margin, and of one beyond
-  if (margin == 0) return {l, 1};
-  if (l < margin) return {margin - l, -1};
-  return {0, 0};
+  Wish t{0, 0};
+  // blank: t.value, which is t(l), and t.slope: of a pulled pair, of a pushed one within its margin, and of one beyond
+  if (margin == 0) {
+    t = {l, 1};
+  } else if (l < margin) {
+    t = {margin - l, -1};
+  }
   // end of blank
+  return t;
 }
 
 /// weight / P, or the weight alone where the loss is a sum; 0 pairs count as one.

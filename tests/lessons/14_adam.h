@@ -50,6 +50,7 @@ Definition steps(const char* name, const Plan&);  // part 4
 //
 // The first gradient is in both steps. In step 1 its two paths cancel. In step 2 it is what m and v remember, 0.25 of
 // the 0.4 above and 0.6 of 0.4 * 2 * 3 / 0.64 = 3.75:
+//
 //     dg1 = 64 * (-0.25 * 0.4 + 0.6 * 3.75 * 0.0875) = 6.2
 //
 // 3 * 6.2 + 1 * -18.6 = 0: if both gradients grow by the same part of themselves, p stays where it is.
@@ -120,6 +121,7 @@ inline double stepped(double p, const Arrays& gradients, i64 i, const Plan& plan
 //
 // *The step itself.* p falls by lr * mhat / (root + eps). m is in it through mhat, v through the root, whose derivative
 // by v is 1 / (2 * root * (1 - beta2^t)):
+//
 //     dm = dm - dp * lr / ((1 - beta1^t) * (root + eps))
 //     dv = dv + dp * lr * mhat / (2 * root * (1 - beta2^t) * (root + eps)^2)
 //
