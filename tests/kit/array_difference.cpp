@@ -37,7 +37,7 @@ std::string a_term(const std::string& name, const Array& got, const Array& want,
   for (const TermPart& each : terms) {
     if (is(-1, each.part)) return cat(name, " misses a term: ", each.name, ".");
     if (is(-2, each.part)) return cat(name, " has a term with the wrong sign: ", each.name, ".");
-    if (is(1, each.part)) return cat(name, " has a term twice: ", each.name, ".");
+    if (terms.size() > 1 && is(1, each.part)) return cat(name, " has a term twice: ", each.name, ".");
   }
   return "";
 }
@@ -47,6 +47,12 @@ bool same_numbers_elsewhere(const Array& got, const Array& want) {
   std::sort(a.begin(), a.end());
   std::sort(b.begin(), b.end());
   return relative_l2(a, b) < kSame;
+}
+
+i64 different_numbers(const Array& got, const Array& want) {
+  i64 count = 0;
+  for (i64 i = 0; i < got.numel(); ++i) count += std::fabs(got[i] - want[i]) <= kSame * std::fabs(want[i]) ? 0 : 1;
+  return count;
 }
 
 /// "(0,2,1,0)", the coordinates of a place in memory.
@@ -87,7 +93,12 @@ std::string difference(const std::string& name, const Array& got, const Array& w
   if (same_numbers_elsewhere(got, want)) {
     return name + " has the right numbers at the wrong places: an index is swapped." + seen;
   }
-  return name + " is wrong, and not by a sign, a factor or a whole term: look at its indices." + seen;
+  return name +
+         (different_numbers(got, want) == 1
+              ? " is right but for one number."
+              : " is wrong, and not by a sign, a factor or a whole term: look at its indices, and at what each number "
+                "is multiplied by.") +
+         seen;
 }
 
 }  // namespace md::test

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "tests/kit/array_difference.h"
 #include "tests/kit/testing.h"
@@ -195,8 +196,8 @@ std::string adjoint(const Lesson& lesson, const Check& check) {
                  right = dot(gradients[k], v);
     if (std::fabs(left - right) <= (linear ? kExact : kCalculus) * (1 + std::fabs(left))) continue;
     const std::string& name = check.op.inputs[k];
-    wrong = join(wrong, cat("d", name, " is not what goes the same way back: <dy, A v> = ", left, " and <d", name,
-                            ", v> = ", right, "."));
+    wrong = join(wrong, cat("d", name, " of ", check.op.name, " is not what goes the same way back: <dy, A v> = ", left,
+                            " and <d", name, ", v> = ", right, "."));
   }
   return wrong;
 }
@@ -218,6 +219,10 @@ std::string lost_terms(const Check& check, const std::vector<std::string>& liste
   }
   const Arrays right = gradients_of(check.op, check.inputs, dy);
   for (const std::string& name : listed) {
+    if (names.count(name) == 0) {
+      wrong = join(wrong, cat(check.op.name, ": no term is called ", name, ", which is in the list of part 7."));
+      continue;
+    }
     for (const double factor : {0., -1.}) {
       const Arrays mutant = gradients_of(check.op, check.inputs, dy, {name, factor});
       double error = 0;
@@ -276,6 +281,8 @@ std::string what_is_wrong(int part, const Lesson& lesson, const Lesson& whole) {
     return of_part(part, lesson, whole);
   } catch (const Error& error) {
     return error.what();
+  } catch (const std::out_of_range&) {
+    return "A place in memory, as in y[i], is outside of its array.";
   }
 }
 

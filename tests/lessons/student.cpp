@@ -24,6 +24,7 @@ int main() {
     right += wrong.empty() ? 1 : 0;
     std::printf("  %d %-18s %s\n", part, md::test::kPartNames[part - 1],
                 wrong.empty() ? part == 1 ? "to be read" : "right" : indented(wrong).c_str());
+    std::fflush(stdout);  // what is said stays, should the next part crash
   }
   std::printf("%d of 8 parts are done\n", right);
   return right == 8 ? 0 : 1;

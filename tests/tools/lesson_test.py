@@ -89,7 +89,7 @@ class Student(unittest.TestCase):
         parts = self.replaced(9, PRODUCT, PRODUCT.replace("+=", "-="))
         self.assertIn("dx has the wrong sign. At (", parts[4])
         self.assertIn("dx of conv2d has the wrong sign. ", parts[5])
-        self.assertIn("dx is not what goes the same way back", parts[6])
+        self.assertIn("dx of conv2d is not what goes the same way back", parts[6])
 
     def test_5_a_swapped_index(self):
         parts = self.replaced(9, '"dy * w", dy(p.n, p.oy, p.ox, p.o) * w(p.o, p.ky, p.kx, p.i)',
@@ -100,6 +100,23 @@ class Student(unittest.TestCase):
     def test_6_a_missing_term(self):
         parts = self.replaced(1, "d[from.at] += term(", "d[from.at] = term(")  # a second path overwrites the first
         self.assertIn("da misses a term: dy, to the second.", parts[4])
+
+    def test_7_a_term_with_another_name(self):
+        parts = self.replaced(9, '"dy * w", dy(p.n, p.oy', '"dy*w", dy(p.n, p.oy')
+        self.assertIn("conv2d: no term is called dy * w, which is in the list of part 7.", parts[7])
+
+    def test_8_an_index_outside_of_an_array(self):
+        parts = self.replaced(9, "dbias[i % dbias.numel()]", "dbias[i]")
+        self.assertIn("outside of its array", parts[4])
+
+    def test_9_a_wrong_number_by_hand(self):
+        parts = self.replaced(9, "{7, 6, 4, 9}", "{7, 6, -4, 9}")
+        self.assertIn("y is right but for one number. At (0,1,0,0) it is -4 where the definition gives 4.", parts[2])
+
+    def test_what_does_not_compile_is_said_by_the_compiler_alone(self):
+        said = ("[1/3] Building CXX object a.o\n[2/3] Building CXX object b.o\nFAILED: b.o \n/usr/bin/c++ -c b.cpp\n"
+                "b.cpp:1:2: error: expected ';'\nninja: build stopped: subcommand failed.\n")
+        self.assertEqual(student.compilers_words(said), "b.cpp:1:2: error: expected ';'")
 
 
 if __name__ == "__main__":

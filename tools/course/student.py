@@ -1,4 +1,5 @@
 """A lesson in a student's hands: the file with its blanks open, built against the libraries, judged part by part."""
+import signal
 import subprocess
 import sys
 
@@ -15,6 +16,12 @@ def write_blanks(lesson, path):
     path.with_suffix(".html").write_text(page.lesson_html(lesson_source.Lesson(path), []))
 
 
+def compilers_words(said):
+    """The end of what ninja printed: of a failed compilation its errors alone, without the command and what was built before."""
+    at = said.rfind("FAILED: ")
+    return said[-4000:] if at < 0 else "\n".join(said[at:].split("\n")[2:-2])
+
+
 def build(lesson, path, source, folder):
     """Builds the program that judges it. False, with the compiler's words on stderr, where that fails."""
     if not (folder / "CMakeCache.txt").exists():
@@ -28,14 +35,15 @@ def build(lesson, path, source, folder):
     chosen.parent.mkdir(parents=True, exist_ok=True)
     if not chosen.exists() or chosen.read_text() != text:
         chosen.write_text(text)
+    print("building", flush=True)
     done = subprocess.run(["cmake", "--build", folder, "--target", "student"], capture_output=True, text=True)
     if done.returncode != 0:
-        print(done.stdout[-4000:] + done.stderr, file=sys.stderr)
+        print(compilers_words(done.stdout), file=sys.stderr)
     return done.returncode == 0
 
 
 def run(lesson, folder, source, build_folder):
-    """Makes the file if it is not there, judges it, prints a line a part. The program's exit code."""
+    """Makes the file if it is not there, judges it, prints a line a part. The program's exit code, 1 where it crashed."""
     path = folder / lesson.path.name
     if not path.exists():
         write_blanks(lesson, path)
@@ -43,4 +51,8 @@ def run(lesson, folder, source, build_folder):
     if not build(lesson, path, source, build_folder):
         print("It does not compile.", file=sys.stderr)
         return 1
-    return subprocess.run([build_folder / "tests" / "student"]).returncode
+    code = subprocess.run([build_folder / "tests" / "student"]).returncode
+    if code < 0:
+        print(f"It crashed behind the last line above: {signal.Signals(-code).name}. An index outside of a std::vector?",
+              file=sys.stderr)
+    return code if code >= 0 else 1
