@@ -31,11 +31,15 @@ int selected(int index) {
   return index;
 }
 
-std::string device_name(int index) {
+cudaDeviceProp properties_of(int index) {
   cudaDeviceProp properties{};
   MD_CUDA(cudaGetDeviceProperties(&properties, index));
-  return properties.name;
+  return properties;
 }
+
+std::string device_name(int index) { return properties_of(index).name; }
+
+std::size_t memory_bytes = 0;  // of the process's GPU, once there is one
 
 int attribute(int index, cudaDeviceAttr which) {
   int value = 0;
@@ -69,20 +73,15 @@ Runtime::Runtime(int index_wanted)
     : index(selected(index_wanted)),
       name(device_name(index)),
       generation(attribute(index, cudaDevAttrComputeCapabilityMajor)),
-      reads_pageable_memory(attribute(index, cudaDevAttrPageableMemoryAccess) != 0) {}
+      reads_pageable_memory(attribute(index, cudaDevAttrPageableMemoryAccess) != 0) {
+  memory_bytes = properties_of(index).totalGlobalMem;
+}
 
 namespace {
 const Runtime* the = nullptr;  // never destroyed: tensors in static storage may outlive any order of destruction
 }
 
-std::size_t total_memory() {
-  static const std::size_t bytes = [] {
-    cudaDeviceProp properties{};
-    MD_CUDA(cudaGetDeviceProperties(&properties, runtime().index));
-    return properties.totalGlobalMem;
-  }();
-  return bytes;
-}
+std::size_t total_memory() { return memory_bytes; }
 
 /// 10 * major + minor of the process's GPU; 0 where none was chosen.
 int capability_in_use() {

@@ -161,9 +161,10 @@ TEST(CudaFailures, ADriverThatIsMissingOrTooOldIsNamed) {
 }
 
 TEST(CudaFailures, FullMemoryNamesTheBatch) {
-  doubles::limit_memory(std::size_t{kWorkspace} + (std::size_t{32} << 10));  // its features are larger
+  doubles::limit_memory(std::size_t{kWorkspace} + (std::size_t{256} << 10));  // its features are larger
+  EXPECT_THROW(Tensor::empty({2 * kWorkspace}, kGpu), Error) << "the pool gives back what earlier programs left";
   try {
-    program(300, 5);
+    program(2000, 5);
     ADD_FAILURE() << "there was room";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::no_device);
@@ -171,7 +172,7 @@ TEST(CudaFailures, FullMemoryNamesTheBatch) {
   }
   EXPECT_TRUE(std::isfinite(program(4, 30))) << "the pool gives back what it cached";
   doubles::limit_memory(doubles::kNoLimit);
-  EXPECT_TRUE(std::isfinite(program(300, 5)));
+  EXPECT_TRUE(std::isfinite(program(2000, 5)));
 }
 
 }  // namespace
