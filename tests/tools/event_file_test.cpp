@@ -1,6 +1,8 @@
 // The event files, read back by the definition of their format.
 #include "tools/run/event_file.h"
 
+#include <map>
+
 #include "tests/kit/protobuf_fields.h"
 #include "tests/kit/test_folder.h"
 #include "tools/run/run_folder.h"
@@ -49,6 +51,25 @@ TEST(EventFile, OfARunThatGoesOnTakesLaterStepsBack) {
     }
     EXPECT_TRUE(rest.empty());
   }
+}
+
+TEST(EventFile, HoldsAdaptiveThresholdsAsCurves) {
+  const nlohmann::ordered_json thresholds = {
+      {"positive-below", 0.125}, {"ranges", {"0.5-0.75", "0.75-inf"}}, {"margins", {1.5, 3}}};
+  const std::string record = event_record({{"step", 3}, {"time", 8.5}, {"thresholds", thresholds}});
+  const Fields summary = fields(fields(message_of(record)).find(5)->second);
+  std::map<std::string, float> curves;
+  for (auto [one, end] = summary.equal_range(1); one != end; ++one) {
+    const Fields scalar = fields(one->second);
+    std::string_view value = scalar.find(2)->second;
+    curves[std::string(scalar.find(1)->second)] = take<float>(value);
+  }
+  const std::map<std::string, float> expected = {{"train/thresholds/positive-below", 0.125F},
+                                                 {"train/thresholds/ranges/1", 0.5F},
+                                                 {"train/thresholds/ranges/2", 0.75F},
+                                                 {"train/thresholds/margins/1", 1.5F},
+                                                 {"train/thresholds/margins/2", 3}};
+  EXPECT_EQ(curves, expected);
 }
 
 TEST(EventFile, HoldsTheScalarsOfALine) {

@@ -25,7 +25,7 @@ class Experiments(unittest.TestCase):
     def words(self, command, *more):
         sets = ["list=nyu_train.txt", "eval-list=nyu_test.txt", "height=64", "width=64", "batch=2", "border=keep", "rotation=0",
                 "protocol=plain", "flip-average=false", "device=cpu", "lr=1e-3"]
-        return [sys.executable, SOURCE / "tools" / "experiments", command, "table8", "--data", "data", "--seeds", "0,1",
+        return [sys.executable, SOURCE / "tools" / "experiments", command, "table5", "--data", "data", "--seeds", "0,1",
                 "--scale", "0.1", *(word for each in sets for word in ("--set", each)), *more]
 
     def start(self, *words):
@@ -63,15 +63,15 @@ class Experiments(unittest.TestCase):
 
         text = self.ask(*self.words("table", "--out", "tables"))
         self.assertIn("0.1 of the schedule's epochs", text)
-        self.assertIn("| multi-range | 2 | ", text)
-        with open(self.folder / "tables" / "table8.csv", newline="") as file:
+        self.assertIn("| both, 10 and 4 | 2 | ", text)
+        with open(self.folder / "tables" / "table5.csv", newline="") as file:
             rows = list(csv.DictReader(file))
-        self.assertEqual([row["row"] for row in rows], ["baseline", "uniform", "multi-range"])
-        self.assertEqual(rows[2]["abs_rel_paper"], ".1365")
+        self.assertEqual([row["row"] for row in rows], ["within 10", "across 4", "both, 10 and 4"])
+        self.assertEqual(rows[2]["abs_rel_paper"], ".1375")
         self.assertLessEqual(float(rows[1]["abs_rel_low"]), float(rows[1]["abs_rel_difference"]))
         self.assertLessEqual(float(rows[1]["abs_rel_difference"]), float(rows[1]["abs_rel_high"]))
         self.assertAlmostEqual(float(rows[1]["abs_rel"]) - float(rows[0]["abs_rel"]), float(rows[1]["abs_rel_difference"]))
-        self.assertIn("<table>", (self.folder / "tables" / "table8.html").read_text())
+        self.assertIn("<table>", (self.folder / "tables" / "table5.html").read_text())
 
     def test_every_description_is_whole(self):
         listed = self.ask(sys.executable, SOURCE / "tools" / "experiments", "list")

@@ -32,6 +32,22 @@ std::string record(const std::string& data) {
   return all;
 }
 
+/// Adds a Summary.Value with tag and simple_value to a Summary.
+void add_scalar(ProtoMessage& summary, const std::string& tag, float value) {
+  summary.message(1, ProtoMessage().bytes(1, tag).real(2, value));
+}
+
+/// Adaptive thresholds (tools/train/thresholds.h); a range, "A-B" or "A-inf", by where it begins.
+void add_thresholds(ProtoMessage& summary, const nlohmann::ordered_json& thresholds) {
+  const std::string tag = "train/thresholds/";
+  add_scalar(summary, tag + "positive-below", thresholds.at("positive-below"));
+  for (std::size_t i = 0; i < thresholds.at("ranges").size(); ++i) {
+    const std::string place = "/" + std::to_string(i + 1);
+    add_scalar(summary, tag + "ranges" + place, std::stof(thresholds["ranges"][i].get<std::string>()));
+    add_scalar(summary, tag + "margins" + place, thresholds.at("margins").at(i));
+  }
+}
+
 }  // namespace
 
 std::uint32_t crc32c(std::string_view bytes) {
@@ -50,10 +66,9 @@ std::string event_record(const nlohmann::ordered_json& line) {
   ProtoMessage summary;
   for (const auto& [key, value] : values.items()) {
     if (!value.is_number() || key == "step" || key == "time" || key == "epoch") continue;
-    ProtoMessage scalar;  // Summary.Value with tag and simple_value, inside Summary.value
-    scalar.bytes(1, (evaluation ? "eval/" : "train/") + key).real(2, value.get<float>());
-    summary.message(1, scalar);
+    add_scalar(summary, (evaluation ? "eval/" : "train/") + key, value);
   }
+  if (line.contains("thresholds")) add_thresholds(summary, line["thresholds"]);
   if (summary.encoded().empty()) return "";
   return record(event(line.at("time"), line.at("step")).message(5, summary).encoded());
 }

@@ -15,7 +15,8 @@ namespace md {
 std::uint32_t crc32c(std::string_view bytes);
 
 /// One line of metrics.jsonl (with `time`, Unix seconds, and `step`) as a record: train/loss, train/lr, eval/abs_rel
-/// ...;
+/// ...; of adaptive thresholds train/thresholds/positive-below, .../ranges/1 (where the first range begins),
+/// .../margins/1 ...
 /// "" where the line has no scalar.
 std::string event_record(const nlohmann::ordered_json& line);
 
