@@ -186,8 +186,8 @@ TEST(Help, AllHasEveryOption) {
 /// Of a number the help says what it counts: a unit, or what it is a number, share or factor of.
 TEST(Help, NumbersHaveUnits) {
   const std::regex unit(
-      "metres|pixels|degrees|samples|batches|passes|steps|threads|checkpoints|epochs|factor|probability|rate|lambda|"
-      "number|units|epsilon|decay");
+      "metres|pixels|degrees|seconds|samples|batches|passes|steps|threads|checkpoints|epochs|factor|probability|rate|"
+      "lambda|number|units|epsilon|decay");
   TrainOptions options;
   const OptionTable table = train_table(options);
   for (const OptionRow& row : table.rows()) {

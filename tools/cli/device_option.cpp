@@ -23,7 +23,9 @@ std::string is_device_name(const std::string& name) {
 void add_device_options(OptionTable& table, DeviceOptions& o) {
   table.add("device", o.name, "what to compute on: cpu, cuda, cuda:N, or auto: a GPU if there is one",
             CLI::Validator(is_device_name, ""));
-  table.add("tf32", o.tf32, "the same as --precision tf32");
+  table.add("tf32", o.tf32,
+            "let GPUs round the factors of products to TF32, three digits instead of seven: another name of "
+            "--precision tf32");
   table.add(
       "exact-convolutions", o.exact_convolutions,
       "on the CPU, multiply convolutions out instead of by Winograd's algorithm, which is about twice as fast and "
@@ -35,13 +37,11 @@ void add_device_options(OptionTable& table, DeviceOptions& o) {
 }
 
 void add_precision_option(OptionTable& table, DeviceOptions& o) {
-  table.add_choice<Precision>("precision", o.precision,
-                              {{"f32", Precision::f32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}},
-                              "f32; tf32: GPUs round the factors of products to three digits instead of seven, which "
-                              "is several times faster; or "
-                              "bf16, on CPUs that have instructions for it and GPUs from Ampere on: maps of half the "
-                              "size and products of two to "
-                              "three digits; weights, their gradients, losses and depth stay f32");
+  table.add_choice<Precision>(
+      "precision", o.precision, {{"f32", Precision::f32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}},
+      "f32; tf32: GPUs round the factors of products to three digits instead of seven, which is several times faster; "
+      "or bf16, on CPUs that have instructions for it and GPUs from Ampere on: maps of half the size and products of "
+      "two to three digits; weights, their gradients, losses and depth stay f32");
 }
 
 Device choose_device(const DeviceOptions& o) {
