@@ -76,7 +76,8 @@ Exit parse_and_run(CLI::App& app, int argc, char** argv, const std::function<Exi
 
 int report(const CLI::App& app, ErrorKind kind, const std::string& what) {
   std::cout.flush();
-  std::cerr << app.get_name() << ": error: " << one_line(what) << std::endl;
+  // In one piece: a launcher of ranks writes lines of its own at the same time.
+  std::cerr << cat(app.get_name(), ": error: ", one_line(what), "\n") << std::flush;
   return int(exit_code(kind));
 }
 

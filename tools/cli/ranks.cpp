@@ -34,16 +34,21 @@ std::exception_ptr error_of(const Work& work) {
   return nullptr;
 }
 
+/// Rank 0's line of an error, in one piece: the launcher, which prints it, writes lines of its own at the same time.
+void say(const std::string& program, const Communicator& ranks, const Error& error) {
+  if (ranks.rank() == 0) std::cerr << cat(program, ": error: ", one_line(error.what()), "\n") << std::flush;
+}
+
 /// Ends all ranks with the exit code of the error.
 [[noreturn]] void end_all(const std::string& program, Communicator& ranks, const std::exception_ptr& thrown) {
   try {
     std::rethrow_exception(thrown);
   } catch (const ErrorElsewhere& error) {
-    if (ranks.rank() == 0) std::cerr << program << ": error: " << one_line(error.what()) << std::endl;
+    say(program, ranks, error);
     if (ranks.rank() == 0) ranks.abort(int(exit_code(error.kind())));
   } catch (const Error& error) {
     const Error named(error.kind(), cat(name_of(ranks), ": ", error.what()));
-    if (ranks.rank() == 0) std::cerr << program << ": error: " << one_line(named.what()) << std::endl;
+    say(program, ranks, named);
     ranks.tell_others(named);
     if (ranks.rank() == 0) ranks.abort(int(exit_code(error.kind())));
   }
