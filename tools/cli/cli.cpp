@@ -74,13 +74,6 @@ Exit parse_and_run(CLI::App& app, int argc, char** argv, const std::function<Exi
   return body();
 }
 
-int report(const CLI::App& app, ErrorKind kind, const std::string& what) {
-  std::cout.flush();
-  // In one piece: a launcher of ranks writes lines of its own at the same time.
-  std::cerr << cat(app.get_name(), ": error: ", one_line(what), "\n") << std::flush;
-  return int(exit_code(kind));
-}
-
 bool reader_gone(int pipe) {
   pollfd state{pipe, POLLOUT, 0};
   return poll(&state, 1, 0) == 1 && (state.revents & POLLERR);
@@ -94,15 +87,30 @@ int run_main(CLI::App& app, int argc, char** argv, const std::function<Exit()>& 
     const Exit code = parse_and_run(app, argc, argv, body);
     if (!std::cout.flush() && !reader_gone(STDOUT_FILENO)) fail(ErrorKind::cannot_write, "stdout: cannot write");
     return int(code);
-  } catch (const Error& error) {
-    return report(app, error.kind(), error.what());
-  } catch (const std::filesystem::filesystem_error& error) {  // a file that cannot even be looked at
-    return report(app, ErrorKind::missing, cat(error.path1().string(), ": ", error.code().message()));
-  } catch (const std::bad_alloc&) {
-    return report(app, ErrorKind::contract, "out of memory (a smaller --batch needs less)");
-  } catch (const std::exception& error) {
-    return report(app, ErrorKind::contract, cat("internal: ", error.what()));
+  } catch (const std::exception&) {
+    const Error error = caught_error();
+    print_error(app.get_name(), error.what());
+    return int(exit_code(error.kind()));
   }
+}
+
+Error caught_error() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::filesystem::filesystem_error& error) {  // a file that cannot even be looked at
+    return {ErrorKind::missing, cat(error.path1().string(), ": ", error.code().message())};
+  } catch (const std::bad_alloc&) {
+    return {ErrorKind::contract, "out of memory (a smaller --batch needs less)"};
+  } catch (const std::exception& error) {
+    return {ErrorKind::contract, cat("internal: ", error.what())};
+  }
+}
+
+void print_error(const std::string& program, const std::string& what) {
+  std::cout.flush();
+  std::cerr << cat(program, ": error: ", one_line(what), "\n") << std::flush;
 }
 
 std::string one_line(std::string text) {

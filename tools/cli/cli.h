@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "engine/check.h"
 #include "tools/cli/exit_code.h"
 
 namespace CLI {
@@ -17,6 +18,13 @@ namespace md {
 /// Parse errors are ErrorKind::usage and name the nearest option; --help prints to stdout. A reader of stdout that
 /// goes away (`| head`) is no error; any other failure to write stdout is ErrorKind::cannot_write.
 int run_main(CLI::App& app, int argc, char** argv, const std::function<Exit()>& body);
+
+/// What was thrown, as the error that a user is told of: memory that is short and files that cannot be looked at are
+/// named as such, other exceptions as internal. REQUIRES: an std::exception is being handled.
+Error caught_error();
+
+/// "PROGRAM: error: WHAT" on stderr, in one piece: a launcher of ranks writes lines of its own at the same time.
+void print_error(const std::string& program, const std::string& what);
 
 /// Text as one line: control characters, as names of files may have them, become blanks.
 std::string one_line(std::string text);

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
-#include <new>
 #include <streambuf>
 #include <thread>
 
@@ -19,39 +18,9 @@ class Nowhere : public std::streambuf {
   int_type overflow(int_type c) override { return traits_type::not_eof(c); }
 };
 
-/// Runs `work`; where it throws, what of: an ErrorElsewhere as one.
-template <class Work>
-std::exception_ptr error_of(const Work& work) {
-  try {
-    work();
-  } catch (const Error&) {
-    return std::current_exception();
-  } catch (const std::bad_alloc&) {
-    return std::make_exception_ptr(Error(ErrorKind::contract, "out of memory (a smaller --batch needs less)"));
-  } catch (const std::exception& error) {
-    return std::make_exception_ptr(Error(ErrorKind::contract, cat("internal: ", error.what())));
-  }
-  return nullptr;
-}
-
-/// Rank 0's line of an error, in one piece: the launcher, which prints it, writes lines of its own at the same time.
-void say(const std::string& program, const Communicator& ranks, const Error& error) {
-  if (ranks.rank() == 0) std::cerr << cat(program, ": error: ", one_line(error.what()), "\n") << std::flush;
-}
-
-/// Ends all ranks with the exit code of the error.
-[[noreturn]] void end_all(const std::string& program, Communicator& ranks, const std::exception_ptr& thrown) {
-  try {
-    std::rethrow_exception(thrown);
-  } catch (const ErrorElsewhere& error) {
-    say(program, ranks, error);
-    if (ranks.rank() == 0) ranks.abort(int(exit_code(error.kind())));
-  } catch (const Error& error) {
-    const Error named(error.kind(), cat(name_of(ranks), ": ", error.what()));
-    say(program, ranks, named);
-    ranks.tell_others(named);
-    if (ranks.rank() == 0) ranks.abort(int(exit_code(error.kind())));
-  }
+/// Ends all ranks with the exit code of the error, of which the others have heard.
+[[noreturn]] void end_all(Communicator& ranks, const Error& error) {
+  if (ranks.rank() == 0) ranks.abort(int(exit_code(error.kind())));
   // Rank 0 saves, and ends this process with all others. Where it cannot, somebody must.
   std::this_thread::sleep_for(std::chrono::seconds(60));
   ranks.abort(int(Exit::numeric));
@@ -63,9 +32,18 @@ void say(const std::string& program, const Communicator& ranks, const Error& err
 Exit on_ranks(const std::string& program, double wait_limit_s, const std::function<Exit(Communicator&)>& work) {
   const std::unique_ptr<Communicator> ranks = join_ranks(wait_limit_s);
   if (ranks->size() == 1) return work(*ranks);
-  Exit end = Exit::ok;
-  if (const std::exception_ptr thrown = error_of([&] { end = work(*ranks); })) end_all(program, *ranks, thrown);
-  return end;
+  const bool speaks = ranks->rank() == 0;
+  try {
+    return work(*ranks);
+  } catch (const ErrorElsewhere& error) {
+    if (speaks) print_error(program, error.what());
+    end_all(*ranks, error);
+  } catch (const std::exception&) {
+    const Error error = caught_error(), named(error.kind(), cat(name_of(*ranks), ": ", error.what()));
+    if (speaks) print_error(program, named.what());
+    ranks->tell_others(named);
+    end_all(*ranks, named);
+  }
 }
 
 DeviceOptions device_of_rank(DeviceOptions options, const Communicator& ranks) {
