@@ -10,28 +10,20 @@
 namespace md {
 namespace {
 
-/// The shifts are those of one device with all images; or of one with a rank's images, which may be one alone.
-Tensor metric_depth_over_ranks(const LossInput& in, const MetricDepthOptions& options, DepthCell cell,
-                               std::uint64_t seed) {
+/// `adaptive`: what takes the place of the options' thresholds, or null. Over several ranks the shifts are those of one
+/// device with all images; or, AcrossRanks::local, of one with a rank's images, which may be one alone.
+Tensor metric_depth_of(const LossInput& in, const MetricDepthOptions& options, DepthCell cell, std::uint64_t seed,
+                       AdaptivePairs* adaptive) {
   const Tensor& features = in.maps.features;
   const bool global = options.across_ranks == MetricDepthOptions::AcrossRanks::global;
   const i64 n = features.dim(0) * (global ? in.ranks.size() : 1), h = features.dim(1), w = features.dim(2);
   if (leaves_across_out(options, n)) in.notes.insert("MetricDepth: a batch of one image has no samples across images");
-  return metric_depth(features, depth_to_feature_size(in.batch.depth_m, h, w, cell),
-                      draw_shifts(options, seed, in.draw.on_host(), n, h, w).list, options, in.ranks);
-}
-
-/// `adaptive`: what takes the place of the options' thresholds, or null.
-Tensor metric_depth_of(const LossInput& in, const MetricDepthOptions& options, DepthCell cell, std::uint64_t seed,
-                       AdaptivePairs* adaptive) {
-  const Tensor& features = in.maps.features;
-  const i64 n = features.dim(0), h = features.dim(1), w = features.dim(2);
-  if (in.ranks.size() > 1) return metric_depth_over_ranks(in, options, cell, seed);
-  const Tensor shifts = draw_shifts(options, seed, in.draw, n, h, w, features.device());
-  if (leaves_across_out(options, n)) in.notes.insert("MetricDepth: a batch of one image has no samples across images");
   const Tensor depth_m = depth_to_feature_size(in.batch.depth_m, h, w, cell);
+  const auto shifts_on_host = [&] { return draw_shifts(options, seed, in.draw.on_host(), n, h, w).list; };
+  if (in.ranks.size() > 1) return metric_depth(features, depth_m, shifts_on_host(), options, in.ranks);
+  const Tensor shifts = draw_shifts(options, seed, in.draw, n, h, w, features.device());
   if (!adaptive) return metric_depth(features, depth_m, shifts, options);
-  adaptive->update(features, depth_m, draw_shifts(options, seed, in.draw.on_host(), n, h, w).list);
+  adaptive->update(features, depth_m, shifts_on_host());
   return metric_depth(features, depth_m, shifts, adaptive->options());
 }
 

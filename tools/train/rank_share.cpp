@@ -15,18 +15,18 @@ nlohmann::json json_of(const Batch& batch, int signal) {
   return {{"names", batch.names}, {"measured", batch.measured}, {"bad", bad}, {"signal", signal}};
 }
 
-void require_divisible(int batch, const Communicator& ranks) {
+}  // namespace
+
+int samples_of_rank(int batch, const Communicator& ranks) {
   if (batch % ranks.size() != 0)
     fail(ErrorKind::usage, "--batch ", batch, " does not divide into ", ranks.size(), " ranks");
+  return batch / ranks.size();
 }
-
-}  // namespace
 
 std::vector<int> places_of_rank(int batch, int accumulate, const Communicator& ranks) {
   std::vector<int> places;
   if (ranks.size() == 1) return places;
-  require_divisible(batch, ranks);
-  const int each = batch / ranks.size();
+  const int each = samples_of_rank(batch, ranks);
   for (int part = 0; part < accumulate; ++part) {
     for (int i = 0; i < each; ++i) places.push_back(part * batch + ranks.rank() * each + i);
   }

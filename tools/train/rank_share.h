@@ -8,8 +8,11 @@
 
 namespace md {
 
+/// How many samples of a batch it has. Throws ErrorKind::usage where the batch does not divide into the ranks.
+int samples_of_rank(int batch, const Communicator&);
+
 /// Its places in a step's samples: of each batch of `batch`, of which a step has `accumulate`, the rank-th part. Empty,
-/// which is all, for one rank. Throws ErrorKind::usage where a batch does not divide into the ranks.
+/// which is all, for one rank. Throws as samples_of_rank.
 std::vector<int> places_of_rank(int batch, int accumulate, const Communicator&);
 
 /// Makes names, pixels measured and bad frames of a rank's samples (places_of_rank) those of the whole step, and tells

@@ -14,6 +14,7 @@
 #include "engine/backend.h"
 #include "layers/modules.h"
 #include "nets/registry.h"
+#include "tools/train/rank_share.h"
 
 namespace md {
 
@@ -69,8 +70,7 @@ std::vector<Tensor> learning(const std::vector<Module::Entry>& parameters) {
 }
 
 void require_ranks(const TrainOptions& options, const std::vector<LossTerm>& terms, const Communicator& ranks) {
-  if (options.batch % ranks.size() != 0)
-    fail(ErrorKind::usage, "--batch ", options.batch, " does not divide into ", ranks.size(), " ranks");
+  samples_of_rank(options.batch, ranks);  // throws where they do not divide
   for (const LossTerm& term : terms) {
     if (term.state) fail(ErrorKind::usage, "--thresholds adaptive is for one rank");
   }
