@@ -287,7 +287,8 @@ int main(int argc, char** argv) {
   app.add_option("--bucket", o.bucket_mb, "scale: megabytes of gradients that are sent at once")
       ->capture_default_str()
       ->check(md::positive());
-  app.add_option("--gpu-bucket", o.gpu_bucket_mb, "scale: the same on the GPUs that it predicts")
+  app.add_option("--gpu-bucket", o.gpu_bucket_mb,
+                 "scale: megabytes of gradients that the GPUs it predicts send at once")
       ->capture_default_str()
       ->check(md::positive());
   app.add_option("--gpu-step", o.gpu_step_s, "scale: seconds that a step takes one of these GPUs")

@@ -50,7 +50,7 @@ double middle(std::vector<double> seconds) {
 /// Gigabytes a second of sums when nobody computes: as the model counts them, in and out of a rank.
 double lone_gb_s(Communicator& ranks) {
   if (ranks.size() == 1) return 0;
-  const Tensor numbers = Tensor::zeros({ranks.sum_unit() * (i64(4) << 20) / ranks.sum_unit()});
+  const Tensor numbers = Tensor::zeros({(i64(4) << 20) / ranks.sum_unit() * ranks.sum_unit()});
   std::vector<double> seconds;
   for (int i = 0; i < 4; ++i) {
     ranks.barrier();
